@@ -1,0 +1,1 @@
+"""The `spikesim` command line: click commands and rich output, nothing else."""

@@ -1,0 +1,183 @@
+"""`build-gopro` and `build`: video to shards."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from spikesim_cli.options import ThresholdCommand, given, synthesis_options, thresholds_option
+
+if TYPE_CHECKING:
+    from spikesim_datasets.recipe import Recipe
+    from spikesim_datasets.sources import Clip
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _build_options(function: F) -> F:
+    for option in reversed(
+        (
+            thresholds_option,
+            synthesis_options,
+            click.option(
+                "--downscale",
+                type=click.Choice(["bilinear", "area"]),
+                show_default="bilinear",
+                help="How light comes to ¼ size.",
+            ),
+            click.option(
+                "--sharp",
+                type=click.Choice(["middle", "sequence", "none"]),
+                show_default="middle for train, sequence for test",
+                help="Ground truth to keep: the middle raw frame, every second one, or none.",
+            ),
+            click.option("--shard-samples", type=click.IntRange(1), show_default="8", help="Most samples in a shard."),
+            click.option(
+                "--compression",
+                type=click.Choice(["zstd", "gzip", "none"]),
+                show_default="zstd",
+                help="Of images; gzip and none need no plugin to read.",
+            ),
+            click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes."),
+            click.option("--overwrite", is_flag=True, help="Replace shards that another recipe made."),
+            click.option("--dry-run", is_flag=True, help="Print clips, samples, size and time, and build nothing."),
+            click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@click.command(cls=ThresholdCommand)
+@click.option(
+    "--root", type=click.Path(path_type=Path), default="GOPRO", show_default=True, help="The GOPRO_Large_all tree."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="data/gopro", show_default=True, help="Folder of the dataset."
+)
+@_build_options
+def build_gopro(root: Path, out: Path, **options: Any) -> None:
+    """Build a spike dataset from GOPRO: 97-frame blurs, ¼-size spikes at every threshold, sharp ground truth.
+
+    Running again after an interruption finishes the work. The source is never written to.
+
+    \b
+    Examples:
+      spikesim build-gopro --vth 1 2 4
+      spikesim build-gopro --root /data/GOPRO_Large_all --out data/gopro --dry-run
+    """
+    from spikesim_datasets.sources import open_gopro
+
+    _build(open_gopro(root), out, **options)
+
+
+@click.command(cls=ThresholdCommand)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the dataset.")
+@click.option(
+    "--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Split of the clips."
+)
+@_build_options
+def build(sources: tuple[str, ...], out: Path, split: str, **options: Any) -> None:
+    """Build a spike dataset from any SOURCE: a video file, a folder of frames, a folder of those, or demo:SCENE.
+
+    \b
+    Examples:
+      spikesim build clip.mp4 frames/ --out data/mine --vth 1 2
+      spikesim build demo:street --out data/street
+    """
+    from spikesim_datasets.sources import open_clips
+
+    _build(open_clips(sources, split), out, **options)  # type: ignore[arg-type]
+
+
+def _build(
+    clips: "list[Clip]",
+    out: Path,
+    *,
+    vth: tuple[float, ...],
+    factor: int | None,
+    workers: int | None,
+    overwrite: bool,
+    dry_run: bool,
+    as_json: bool,
+    **choices: Any,
+) -> None:
+    from dataclasses import asdict
+
+    from spikesim_cli.console import Steps, duration, messages, print_json, size
+    from spikesim_datasets.build import build_clips
+    from spikesim_datasets.exposure import ExposurePlan
+    from spikesim_datasets.recipe import make_recipe
+
+    plan = None if factor is None else ExposurePlan(factor=factor, gap=factor - 1)
+    recipe = make_recipe(vth, **given(plan=plan, **choices))
+    if dry_run:
+        _estimate(clips, out, recipe, workers, as_json)
+        return
+    steps = Steps("samples")
+    with steps.shown():
+        report = build_clips(
+            clips,
+            out,
+            recipe,
+            workers=workers,
+            overwrite=overwrite,
+            on_shard=lambda samples, plan: steps.advance(samples, plan.samples()),
+            command=shlex.join(["spikesim", *sys.argv[1:]]),
+        )
+    _tell_skipped(report.skipped)
+    if as_json:
+        print_json(asdict(report))
+        return
+    speed = f", {report.readouts / report.seconds:.1f} readouts/s" if report.built else ""
+    messages.print(
+        f"{out}: {report.samples} samples, {size(report.bytes)}; {report.built} shards built, {report.kept} kept, "
+        f"{len(report.skipped)} clips skipped, in {duration(report.seconds)}{speed}"
+    )
+
+
+def _estimate(clips: "list[Clip]", out: Path, recipe: "Recipe", workers: int | None, as_json: bool) -> None:
+    """What `--dry-run` prints."""
+    from spikesim.threads import available_cores
+    from spikesim_cli.console import duration, messages, print_json, print_table, size
+    from spikesim_datasets.planning import plan_build, readouts_of, seconds_per_readout, uncompressed_bytes
+
+    plan = plan_build(clips, out, recipe)
+    messages.print("measuring the speed on the first clip ...")
+    workers = workers or available_cores()
+    readouts = sum(readouts_of(job, recipe.plan) for job in plan.jobs)
+    seconds = readouts * seconds_per_readout(plan.jobs[0].clip, recipe) / workers
+    samples: dict[str, int] = {}
+    for job in plan.jobs:
+        samples[job.clip.key] = samples.get(job.clip.key, 0) + len(job.windows)
+    total = uncompressed_bytes(plan, recipe)
+    if as_json:
+        print_json(
+            {
+                "clips": samples,
+                "skipped": plan.skipped,
+                "samples": plan.samples(),
+                "bytes_at_most": total,
+                "seconds": seconds,
+            }
+        )
+        return
+    by_key = {clip.key: clip for clip in clips}
+    rows = [(key, by_key[key].n_frames, f"{by_key[key].width}×{by_key[key].height}", n) for key, n in samples.items()]
+    print_table(("clip", "frames", "size", "samples"), rows)
+    _tell_skipped(plan.skipped)
+    messages.print(
+        f"{plan.samples()} samples in {len(plan.jobs)} shards, at most {size(total)} (images shrink when compressed), "
+        f"about {duration(seconds)} with {workers} workers; nothing was built"
+    )
+
+
+def _tell_skipped(skipped: dict[str, int]) -> None:
+    from spikesim_cli.console import messages
+
+    for key, frames in skipped.items():
+        messages.print(f"skipped {key}: {frames} frames are too few for one window")

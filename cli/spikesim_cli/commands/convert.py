@@ -1,0 +1,50 @@
+"""`convert`: between spike formats, and between shards and the released folder layout."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spikesim_cli.options import read_options, size_options
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--vth", type=float, help="Threshold: of a released layout that does not say, or which one of a shard.")
+@click.option("--sample", type=int, default=0, show_default=True, help="Which sample of a shard.")
+@size_options
+def convert(path: Path, output: Path, vth: float | None, sample: int, **options: Any) -> None:
+    """Convert PATH to OUTPUT.
+
+    A spike file (.dat, .npz, .npy, .h5) becomes one of another format; a dataset of shards becomes a folder in the
+    layout of the S-SDM release (blur_data, sharp_data, spike_data); such a folder becomes a dataset; a sample of a
+    shard becomes a spike file.
+
+    \b
+    Examples:
+      spikesim convert recording.dat recording.h5 --height 250 --width 400
+      spikesim convert data/gopro Spike-GOPRO
+      spikesim convert Spike-GOPRO data/released --vth 1
+      spikesim convert data/gopro/train/GOPR0372_07_00.000.h5 one.dat --vth 1 --sample 2
+    """
+    from spikesim import read_spikes, write_spikes
+    from spikesim_cli.console import messages
+    from spikesim_datasets.layouts import layout_to_shards, shards_to_layout
+    from spikesim_datasets.recognition import recognise
+    from spikesim_datasets.shards import ShardReader
+
+    match recognise(path):
+        case "dataset":
+            messages.print(f"{output}: {shards_to_layout(path, output)} samples in the released layout")
+        case "layout":
+            messages.print(f"{output}: {layout_to_shards(path, output, vth)} samples in shards")
+        case "shard":
+            with ShardReader(path) as shard:
+                stream = shard.spikes(sample, vth)
+            write_spikes(output, stream)
+            messages.print(f"{output}: {len(stream)} readouts")
+        case "spikes":
+            stream = read_spikes(path, **read_options(**options))
+            write_spikes(output, stream)
+            messages.print(f"{output}: {len(stream)} readouts")

@@ -1,0 +1,124 @@
+"""`doctor`: whether this machine has what the commands need."""
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def doctor(as_json: bool) -> None:
+    """Check this installation part by part; exit code 2 if something that is needed does not work.
+
+    \b
+    Example:
+      spikesim doctor
+    """
+    from spikesim.errors import SpikesimError
+    from spikesim_cli.console import print_json, print_table
+
+    rows: list[tuple[str, str, str]] = []
+    for name, check in _CHECKS.items():
+        try:
+            rows.append((name, "ok", check()))
+        except Exception as error:  # whatever is wrong with a part is what this command is to tell
+            rows.append((name, "FAILS", f"{type(error).__name__}: {error}"))
+    for extra, packages in _EXTRAS.items():
+        missing = [package for package in packages if _version(package) is None]
+        found = ", ".join(f"{package} {_version(package)}" for package in packages if package not in missing)
+        rows.append(
+            (
+                f"extra [{extra}]",
+                "absent" if missing else "ok",
+                f"pip install 'spikesim[{extra}]'" if missing else found,
+            )
+        )
+    if as_json:
+        print_json([{"part": part, "state": state, "detail": detail} for part, state, detail in rows])
+    else:
+        print_table(
+            ("part", "state", "detail"), [(part, state, detail.replace("[", r"\[")) for part, state, detail in rows]
+        )
+    failing = [part for part, state, _ in rows if state == "FAILS"]
+    if failing:
+        raise SpikesimError(f"not working: {', '.join(failing)}")
+
+
+def _python() -> str:
+    return f"{platform.python_version()} at {sys.executable}"
+
+
+def _packages() -> str:
+    return ", ".join(f"{package} {version(package)}" for package in ("numpy", "numba", "h5py", "imageio", "av"))
+
+
+def _machine() -> str:
+    from spikesim.threads import available_cores
+
+    return (
+        f"{platform.machine()}, {available_cores()} cores, {shutil.disk_usage(Path.cwd()).free / 1e9:.0f} GB free here"
+    )
+
+
+def _sensor() -> str:
+    import numpy as np
+
+    from spikesim import SpikeCamera, reference, simulate
+
+    light = np.random.default_rng(0).random((40, 12, 20), dtype=np.float32)
+    camera = SpikeCamera.preset("ssdm")
+    if not np.array_equal(simulate(light, camera).dense(), reference.simulate(light, camera)):
+        raise RuntimeError("the compiled sensor differs from its reference on this machine")
+    return "the compiled sensor agrees with its reference, bit for bit"
+
+
+def _interpolation() -> str:
+    import cv2
+    import numpy as np
+
+    from spikesim_datasets.interpolation import make_interpolator
+
+    frame = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
+    next(iter(make_interpolator("flow").between(frame, frame, [0.5])))
+    return f"flow with OpenCV {cv2.__version__}"
+
+
+def _shards() -> str:
+    import h5py
+    import hdf5plugin
+
+    if not h5py.h5z.filter_avail(hdf5plugin.Zstd.filter_id):
+        raise RuntimeError("HDF5 does not find the Zstd filter of hdf5plugin")
+    return f"HDF5 {h5py.version.hdf5_version} with Zstd"
+
+
+def _video() -> str:
+    import av
+
+    av.CodecContext.create("libx264", "w")
+    return f"PyAV {av.__version__} reads video and writes H.264"
+
+
+_CHECKS: dict[str, Callable[[], str]] = {
+    "python": _python,
+    "packages": _packages,
+    "machine": _machine,
+    "sensor": _sensor,
+    "interpolation": _interpolation,
+    "shards": _shards,
+    "video": _video,
+}
+
+_EXTRAS = {"ssdm": ("torch",)}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,109 @@
+"""`info`: what a file or folder holds."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spikesim_cli.options import read_options, size_options
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@size_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(path: Path, as_json: bool, **options: Any) -> None:
+    """Tell what PATH holds: a dataset, a shard or a spike file.
+
+    \b
+    Examples:
+      spikesim info data/gopro
+      spikesim info recording.dat --height 250 --width 400
+    """
+    from spikesim_cli.console import print_json, print_table
+    from spikesim_datasets.recognition import recognise
+
+    kind = recognise(path)
+    record = (
+        {"dataset": _dataset, "layout": _layout, "shard": _shard}[kind](path)
+        if kind != "spikes"
+        else _spikes(path, **options)
+    )
+    if as_json:
+        print_json({"kind": kind, "path": path, **record})
+        return
+    print_table(
+        ("", str(path)), [("kind", kind), *((name.replace("_", " "), _words(value)) for name, value in record.items())]
+    )
+
+
+def _dataset(path: Path) -> dict[str, Any]:
+    from spikesim_datasets.shards.index import describe_shard, read_index, shard_files
+    from spikesim_datasets.shards.reader import ShardReader
+
+    entries = read_index(path) or [describe_shard(path, file) for file in shard_files(path)]
+    record: dict[str, Any] = {"shards": len(entries), "clips": len({entry.key for entry in entries})}
+    for split in sorted({entry.split for entry in entries}):
+        record[f"{split}_samples"] = sum(entry.samples for entry in entries if entry.split == split)
+    record["bytes"] = sum(entry.bytes for entry in entries)
+    with ShardReader(path / entries[0].path) as shard:
+        return record | _form(shard)
+
+
+def _shard(path: Path) -> dict[str, Any]:
+    from spikesim_datasets.shards.reader import ShardReader
+
+    with ShardReader(path) as shard:
+        return {"clip": shard.key, "samples": len(shard), "windows": list(shard.windows), **_form(shard)}
+
+
+def _form(shard: Any) -> dict[str, Any]:
+    readouts, height, width = shard.shape
+    camera = next(iter(shard.cameras.values()))
+    return {
+        "blur": [height, width],
+        "readouts": readouts,
+        "exposure": list(shard.exposure),
+        "ground_truth_at": list(shard.sharp_readouts),
+        "thresholds": list(shard.cameras),
+        "reset": None if camera is None else camera.reset,
+        "noise": None if camera is None else [str(term) for term in camera.noise],
+        "choices": shard.recipe.get("choices", {}),
+    }
+
+
+def _layout(path: Path) -> dict[str, Any]:
+    from spikesim_datasets.layouts import SPIKES
+
+    record: dict[str, Any] = {}
+    for split in sorted(folder.parent.name for folder in path.glob(f"*/{SPIKES}")):
+        record[f"{split}_samples"] = len(list((path / split / SPIKES).glob("*/*.dat")))
+    return record
+
+
+def _spikes(path: Path, **options: Any) -> dict[str, Any]:
+    from spikesim import read_spikes
+
+    stream = read_spikes(path, **read_options(**options))
+    readouts, height, width = stream.shape
+    spikes = sum(int(stream[start : start + 4096].counts().sum(dtype=int)) for start in range(0, readouts, 4096))
+    return {
+        "readouts": readouts,
+        "height": height,
+        "width": width,
+        "spikes_per_pixel_and_readout": spikes / max(readouts * height * width, 1),
+        "camera": None if stream.camera is None else str(stream.camera),
+    }
+
+
+def _words(value: Any) -> str:
+    match value:
+        case None:
+            return "not known"
+        case dict():
+            return "\n".join(f"{name}: {entry}" for name, entry in value.items())
+        case list():
+            return ", ".join(map(str, value)) or "none"
+        case float():
+            return f"{value:.5g}"
+    return str(value)

@@ -1,0 +1,83 @@
+"""`simulate`: a video to one spike file."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spikesim_cli.options import given, synthesis_options
+
+
+@click.command()
+@click.argument("source", metavar="INPUT")
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option(
+    "--vth", type=float, help="Firing threshold, in full-scale light per readout.", show_default="the preset's"
+)
+@synthesis_options
+@click.option(
+    "--downscale",
+    type=click.Choice(["bilinear", "area", "none"]),
+    show_default="bilinear",
+    help="How light comes to ¼ size; none keeps full size.",
+)
+@click.option("--start", type=click.IntRange(0), default=0, show_default=True, help="First frame.")
+@click.option("--frames", type=click.IntRange(1), show_default="to the end", help="Number of frames.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def simulate(
+    source: str,
+    output: Path,
+    vth: float | None,
+    preset: str | None,
+    interpolation: str | None,
+    factor: int | None,
+    linear_light: bool,
+    downscale: str | None,
+    seed: int | None,
+    start: int,
+    frames: int | None,
+    as_json: bool,
+) -> None:
+    """Simulate the spikes of INPUT, a video file, a folder of frames or demo:SCENE, into OUTPUT (.dat, .npz, .npy,
+    .h5).
+
+    \b
+    Examples:
+      spikesim simulate clip.mp4 clip.dat --vth 2
+      spikesim simulate frames/ spikes.h5 --preset ideal --downscale none --frames 50
+    """
+    from spikesim_cli.console import Steps, messages, print_json
+    from spikesim_datasets.recording import simulate_clip
+    from spikesim_datasets.sources import open_clips
+
+    (clip,) = _only(open_clips([source]))
+    steps = Steps("readouts")
+    with steps.shown():
+        stream = simulate_clip(
+            clip,
+            output,
+            start=start,
+            on_readout=steps.advance,
+            **given(
+                v_th=vth,
+                preset=preset,
+                interpolation=interpolation,
+                factor=factor,
+                downscale=downscale,
+                seed=seed,
+                frames=frames,
+                linear_light=linear_light,
+            ),
+        )
+    rate = float(stream.counts().mean()) / max(len(stream), 1)
+    if as_json:
+        print_json({"output": output, "shape": stream.shape, "spikes_per_readout": rate})
+        return
+    readouts, height, width = stream.shape
+    messages.print(f"{output}: {readouts} readouts of {width}×{height}, {rate:.4f} spikes per pixel and readout")
+
+
+def _only(clips: list[Any]) -> list[Any]:
+    if len(clips) != 1:
+        raise click.BadParameter(f"INPUT holds {len(clips)} clips; give one of them, or use `spikesim build` for all")
+    return clips

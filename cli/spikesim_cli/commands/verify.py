@@ -1,0 +1,38 @@
+"""`verify`: read everything of a dataset."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def verify(path: Path, as_json: bool) -> None:
+    """Read every sample of the dataset at PATH and compare every shard with its checksum; exit code 2 if any is
+    damaged.
+
+    \b
+    Example:
+      spikesim verify data/gopro
+    """
+    from dataclasses import asdict
+
+    from spikesim.errors import InputFileError
+    from spikesim_cli.console import messages, print_json, size
+    from spikesim_datasets.shards import verify_dataset
+
+    checks = []
+    for check in verify_dataset(path):
+        checks.append(check)
+        if check.problem:
+            messages.print(f"[red]damaged[/red] {check.path}: {check.problem}")
+    damaged = [check for check in checks if check.problem]
+    if as_json:
+        print_json({"shards": [asdict(check) for check in checks], "damaged": len(damaged)})
+    if damaged:
+        raise InputFileError(f"{len(damaged)} of {len(checks)} shards of {path} are damaged or missing")
+    total = sum(check.bytes for check in checks)
+    messages.print(
+        f"{path}: {len(checks)} shards, {sum(check.samples for check in checks)} samples, {size(total)}, all whole"
+    )

@@ -1,0 +1,65 @@
+"""`view`: a picture or a film of spikes."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spikesim_cli.options import read_options, size_options
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option(
+    "--as",
+    "look",
+    type=click.Choice(["spikes", "tfp", "tfi"]),
+    default="tfp",
+    show_default=True,
+    help="How to show spikes.",
+)
+@click.option("--window", type=click.IntRange(1), default=21, show_default=True, help="Readouts that a TFP averages.")
+@click.option("--sample", type=int, default=0, show_default=True, help="Which sample of a dataset or shard.")
+@click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Of a dataset.")
+@size_options
+def view(path: Path, output: Path, look: str, window: int, sample: int, split: str, **options: Any) -> None:
+    """Show the spikes in PATH, a spike file, a shard or a dataset, as OUTPUT: a .png, or a .gif or .mp4 that moves.
+
+    A picture of a spike file is a strip of moments; of a sample, blur and ground truth with every threshold's spikes,
+    TFP and TFI below. A film goes through the readouts.
+
+    \b
+    Examples:
+      spikesim view recording.dat strip.png --height 250 --width 400 --as tfi
+      spikesim view data/gopro sample.png --split test --sample 3
+      spikesim view data/gopro sample.mp4 --as spikes
+    """
+    from spikesim import read_spikes
+    from spikesim.errors import InvalidValueError
+    from spikesim_cli.console import messages
+    from spikesim_datasets import pictures
+    from spikesim_datasets.recognition import recognise
+    from spikesim_datasets.shards import ShardReader, open_dataset
+
+    if output.suffix.lower() not in (".png", ".gif", ".mp4"):
+        raise InvalidValueError(f"{output}: pictures are .png, films .gif or .mp4")
+    still = output.suffix.lower() == ".png"
+    kind = recognise(path)
+    if kind == "layout":
+        raise InvalidValueError(f"{path} is in the released layout; convert it first: spikesim convert {path} DATASET")
+    if kind == "spikes":
+        stream = read_spikes(path, **read_options(**options))
+        if still:
+            pictures.write_picture(output, pictures.stream_sheet(stream, look, window))  # type: ignore[arg-type]
+        else:
+            pictures.write_film(output, pictures.stream_film(stream, look, window))  # type: ignore[arg-type]
+    else:
+        file, number = open_dataset(path, split).locate(sample) if kind == "dataset" else (path, sample)
+        with ShardReader(file) as shard:
+            whole = shard.sample(number)
+        if still:
+            pictures.write_picture(output, pictures.sample_sheet(whole, window))
+        else:
+            pictures.write_film(output, pictures.sample_film(whole, look, window))  # type: ignore[arg-type]
+    messages.print(f"wrote {output}")

@@ -1,0 +1,81 @@
+"""What people see while a command works: messages and progress on stderr, tables and JSON on stdout."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+messages = Console(stderr=True, highlight=False)
+results = Console(highlight=False)
+
+_SECONDS_BETWEEN_LINES = 10
+
+
+class Steps:
+    """A count of finished steps: a live bar on a terminal, else a plain line now and then."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._done = 0
+        self._printed = time.monotonic()
+        self._bar: Progress | None = None
+        if messages.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            self._bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=messages)
+            self._task = self._bar.add_task(what, total=None)
+
+    def advance(self, steps: int, total: int) -> None:
+        """Count further steps of a total."""
+        self._done += steps
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, total=total)
+        elif self._done == total or time.monotonic() - self._printed > _SECONDS_BETWEEN_LINES:
+            self._printed = time.monotonic()
+            messages.print(f"{self._what}: {self._done} of {total}")
+
+    @contextmanager
+    def shown(self) -> Iterator["Steps"]:
+        """Show the progress inside the `with` block."""
+        if self._bar is None:
+            yield self
+            return
+        with self._bar:
+            yield self
+
+
+def print_json(record: Any) -> None:
+    """A result for a script, on stdout."""
+    print(json.dumps(record, indent=1, default=str))
+
+
+def print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: str | None = None) -> None:
+    """A table for a person, on stdout; columns of numbers stand right."""
+    table = Table(*columns, title=title, title_justify="left")
+    for i, column in enumerate(table.columns):
+        if rows and all(isinstance(row[i], int | float) for row in rows):
+            column.justify = "right"
+    for row in rows:
+        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
+    results.print(table)
+
+
+def size(count: int) -> str:
+    """A number of bytes in words."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
+def duration(seconds: float) -> str:
+    """A time in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

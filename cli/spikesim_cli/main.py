@@ -1,0 +1,76 @@
+"""The group of commands. Each command is imported when it is called for, and imports what computes when it runs."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from spikesim.errors import SpikesimError
+
+# Name of the command and the module in `commands` that holds it, in the order of the help.
+COMMANDS = {
+    "build-gopro": "build",
+    "build": "build",
+    "simulate": "simulate",
+    "info": "info",
+    "view": "view",
+    "convert": "convert",
+    "verify": "verify",
+    "demo": "demo",
+    "doctor": "doctor",
+}
+
+
+class BadInputError(click.ClickException):
+    """An error of ours on its way to the terminal: one line, exit code 2."""
+
+    exit_code = 2
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is looked up."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"spikesim_cli.commands.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SpikesimError as error:
+            raise BadInputError(str(error)) from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="spikesim")
+def cli() -> None:
+    """Spike-camera simulation and synthetic spike datasets.
+
+    Sharp video goes in; blurry images, spike streams and ground truth come out, in HDF5 shards.
+
+    \b
+    Example:
+      spikesim demo
+    """
+
+
+def main() -> None:
+    """Run the command line; the entry point of `spikesim`."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted. Finished files are kept; the same command goes on where it stopped.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
+        sys.exit(1)

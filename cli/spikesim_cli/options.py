@@ -1,0 +1,100 @@
+"""Options that several commands share."""
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_NUMBERS = re.compile(r"[-+]?[\d.,]*\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)
+
+
+class ThresholdCommand(click.Command):
+    """A command whose `--vth` takes several values: `--vth 1 2 4`, `--vth 1,2,4` and `--vth 1 --vth 2` all work."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        spread: list[str] = []
+        collecting = False
+        for argument, following in zip(args, [*args[1:], ""], strict=True):
+            if collecting and _NUMBERS.fullmatch(argument):
+                spread.append(f"--vth={argument}")
+            elif argument == "--vth" and _NUMBERS.fullmatch(following):
+                collecting = True
+            else:
+                collecting = argument.startswith("--vth=")
+                spread.append(argument)
+        return super().parse_args(ctx, spread)
+
+
+def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[float, ...]:
+    thresholds: list[float] = []
+    for part in ",".join(values).split(","):
+        try:
+            thresholds.append(float(part))
+        except ValueError:
+            raise click.BadParameter(f"{part!r} is no number; give thresholds as --vth 1 2 4") from None
+    return tuple(thresholds)
+
+
+def thresholds_option(function: F) -> F:
+    """`--vth`, one or several; for a `ThresholdCommand`."""
+    return click.option(
+        "--vth",
+        multiple=True,
+        default=("1",),
+        callback=_thresholds,
+        metavar="V_TH...",
+        show_default="1",
+        help="Firing thresholds, in full-scale light per readout; each gets a stream of its own.",
+    )(function)
+
+
+def synthesis_options(function: F) -> F:
+    """How frames become light and light becomes spikes. What is not given is None, and the library's default holds."""
+    for option in reversed(
+        (
+            click.option("--preset", show_default="ssdm", help="Sensor: ideal, ssdm, spikezoo or spikecv."),
+            click.option(
+                "--interp",
+                "interpolation",
+                show_default="flow",
+                help="What makes the readouts between frames: flow, linear, or none for a source interpolated already.",
+            ),
+            click.option(
+                "--factor", type=click.IntRange(1), show_default="8", help="Readouts from one frame to the next."
+            ),
+            click.option("--linear-light", is_flag=True, help="Decode gamma 2.2 before averaging and sensing."),
+            click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of all noise."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def size_options(function: F) -> F:
+    """What a spike file may not say of itself."""
+    for option in reversed(
+        (
+            click.option("--height", type=click.IntRange(1), help="Height of the spikes, for .dat files."),
+            click.option("--width", type=click.IntRange(1), help="Width of the spikes, for .dat files."),
+            click.option(
+                "--header-columns", type=click.IntRange(0), help="Extra columns of a .dat at the right of each row."
+            ),
+            click.option("--no-flip", is_flag=True, help="The .dat begins with the top row of the image."),
+            click.option("--axes", type=click.Choice(["THW", "HWT"]), help="Axis order of a dense .npz or .npy array."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def read_options(no_flip: bool, **options: Any) -> dict[str, Any]:
+    """The keywords of `spikesim.read_spikes` that `size_options` stand for."""
+    return given(flip=False if no_flip else None, **options)

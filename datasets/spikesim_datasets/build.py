@@ -1,0 +1,251 @@
+"""Building a dataset: every clip to shards, in parallel, resumable after any interruption."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from spikesim import thread_limit
+from spikesim.errors import InvalidValueError, OutputError
+from spikesim.files import remove_stale_temporaries
+from spikesim.threads import available_cores
+from spikesim_datasets.planning import BuildPlan, Job, finished_jobs, plan_build, readouts_of
+from spikesim_datasets.recipe import Recipe, make_recipe, provenance
+from spikesim_datasets.shards.index import ShardEntry, describe_shard, read_index, write_index
+from spikesim_datasets.shards.writer import ShardWriter
+from spikesim_datasets.sources import Clip, Split, open_clips
+from spikesim_datasets.synthesis import synthesise
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did.
+
+    Attributes:
+        out: Folder of the dataset.
+        built, kept: Shards made by this build, and found finished.
+        samples: Samples of the plan, built and kept.
+        skipped: Keys of clips too short for one window, with their numbers of raw frames.
+        bytes: Size of the dataset's shards.
+        readouts: Readouts made by this build: frames interpolated, averaged and sensed, each counted once.
+        seconds: How long it took.
+    """
+
+    out: Path
+    built: int
+    kept: int
+    samples: int
+    skipped: dict[str, int]
+    bytes: int
+    readouts: int
+    seconds: float
+
+
+def build_dataset(
+    source: str | Path | Sequence[str | Path],
+    out: str | Path,
+    v_th: Sequence[float] = (1.0,),
+    *,
+    split: Split = "train",
+    workers: int | None = None,
+    overwrite: bool = False,
+    **choices: Any,
+) -> BuildReport:
+    """Turn videos into a dataset of blurry images, ground truth and spikes at every threshold.
+
+        build_dataset("clip.mp4", "data/clip", v_th=(1, 2, 4), seed=7)
+
+    Args:
+        source: One source or several, as for `sources.open_clips`.
+        out, workers, overwrite: As for `build_clips`.
+        v_th: Thresholds; each gets a stream of its own in every sample.
+        split: Split of the clips.
+        **choices: Further arguments of `recipe.make_recipe`: preset, interpolation, downscale, seed, ...
+
+    Raises:
+        InputFileError: A source is missing or damaged.
+        InvalidValueError, OutputError: As for `build_clips`; or a choice is meaningless.
+    """
+    clips = open_clips([source] if isinstance(source, str | Path) else source, split)
+    return build_clips(clips, out, make_recipe(v_th, **choices), workers=workers, overwrite=overwrite)
+
+
+def build_clips(
+    clips: Sequence[Clip],
+    out: str | Path,
+    recipe: Recipe,
+    *,
+    workers: int | None = None,
+    overwrite: bool = False,
+    executor: Executor | None = None,
+    on_shard: Callable[[int, BuildPlan], None] | None = None,
+    command: str = "",
+) -> BuildReport:
+    """Build a dataset from clips by a recipe.
+
+    Shards that are there already and have the same recipe are kept, so that running again after an interruption
+    finishes the work. Equal clips and recipes give equal arrays, whatever the workers.
+
+    Args:
+        clips: What to build from, such as `sources.open_gopro` gives; their sources are never written to.
+        out: Folder of the dataset.
+        recipe: How.
+        workers: Processes, one shard each at a time; None means one for each core. Several are started with `spawn`, so
+            a script that calls this keeps its own work under `if __name__ == "__main__"`.
+        overwrite: Replace shards in `out` that another recipe made.
+        executor: Where to run the shards instead: any `concurrent.futures.Executor` whose workers see the same files,
+            such as a Dask client's `get_executor()`.
+        on_shard: Called with the number of samples of each shard that is finished, and the plan; first for those kept.
+        command: What to record as the command line.
+
+    Raises:
+        InvalidValueError: A clip's size is no multiple of 4, no clip has a whole window, or `out` lies in a source.
+        InputFileError: A frame is damaged.
+        OutputError: `out` holds shards of another recipe, or cannot be written. Finished shards stay.
+    """
+    began = time.perf_counter()
+    out = Path(out)
+    if workers is not None and workers < 1:
+        raise InvalidValueError(f"workers must be at least 1, got {workers}")
+    _refuse_output_in_source(out, clips)
+    plan = plan_build(clips, out, recipe)
+    kept = finished_jobs(plan, out, recipe, overwrite=overwrite)
+    waiting = [job for job in plan.jobs if job not in kept]
+    notify = on_shard or (lambda samples, plan: None)
+    notify(sum(len(job.windows) for job in kept), plan)
+
+    entries: list[ShardEntry] = []
+    folders = {job.path.parent for job in plan.jobs}
+    record = {"provenance": provenance(), "command": command}
+    try:
+        _remove_leftovers(folders)
+        for job, entry in _run(waiting, out, recipe, record, min(workers or available_cores(), len(waiting)), executor):
+            entries.append(entry)
+            notify(len(job.windows), plan)
+    finally:
+        _remove_leftovers(folders)
+    built = {entry.path for entry in entries}
+    unchanged = [entry for entry in read_index(out) or [] if entry.path not in built]
+    index = write_index(out, {"choices": recipe.choices(), **record}, [*entries, *unchanged])
+    return BuildReport(
+        out,
+        len(entries),
+        len(kept),
+        plan.samples(),
+        plan.skipped,
+        sum(entry.bytes for entry in index),
+        sum(readouts_of(job, recipe.plan) for job in waiting),
+        time.perf_counter() - began,
+    )
+
+
+def make_shard(job: Job, out: Path, recipe: Recipe, record: dict[str, Any]) -> ShardEntry:
+    """Make one shard; the unit of work, which depends on nothing but its arguments.
+
+    Args:
+        job: What to make.
+        out: Folder of the dataset.
+        recipe: How.
+        record: What else to write into the shard's recipe.
+
+    Returns:
+        The shard's line of the index.
+    """
+    with ShardWriter(job.path, {**job.identity, **record}, recipe.compression) as writer:
+        for sample in synthesise(
+            job.clip,
+            job.windows,
+            recipe.plan,
+            recipe.interpolator(),
+            recipe.optics(),
+            recipe.cameras,
+            recipe.sharp_of(job.split),
+            recipe.seed,
+        ):
+            writer.append(sample)
+    return describe_shard(out, job.path)
+
+
+def _run(
+    jobs: Sequence[Job], out: Path, recipe: Recipe, record: dict[str, Any], workers: int, executor: Executor | None
+) -> Iterator[tuple[Job, ShardEntry]]:
+    """Make the shards, in any order."""
+    if executor is None and workers <= 1:
+        for job in jobs:
+            yield job, make_shard(job, out, recipe, record)
+        return
+    with _worker_processes(workers) if executor is None else _borrowed(executor) as pool:
+        futures: dict[Future[ShardEntry], Job] = {
+            pool.submit(_make_shard_alone, job, out, recipe, record): job for job in jobs
+        }
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool as error:
+            raise OutputError(
+                "a worker process was killed, perhaps for want of memory; run again with fewer --workers, "
+                "finished shards are kept"
+            ) from error
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _make_shard_alone(job: Job, out: Path, recipe: Recipe, record: dict[str, Any]) -> ShardEntry:
+    with thread_limit(1):  # the other cores have work of their own
+        return make_shard(job, out, recipe, record)
+
+
+@contextmanager
+def _borrowed(executor: Executor) -> Iterator[Executor]:
+    yield executor
+
+
+@contextmanager
+def _worker_processes(workers: int) -> Iterator[Executor]:
+    """A pool of processes that ends with this one, however it ends."""
+    others = set(multiprocessing.active_children())
+    # Not forked: a forked child of a process that has threads can hang.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
+    try:
+        yield pool
+        pool.shutdown()
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        pool.shutdown(cancel_futures=True)
+        raise
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _remove_leftovers(folders: set[Path]) -> None:
+    for folder in folders:
+        remove_stale_temporaries(folder)
+
+
+def _refuse_output_in_source(out: Path, clips: Sequence[Clip]) -> None:
+    for source in {clip.source for clip in clips if clip.source is not None}:
+        if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+            raise InvalidValueError(
+                f"the output {out} lies in the source {source}, which is never written to; choose another"
+            )

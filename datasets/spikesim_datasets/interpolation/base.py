@@ -1,0 +1,81 @@
+"""What every interpolator is, and the one for sources that need none."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from spikesim.errors import InvalidValueError
+
+
+class Interpolator(Protocol):
+    """Makes the frames between two neighbours of a clip.
+
+    Attributes:
+        name: What `make_interpolator` knows it by.
+        dense: Whether the frames of the source are readouts already, so that none lie between.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dense(self) -> bool: ...
+
+    def describe(self) -> dict[str, object]:
+        """Name, version of the algorithm and parameters, as JSON values: equal descriptions mean equal frames."""
+        ...
+
+    def between(self, frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]) -> Iterator[np.ndarray]:
+        """Yield the frames at `times`, in their order; a frame does not depend on the other times asked for.
+
+        Args:
+            frame0: RGB frame at time 0, uint8 (H,W,3).
+            frame1: RGB frame at time 1, of the same size.
+            times: Each strictly between 0 and 1.
+
+        Returns:
+            An iterator over new arrays, uint8 (H,W,3), one for each time.
+
+        Raises:
+            InvalidValueError: A frame is no uint8 (H,W,3) array, the sizes differ or a time lies outside (0,1); raised
+                by the call, not by the iterator.
+        """
+        ...
+
+
+class AlreadyDense:
+    """Stands for no interpolation: every frame of the source is a readout."""
+
+    name = "none"
+    dense = True
+
+    def describe(self) -> dict[str, object]:
+        """See `Interpolator.describe`."""
+        return {"name": self.name, "version": 1}
+
+    def between(self, frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]) -> Iterator[np.ndarray]:
+        """See `Interpolator.between`; any time at all raises `InvalidValueError`."""
+        check_request(frame0, frame1, times)
+        if len(times):
+            raise InvalidValueError(
+                f"interpolation 'none' takes every frame as a readout and makes none between, got times {list(times)}; "
+                "ask for no times or choose another interpolator"
+            )
+        return iter(())
+
+
+def check_request(frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]) -> None:
+    """Raise `InvalidValueError` unless the arguments are what `Interpolator.between` asks for."""
+    for name, frame in (("frame0", frame0), ("frame1", frame1)):
+        if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+            found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
+            raise InvalidValueError(f"{name} must be an RGB frame, a uint8 array (H,W,3), got {found}")
+    if frame0.shape != frame1.shape:
+        raise InvalidValueError(
+            f"both frames must have one size, got {frame0.shape[0]}×{frame0.shape[1]} and "
+            f"{frame1.shape[0]}×{frame1.shape[1]}; the frames of a clip may not change their size"
+        )
+    for t in times:
+        if not 0 < t < 1:
+            raise InvalidValueError(f"a time must lie strictly between 0 and 1, got {t}; 0 and 1 are the frames given")

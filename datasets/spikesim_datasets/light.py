@@ -1,0 +1,115 @@
+"""From frames to light: what the spike camera sees of a frame, and the blurry image an exposure makes of many."""
+
+from typing import Literal, get_args
+
+import numpy as np
+from numba import njit
+
+from spikesim.errors import InvalidValueError
+
+Downscale = Literal["bilinear", "area", "none"]
+
+SCALE = 4
+"""A spike camera's pixel is this many pixels of the colour camera wide and high."""
+
+_GAMMA = 2.2
+# Grey of the field, ITU-R BT.601 rounded to two digits.
+_LUMA = (0.30, 0.59, 0.11)
+
+
+class Optics:
+    """The light a frame stands for.
+
+    Args:
+        downscale: How light comes to quarter size. `bilinear`: bilinear sampling without antialias, which at exactly ¼
+            is the mean of the middle 2×2 of each 4×4 block (the S-SDM release); `area`: the mean of the whole block, as
+            a pixel integrates; `none`: full size, one spike pixel for each of the frame's.
+        linear_light: Whether frames are decoded with gamma 2.2 before any mean, and blurry images encoded again.
+            Without it light is the coded value, as in the release.
+
+    Raises:
+        InvalidValueError: `downscale` is unknown.
+    """
+
+    def __init__(self, downscale: Downscale = "bilinear", linear_light: bool = False) -> None:
+        if downscale not in get_args(Downscale):
+            raise InvalidValueError(f"downscale must be one of {', '.join(get_args(Downscale))}, got {downscale!r}")
+        # Side of the block of frame pixels that one spike pixel sees, and how much of its rim is not sampled.
+        self._block, self._border = {"bilinear": (SCALE, 1), "area": (SCALE, 0), "none": (1, 0)}[downscale]
+        self._linear_light = linear_light
+        codes = np.arange(256, dtype=np.float64)
+        self._linear = (codes / 255) ** _GAMMA * 255 if linear_light else codes
+
+    def light(self, frame: np.ndarray) -> np.ndarray:
+        """Grey light as the spike camera sees it.
+
+            light = (0.30 R + 0.59 G + 0.11 B) / 255, averaged over the sampled pixels of each block
+
+        Args:
+            frame: RGB uint8 (H, W, 3); H and W multiples of 4 unless `downscale` is `none`.
+
+        Returns:
+            float32 in [0, 1], (H/4, W/4) or, with `none`, (H, W).
+
+        Raises:
+            InvalidValueError: The size is no multiple of 4.
+        """
+        height, width, _ = frame.shape
+        if height % self._block or width % self._block:
+            raise InvalidValueError(
+                f"frames of {width}×{height} have no quarter size; both must be multiples of {SCALE}"
+            )
+        light = np.empty((height // self._block, width // self._block), np.float32)
+        _mean_luma(frame, self._linear, self._block, self._border, light)
+        return light
+
+    def exposure(self) -> "Exposure":
+        """An exposure that has not seen a frame yet."""
+        return Exposure(self._linear.astype(np.float32) if self._linear_light else None)
+
+
+class Exposure:
+    """A mean of frames in the making: what a colour camera collects while its shutter is open.
+
+    Args:
+        linear: float32 (256,) light in [0, 255] of each code, or None where codes themselves are averaged.
+    """
+
+    def __init__(self, linear: np.ndarray | None) -> None:
+        self._linear = linear
+        self._total = np.zeros((), np.uint32 if linear is None else np.float32)
+        self._frames = 0
+
+    def add(self, frame: np.ndarray) -> None:
+        """Collect one more frame, RGB uint8 (H, W, 3), all of one size."""
+        light = frame if self._linear is None else self._linear[frame]
+        if self._frames == 0:
+            self._total = light.astype(self._total.dtype)
+        else:
+            np.add(self._total, light, out=self._total)
+        self._frames += 1
+
+    def blur(self) -> np.ndarray:
+        """The mean of the frames so far, rounded to uint8 (H, W, 3)."""
+        if self._linear is None:
+            return ((2 * self._total + self._frames) // (2 * self._frames)).astype(np.uint8)
+        mean = self._total / np.float32(255 * self._frames)
+        return np.rint(np.clip(mean, 0, 1) ** (1 / _GAMMA) * 255).astype(np.uint8)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mean_luma(frame, linear, block, border, light):  # type: ignore[no-untyped-def]
+    """Fill light (h,w) from the blocks of frame (h·block, w·block, 3), less the `border` pixels at each one's rim."""
+    side = block - 2 * border
+    scale = 1.0 / (255.0 * side * side)
+    for y in range(light.shape[0]):
+        for x in range(light.shape[1]):
+            total = 0.0
+            for i in range(block * y + border, block * y + border + side):
+                for j in range(block * x + border, block * x + border + side):
+                    total += (
+                        _LUMA[0] * linear[frame[i, j, 0]]
+                        + _LUMA[1] * linear[frame[i, j, 1]]
+                        + _LUMA[2] * linear[frame[i, j, 2]]
+                    )
+            light[y, x] = min(1.0, total * scale)

@@ -1,0 +1,171 @@
+"""Pictures of spike streams and samples, for people to look at."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import av
+import cv2
+import imageio.v3 as iio
+import numpy as np
+
+from spikesim import SpikeStream, tfi, tfp
+from spikesim.errors import InvalidValueError
+from spikesim.files import atomic_path
+from spikesim_datasets.shards import Sample
+from spikesim_datasets.shards.schema import threshold_name
+
+Look = Literal["spikes", "tfp", "tfi"]
+
+_CAPTION = 26  # pixels
+_MARGIN = 6
+_PAPER, _INK = 250, 20
+_FPS = 20
+
+Panel = tuple[str, np.ndarray]
+"""A caption and an image, uint8 grey (h, w) or RGB (h, w, 3)."""
+
+
+def spike_picture(stream: SpikeStream, centre: int, look: Look, window: int) -> np.ndarray:
+    """A stream around a readout, uint8 grey (H, W).
+
+    Brightness is the light it stands for where the camera is known, else it is stretched to the brightest hundredth.
+
+    Args:
+        stream: Spikes (T, H, W).
+        centre: Readout.
+        look: `spikes` the bits of this readout; `tfp` the mean of the window; `tfi` one over the interval.
+        window: Readouts of TFP, moved to lie in the stream; TFI looks through the whole stream.
+
+    Raises:
+        InvalidValueError: `look` is unknown, or the window is longer than the stream.
+    """
+    match look:
+        case "spikes":
+            return stream[centre : centre + 1].dense()[0] * np.uint8(255)
+        case "tfp":
+            reach = window // 2
+            rate = tfp(stream, int(np.clip(centre, reach, max(reach, len(stream) - window + reach))), window)
+        case "tfi":
+            rate = tfi(stream, centre)
+        case _:
+            raise InvalidValueError(f"a stream is looked at as {', '.join(get_args(Look))}, not {look!r}")
+    if stream.camera is not None:
+        rate = rate * np.float32(stream.camera.v_th / stream.camera.gain)
+    else:
+        rate = rate / max(float(np.quantile(rate, 0.99)), 1e-6)
+    return np.rint(np.clip(rate, 0, 1) * 255).astype(np.uint8)
+
+
+def stream_sheet(stream: SpikeStream, look: Look, window: int, moments: int = 5) -> np.ndarray:
+    """A strip of a stream at evenly spaced moments, RGB uint8."""
+    centres = np.linspace(0, len(stream) - 1, moments + 2)[1:-1].astype(int).tolist()
+    return sheet(
+        [[(f"{look} at {centre}", spike_picture(stream, centre, look, window)) for centre in centres]], width=400
+    )
+
+
+def sample_sheet(sample: Sample, window: int) -> np.ndarray:
+    """A sample at one view, RGB uint8: blur and ground truth, then for every threshold bits, two TFPs and TFI."""
+    middle = sum(sample.exposure) // 2
+    start, stop = sample.exposure
+    first = [("blur", sample.blur), *_sharp_panels(sample, middle)]
+    rows = [first]
+    for v_th, stream in sample.spikes.items():
+        rows.append(
+            [
+                (f"V_th {threshold_name(v_th)}: spikes at {middle}", spike_picture(stream, middle, "spikes", 1)),
+                (f"TFP of {window}", spike_picture(stream, middle, "tfp", window)),
+                (f"TFP of {stop - start} (the exposure)", spike_picture(stream, middle, "tfp", stop - start)),
+                ("TFI", spike_picture(stream, middle, "tfi", window)),
+            ]
+        )
+    return sheet(rows)
+
+
+def stream_film(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray]:
+    """A stream readout by readout, RGB uint8."""
+    for centre in range(len(stream)):
+        yield sheet([[(f"{look} {centre}", spike_picture(stream, centre, look, window))]], width=640)
+
+
+def sample_film(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray]:
+    """A sample readout by readout: blur, nearest ground truth, and every threshold's stream, RGB uint8."""
+    for centre in range(len(next(iter(sample.spikes.values())))):
+        panels = [
+            (f"V_th {threshold_name(v_th)}: {look} {centre}", spike_picture(stream, centre, look, window))
+            for v_th, stream in sample.spikes.items()
+        ]
+        yield sheet([[("blur", sample.blur), *_sharp_panels(sample, centre)], panels], width=320)
+
+
+def sheet(rows: Sequence[Sequence[Panel]], width: int = 480) -> np.ndarray:
+    """Panels in rows, each with its caption, RGB uint8.
+
+    Args:
+        rows: Panels, row by row; rows may differ in length.
+        width: Of every panel in pixels; heights follow the images' shapes.
+    """
+    drawn = [[_panel(caption, image, width) for caption, image in row] for row in rows]
+    columns = max(len(row) for row in drawn)
+    # Video encoders want even sides.
+    full = (_MARGIN + columns * (width + _MARGIN) + 1) // 2 * 2
+    height = _MARGIN + sum(max(panel.shape[0] for panel in row) + _MARGIN for row in drawn)
+    page = np.full(((height + 1) // 2 * 2, full, 3), _PAPER, np.uint8)
+    top = _MARGIN
+    for row in drawn:
+        for column, panel in enumerate(row):
+            left = _MARGIN + column * (width + _MARGIN)
+            page[top : top + panel.shape[0], left : left + width] = panel
+        top += max(panel.shape[0] for panel in row) + _MARGIN
+    return page
+
+
+def write_picture(path: Path | str, image: np.ndarray) -> None:
+    """Write an image as PNG.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        iio.imwrite(temporary, image, extension=".png")
+
+
+def write_film(path: Path | str, frames: Iterator[np.ndarray]) -> None:
+    """Write frames as a GIF or an MP4, by the extension.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        if Path(path).suffix.lower() == ".gif":
+            iio.imwrite(temporary, list(frames), extension=".gif", duration=1000 / _FPS, loop=0)
+            return
+        with av.open(str(temporary), "w", format="mp4") as film:
+            stream = None
+            for frame in frames:
+                if stream is None:
+                    stream = film.add_stream("libx264", rate=_FPS)
+                    stream.height, stream.width, stream.pix_fmt = *frame.shape[:2], "yuv420p"
+                film.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            if stream is not None:
+                film.mux(stream.encode())
+
+
+def _sharp_panels(sample: Sample, readout: int) -> list[Panel]:
+    """The ground truth nearest to a readout, if there is any."""
+    if not sample.sharp_readouts:
+        return []
+    nearest = min(range(len(sample.sharp)), key=lambda i: abs(sample.sharp_readouts[i] - readout))
+    return [(f"sharp at {sample.sharp_readouts[nearest]}", sample.sharp[nearest])]
+
+
+def _panel(caption: str, image: np.ndarray, width: int) -> np.ndarray:
+    height = round(image.shape[0] * width / image.shape[1])
+    enlarged = width > image.shape[1]
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST if enlarged else cv2.INTER_AREA)
+    if resized.ndim == 2:
+        resized = np.repeat(resized[..., None], 3, axis=2)
+    label = np.full((_CAPTION, width, 3), _PAPER, np.uint8)
+    cv2.putText(label, caption, (2, _CAPTION - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (_INK,) * 3, 1, cv2.LINE_AA)
+    return np.concatenate([label, resized])

@@ -1,0 +1,179 @@
+"""What a build will make: the shards of every clip, what is there already, what is too short, and what it will cost."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikesim.errors import InvalidValueError, OutputError
+from spikesim_datasets.exposure import ExposurePlan, Window
+from spikesim_datasets.light import SCALE
+from spikesim_datasets.recipe import Recipe
+from spikesim_datasets.shards.index import shard_files
+from spikesim_datasets.shards.reader import ShardReader
+from spikesim_datasets.shards.schema import threshold_name
+from spikesim_datasets.sources import Clip, Split
+from spikesim_datasets.synthesis import raw_frames, synthesise
+
+
+@dataclass(frozen=True)
+class Job:
+    """One shard to make.
+
+    Attributes:
+        clip: Source of its samples.
+        windows: Their windows, consecutive.
+        path: Of the shard.
+        identity: What decides its contents, as JSON values: equal identities mean equal arrays.
+    """
+
+    clip: Clip
+    windows: tuple[Window, ...]
+    path: Path
+    identity: dict[str, Any]
+
+    @property
+    def split(self) -> Split:
+        return "test" if self.clip.key.startswith("test/") else "train"
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """All shards of a build.
+
+    Attributes:
+        jobs: Shards, by clip and window.
+        skipped: Keys of clips too short for one window, with their numbers of raw frames.
+    """
+
+    jobs: tuple[Job, ...]
+    skipped: dict[str, int]
+
+    def samples(self) -> int:
+        """Samples of all shards."""
+        return sum(len(job.windows) for job in self.jobs)
+
+
+def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
+    """Cut clips into shards.
+
+    Raises:
+        InvalidValueError: A clip's size is no multiple of 4, or no clip is long enough for one window.
+    """
+    interpolator, choices = recipe.interpolator(), recipe.choices()
+    jobs: list[Job] = []
+    skipped: dict[str, int] = {}
+    for clip in clips:
+        if clip.height % SCALE or clip.width % SCALE:
+            raise InvalidValueError(
+                f"{clip.key} is {clip.width}×{clip.height}; both must be multiples of {SCALE}, because spikes have a "
+                "quarter of the size. Crop the video first"
+            )
+        frames = raw_frames(clip, interpolator, recipe.plan)
+        windows = recipe.plan.windows(frames)
+        if not windows:
+            skipped[clip.key] = frames
+            continue
+        identity = {"clip": {"key": clip.key, **clip.fingerprint()}, "choices": choices}
+        for part, first in enumerate(range(0, len(windows), recipe.shard_samples)):
+            path = out / f"{clip.key}.{part:03d}.h5"
+            jobs.append(Job(clip, tuple(windows[first : first + recipe.shard_samples]), path, identity))
+    if not jobs:
+        raise InvalidValueError(
+            f"no clip is long enough: one window takes {recipe.plan.frames_for_one_window} raw frames, but "
+            + (", ".join(f"{key} has {frames}" for key, frames in skipped.items()) or "there is no clip at all")
+        )
+    return BuildPlan(tuple(jobs), skipped)
+
+
+def finished_jobs(plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool) -> list[Job]:
+    """The jobs whose shards are there already, made by the same recipe from the same clips.
+
+    Shards of other clips may lie beside them if their recipe's choices are the same: a dataset can be built in several
+    goes.
+
+    Args:
+        plan: What is to be made.
+        out: Folder of the dataset.
+        recipe: The recipe.
+        overwrite: Remove shards of another recipe or another clip of the same name instead of refusing them.
+
+    Raises:
+        OutputError: A shard of another recipe is in the way.
+    """
+    by_path = {job.path: job for job in plan.jobs}
+    keys = {job.clip.key for job in plan.jobs} | plan.skipped.keys()
+    finished: list[Job] = []
+    for file in shard_files(out):
+        with ShardReader(file) as shard:
+            key, made_by, windows = shard.key, shard.recipe, shard.windows
+        job = by_path.get(file)
+        if job is not None and _identity(made_by) == job.identity and windows == tuple(w.index for w in job.windows):
+            finished.append(job)
+            continue
+        if key not in keys and made_by.get("choices") == recipe.choices():
+            continue
+        if not overwrite:
+            differing = _difference(made_by, job.identity if job else {"choices": recipe.choices()})
+            raise OutputError(
+                f"{file} was built with another recipe ({differing}); choose another folder, or give --overwrite to "
+                "build its shards anew"
+            )
+        file.unlink()
+    return finished
+
+
+def readouts_of(job: Job, plan: ExposurePlan) -> int:
+    """Readouts of the clip that a job makes; streams of neighbouring windows overlap and share them."""
+    return (len(job.windows) - 1) * min(plan.period, plan.stream_length) + plan.stream_length
+
+
+def seconds_per_readout(clip: Clip, recipe: Recipe) -> float:
+    """Seconds that one readout of a clip takes on one core, measured on its first two raw frames."""
+    plan = ExposurePlan(frames=2, factor=recipe.plan.factor, gap=recipe.plan.factor - 1, padding=0)
+    window = plan.windows(2)
+    interpolator, optics = recipe.interpolator(), recipe.optics()
+    for _ in range(2):  # the first go compiles
+        start = time.perf_counter()
+        list(synthesise(clip, window, plan, interpolator, optics, recipe.cameras, "none", recipe.seed))
+        seconds = time.perf_counter() - start
+    return seconds / plan.readouts
+
+
+def uncompressed_bytes(plan: BuildPlan, recipe: Recipe) -> int:
+    """Size of all arrays of a build; images shrink when compressed, spikes do not."""
+    total = 0
+    for job in plan.jobs:
+        height, width = job.clip.height, job.clip.width
+        images = (1 + len(recipe.plan.sharp_frames(recipe.sharp_of(job.split)))) * height * width * 3
+        spikes = recipe.plan.stream_length * (height // SCALE) * -(-(width // SCALE) // 8)
+        total += len(job.windows) * (images + spikes * len(recipe.cameras))
+    return total
+
+
+def _identity(made_by: dict[str, Any]) -> dict[str, Any]:
+    return {name: made_by.get(name) for name in ("clip", "choices")}
+
+
+def _difference(made_by: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Which parts differ, in words."""
+    if made_by.get("choices") != wanted["choices"]:
+        old, new = made_by.get("choices") or {}, wanted["choices"]
+        names = [name for name in new if old.get(name) != new[name]]
+        return (
+            "; ".join(f"{name}: {_brief(old.get(name))} there, {_brief(new[name])} now" for name in names)
+            or "other choices"
+        )
+    if "clip" in wanted and made_by.get("clip") != wanted["clip"]:
+        return "from another clip of this name"
+    return "with other windows"
+
+
+def _brief(choice: Any) -> str:
+    """A choice in a few words; of cameras, what most often differs."""
+    if isinstance(choice, list):
+        return ", ".join(
+            f"{camera['reset']} V_th {threshold_name(camera['v_th'])} gain {camera['gain']:.4g}" for camera in choice
+        )
+    return str(choice)

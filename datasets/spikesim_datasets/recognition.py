@@ -1,0 +1,42 @@
+"""Telling what a path holds: a dataset, a shard, a folder in the released layout, or a spike file."""
+
+from pathlib import Path
+from typing import Literal
+
+import h5py
+
+from spikesim.errors import InputFileError
+from spikesim_datasets.layouts import SPIKES
+from spikesim_datasets.shards.index import INDEX, shard_files
+from spikesim_datasets.shards.schema import SCHEMA
+
+Kind = Literal["dataset", "shard", "layout", "spikes"]
+
+
+def recognise(path: Path | str) -> Kind:
+    """What a path holds; a file that is no shard is taken for a spike file.
+
+    Raises:
+        InputFileError: It does not exist, or is a folder of neither kind.
+    """
+    path = Path(path)
+    if path.is_file():
+        return "shard" if path.suffix.lower() == ".h5" and _is_shard(path) else "spikes"
+    if not path.exists():
+        raise InputFileError(f"{path} does not exist")
+    if any(path.glob(f"*/{SPIKES}")):
+        return "layout"
+    if (path / INDEX).is_file() or shard_files(path):
+        return "dataset"
+    raise InputFileError(
+        f"{path} is a folder without shards ({INDEX}, SPLIT/CLIP.000.h5) and not in the released "
+        f"layout (SPLIT/{SPIKES}/)"
+    )
+
+
+def _is_shard(path: Path) -> bool:
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return str(file.attrs.get("schema", "")).partition("/")[0] == SCHEMA.partition("/")[0]
+    except OSError:
+        return False

@@ -1,0 +1,75 @@
+"""One spike file from one clip: what a spike camera would have recorded of a video."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from spikesim import SpikeCamera, SpikeStream, write_spikes
+from spikesim import simulate as simulate_light
+from spikesim.errors import InvalidValueError
+from spikesim.formats import require_format
+from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.interpolation import make_interpolator
+from spikesim_datasets.light import Downscale, Optics
+from spikesim_datasets.sources import Clip
+from spikesim_datasets.synthesis import interpolated
+
+
+def simulate_clip(
+    clip: Clip,
+    output: Path | str,
+    *,
+    v_th: float | None = None,
+    preset: str = "ssdm",
+    interpolation: str = "flow",
+    factor: int = ExposurePlan().factor,
+    downscale: Downscale = "bilinear",
+    linear_light: bool = False,
+    seed: int = 0,
+    start: int = 0,
+    frames: int | None = None,
+    on_readout: Callable[[int, int], None] | None = None,
+) -> SpikeStream:
+    """Simulate the spikes of a clip into a spike file; noise is keyed by the clip's key.
+
+    Args:
+        clip: The source.
+        output: File to write; the extension chooses the format.
+        v_th: Threshold; None keeps the preset's own.
+        preset: Camera preset.
+        interpolation: Name of the interpolator; `none` takes every frame as a readout.
+        factor: Readouts from one frame to the next.
+        downscale, linear_light: See `Optics`.
+        seed: Seed of the noise.
+        start: First frame.
+        frames: Number of frames; None goes on to the end.
+        on_readout: Called with 1 and the total after each readout.
+
+    Returns:
+        The stream that was written, of factor·(frames − 1) + 1 readouts.
+
+    Raises:
+        InvalidValueError: A value is meaningless, or the frames are not in the clip.
+        InputFileError: A frame cannot be read.
+        OutputError: The file cannot be written.
+    """
+    require_format(output)
+    changes = {} if v_th is None else {"v_th": v_th}
+    camera = SpikeCamera.preset(preset, **changes)
+    interpolator, optics = make_interpolator(interpolation), Optics(downscale, linear_light)
+    stop = clip.n_frames if frames is None else start + frames
+    if not 0 <= start < stop <= clip.n_frames:
+        raise InvalidValueError(f"frames {start}..{stop - 1} are not in {clip.key}, which has {clip.n_frames}")
+    step = 1 if interpolator.dense else factor
+    span = range(start * step, (stop - 1) * step + 1)
+
+    def light() -> Iterator[np.ndarray]:
+        for _, frame in interpolated(clip, interpolator, step, [span]):
+            yield optics.light(frame)
+            if on_readout is not None:
+                on_readout(1, len(span))
+
+    stream = simulate_light(light(), camera, seed=seed, key=clip.key)
+    write_spikes(output, stream)
+    return stream

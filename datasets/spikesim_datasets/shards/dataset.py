@@ -1,0 +1,96 @@
+"""A dataset: the samples of all shards of a split, in one sequence."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, read_index, shard_files
+from spikesim_datasets.shards.reader import ShardReader
+from spikesim_datasets.shards.sample import Sample
+
+
+class Dataset(Sequence[Sample]):
+    """The samples of a split; `dataset[i]` reads a whole one. `locate` tells where it lies, for reading part of it.
+
+    Attributes:
+        root: The folder.
+        split: The split.
+        entries: Its shards, by path.
+        thresholds: Thresholds that every shard has, ascending.
+    """
+
+    def __init__(self, root: Path, split: str, entries: Sequence[ShardEntry]) -> None:
+        self.root, self.split, self.entries = root, split, tuple(entries)
+        self._stops = list(accumulate(entry.samples for entry in entries))
+        with ShardReader(root / self.entries[0].path) as shard:
+            self.thresholds = tuple(shard.cameras)
+
+    def __len__(self) -> int:
+        return self._stops[-1]
+
+    def locate(self, index: int) -> tuple[Path, int]:
+        """The shard that holds sample `index`, and the sample's number in it.
+
+        Raises:
+            IndexError: There are fewer samples.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"the {self.split} split has {len(self)} samples, there is no sample {index}")
+        index %= len(self)
+        shard = bisect_right(self._stops, index)
+        before = self._stops[shard - 1] if shard else 0
+        return self.root / self.entries[shard].path, index - before
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        path, sample = self.locate(index)
+        with ShardReader(path) as shard:
+            return shard.sample(sample)
+
+
+def open_dataset(path: Path | str, split: str) -> Dataset:
+    """The samples of a dataset's split.
+
+    Args:
+        path: Folder of the dataset.
+        split: `train` or `test`.
+
+    Raises:
+        InputFileError: The folder is missing or holds no shards, or a shard is missing, of another size than its index
+            says, or of another schema.
+        InvalidValueError: The dataset has no such split.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise InputFileError(f"there is no dataset at {root}; `spikesim build-gopro` or `spikesim build` makes one")
+    entries = read_index(root)
+    if entries is None:
+        entries = [describe_shard(root, file) for file in shard_files(root)]
+    if not entries:
+        raise InputFileError(f"{root} holds no shards; `spikesim build-gopro` or `spikesim build` makes a dataset")
+    chosen = [entry for entry in entries if entry.split == split]
+    if not chosen:
+        raise InvalidValueError(
+            f"{root} has no samples of the split {split!r}; it has {', '.join(sorted({e.split for e in entries}))}"
+        )
+    for entry in chosen:
+        check_entry(root, entry)
+    return Dataset(root, split, chosen)
+
+
+def check_entry(root: Path, entry: ShardEntry) -> None:
+    """Check that a listed shard is there in its listed size.
+
+    Raises:
+        InputFileError: It is not.
+    """
+    file = root / entry.path
+    if not file.is_file():
+        raise InputFileError(
+            f"{root / INDEX} lists {entry.path}, which is missing; build the dataset again to fill it in"
+        )
+    if file.stat().st_size != entry.bytes:
+        raise InputFileError(
+            f"{file} has {file.stat().st_size} bytes, {INDEX} says {entry.bytes}; remove it and build the dataset again"
+        )

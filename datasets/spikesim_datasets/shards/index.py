@@ -1,0 +1,104 @@
+"""`dataset.json`: the list of a dataset's shards with their sizes and checksums. It can be rebuilt from the shards."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from spikesim.errors import InputFileError
+from spikesim.files import atomic_path
+from spikesim_datasets.shards.reader import ShardReader
+
+INDEX = "dataset.json"
+INDEX_SCHEMA = "spikesim.dataset/1"
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """One line of the index.
+
+    Attributes:
+        path: Of the shard, relative to the dataset, with forward slashes.
+        key, split: Of its clip.
+        samples: Number of samples.
+        bytes: Size of the file.
+        sha256: Of the file.
+    """
+
+    path: str
+    key: str
+    split: str
+    samples: int
+    bytes: int
+    sha256: str
+
+
+def shard_files(root: Path) -> list[Path]:
+    """The shards that lie under a dataset, listed or not, by name."""
+    return sorted(path for path in root.glob("*/**/*.h5") if not path.name.startswith("."))
+
+
+def describe_shard(root: Path, path: Path) -> ShardEntry:
+    """The index line of a shard; the whole file is read once for its checksum.
+
+    Raises:
+        InputFileError: It is no whole shard.
+    """
+    with ShardReader(path) as shard:
+        key, split, samples = shard.key, shard.split, len(shard)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return ShardEntry(path.relative_to(root).as_posix(), key, split, samples, path.stat().st_size, digest)
+
+
+def read_index(root: Path) -> list[ShardEntry] | None:
+    """The entries of a dataset's index; None where it has none.
+
+    Raises:
+        InputFileError: The index is damaged or of another schema.
+    """
+    path = root / INDEX
+    if not path.is_file():
+        return None
+    try:
+        record = json.loads(path.read_text("utf-8"))
+        schema = record["schema"]
+        if schema == INDEX_SCHEMA:
+            return [ShardEntry(**entry) for entry in record["shards"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputFileError(
+            f"{path} is no index of a dataset ({error!r}); remove it, and it is made anew from the shards when the "
+            "dataset is opened or built again"
+        ) from error
+    raise InputFileError(f"{path} has the schema {schema!r}, expected {INDEX_SCHEMA!r}")
+
+
+def write_index(root: Path, recipe: dict[str, Any], known: Sequence[ShardEntry] = ()) -> list[ShardEntry]:
+    """Write the index of all shards under a dataset.
+
+    Args:
+        root: The dataset.
+        recipe: How it was made, as JSON values.
+        known: Entries that are right already; a shard of the same path and size is not read again.
+
+    Returns:
+        The entries written, by path.
+    """
+    by_place = {(entry.path, entry.bytes): entry for entry in known}
+    entries = []
+    for path in shard_files(root):
+        place = (path.relative_to(root).as_posix(), path.stat().st_size)
+        entries.append(by_place.get(place) or describe_shard(root, path))
+    record = {
+        "schema": INDEX_SCHEMA,
+        "samples": {
+            split: sum(e.samples for e in entries if e.split == split) for split in sorted({e.split for e in entries})
+        },
+        "recipe": recipe,
+        "shards": [asdict(entry) for entry in entries],
+    }
+    with atomic_path(root / INDEX) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    return entries

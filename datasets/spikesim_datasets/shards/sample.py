@@ -1,0 +1,32 @@
+"""A sample: one exposure of a clip and what the colour camera and the spike camera saw of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikesim import SpikeStream
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One exposure and what was seen of it.
+
+    Attributes:
+        key: Of its clip; the first part is the split.
+        window: Which exposure of the clip.
+        first_frame: First raw frame of the exposure.
+        exposure: (start, stop) of the exposure in the streams.
+        blur: RGB uint8 (H, W, 3), the mean of the exposure's frames.
+        sharp: RGB uint8 (S, H, W, 3), the raw frames kept as ground truth; S may be 0.
+        sharp_readouts: Readouts of the stream at which they lie, (S,).
+        spikes: Stream (T, H/4, W/4) by threshold, ascending.
+    """
+
+    key: str
+    window: int
+    first_frame: int
+    exposure: tuple[int, int]
+    blur: np.ndarray
+    sharp: np.ndarray
+    sharp_readouts: tuple[int, ...]
+    spikes: dict[float, SpikeStream]

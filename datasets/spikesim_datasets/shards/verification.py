@@ -1,0 +1,68 @@
+"""Reading everything of a dataset to find what is damaged."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from spikesim.errors import InputFileError, SpikesimError
+from spikesim_datasets.shards.dataset import check_entry
+from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, read_index, shard_files
+from spikesim_datasets.shards.reader import ShardReader
+
+
+@dataclass(frozen=True)
+class ShardCheck:
+    """What was found of one shard.
+
+    Attributes:
+        path: Relative to the dataset.
+        samples: Samples read.
+        bytes: Size of the file.
+        problem: What is wrong, empty where nothing is.
+    """
+
+    path: str
+    samples: int
+    bytes: int
+    problem: str
+
+
+def verify_dataset(path: Path | str) -> Iterator[ShardCheck]:
+    """Read every sample of every shard and compare every file with its checksum in the index.
+
+    Args:
+        path: Folder of the dataset.
+
+    Raises:
+        InputFileError: There is nothing to verify, or the index is damaged.
+    """
+    root = Path(path)
+    entries = read_index(root) if root.is_dir() else None
+    files = shard_files(root)
+    if entries is None and not files:
+        raise InputFileError(f"there is no dataset at {root}: neither {INDEX} nor shards")
+    listed = {root / entry.path: entry for entry in entries or []}
+    for file in sorted({*listed, *files}):
+        yield _verify_shard(root, file, listed.get(file), has_index=entries is not None)
+
+
+def _verify_shard(root: Path, file: Path, entry: ShardEntry | None, *, has_index: bool) -> ShardCheck:
+    name = file.relative_to(root).as_posix()
+    samples = size = 0
+    try:
+        if entry is None and has_index:
+            raise InputFileError(f"is not listed in {INDEX}; build the dataset again to list it")
+        if entry is not None:
+            check_entry(root, entry)
+            if describe_shard(root, file) != entry:
+                raise InputFileError(
+                    f"{file} is not what {INDEX} describes: {entry}; remove it and build the dataset again"
+                )
+        size = file.stat().st_size
+        with ShardReader(file) as shard:
+            for sample in range(len(shard)):
+                shard.sample(sample)
+                samples += 1
+    except SpikesimError as error:
+        return ShardCheck(name, samples, size, str(error))
+    return ShardCheck(name, samples, size, "")

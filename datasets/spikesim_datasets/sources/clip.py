@@ -1,0 +1,65 @@
+"""What every source gives: clips, which yield RGB frames by index."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+Split = Literal["train", "test"]
+
+_SAMPLE = 1 << 16
+
+
+class Clip(Protocol):
+    """A stretch of video. Small and picklable: workers open the files themselves.
+
+    Attributes:
+        key: Unique name in the dataset, `train/GOPR0372_07_00`; its first part is the split.
+        n_frames: Number of frames.
+        height, width: Size of every frame in pixels.
+        source: The file or folder that was named as the source, which is never written to; None for built-in scenes.
+    """
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def n_frames(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def source(self) -> Path | None: ...
+
+    def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        """Frames start..stop−1 in order, RGB uint8 (H, W, 3).
+
+        Raises:
+            InputFileError: A frame cannot be read, or has another size than the clip.
+        """
+        ...
+
+    def fingerprint(self) -> dict[str, object]:
+        """What tells this clip's contents from another's, as JSON values; independent of where it lies."""
+        ...
+
+
+def files_fingerprint(files: Iterable[Path]) -> dict[str, object]:
+    """Count, bytes and a hash of the names, the sizes and samples of the contents of files.
+
+    Whole contents are not read: for GOPRO that alone would take as long as a good part of the build. The first, the
+    middle and the last file are sampled at their beginning, middle and end.
+    """
+    files = list(files)
+    digest = hashlib.sha256()
+    sizes = [file.stat().st_size for file in files]
+    for file, size in zip(files, sizes, strict=True):
+        digest.update(f"{file.name}:{size}\n".encode())
+    for i in sorted({0, len(files) // 2, len(files) - 1}):
+        with files[i].open("rb") as stream:
+            for offset in (0, sizes[i] // 2, max(0, sizes[i] - _SAMPLE)):
+                stream.seek(offset)
+                digest.update(stream.read(_SAMPLE))
+    return {"files": len(files), "bytes": sum(sizes), "sha256": digest.hexdigest()}

@@ -1,0 +1,111 @@
+"""Clips stored as one image file a frame."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from spikesim.errors import InputFileError
+from spikesim_datasets.sources.clip import files_fingerprint
+
+FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class FrameClip:
+    """A folder of numbered frames, in the order of their numbers.
+
+    Attributes:
+        key: As in `Clip`.
+        folder: Where the frames lie.
+        names: File names in order.
+        height, width: Size of every frame.
+        source: As in `Clip`.
+    """
+
+    key: str
+    folder: Path
+    names: tuple[str, ...]
+    height: int
+    width: int
+    source: Path
+
+    @classmethod
+    def open(cls, folder: Path, key: str, source: Path) -> "FrameClip":
+        """The clip of a folder; every file's size is read, no picture decoded.
+
+        Raises:
+            InputFileError: There are no frames, one is empty or no picture, or sizes differ.
+        """
+        names = tuple(frame_names(folder))
+        if not names:
+            raise InputFileError(f"{folder} holds no frames ({', '.join(FRAME_SUFFIXES)})")
+        with ThreadPoolExecutor(4) as pool:
+            sizes = list(pool.map(_picture_size, (folder / name for name in names)))
+        for name, size in zip(names, sizes, strict=True):
+            if size != sizes[0]:
+                raise InputFileError(
+                    f"{folder / name} is {size[0]}×{size[1]}, but {names[0]} beside it is {sizes[0][0]}×{sizes[0][1]}; "
+                    "the frames of a clip must all have one size"
+                )
+        width, height = sizes[0]
+        return cls(key, folder, names, height, width, source)
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.names)
+
+    def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        # One frame is decoded ahead in another thread: Pillow releases the interpreter lock while it decodes.
+        with ThreadPoolExecutor(1) as pool:
+            paths = [self.folder / name for name in self.names[start:stop]]
+            ahead = None
+            for path in paths:
+                current = ahead
+                ahead = pool.submit(_read_frame, path, self.height, self.width)
+                if current is not None:
+                    yield current.result()
+            if ahead is not None:
+                yield ahead.result()
+
+    def fingerprint(self) -> dict[str, object]:
+        return files_fingerprint(map(Path.joinpath, repeat(self.folder), self.names))
+
+
+def frame_names(folder: Path) -> list[str]:
+    """File names of a folder's frames in natural order: 2 before 10, and 000123 before 000123_000."""
+    names = [path.name for path in folder.iterdir() if path.suffix.lower() in FRAME_SUFFIXES and path.name[0] != "."]
+    return sorted(names, key=lambda name: ([int(digits) for digits in re.findall(r"\d+", Path(name).stem)], name))
+
+
+def _picture_size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except OSError as error:
+        what = "is empty (0 bytes)" if path.stat().st_size == 0 else f"is no readable picture ({error})"
+        raise InputFileError(f"{path} {what}; replace it, or take its clip away") from error
+
+
+def _read_frame(path: Path, height: int, width: int) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            if picture.mode.startswith(("I", "F")):
+                raise InputFileError(
+                    f"{path} has more than 8 bits a channel ({picture.mode}); 8-bit frames are expected"
+                )
+            frame = np.asarray(picture.convert("RGB"))
+    except InputFileError:
+        raise
+    except (OSError, SyntaxError) as error:  # Pillow reports some damaged PNG chunks as SyntaxError
+        raise InputFileError(f"{path} cannot be decoded ({error}); replace it, or take its clip away") from error
+    if frame.shape != (height, width, 3):
+        raise InputFileError(
+            f"{path} is {frame.shape[1]}×{frame.shape[0]}, its clip is {width}×{height}; it has changed"
+        )
+    return frame

@@ -1,0 +1,60 @@
+"""The GOPRO tree in the layouts it is found in."""
+
+from pathlib import Path
+
+from spikesim.errors import InputFileError
+from spikesim_datasets.sources.clip import Clip
+from spikesim_datasets.sources.frames import FrameClip, frame_names
+
+SPLITS = ("train", "test")
+
+LAYOUTS = """\
+  ROOT/{train,test}/SCENE/*.png                   GOPRO_Large_all as it unpacks
+  ROOT/GOPRO_Large_all/{train,test}/SCENE/*.png   the folder it was unpacked in
+  ROOT/{train,test}/raw_data/SCENE/*.png          as the S-SDM release arranges it"""
+
+PUBLISHED_AT = "https://seungjunnah.github.io/Datasets/gopro"
+
+
+def open_gopro(root: Path) -> list[Clip]:
+    """The clips of a GOPRO tree, training split first, scenes by name.
+
+    Args:
+        root: ROOT of one of the `LAYOUTS`.
+
+    Raises:
+        InputFileError: The tree is missing, in another layout, or a frame is damaged.
+    """
+    if not root.is_dir():
+        raise InputFileError(
+            f"no GOPRO tree at {root.absolute()}. Understood are\n{LAYOUTS}\n"
+            f"GOPRO_Large_all (240 fps, every frame) is published at {PUBLISHED_AT}; give its folder with --root. "
+            "Without it, `spikesim demo` runs on built-in scenes"
+        )
+    source = root
+    if not any((root / split).is_dir() for split in SPLITS) and (root / "GOPRO_Large_all").is_dir():
+        root = root / "GOPRO_Large_all"
+    clips: list[Clip] = []
+    for split in SPLITS:
+        for scene in _scenes(root / split):
+            clips.append(FrameClip.open(scene, f"{split}/{scene.name}", source))
+    if not clips:
+        raise InputFileError(f"{root.absolute()} holds no frames of a GOPRO tree. Understood are\n{LAYOUTS}")
+    return clips
+
+
+def _scenes(split: Path) -> list[Path]:
+    if (split / "raw_data").is_dir():
+        split = split / "raw_data"
+    if not split.is_dir():
+        return []
+    scenes = sorted(folder for folder in split.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    for scene in scenes:
+        if (scene / "sharp").is_dir():
+            raise InputFileError(
+                f"{scene} holds `sharp` and `blur` folders: this is GOPRO_Large, which leaves out the frames between "
+                f"its blurry images; GOPRO_Large_all is needed ({PUBLISHED_AT})"
+            )
+        if not frame_names(scene):
+            raise InputFileError(f"{scene} is a scene folder without frames; fill it or remove it")
+    return scenes

@@ -1,0 +1,154 @@
+"""The one pass: interpolate, average, downscale and sense a clip, all thresholds at once, no frame on disk."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spikesim import SpikeCamera, simulate
+from spikesim_datasets.exposure import ExposurePlan, Sharp, Window
+from spikesim_datasets.interpolation import Interpolator
+from spikesim_datasets.light import Optics
+from spikesim_datasets.shards.sample import Sample
+from spikesim_datasets.shards.schema import threshold_name
+from spikesim_datasets.sources import Clip
+
+
+def raw_frames(clip: Clip, interpolator: Interpolator, plan: ExposurePlan) -> int:
+    """Raw frames of a clip: all of them, or every factor-th where the source is dense, that is interpolated already."""
+    return (clip.n_frames - 1) // plan.factor + 1 if interpolator.dense else clip.n_frames
+
+
+def noise_key(clip_key: str, window: Window, camera: SpikeCamera) -> str:
+    """The name of a stream's random numbers: CLIP KEY/window/v_th."""
+    return f"{clip_key}/{window.index}/{threshold_name(camera.v_th)}"
+
+
+def synthesise(
+    clip: Clip,
+    windows: Sequence[Window],
+    plan: ExposurePlan,
+    interpolator: Interpolator,
+    optics: Optics,
+    cameras: Sequence[SpikeCamera],
+    sharp: Sharp = "middle",
+    seed: int = 0,
+) -> Iterator[Sample]:
+    """The samples of consecutive windows of a clip, from one reading of its frames.
+
+    A camera starts afresh for each window; its noise is keyed by clip, window and threshold, so that a sample is the
+    same whichever windows are made together with it.
+
+    Args:
+        clip: The source.
+        windows: Windows of `plan.windows(...)`, ascending.
+        plan: The exposure.
+        interpolator: Makes the readouts between raw frames.
+        optics: Turns frames into light and blur.
+        cameras: The sensors; thresholds differ.
+        sharp: Which raw frames to keep.
+        seed: Seed of all noise.
+
+    Raises:
+        InvalidValueError: The clip's size is no multiple of 4.
+        InputFileError: A frame cannot be read.
+    """
+    waiting = list(windows)
+    active: list[_Collector] = []
+    starts = [window.first_readout - plan.padding for window in windows]
+    spans = [range(start, start + plan.stream_length) for start in starts]
+    for readout, frame in interpolated(clip, interpolator, plan.factor, spans):
+        if waiting and readout >= waiting[0].first_readout - plan.padding:
+            active.append(_Collector(waiting.pop(0), plan, optics, sharp))
+        light = optics.light(frame)
+        for collector in active:
+            collector.add(readout, frame, light)
+        if active and active[0].complete:
+            yield active.pop(0).sample(clip.key, cameras, seed)
+
+
+@dataclass
+class _Collector:
+    """What one window has seen so far."""
+
+    window: Window
+    plan: ExposurePlan
+    optics: Optics
+    sharp: Sharp
+    light: list[np.ndarray] = field(default_factory=list)
+    kept: list[np.ndarray] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._exposure = self.optics.exposure()
+        self._sharp_readouts = self.plan.sharp_readouts(self.sharp)
+
+    @property
+    def complete(self) -> bool:
+        return len(self.light) == self.plan.stream_length
+
+    def add(self, readout: int, frame: np.ndarray, light: np.ndarray) -> None:
+        """Take a readout of the clip, if it is the next of this window's stream."""
+        position = readout - self.window.first_readout + self.plan.padding
+        start, stop = self.plan.exposure
+        if start <= position < stop:
+            self._exposure.add(frame)
+        if position in self._sharp_readouts:
+            self.kept.append(frame)
+        self.light.append(light)
+
+    def sample(self, key: str, cameras: Sequence[SpikeCamera], seed: int) -> Sample:
+        """The sample, once complete."""
+        light = np.stack(self.light)
+        blur = self._exposure.blur()
+        return Sample(
+            key,
+            self.window.index,
+            self.window.first_frame,
+            self.plan.exposure,
+            blur,
+            np.stack(self.kept) if self.kept else np.empty((0, *blur.shape), np.uint8),
+            self._sharp_readouts,
+            {
+                camera.v_th: simulate(light, camera, seed=seed, key=noise_key(key, self.window, camera))
+                for camera in sorted(cameras, key=lambda camera: camera.v_th)
+            },
+        )
+
+
+def interpolated(
+    clip: Clip, interpolator: Interpolator, factor: int, spans: Sequence[range]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The readouts of a clip that lie in any of the spans, in order, each once: (index in the clip, RGB frame).
+
+    Args:
+        clip: The source.
+        interpolator: Makes the readouts between raw frames; not asked for any that no span holds.
+        factor: Readouts from one raw frame to the next.
+        spans: Ranges of readouts, ascending; they may overlap.
+
+    Raises:
+        InputFileError: A frame cannot be read.
+    """
+    if not spans:
+        return
+
+    def needed(readout: int) -> bool:
+        return any(readout in span for span in spans)
+
+    first, last = spans[0].start, max(span.stop for span in spans) - 1
+    if interpolator.dense:
+        numbered = enumerate(clip.frames(first, last + 1), first)
+        yield from ((readout, frame) for readout, frame in numbered if needed(readout))
+        return
+    previous: np.ndarray | None = None
+    first_frame = first // factor
+    for number, frame in enumerate(clip.frames(first_frame, -(-last // factor) + 1), first_frame):
+        if previous is not None:
+            start = (number - 1) * factor
+            between = [start + i for i in range(1, factor) if needed(start + i)]
+            if between:
+                times = [(readout - start) / factor for readout in between]
+                yield from zip(between, interpolator.between(previous, frame, times), strict=True)
+        if needed(number * factor):
+            yield number * factor, frame
+        previous = frame

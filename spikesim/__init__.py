@@ -1,0 +1,56 @@
+"""The spike camera: integrate-and-fire simulation, packed spike streams, file formats, TFP and TFI.
+
+>>> light = np.full((137, 180, 320), 0.25, np.float32)
+>>> stream = simulate(light, SpikeCamera.preset("ssdm", v_th=1), seed=1, key="my clip")
+>>> picture = tfp(stream, centre=68, window=97)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spikesim.camera import PRESETS, SpikeCamera
+    from spikesim.formats import read_spikes, write_spikes
+    from spikesim.reconstruction import tfi, tfp
+    from spikesim.simulator import Simulator, simulate
+    from spikesim.stream import SpikeStream
+    from spikesim.threads import thread_limit
+
+__version__ = "0.1.0"
+
+# Loaded on first use: the compiled parts cost a start-up that a program which only names a camera need not pay.
+_HOMES = {
+    "PRESETS": "camera",
+    "SpikeCamera": "camera",
+    "read_spikes": "formats",
+    "write_spikes": "formats",
+    "tfi": "reconstruction",
+    "tfp": "reconstruction",
+    "Simulator": "simulator",
+    "simulate": "simulator",
+    "SpikeStream": "stream",
+    "thread_limit": "threads",
+}
+
+__all__ = [
+    "PRESETS",
+    "Simulator",
+    "SpikeCamera",
+    "SpikeStream",
+    "read_spikes",
+    "simulate",
+    "tfi",
+    "tfp",
+    "thread_limit",
+    "write_spikes",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'spikesim' has no attribute {name!r}")
+    return getattr(import_module(f"spikesim.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,25 @@
+"""The errors this project raises on bad input: what, expected, got, what to do.
+
+All inherit `SpikesimError`, so that a program can catch them together, and a built-in, so that code that knows
+nothing of this project catches them too. The command line turns each into one line and exit code 2.
+"""
+
+
+class SpikesimError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class InvalidValueError(SpikesimError, ValueError):
+    """A parameter, an array or an option has a meaningless value, shape or type."""
+
+
+class InputFileError(SpikesimError, OSError):
+    """A file or folder that is to be read is missing, damaged or of another kind."""
+
+
+class OutputError(SpikesimError, OSError):
+    """Something cannot be written: the place is taken, full or not writable."""
+
+
+class MissingExtraError(SpikesimError, ImportError):
+    """A command needs an optional dependency that is not installed; the message names the extra."""

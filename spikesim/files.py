@@ -1,0 +1,153 @@
+"""Files that are whole or absent: everything this project writes passes through here.
+
+A file is written beside its final name, flushed to disk, then renamed. A reader never sees half a file, and a writer
+that fails, or is killed, leaves what was there before.
+"""
+
+import io
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spikesim.errors import OutputError, SpikesimError
+
+if TYPE_CHECKING:
+    import h5py
+    from _typeshed import ReadableBuffer
+
+# Another machine on the same network folder has processes of its own under the same numbers, so its name is needed too.
+_MACHINE = re.sub(r"\W", "_", os.uname().nodename)
+_TEMPORARY = re.compile(rf"\.spikesim-{_MACHINE}-(?P<pid>[0-9]{{1,9}})-[0-9a-f]{{16}}\.tmp")
+
+
+@contextmanager
+def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path in the folder of `final`, renamed to it once the `with` block has written the file and left.
+
+        with atomic_path("out/clip.mp4") as temporary:
+            temporary.write_bytes(...)
+
+    Missing parent folders are made. A symbolic link is followed: its target is replaced, not the link. The temporary
+    name ends in `.tmp`, so a library that chooses the file type by extension must be told the type.
+
+    Args:
+        final: Where the file is to be; an existing regular file is replaced.
+
+    Yields:
+        A path that does not exist yet, for the block to create. It is gone when the block fails, by any exception.
+
+    Raises:
+        OutputError: The place is taken by something that is no regular file, or the block or the rename ran into an
+            `OSError` (full disk, no permission, ...). What was there before is untouched.
+    """
+    target = Path(os.path.realpath(final))
+    temporary = target.with_name(f".spikesim-{_MACHINE}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    try:
+        if target.exists() and not target.is_file():
+            raise OutputError(f"cannot write {final}: a folder or device has that name; choose another")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        flush_to_disk(temporary)
+        temporary.replace(target)
+    except SpikesimError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {final}: {error}; what was there before is untouched") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def flush_to_disk(path: Path) -> None:
+    """Returns when the content of a file is on the disk, and not only on its way there.
+
+    Raises:
+        OSError: The disk did not take it.
+    """
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def atomic_hdf5(final: str | os.PathLike[str]) -> Iterator["h5py.File"]:
+    """A new HDF5 file, open for writing, that has its final name once the `with` block has left it.
+
+    HDF5 itself does not survive a full disk: it raises from destructors, where nothing can catch it, and then crashes
+    the process. So it writes through a Python file that never fails towards it; the failure is raised at the end.
+
+    Args:
+        final: Where the file is to be; an existing regular file is replaced.
+
+    Yields:
+        The open file.
+
+    Raises:
+        OutputError: As for `atomic_path`.
+    """
+    import h5py
+
+    with atomic_path(final) as temporary, _DeferringFile(temporary, "x+") as raw:
+        try:
+            with h5py.File(raw, "w") as file:
+                yield file
+        except Exception:
+            if raw.error is None:
+                raise
+        if raw.error is not None:
+            raise raw.error
+
+
+class _DeferringFile(io.FileIO):
+    """A file that keeps its first write error instead of raising it, and from then on only pretends to write."""
+
+    error: OSError | None = None
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        view = memoryview(data).cast("B")
+        written = 0
+        try:
+            while self.error is None and written < len(view):
+                written += super().write(view[written:])
+        except OSError as error:
+            self.error = error
+        return len(view)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return self.tell() if size is None else size
+
+
+def remove_stale_temporaries(folder: str | os.PathLike[str]) -> list[Path]:
+    """Removes what killed processes of this machine left half-written in a folder, and nothing else.
+
+    Args:
+        folder: The folder; its subfolders are left alone.
+
+    Returns:
+        The temporaries that are gone now, sorted.
+    """
+    removed = []
+    for path in sorted(Path(folder).glob(".spikesim-*.tmp")):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and not _is_alive(int(match["pid"])):
+            with suppress(OSError):
+                path.unlink()
+                removed.append(path)
+    return removed
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # signal 0 only asks
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True

@@ -1,0 +1,120 @@
+"""What a file holds, made into a spike stream, or refused with the name of the file: shared by the formats."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from spikesim.camera import SpikeCamera
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.stream import SpikeStream
+
+AXES = {"THW": (0, 1, 2), "HWT": (2, 0, 1)}
+"""Axis orders of dense spikes on disk, with the transposition that makes each T, H, W."""
+
+_BLOCK_BYTES = 1 << 23  # dense bytes handled at a time: more is no faster, and memory stays small
+
+
+@contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns what the `with` block finds wrong with a file into an error that names the file.
+
+    It takes any exception: on damaged bytes the libraries below raise nearly all there are, down to those of Python's
+    tokenizer, which numpy asks about old headers.
+
+    Args:
+        path: The file that the block reads.
+
+    Raises:
+        InputFileError: The block failed.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise InputFileError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def blocks(readouts: int, bytes_each: int) -> Iterator[slice]:
+    """Slices that cover `range(readouts)`, each of about as many readouts as are worth handling at a time."""
+    step = max(1, _BLOCK_BYTES // max(1, bytes_each))
+    for start in range(0, readouts, step):
+        yield slice(start, min(start + step, readouts))
+
+
+def check_size(size: tuple[int, int] | None, shape: tuple[int, ...]) -> None:
+    """Refuses a file that states another size than the caller expects.
+
+    Raises:
+        InvalidValueError: They differ.
+    """
+    if size is not None and shape[1:] != size:
+        raise InvalidValueError(
+            f"it holds spikes of height×width {'×'.join(map(str, shape[1:]))}, not {size[0]}×{size[1]}; "
+            "leave height and width out, the file knows them"
+        )
+
+
+def check_axes(axes: str) -> None:
+    """Refuses an axis order that does not exist.
+
+    Raises:
+        InvalidValueError: It is no key of `AXES`.
+    """
+    if axes not in AXES:
+        raise InvalidValueError(f"axes must be one of {', '.join(map(repr, AXES))}, got {axes!r}")
+
+
+def dense_stream(array: Any, size: tuple[int, int] | None, axes: str = "THW") -> SpikeStream:
+    """The stream of dense 0/1 spikes, packed block by block.
+
+    Args:
+        array: Three axes; a numpy array, a memory map, or (in the order T, H, W) an HDF5 dataset.
+        size: Height and width that the caller expects, None if any.
+        axes: The order of its axes, a key of `AXES`.
+
+    Raises:
+        InvalidValueError: It has another number of axes, another size or other values.
+    """
+    if len(array.shape) != 3:
+        raise InvalidValueError(
+            f"spikes have three axes, here in the order {axes}, but it holds the shape {array.shape}"
+        )
+    if axes != "THW":
+        array = array.transpose(AXES[axes])
+    check_size(size, array.shape)
+    readouts, height, width = array.shape
+    packed = np.empty((readouts, height, -(-width // 8)), np.uint8)
+    for block in blocks(readouts, height * width * array.dtype.itemsize):
+        packed[block] = SpikeStream.from_dense(array[block]).packed
+    return SpikeStream(packed, width)
+
+
+def packed_stream(packed: Any, shape: tuple[int, ...], camera: str, size: tuple[int, int] | None) -> SpikeStream:
+    """The stream of packed spikes with the shape and the camera written beside them.
+
+    Raises:
+        InvalidValueError: They do not belong together, or the caller expects another size.
+    """
+    check_size(size, shape)
+    stream = SpikeStream(packed, shape[-1], camera_from_json(camera))
+    if stream.shape != shape:
+        raise InvalidValueError(
+            f"its packed spikes are of shape {packed.shape}, which is not a stream of shape {shape}"
+        )
+    return stream
+
+
+def camera_to_json(camera: SpikeCamera | None) -> str:
+    """The camera of a stream as JSON, `null` where it is not known."""
+    return "null" if camera is None else camera.to_json()
+
+
+def camera_from_json(text: str) -> SpikeCamera | None:
+    """The camera that `camera_to_json` wrote.
+
+    Raises:
+        InvalidValueError: The text is neither `null` nor a camera.
+    """
+    return None if text == "null" else SpikeCamera.from_json(text)

@@ -1,0 +1,141 @@
+"""`.dat`, the format of real spike cameras: the bits of one readout after the other, and nothing else.
+
+Readouts are row-major, eight pixels a byte, least significant bit first, stored upside down as the sensor reads them,
+each padded to whole bytes:
+
+    np.packbits(spikes[:, ::-1].reshape(T, -1), axis=1, bitorder="little")
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.files import atomic_path, flush_to_disk
+from spikesim.formats.contents import blocks, reading
+from spikesim.formats.sidecar import Layout, Sidecar, check_replaceable, spikecv_size
+from spikesim.stream import SpikeStream
+
+KNOWN_SIZES = ((250, 400), (180, 320), (500, 800), (1000, 1000))
+"""Height and width of the field's cameras and datasets, for suggestions."""
+
+
+def read(
+    path: Path, size: tuple[int, int] | None, *, flip: bool | None = None, header_columns: int | None = None
+) -> SpikeStream:
+    """The stream in a `.dat` file; see `spikesim.read_spikes`."""
+    with reading(path):
+        length = path.stat().st_size
+    sidecar = Sidecar.read(path)
+    given = _given(flip=flip, header_columns=header_columns)
+    if size is not None:
+        given |= {"height": size[0], "width": size[1]}
+    if sidecar is not None:
+        sidecar.check_given(path, given)
+        layout = sidecar.layout
+    else:
+        layout = _bare_layout(path, length, given)
+    readouts, rest = divmod(length, layout.readout_bytes)
+    if rest:
+        raise InputFileError(
+            f"{path} has {length} bytes, no multiple of the {layout.readout_bytes} bytes of a readout of "
+            f"{layout.height}×{layout.width} with {layout.header_columns} header columns: the size is wrong, or the "
+            f"file is cut short. {_suggestion(length)}"
+        )
+    if sidecar is not None and readouts != sidecar.readouts:
+        raise InputFileError(
+            f"{path} holds {readouts} readouts, but {Sidecar.path(path).name} beside it says {sidecar.readouts}: "
+            "the file is cut short, or the description is of another file"
+        )
+    packed = np.empty((readouts, layout.height, -(-layout.width // 8)), np.uint8)
+    with reading(path), path.open("rb") as file:
+        for block in blocks(readouts, layout.height * layout.row_bits):
+            shape = (block.stop - block.start, layout.readout_bytes)
+            packed[block] = _from_disk(np.fromfile(file, np.uint8, shape[0] * shape[1]).reshape(shape), layout)
+    return SpikeStream(packed, layout.width, sidecar.camera if sidecar else None)
+
+
+def write(
+    path: Path,
+    stream: SpikeStream,
+    *,
+    flip: bool | None = None,
+    header_columns: int | None = None,
+    describe: bool = True,
+) -> None:
+    """Writes a stream and, unless told not to, its description beside it; see `spikesim.write_spikes`."""
+    readouts, height, width = stream.shape
+    layout = Layout(height, width, **_given(flip=flip, header_columns=header_columns))
+    description = Sidecar.path(path)
+    check_replaceable(description)
+    if not describe:
+        with atomic_path(path) as new_spikes:
+            _write_bits(new_spikes, stream, layout)
+            description.unlink(missing_ok=True)  # of the spikes that were there before
+        return
+    with atomic_path(description) as new_description, atomic_path(path) as new_spikes:
+        new_description.write_text(Sidecar(readouts, layout, stream.camera).to_json(), encoding="utf-8")
+        _write_bits(new_spikes, stream, layout)
+        # Two files cannot be renamed at once: a kill in between must not leave new spikes with the old description.
+        flush_to_disk(new_spikes)  # the slow part, while the old description is still there
+        description.resolve().unlink(missing_ok=True)
+
+
+def _write_bits(path: Path, stream: SpikeStream, layout: Layout) -> None:
+    with path.open("xb") as file:
+        for block in blocks(len(stream), layout.height * layout.row_bits):
+            file.write(_to_disk(stream.packed[block], layout).data)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _bare_layout(path: Path, length: int, given: dict[str, Any]) -> Layout:
+    """The layout of a file with no description beside it."""
+    if length == 0:
+        raise InputFileError(f"{path} is empty; a recording has at least one readout")
+    if "height" not in given:
+        size = spikecv_size(path.parent)
+        if size is None:
+            raise InvalidValueError(f"the size of {path} is not known: give height and width. {_suggestion(length)}")
+        given = given | {"height": size[0], "width": size[1]}
+    return Layout(**given)
+
+
+def _from_disk(raw: np.ndarray, layout: Layout) -> np.ndarray:
+    """Packed spikes (n, H, ceil(W/8)) of readouts as they are on disk, (n, readout_bytes)."""
+    if layout.row_bits % 8 == 0:
+        packed = raw.reshape(len(raw), layout.height, -1)[..., : -(-layout.width // 8)]
+        if layout.width % 8:
+            packed[..., -1] &= (1 << layout.width % 8) - 1  # the rest of that byte are header columns
+    else:
+        bits = np.unpackbits(raw, axis=1, count=layout.height * layout.row_bits, bitorder="little")
+        rows = bits.reshape(len(raw), layout.height, layout.row_bits)
+        packed = np.packbits(rows[..., : layout.width], axis=2, bitorder="little")
+    return packed[:, ::-1] if layout.flip else packed
+
+
+def _to_disk(packed: np.ndarray, layout: Layout) -> np.ndarray:
+    """Readouts as they are on disk, (n, ...) bytes, of packed spikes (n, H, ceil(W/8))."""
+    if layout.flip:
+        packed = packed[:, ::-1]
+    if layout.row_bits % 8 == 0:
+        rows = np.zeros((*packed.shape[:2], layout.row_bits // 8), np.uint8)
+        rows[..., : packed.shape[2]] = packed
+        return rows
+    bits = np.zeros((*packed.shape[:2], layout.row_bits), np.uint8)
+    bits[..., : layout.width] = np.unpackbits(packed, axis=2, count=layout.width, bitorder="little")
+    return np.packbits(bits.reshape(len(bits), -1), axis=1, bitorder="little")
+
+
+def _suggestion(length: int) -> str:
+    fitting = [
+        f"{height}×{width} ({length // readout_bytes} readouts)"
+        for height, width in KNOWN_SIZES
+        if length % (readout_bytes := Layout(height, width).readout_bytes) == 0
+    ]
+    if not fitting:
+        return "None of the known sizes would fit"
+    return f"Known sizes (height×width) that would fit: {', '.join(fitting)}"

@@ -1,0 +1,38 @@
+"""`.h5`: ours holds the dataset `/spikes`, packed; a dataset `/raw_spike` of dense spikes is read too."""
+
+from pathlib import Path
+
+from spikesim.errors import InvalidValueError
+from spikesim.files import atomic_hdf5
+from spikesim.formats.contents import camera_to_json, dense_stream, packed_stream, reading
+from spikesim.stream import SpikeStream
+
+SCHEMA = "spikesim.spikes/1"
+
+
+def read(path: Path, size: tuple[int, int] | None) -> SpikeStream:
+    """The stream in an `.h5` file; see `spikesim.read_spikes`."""
+    import h5py
+
+    with reading(path), h5py.File(path, "r") as file:
+        if isinstance(raw := file.get("raw_spike"), h5py.Dataset):
+            return dense_stream(raw, size)
+        spikes = file.get("spikes")
+        if not isinstance(spikes, h5py.Dataset):
+            raise InvalidValueError(
+                f"it has neither a dataset 'spikes' nor 'raw_spike', but {', '.join(file) or 'nothing'}; "
+                "a shard of a data set is read with spikesim_datasets.shards"
+            )
+        if spikes.attrs.get("schema") != SCHEMA:
+            raise InvalidValueError(
+                f"its 'spikes' have the schema {spikes.attrs.get('schema')!r}, this version reads {SCHEMA!r}"
+            )
+        shape = tuple(int(length) for length in spikes.attrs["shape"])
+        return packed_stream(spikes[()], shape, spikes.attrs["camera"], size)
+
+
+def write(path: Path, stream: SpikeStream) -> None:
+    """Writes a stream as `/spikes` with `shape`, `camera` and `schema`; see `spikesim.write_spikes`."""
+    with atomic_hdf5(path) as file:
+        spikes = file.create_dataset("spikes", data=stream.packed)
+        spikes.attrs.update(schema=SCHEMA, shape=stream.shape, camera=camera_to_json(stream.camera))

@@ -1,0 +1,26 @@
+"""`.npy`: dense spikes as uint8 0 and 1, what other numpy programs expect; eight times larger, and knows no camera."""
+
+from pathlib import Path
+
+import numpy as np
+
+from spikesim.files import atomic_path
+from spikesim.formats.contents import blocks, check_axes, dense_stream, reading
+from spikesim.stream import SpikeStream
+
+
+def read(path: Path, size: tuple[int, int] | None, *, axes: str = "THW") -> SpikeStream:
+    """The stream in an `.npy` file; see `spikesim.read_spikes`."""
+    check_axes(axes)
+    with reading(path):
+        return dense_stream(np.lib.format.open_memmap(path, mode="r"), size, axes)
+
+
+def write(path: Path, stream: SpikeStream) -> None:
+    """Writes a stream as dense (T, H, W); see `spikesim.write_spikes`."""
+    readouts, height, width = stream.shape
+    header = {"descr": "|u1", "fortran_order": False, "shape": stream.shape}
+    with atomic_path(path) as temporary, temporary.open("xb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks(readouts, height * width):
+            file.write(stream[block].dense().data)

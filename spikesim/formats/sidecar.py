@@ -1,0 +1,152 @@
+"""What lies beside a `.dat` file and says what it does not say itself: our `NAME.json`, or a SpikeCV `config.yaml`."""
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from operator import index
+from pathlib import Path
+from typing import Any, Self
+
+from spikesim.camera import SpikeCamera
+from spikesim.errors import InputFileError, InvalidValueError, OutputError
+from spikesim.formats.contents import camera_from_json, camera_to_json, reading
+
+SCHEMA = "spikesim.dat/1"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the bits of a readout lie in a `.dat` file.
+
+    Args:
+        height: H, > 0.
+        width: W, > 0.
+        flip: Whether the first row on disk is the bottom row of the image.
+        header_columns: Columns at the right of each row that are on disk only, ≥ 0.
+
+    Raises:
+        InvalidValueError: A field is outside its range.
+    """
+
+    height: int
+    width: int
+    flip: bool = True
+    header_columns: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("height", 1), ("width", 1), ("header_columns", 0)):
+            value = getattr(self, name)
+            try:
+                object.__setattr__(self, name, index(value))
+            except TypeError:
+                raise InvalidValueError(f"{name} must be a whole number, got {value!r}") from None
+            if value < least:
+                raise InvalidValueError(f"{name} must be {least} or more, got {value}")
+        if self.flip not in (True, False):
+            raise InvalidValueError(f"flip must be True or False, got {self.flip!r}")
+        object.__setattr__(self, "flip", bool(self.flip))
+
+    @property
+    def row_bits(self) -> int:
+        """Bits of a row on disk."""
+        return self.width + self.header_columns
+
+    @property
+    def readout_bytes(self) -> int:
+        """Bytes of a readout on disk, the last one padded."""
+        return -(-self.height * self.row_bits // 8)
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """The content of `NAME.json`: the number of readouts, their layout, and the camera they came from."""
+
+    readouts: int
+    layout: Layout
+    camera: SpikeCamera | None
+
+    @staticmethod
+    def path(dat: Path) -> Path:
+        """Where the description of a `.dat` file is."""
+        return dat.with_suffix(".json")
+
+    @classmethod
+    def read(cls, dat: Path) -> Self | None:
+        """The description beside a `.dat` file, None where there is none of ours.
+
+        Raises:
+            InputFileError: It is damaged, or of another version of the schema.
+        """
+        path = cls.path(dat)
+        if not path.exists():
+            return None
+        with reading(path):
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if not _is_ours(record):
+                return None
+            if record["schema"] != SCHEMA:
+                raise InvalidValueError(f"its schema is {record['schema']!r}, this version reads {SCHEMA!r}")
+            readouts, height, width = record["shape"]
+            layout = Layout(height, width, record["flip"], record["header_columns"])
+            return cls(index(readouts), layout, camera_from_json(json.dumps(record["camera"])))
+
+    def to_json(self) -> str:
+        """The text that `read` reads back to an equal description."""
+        layout = asdict(self.layout)
+        shape = [self.readouts, layout.pop("height"), layout.pop("width")]
+        camera = json.loads(camera_to_json(self.camera))
+        return json.dumps({"schema": SCHEMA, "shape": shape, **layout, "camera": camera}) + "\n"
+
+    def check_given(self, dat: Path, given: dict[str, Any]) -> None:
+        """Refuses a size or an option of the caller that is not what was written.
+
+        Raises:
+            InputFileError: They differ.
+        """
+        for field in fields(self.layout):
+            recorded = getattr(self.layout, field.name)
+            if given.get(field.name, recorded) != recorded:
+                raise InputFileError(
+                    f"cannot read {dat} with {field.name}={given[field.name]}: {self.path(dat).name} beside it says "
+                    f"{field.name}={recorded}; leave {field.name} out, or remove that file if it is wrong"
+                )
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuses to write a description where something else has its name.
+
+    Raises:
+        OutputError: There is a file that is no description of a `.dat` file.
+    """
+    try:
+        ours = _is_ours(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError):
+        ours = False
+    if not ours:
+        raise OutputError(
+            f"{path} would be replaced by the description of the .dat file of that name, but is something else; "
+            "choose another name or folder"
+        )
+
+
+def spikecv_size(folder: Path) -> tuple[int, int] | None:
+    """Height and width from the `config.yaml` of a SpikeCV dataset, None where it is absent or has no such entries.
+
+    Raises:
+        InputFileError: It cannot be read.
+    """
+    path = folder / "config.yaml"
+    if not path.exists():
+        return None
+    with reading(path):
+        entries = dict(_ENTRY.findall(path.read_text(encoding="utf-8")))
+    return (int(entries["h"]), int(entries["w"])) if {"h", "w"} <= set(entries) else None
+
+
+_ENTRY = re.compile(r"""^\s*["']?spike_([hw])["']?\s*:\s*["']?0*([1-9]\d*)["']?\s*(?:\#.*)?$""", re.MULTILINE)
+
+
+def _is_ours(record: object) -> bool:
+    return isinstance(record, dict) and str(record.get("schema")).startswith("spikesim.dat/")

@@ -1,0 +1,108 @@
+"""A spike stream: the bits a camera put out, packed eight pixels to a byte."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from spikesim.camera import SpikeCamera
+from spikesim.errors import InvalidValueError
+from spikesim.threads import run_on_rows
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeStream:
+    """Spikes of T readouts of H×W pixels, one bit each. Immutable; slices in T share memory.
+
+    Args:
+        packed: uint8 (T, H, ceil(W/8)), least significant bit first along W; bits beyond W are zero.
+        width: W.
+        camera: The camera that made the stream, None where it is not known.
+
+    Raises:
+        InvalidValueError: `packed` has another type or shape, or holds bits beyond W.
+
+    Example:
+        >>> stream = SpikeStream.from_dense(np.array([[[0, 1, 1]], [[1, 0, 1]]], dtype=np.uint8))
+        >>> stream.shape, stream.packed.tolist(), stream[1:].counts().tolist()
+        ((2, 1, 3), [[[6]], [[5]]], [[1, 0, 1]])
+    """
+
+    packed: np.ndarray
+    width: int
+    camera: SpikeCamera | None = None
+
+    def __post_init__(self) -> None:
+        packed = self.packed
+        if not isinstance(packed, np.ndarray) or packed.dtype != np.uint8 or packed.ndim != 3:
+            found = f"{packed.dtype} {packed.shape}" if isinstance(packed, np.ndarray) else type(packed).__name__
+            raise InvalidValueError(f"packed spikes must be a uint8 array (T, H, ceil(W/8)), got {found}")
+        if self.width < 1 or packed.shape[2] != -(-self.width // 8):
+            raise InvalidValueError(
+                f"packed spikes of width {self.width} must have ceil({self.width}/8) bytes a row, got {packed.shape[2]}"
+            )
+        if self.width % 8 and (packed[..., -1] >> (self.width % 8)).any():
+            raise InvalidValueError(
+                f"packed spikes hold set bits beyond width {self.width}; is the width right, and the bit order least "
+                "significant first?"
+            )
+        view = packed.view()
+        view.setflags(write=False)
+        object.__setattr__(self, "packed", view)
+
+    @classmethod
+    def from_dense(cls, array: np.ndarray, camera: SpikeCamera | None = None) -> Self:
+        """The stream of a dense array (T, H, W) that holds only 0 and 1, of any number type.
+
+        Raises:
+            InvalidValueError: The array has another shape or other values.
+        """
+        dense = np.asarray(array)
+        if dense.ndim != 3:
+            raise InvalidValueError(f"dense spikes must have the axes (T, H, W), got shape {dense.shape}")
+        spikes = dense == 1
+        if not (spikes | (dense == 0)).all():
+            raise InvalidValueError("dense spikes must hold only 0 and 1; other values found")
+        return cls(np.packbits(spikes, axis=2, bitorder="little"), dense.shape[2], camera)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(T, H, W)."""
+        return self.packed.shape[0], self.packed.shape[1], self.width
+
+    def __len__(self) -> int:
+        return self.packed.shape[0]
+
+    def __getitem__(self, readouts: slice) -> Self:
+        """The stream of consecutive readouts, `stream[20:117]`, without a copy."""
+        if not isinstance(readouts, slice) or readouts.step not in (None, 1):
+            raise InvalidValueError(
+                f"a stream is sliced by consecutive readouts, as in stream[20:117]; got {readouts!r}"
+            )
+        return type(self)(self.packed[readouts], self.width, self.camera)
+
+    def dense(self) -> np.ndarray:
+        """The spikes as uint8 (T, H, W) of 0 and 1, eight times the memory."""
+        return np.unpackbits(self.packed, axis=2, count=self.width, bitorder="little")
+
+    def counts(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Spikes of each pixel in readouts start..stop−1, uint16 (H, W).
+
+        Args:
+            start: First readout, ≥ 0.
+            stop: One past the last readout, ≤ T; None means T. At most 65,535 readouts.
+
+        Raises:
+            InvalidValueError: The readouts are not in the stream, or too many.
+        """
+        from spikesim import kernels
+
+        readouts, height, width = self.shape
+        stop = readouts if stop is None else stop
+        if not 0 <= start <= stop <= readouts:
+            raise InvalidValueError(f"readouts {start}..{stop} are not in a stream of {readouts} readouts")
+        if stop - start > 65_535:
+            raise InvalidValueError(f"counts hold at most 65535 readouts, got {stop - start}; count shorter windows")
+        counts = np.empty((height, width), np.uint16)
+        run_on_rows(kernels.count_spikes, height, (stop - start) * width, self.packed[start:stop], counts)
+        return counts

@@ -1,0 +1,60 @@
+"""Running a kernel over blocks of rows on several threads.
+
+Compiled kernels release the interpreter lock, so plain Python threads serve. Unlike numba's own thread pools these
+survive a fork (data-loader workers) and calls from several threads at once.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from spikesim.errors import InvalidValueError
+
+_limit: ContextVar[int | None] = ContextVar("spikesim_thread_limit", default=None)
+
+# Below this much work a thread costs more than it brings.
+_WORTH_A_THREAD = 1 << 18
+
+
+@contextmanager
+def thread_limit(threads: int) -> Iterator[None]:
+    """Use at most this many threads inside the `with` block; results are the same for any number.
+
+    Raises:
+        InvalidValueError: Fewer than one.
+    """
+    if threads < 1:
+        raise InvalidValueError(f"the number of threads must be at least 1, got {threads!r}")
+    token = _limit.set(threads)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def available_cores() -> int:
+    """The processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_on_rows(kernel: Callable[..., Any], height: int, row_cost: int, *arguments: Any) -> None:
+    """Call `kernel(first_row, stop_row, *arguments)` on blocks of rows that together cover 0..height.
+
+    Args:
+        kernel: Compiled without the interpreter lock; rows must not depend on each other.
+        height: Number of rows.
+        row_cost: Pixel-readouts in a row, to judge how many threads pay.
+        *arguments: Handed on.
+    """
+    threads = min(_limit.get() or available_cores(), height, 1 + height * row_cost // _WORTH_A_THREAD)
+    if threads <= 1:
+        kernel(0, height, *arguments)
+        return
+    edges = [height * i // threads for i in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        blocks = [pool.submit(kernel, edges[i], edges[i + 1], *arguments) for i in range(threads)]
+        for block in blocks:
+            block.result()

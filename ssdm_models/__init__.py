@@ -1,0 +1,1 @@
+"""S-SDM: the networks, self-supervised training and evaluation that consume spikesim's shards."""

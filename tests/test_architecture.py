@@ -1,0 +1,143 @@
+"""The house rules: who may import whom, what an import costs, and what a wheel installs."""
+
+import ast
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+OURS = ("spikesim", "spikesim_datasets", "ssdm_models", "spikesim_cli")
+HOMES = {
+    "spikesim": ROOT / "spikesim",
+    "spikesim_datasets": ROOT / "datasets" / "spikesim_datasets",
+    "ssdm_models": ROOT / "ssdm_models",
+    "spikesim_cli": ROOT / "cli" / "spikesim_cli",
+}
+# Imports at the head of a module, and imports inside functions, that each package may have beside the standard library.
+AT_HEAD = {
+    "spikesim": {"spikesim", "numpy", "numba"},
+    "spikesim_datasets": {
+        "spikesim", "spikesim_datasets", "numpy", "numba", "cv2", "imageio", "av", "PIL", "h5py", "hdf5plugin",
+    },
+    "ssdm_models": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "torch"},
+    "spikesim_cli": {"spikesim_cli", "spikesim.errors", "click", "rich"},
+}  # fmt: skip
+INSIDE = {
+    "spikesim": {"h5py"},
+    "spikesim_datasets": set(),
+    "ssdm_models": set(),
+    "spikesim_cli": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "cv2", "av", "h5py", "hdf5plugin"},
+}  # fmt: skip
+TORCH_AT_HEAD = {"spikesim_datasets/samples.py"}
+
+
+def imports(source: str) -> Iterator[tuple[str, bool]]:
+    """Every module a source imports, and whether at its head; imports for the type checker alone do not count."""
+
+    def visit(node: ast.AST, head: bool) -> Iterator[tuple[str, bool]]:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, head) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "", head
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, head and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+    yield from visit(ast.parse(source), True)
+
+
+def forbidden(package: str, name: str, source: str) -> list[str]:
+    """What a module of a package imports against the rules."""
+    found = []
+    for module, head in imports(source):
+        allowed = AT_HEAD[package] | (set() if head else INSIDE[package])
+        if f"{package}/{name}" in TORCH_AT_HEAD:
+            allowed = allowed | {"torch"}
+        parts = module.split(".")
+        prefixes = {".".join(parts[: i + 1]) for i in range(len(parts))}
+        if parts[0] not in sys.stdlib_module_names and not prefixes & allowed:
+            found.append(module)
+    return found
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_packages_import_only_what_lies_above_them(package: str) -> None:
+    home = HOMES[package]
+    modules = sorted(home.rglob("*.py"))
+    assert modules
+    broken = {
+        str(path.relative_to(ROOT)): bad
+        for path in modules
+        if (bad := forbidden(package, path.relative_to(home).as_posix(), path.read_text("utf-8")))
+    }
+    assert not broken
+
+
+@pytest.mark.parametrize(
+    ("package", "source"),
+    [
+        ("spikesim", "import cv2"),
+        ("spikesim", "import h5py"),
+        ("spikesim", "def f():\n    import torch"),
+        ("spikesim", "from spikesim_datasets import shards"),
+        ("spikesim_datasets", "import torch"),
+        ("spikesim_datasets", "def f():\n    from ssdm_models import sdm"),
+        ("ssdm_models", "import spikesim_cli"),
+        ("spikesim_cli", "import numpy"),
+        ("spikesim_cli", "from spikesim_datasets.build import build_clips"),
+    ],
+)
+def test_a_planted_import_is_found(package: str, source: str) -> None:
+    assert forbidden(package, "planted.py", source)
+
+
+def test_the_reference_imports_no_kernel() -> None:
+    names = {module for module, _ in imports((ROOT / "spikesim" / "reference.py").read_text("utf-8"))}
+    assert "numba" not in names
+    assert not any("kernels" in name or "simulator" in name for name in names)
+
+
+def loaded_after(code: str) -> set[str]:
+    """Top-level modules that are loaded once a fresh interpreter has run some code."""
+    listing = f"{code}\nimport sys; print(' '.join({{name.split('.')[0] for name in sys.modules}}))"
+    result = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
+    return set(result.stdout.splitlines()[-1].split())
+
+
+def test_importing_the_sensor_is_light() -> None:
+    assert not {"torch", "h5py", "cv2", "numba"} & loaded_after("import spikesim; spikesim.SpikeCamera()")
+    assert "numba" in loaded_after("import spikesim; spikesim.simulate")  # the check sees what is loaded
+
+
+def test_help_loads_nothing_that_computes() -> None:
+    code = "from spikesim_cli.main import cli\ntry:\n    cli(['--help'])\nexcept SystemExit:\n    pass"
+    assert not {"torch", "h5py", "cv2", "numba", "numpy", "rich"} & loaded_after(code)
+
+
+def test_source_roots_are_no_packages() -> None:
+    for name in ("datasets", "cli"):
+        assert not (ROOT / name / "__init__.py").exists(), f"a wheel would install a top-level package {name}"
+
+
+def test_a_wheel_installs_only_our_packages(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    copy = tmp_path / "source"
+    # Built from a copy: setuptools leaves build folders behind.
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(copy)], check=True)
+    subprocess.run([*command, "--wheel-dir", str(tmp_path), str(copy)], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == set(OURS)
+    installed = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(installed)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    code = f"import sys; sys.path.insert(0, {str(installed)!r}); from spikesim_cli.main import cli; cli(['--version'])"
+    result = subprocess.run([sys.executable, "-I", "-c", code], cwd=empty, capture_output=True, text=True, check=True)
+    assert "spikesim" in result.stdout

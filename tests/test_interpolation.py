@@ -1,0 +1,314 @@
+"""Interpolation: laws on textures whose motion is known, the guards, and real footage."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import util
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikesim.errors import InvalidValueError
+from spikesim_datasets.interpolation import flow, kernels, make_interpolator
+
+EIGHTFOLD = [i / 8 for i in range(1, 8)]
+MAKING = ("flow", "linear")
+
+
+def texture(height: int, width: int, seed: int = 0, grain: int = 8) -> np.ndarray:
+    """Random colours every `grain` pixels and bilinear between, whole numbers only, uint8 (H,W,3)."""
+    size = height // grain + 3, width // grain + 3, 3
+    field = np.random.default_rng(seed).integers(0, 256, size).repeat(grain, axis=0).repeat(grain, axis=1)
+    for axis in (0, 1):
+        field = np.lib.stride_tricks.sliding_window_view(field, grain, axis).sum(-1) // grain
+    return field[:height, :width].astype(np.uint8)
+
+
+def pan(height: int, width: int, dy: int, dx: int, times: Sequence[float]) -> list[np.ndarray]:
+    """A window moving by (-dy, -dx) over a texture, so that what it shows moves by (dy, dx); whole steps only."""
+    canvas = texture(height + 2 * abs(dy), width + 2 * abs(dx))
+    tops, lefts = ([round(abs(d) - d * t) for t in times] for d in (dy, dx))
+    return [canvas[y : y + height, x : x + width] for y, x in zip(tops, lefts, strict=True)]
+
+
+def between(name: str, frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]) -> list[np.ndarray]:
+    return list(make_interpolator(name).between(frame0, frame1, times))
+
+
+def distance(frame: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.abs(frame.astype(int) - other)
+
+
+def psnr(frame: np.ndarray, truth: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean(distance(frame, truth) ** 2.0)))
+
+
+@pytest.mark.parametrize("name", MAKING)
+@settings(max_examples=10, deadline=None)
+@given(height=st.integers(16, 40), width=st.integers(16, 40), seed=st.integers(0, 9), t=st.floats(1e-6, 1 - 1e-6))
+def test_between_two_equal_frames_lies_that_frame_exactly(name, height, width, seed, t):
+    frame = texture(height, width, seed, grain=1)
+    assert np.array_equal(between(name, frame, frame.copy(), [t])[0], frame)
+
+
+@pytest.mark.parametrize(("dy", "dx"), [(0, 8), (-4, 0), (8, -12), (0, -16)])
+def test_a_pan_is_recovered_at_every_quarter(dy, dx):
+    times = [0, 1 / 4, 1 / 2, 3 / 4, 1]
+    frame0, *middle, frame1 = pan(121, 163, dy, dx, times)
+    for frame, truth in zip(between("flow", frame0, frame1, times[1:-1]), middle, strict=True):
+        inner = distance(frame, truth)[30:-30, 30:-30]
+        assert inner.mean() < 0.5
+        assert np.percentile(inner, 99) <= 4
+
+
+@pytest.mark.parametrize(("dy", "dx"), [(0, 8), (0, -4), (12, 0), (-4, 0)])
+@pytest.mark.parametrize("t", [1 / 4, 1 / 2, 3 / 4])
+def test_with_exact_flow_a_pan_is_exact_up_to_the_borders(dy, dx, t):
+    """What only one frame shows is taken from it alone: no border is smeared in."""
+    frame0, truth, frame1 = map(np.ascontiguousarray, pan(37, 31, dy, dx, [0, t, 1]))
+    motion = np.empty((37, 31, 2), np.float32)
+    motion[:] = dx, dy
+    frame = np.empty_like(truth)
+    kernels.motion_blend(
+        kernels.pack(frame0), kernels.pack(frame1), motion, -motion, np.float32(t), np.float32(30), frame
+    )
+    assert np.array_equal(frame, truth)
+
+
+def test_flow_that_is_no_number_or_endless_reads_nothing_outside_the_frames():
+    frame = texture(17, 19)
+    packed = kernels.pack(frame)
+    motion = np.resize(np.float32([np.nan, np.inf, -np.inf, 1e38, -1e38, 5, np.nan]), (17, 19, 2))
+    made = np.empty_like(frame)
+    kernels.motion_blend(packed, packed, motion, motion, np.float32(0.5), np.float32(30), made)
+    assert made.min() >= frame.min()
+    assert made.max() <= frame.max()
+
+
+def test_an_object_that_covers_and_uncovers_background_keeps_its_shape():
+    background, square = texture(241, 327, 1), texture(100, 100, 2)
+
+    def scene(x: int) -> np.ndarray:
+        frame = background.copy()
+        frame[70:170, x : x + 100] = square
+        return frame
+
+    frames = {name: between(name, scene(50), scene(66), [0.5])[0] for name in MAKING}
+    assert psnr(frames["flow"], scene(58)) > psnr(frames["linear"], scene(58)) + 8
+
+
+@pytest.mark.parametrize("name", MAKING)
+def test_time_reversed_is_the_same_film(name):
+    frame0, frame1 = pan(61, 75, 3, -5, [0, 1])
+    ahead = between(name, frame0, frame1, EIGHTFOLD)
+    back = between(name, frame1, frame0, EIGHTFOLD)
+    for frame, other in zip(ahead, reversed(back), strict=True):
+        assert distance(frame, other).max() <= 1
+
+
+@pytest.mark.parametrize("name", MAKING)
+def test_near_the_ends_lie_the_frames_themselves(name):
+    frame0, frame1 = pan(61, 75, 3, -5, [0, 1])
+    first, last = between(name, frame0, frame1, [1e-4, 1 - 1e-4])
+    assert np.array_equal(first, frame0)
+    assert np.array_equal(last, frame1)
+
+
+def test_linear_rounds_the_fade_to_the_nearest_level():
+    levels = np.arange(256, dtype=np.uint8)
+    frame0, frame1 = (np.repeat(a[..., None], 3, axis=2) for a in np.meshgrid(levels, levels))
+    for t, frame in zip(EIGHTFOLD, between("linear", frame0, frame1, EIGHTFOLD), strict=True):
+        exact = (1 - t) * frame0 + t * frame1
+        assert np.abs(frame - exact).max() <= 0.5
+
+
+@pytest.mark.parametrize("name", MAKING)
+@pytest.mark.parametrize("size", [(61, 75), (16, 16), (16, 75), (75, 17)])
+def test_a_frame_of_any_size_comes_back_whole_new_and_contiguous(name, size):
+    frame0, frame1 = texture(*size, seed=1), texture(*size, seed=2)
+    originals = frame0.copy(), frame1.copy()
+    frames = between(name, frame0, frame1, EIGHTFOLD)
+    assert len(frames) == 7
+    for frame in frames:
+        assert frame.shape == (*size, 3)
+        assert frame.dtype == np.uint8
+        assert frame.flags.c_contiguous
+    arrays = [frame0, frame1, *frames]
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
+    assert np.array_equal(frame0, originals[0])
+    assert np.array_equal(frame1, originals[1])
+
+
+@pytest.mark.parametrize("name", MAKING)
+def test_views_and_read_only_frames_give_the_same_bits(name):
+    frame0, frame1 = texture(61, 75, 1), texture(61, 75, 2)
+    expected = between(name, frame0, frame1, [0.3])[0]
+    as_view = np.flip(np.flip(frame0, 1).copy(), 1)
+    frame1.setflags(write=False)
+    assert np.array_equal(between(name, as_view, frame1, [0.3])[0], expected)
+
+
+@pytest.mark.parametrize("name", MAKING)
+def test_a_frame_depends_on_nothing_but_its_pair_and_time(name):
+    pair, other = pan(61, 75, 3, -5, [0, 1]), pan(45, 91, 0, 9, [0, 1])
+    interpolator = make_interpolator(name)
+    expected = list(interpolator.between(*pair, EIGHTFOLD))
+    list(interpolator.between(*other, [0.5]))
+    backwards = list(interpolator.between(*pair, EIGHTFOLD[::-1]))
+    alone = [between(name, *pair, [t])[0] for t in EIGHTFOLD]
+    assert np.array_equal(expected, backwards[::-1])
+    assert np.array_equal(expected, alone)
+
+
+def test_flow_is_estimated_once_each_way_and_only_when_frames_are_asked_for(monkeypatch):
+    calls = []
+
+    def counted(grey0, grey1, estimate=flow.optical_flow):
+        calls.append((grey0, grey1))
+        return estimate(grey0, grey1)
+
+    monkeypatch.setattr(flow, "optical_flow", counted)
+    pair = pan(61, 75, 3, -5, [0, 1])
+    assert between("flow", *pair, []) == []
+    assert calls == []
+    assert len(between("flow", *pair, EIGHTFOLD)) == 7
+    (a, b), (c, d) = calls
+    assert a is d
+    assert b is c
+
+
+@pytest.fixture
+def opencv():
+    """cv2, whose settings for the process and the thread are put back."""
+    threads, ipp = cv2.getNumThreads(), cv2.ipp.useIPP()
+    yield cv2
+    cv2.setNumThreads(threads)
+    cv2.ipp.setUseIPP(ipp)
+
+
+def test_settings_of_opencv_change_no_bit_and_are_left_alone(opencv):
+    pair = pan(361, 475, 3, -5, [0, 1])
+    frames = []
+    for threads in (1, 2, 5):
+        for ipp in (False, True):
+            opencv.setNumThreads(threads)
+            opencv.ipp.setUseIPP(ipp)
+            before = opencv.getNumThreads(), opencv.ipp.useIPP()
+            frames.append(between("flow", *pair, [0.5])[0])
+            assert (opencv.getNumThreads(), opencv.ipp.useIPP()) == before
+    assert all(np.array_equal(frame, frames[0]) for frame in frames)
+
+
+def test_settings_of_opencv_are_put_back_after_an_error(opencv):
+    opencv.ipp.setUseIPP(True)
+    before = opencv.ipp.useIPP()
+    with pytest.raises(cv2.error):
+        flow.optical_flow(np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8))
+    assert opencv.ipp.useIPP() == before
+
+
+def digest() -> str:
+    """Fingerprint of the frames between two with all kinds of motion."""
+    frame0, frame1 = texture(181, 235, 1), texture(181, 235, 2)
+    frame1[60:] = np.roll(frame0, 5, axis=1)[60:]
+    return hashlib.sha256(np.stack(between("flow", frame0, frame1, EIGHTFOLD)).tobytes()).hexdigest()
+
+
+def test_an_older_processor_gives_the_same_bits():
+    older = {"NUMBA_CPU_NAME": "generic", "OPENCV_CPU_DISABLE": "AVX2", "OPENCV_IPP": "sse42"}
+    code = "import test_interpolation; print(test_interpolation.digest())"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parent,
+        env=os.environ | older,
+    )
+    assert run.stdout.strip() == digest()
+
+
+def test_none_makes_nothing():
+    dense = make_interpolator("none")
+    frame = texture(17, 19)
+    assert dense.dense
+    assert list(dense.between(frame, frame, [])) == []
+    with pytest.raises(InvalidValueError, match="makes none between"):
+        dense.between(frame, frame, [0.5])
+
+
+def test_descriptions_are_json_and_tell_interpolators_apart():
+    texts = [json.dumps(make_interpolator(name).describe()) for name in ("flow", "linear", "none", "flow")]
+    assert [json.loads(text)["name"] for text in texts] == ["flow", "linear", "none", "flow"]
+    assert texts[0] == texts[3]
+    assert [make_interpolator(name).dense for name in MAKING] == [False, False]
+
+
+GOOD = texture(17, 19)
+
+
+@pytest.mark.parametrize("name", ["flow", "linear", "none"])
+@pytest.mark.parametrize(
+    ("frame0", "frame1", "times", "message"),
+    [
+        (GOOD, GOOD[:, 1:], [], "one size, got 17×19 and 17×18"),
+        (GOOD.astype(np.float32), GOOD, [], "frame0 must be an RGB frame.* got float32"),
+        (GOOD, GOOD[..., 0], [], r"frame1 must be an RGB frame.* got uint8 \(17, 19\)"),
+        (GOOD, np.dstack([GOOD, GOOD[..., :1]]), [], r"frame1 must be .* got uint8 \(17, 19, 4\)"),
+        (GOOD.tolist(), GOOD, [], "frame0 must be .* got list"),
+        *[(GOOD, GOOD, [0.5, t], f"between 0 and 1, got {t}") for t in (0.0, 1.0, -0.25, 1.5, float("nan"))],
+    ],
+)
+def test_bad_requests_are_refused_by_the_call_itself(name, frame0, frame1, times, message):
+    with pytest.raises(InvalidValueError, match=message):
+        make_interpolator(name).between(frame0, frame1, times)
+
+
+@pytest.mark.parametrize("size", [(15, 75), (75, 15), (1, 1)])
+def test_frames_too_small_for_flow_are_refused_and_linear_takes_them(size):
+    frame = texture(*size)
+    with pytest.raises(InvalidValueError, match=f"at least 16×16 pixels, got {size[0]}×{size[1]}; use .* 'linear'"):
+        make_interpolator("flow").between(frame, frame, [0.5])
+    assert np.array_equal(between("linear", frame, frame, [0.5])[0], frame)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("slomo",), "one of flow, linear, none, got 'slomo'"),
+        (("flow", "rife.safetensors"), "'flow' has no weights, got 'rife.safetensors'"),
+        (("linear", Path("a.pth")), "'linear' has no weights, got 'a.pth'"),
+        (("flow", None, "gpu"), "device must be one of auto, cpu, cuda, got 'gpu'"),
+        (("flow", None, "cuda"), "'flow' runs on the CPU only"),
+    ],
+)
+def test_interpolators_that_do_not_exist_are_refused(arguments, message):
+    with pytest.raises(InvalidValueError, match=message):
+        make_interpolator(*arguments)
+
+
+def test_flow_takes_the_device_it_runs_on():
+    assert make_interpolator("flow", device="cpu").describe() == make_interpolator("flow").describe()
+
+
+@pytest.mark.footage
+@pytest.mark.parametrize("clip", ["cups", "coffee", "cockatoo"])
+def test_on_footage_flow_beats_fading_and_plain_motion_compensation(shared, clip):
+    spec = util.spec_from_file_location("benchmark", Path(__file__).parents[1] / "benchmarks" / "interpolation.py")
+    benchmark = util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    scores = []
+    for before, middle, after in islice(benchmark.triples(shared / "data" / "clips" / f"{clip}.mp4"), 3):
+        made = [*(between(name, before, after, [0.5])[0] for name in MAKING), *benchmark.plain(before, after, [0.5])]
+        scores.append([psnr(frame, middle) for frame in made])
+    with_flow, faded, plain = np.mean(scores, axis=0)
+    assert with_flow >= faded + 4
+    assert with_flow >= plain
