@@ -9,10 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spikesim.camera import PRESETS, SpikeCamera
+    from spikesim.camera import SpikeCamera
     from spikesim.formats import read_spikes, write_spikes
+    from spikesim.presets import PRESETS
+    from spikesim.randomness import Crop
     from spikesim.reconstruction import tfi, tfp
-    from spikesim.simulator import Simulator, simulate
+    from spikesim.simulator import Simulator, push_together, simulate, simulate_cameras
     from spikesim.stream import SpikeStream
     from spikesim.threads import thread_limit
 
@@ -20,25 +22,31 @@ __version__ = "0.1.0"
 
 # Loaded on first use: the compiled parts cost a start-up that a program which only names a camera need not pay.
 _HOMES = {
-    "PRESETS": "camera",
+    "Crop": "randomness",
+    "PRESETS": "presets",
     "SpikeCamera": "camera",
     "read_spikes": "formats",
     "write_spikes": "formats",
     "tfi": "reconstruction",
     "tfp": "reconstruction",
     "Simulator": "simulator",
+    "push_together": "simulator",
     "simulate": "simulator",
+    "simulate_cameras": "simulator",
     "SpikeStream": "stream",
     "thread_limit": "threads",
 }
 
 __all__ = [
     "PRESETS",
+    "Crop",
     "Simulator",
     "SpikeCamera",
     "SpikeStream",
+    "push_together",
     "read_spikes",
     "simulate",
+    "simulate_cameras",
     "tfi",
     "tfp",
     "thread_limit",

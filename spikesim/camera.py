@@ -1,15 +1,26 @@
-"""The sensor's parameters: threshold, gain, reset, starting charge, noise, clock; and presets with sources."""
+"""The sensor's parameters: threshold, gain, reset, starting charge, noise, clock."""
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from math import isfinite
-from typing import Any, Literal, Self, get_args
+from math import inf, isfinite
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from spikesim.errors import InvalidValueError
-from spikesim.noise import NOISE_TERMS, NoiseTerm
+from spikesim.noise import (
+    NOISE_TERMS,
+    BitErrors,
+    Calibration,
+    DarkCurrent,
+    DeadPixels,
+    DiffusionNoise,
+    GainPattern,
+    InherentSpikes,
+    NoiseTerm,
+)
 
 Reset = Literal["modulo", "subtract", "zero"]
-Start = Literal["uniform", "zero", "one_readout"]
+T = TypeVar("T")
+Start = Literal["uniform", "zero"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +37,13 @@ class SpikeCamera:
         reset: What a spike leaves. `modulo`: the charge modulo v_th (the pixel resets whenever it crosses, crossings
             beyond the first within a readout are lost); `subtract`: charge − v_th (nothing is ever lost, over-exposure
             is remembered); `zero`: nothing (the residue is lost, and with it up to half of the rate).
-        start: Charge before the first readout. `uniform`: U[0, v_th), a camera that has been running; `zero`;
-            `one_readout`: what one unseen readout of random light U[0, 1) leaves, reset included (the S-SDM release).
+        start: Charge before the first readout. `uniform`: U[0, v_th), a camera that has been running; `zero`; or a
+            number c > 0: U[0, c) modulo v_th, a camera that has not settled.
         tie_fires: Whether charge exactly equal to v_th fires.
         noise: Noise terms of `spikesim.noise`, at most one of a kind.
         readout_hz: Readouts a second, > 0. Only for telling time; no computation uses it.
+        sub_ticks: Steps in which a readout's light is added, ≥ 1. With `reset="zero"` the comparator looks after each
+            (SpikingSIM: 250); with the other rules it only decides how the sum is rounded.
 
     Raises:
         InvalidValueError: A field is outside its range.
@@ -43,10 +56,11 @@ class SpikeCamera:
     v_th: float = 1.0
     gain: float = 1.0
     reset: Reset = "modulo"
-    start: Start = "uniform"
+    start: Start | float = "uniform"
     tie_fires: bool = True
     noise: tuple[NoiseTerm, ...] = ()
     readout_hz: float = 20_000
+    sub_ticks: int = 1
 
     def __post_init__(self) -> None:
         for name in ("v_th", "gain", "readout_hz"):
@@ -55,11 +69,15 @@ class SpikeCamera:
                 raise InvalidValueError(f"{name} must be a positive finite number, got {value!r}")
             # One type for equal cameras, whatever number type they were made with: it is written into files.
             object.__setattr__(self, name, float(value))
-        for name, allowed in (("reset", get_args(Reset)), ("start", get_args(Start)), ("tie_fires", (True, False))):
+        for name, allowed in (("reset", get_args(Reset)), ("tie_fires", (True, False))):
             if getattr(self, name) not in allowed:
                 raise InvalidValueError(
                     f"{name} must be one of {', '.join(map(repr, allowed))}, got {getattr(self, name)!r}"
                 )
+        if self.start not in get_args(Start) and not (_is_number(self.start) and 0 < self.start < inf):  # type: ignore[operator]
+            raise InvalidValueError(f"start must be 'uniform', 'zero' or a positive number, got {self.start!r}")
+        if isinstance(self.sub_ticks, bool) or not isinstance(self.sub_ticks, int) or not 1 <= self.sub_ticks <= 10_000:
+            raise InvalidValueError(f"sub_ticks must be an integer from 1 to 10000, got {self.sub_ticks!r}")
         object.__setattr__(self, "noise", tuple(self.noise))
         kinds = [type(term) for term in self.noise]
         for kind in kinds:
@@ -67,18 +85,45 @@ class SpikeCamera:
                 raise InvalidValueError(f"noise must hold terms of spikesim.noise, got a {kind.__name__}")
             if kinds.count(kind) > 1:
                 raise InvalidValueError(f"noise holds {kind.__name__} more than once; give each kind of noise once")
+        self._check_combination()
+
+    def _check_combination(self) -> None:
+        """Refuse noise that has no meaning with the rest of the camera."""
+        if self.resets_in_ticks:
+            for term in self.noise:
+                if not isinstance(term, DiffusionNoise | InherentSpikes | BitErrors | DeadPixels):
+                    raise InvalidValueError(
+                        f"{type(term).__name__} has no meaning inside sub-ticks; leave it out, or take sub_ticks=1"
+                    )
+        elif self.term(DiffusionNoise) is not None:
+            raise InvalidValueError("DiffusionNoise acts on sub-ticks; it needs reset='zero' and sub_ticks > 1")
+        if self.term(Calibration) is not None and any(
+            isinstance(term, GainPattern | DarkCurrent) for term in self.noise
+        ):
+            raise InvalidValueError("a Calibration holds gain and dark current; leave GainPattern and DarkCurrent out")
+
+    @property
+    def resets_in_ticks(self) -> bool:
+        """Whether the comparator looks after every sub-tick."""
+        return self.reset == "zero" and self.sub_ticks > 1
+
+    def term(self, kind: type[T]) -> T | None:
+        """The noise term of a kind, None where the camera has none."""
+        return next((term for term in self.noise if isinstance(term, kind)), None)
 
     @staticmethod
     def preset(name: str, **changes: Any) -> "SpikeCamera":
         """The camera of a published simulator, with fields changed as wanted: `SpikeCamera.preset("ssdm", v_th=2)`.
 
         Args:
-            name: A key of `PRESETS`.
+            name: A key of `spikesim.PRESETS`.
             **changes: Fields of `SpikeCamera` to replace.
 
         Raises:
             InvalidValueError: The name or a field is unknown, or a value is outside its range.
         """
+        from spikesim.presets import PRESETS
+
         if name not in PRESETS:
             raise InvalidValueError(f"no camera preset is called {name!r}; there are {', '.join(PRESETS)}")
         unknown = set(changes) - {field.name for field in fields(SpikeCamera)}
@@ -112,19 +157,3 @@ class SpikeCamera:
 
 def _is_number(value: object) -> bool:
     return hasattr(value, "__float__") and not isinstance(value, bool | str)
-
-
-_INHERENT = NOISE_TERMS["InherentSpikes"]()
-
-PRESETS: dict[str, SpikeCamera] = {
-    # The mathematics alone.
-    "ideal": SpikeCamera(),
-    # The simulator of the SpikeReveal (S-SDM) release, whose numbers are published: threshold voltage 2.0 of its code
-    # is V_th = 1 of the paper, and one readout of full light adds 250·7.941712e-3 V = 1.985428 V of it.
-    "ssdm": SpikeCamera(gain=1.985428051 / 2, reset="modulo", start="one_readout", tie_fires=False, noise=(_INHERENT,)),
-    # Spike-Zoo's `video2spike_simulation` with its own default threshold.
-    "spikezoo": SpikeCamera(v_th=2.0, reset="subtract"),
-    # SpikeCV's video simulator with its own default threshold.
-    "spikecv": SpikeCamera(v_th=5.0, reset="subtract"),
-}
-"""Cameras of published simulators by name. The threshold is each simulator's own default: `preset(name, v_th=...)`."""

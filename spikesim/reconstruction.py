@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from spikesim import kernels
 from spikesim.errors import InvalidValueError
+from spikesim.kernels import bits
 from spikesim.stream import SpikeStream
 from spikesim.threads import run_on_rows
 
@@ -69,7 +69,7 @@ def tfi(stream: SpikeStream, centre: int, window: int | None = None) -> np.ndarr
         stop = min(readouts, centre - window // 2 + window)
     interval = np.empty((height, width), np.int32)
     run_on_rows(
-        kernels.covering_interval,
+        bits.covering_interval,
         height,
         (stop - start) * width // 8,
         stream.packed[start:stop],

@@ -3,72 +3,321 @@
 It is what the compiled code is compared with, bit for bit, and the place to read what is computed. Not fast.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from spikesim.camera import SpikeCamera
-from spikesim.noise import InherentSpikes, renewal_tables
-from spikesim.randomness import INHERENT_SPIKES, INITIAL_CHARGE, make_key
+from spikesim.constants import COSINE, LOG, SINE
+from spikesim.noise import (
+    BitErrors,
+    Calibration,
+    ComparatorNoise,
+    DarkCurrent,
+    DeadPixels,
+    DeadTime,
+    DiffusionNoise,
+    FrameNoise,
+    GainPattern,
+    InherentSpikes,
+    IntervalNoise,
+    ResetNoise,
+    ShotNoise,
+)
+from spikesim.noise.readout import poisson_table, renewal_tables
+from spikesim.randomness import (
+    COMPARATOR_NOISE,
+    DARK_CURRENT,
+    DEAD_PIXELS,
+    DIFFUSION_NOISE,
+    DROPPED_BITS,
+    FALSE_BITS,
+    FRAME_NOISE,
+    GAIN_PATTERN,
+    INHERENT_SPIKES,
+    INITIAL_CHARGE,
+    INTERVAL_NOISE,
+    RESET_NOISE,
+    SHOT_NOISE,
+    Crop,
+    make_key,
+)
+
+_f = np.float32
 
 
 def simulate(
-    light: np.ndarray, camera: SpikeCamera, *, seed: int = 0, key: str = "", charge: np.ndarray | None = None
+    light: np.ndarray,
+    camera: SpikeCamera,
+    *,
+    seed: int = 0,
+    key: str = "",
+    charge: np.ndarray | None = None,
+    crop: Crop | None = None,
 ) -> np.ndarray:
     """The spikes of light (T, H, W), dense uint8 (T, H, W); arguments as for `spikesim.simulate`, unchecked."""
-    v_th, gain = np.float32(camera.v_th), np.float32(camera.gain)
-    state = (
-        starting_charge(camera, light.shape[1], light.shape[2], seed, key)
-        if charge is None
-        else np.array(charge, np.float32)
-    )
+    _, height, width = light.shape
+    crop = crop or Crop(0, 0, height, width)
+    pixels = crop.first_pixels(height)[:, None] + np.arange(width)
+    philox_key = make_key(seed, key)
+    state = starting_charge(camera, pixels, philox_key) if charge is None else np.array(charge, _f)
+    gain, dark = pattern(camera, pixels, crop, philox_key)
+    fire = _fire_in_ticks if camera.resets_in_ticks else _fire
     spikes = np.zeros(light.shape, np.uint8)
-    for t, frame in enumerate(light):
-        intensity = frame / np.float32(255) if frame.dtype == np.uint8 else frame.astype(np.float32)
-        full = state + intensity * gain
-        spike = full >= v_th if camera.tie_fires else full > v_th
-        left = {"modulo": np.fmod(full, v_th), "subtract": full - v_th, "zero": np.zeros_like(full)}[camera.reset]
-        state = np.where(spike, left, full)
-        spikes[t] = spike
-    for term in camera.noise:
-        if isinstance(term, InherentSpikes):
-            spikes |= inherent_spikes(term, light.shape, seed, key)
+    fired = np.zeros((height, width), bool)
+    for readout, frame in enumerate(light):
+        intensity = frame.astype(_f) / _f(255) if frame.dtype == np.uint8 else frame.astype(_f)
+        fired, state = fire(camera, intensity, state, fired, gain, dark, readout, pixels, philox_key)
+        spikes[readout] = fired
+    errors = camera.term(BitErrors)
+    if errors and errors.drop > 0:
+        spikes &= 1 - _events(light.shape, errors.drop, DROPPED_BITS, pixels, philox_key)
+    if errors and errors.false > 0:
+        spikes |= _events(light.shape, errors.false, FALSE_BITS, pixels, philox_key)
+    if (inherent := camera.term(InherentSpikes)) is not None:
+        spikes |= inherent_spikes(inherent, light.shape, pixels, philox_key)
+    if (dead := camera.term(DeadPixels)) is not None:
+        spikes *= (uniforms(pixels, DEAD_PIXELS, 0, philox_key) >= dead.fraction).astype(np.uint8)
     return spikes
 
 
-def starting_charge(camera: SpikeCamera, height: int, width: int, seed: int, key: str) -> np.ndarray:
+def starting_charge(camera: SpikeCamera, pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
     """The charge float32 (H, W) that `camera.start` gives."""
     if camera.start == "zero":
-        return np.zeros((height, width), np.float32)
-    words = random_words(np.arange(height * width), INITIAL_CHARGE, 0, make_key(seed, key))
-    fraction = ((words >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)).reshape(height, width)
+        return np.zeros(pixels.shape, _f)
+    fraction = uniforms(pixels, INITIAL_CHARGE, 0, key)
     if camera.start == "uniform":
-        return fraction * np.float32(camera.v_th)
-    return np.fmod(fraction * np.float32(camera.gain), np.float32(camera.v_th))
+        return fraction * _f(camera.v_th)
+    return np.fmod(fraction * _f(camera.start), _f(camera.v_th))
 
 
-def inherent_spikes(term: InherentSpikes, shape: tuple[int, ...], seed: int, key: str) -> np.ndarray:
-    """The spurious spikes of thermal noise, dense uint8 (T, H, W): all pixels side by side, draw by draw."""
-    readouts, height, width = shape
-    interval_table, first_table = renewal_tables(term)
-    philox_key = make_key(seed, key)
-    spikes = np.zeros((readouts, height * width), np.uint8)
-    pixels = np.arange(height * width)
-    due = np.searchsorted(first_table, random_words(pixels, INHERENT_SPIKES, 0, philox_key), side="right")
+def pattern(
+    camera: SpikeCamera, pixels: np.ndarray, crop: Crop, key: np.ndarray
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Gain and dark charge a readout of every pixel, float32 (H, W), None where there is no such term."""
+    gain = dark = None
+    if (term := camera.term(GainPattern)) is not None:
+        gain = np.maximum(_f(0.1), _f(1) + _f(term.sigma) * normals(pixels, 0, GAIN_PATTERN, key)[0])
+        if term.shading:
+            rows, columns = np.divmod(pixels, crop.sensor_width)
+            y, x = (rows + 0.5) / crop.sensor_height * 2 - 1, (columns + 0.5) / crop.sensor_width * 2 - 1
+            gain = gain * ((1 - term.shading * ((y**2 + x**2) / 2)) / (1 - term.shading / 3)).astype(_f)
+    if (current := camera.term(DarkCurrent)) is not None:
+        normal = normals(pixels, 0, DARK_CURRENT, key)[0]
+        if current.distribution == "normal":
+            dark = np.maximum(_f(0), _f(current.median) * (_f(1) + _f(current.sigma) * normal))
+        else:
+            hot = uniforms(pixels, DARK_CURRENT, 1, key) < current.hot_fraction
+            times = 5.0 * (130.0 / 5.0) ** uniforms(pixels, DARK_CURRENT, 2, key).astype(float)
+            usual = current.median * np.exp(current.sigma * normal.astype(float))
+            dark = np.where(hot, usual * times, usual).astype(_f)
+        dark = dark * _f(camera.v_th)
+    if (calibration := camera.term(Calibration)) is not None:
+        rows, columns = np.divmod(pixels, crop.sensor_width)
+        gain, dark = (whole[rows, columns] for whole in calibration.maps())
+        dark = dark * _f(camera.v_th)
+    return gain, dark
+
+
+def _fire(
+    camera: SpikeCamera,
+    intensity: np.ndarray,
+    charge: np.ndarray,
+    fired: np.ndarray,
+    gain: np.ndarray | None,
+    dark: np.ndarray | None,
+    readout: int,
+    pixels: np.ndarray,
+    key: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One readout: which pixels fire, and the charge they are left with."""
+    v_th = _f(camera.v_th)
+
+    def normal(purpose: int) -> np.ndarray:
+        return normals(pixels, readout >> 2, purpose, key)[readout & 3]
+
+    x = intensity * _f(camera.gain / camera.sub_ticks) * _f(camera.sub_ticks)
+    if gain is not None:
+        x = x * gain
+    shot = camera.term(ShotNoise)
+    if shot and not shot.on_dark:
+        x = _shoot(x, _f(shot.full_well_e / camera.v_th), normal(SHOT_NOISE), readout, pixels, key)
+    if dark is not None:
+        x = x + dark
+    if (interval := camera.term(IntervalNoise)) is not None:
+        words = random_words(pixels, readout, INTERVAL_NOISE, 0, key)
+        u = (words[0] >> np.uint32(8)).astype(_f) * _f(2.0**-24)
+        with np.errstate(divide="ignore"):
+            x = np.where(x > 0, v_th / (v_th / x + _f(interval.dead_time) + u), x)
+    if (dead_time := camera.term(DeadTime)) is not None and dead_time.readouts > 0:
+        x = x * (_f(1) - _f(dead_time.readouts) * fired.astype(_f))
+    if shot and shot.on_dark:
+        x = _shoot(x, _f(shot.full_well_e / camera.v_th), normal(SHOT_NOISE), readout, pixels, key)
+    if (frame := camera.term(FrameNoise)) is not None and frame.sigma > 0:
+        x = x + _f(frame.sigma * camera.v_th) * normal(FRAME_NOISE)
+    threshold = np.full(charge.shape, v_th)
+    jitter = camera.term(ComparatorNoise)
+    if jitter is not None and jitter.sigma > 0:
+        threshold = v_th - _f(jitter.sigma * camera.v_th) * normal(COMPARATOR_NOISE)
+    full = charge + x
+    fired = full >= threshold if camera.tie_fires else full > threshold
+    taken = threshold if jitter is not None and jitter.in_reset else v_th
+    if camera.reset == "modulo":
+        left = np.where(full - taken >= v_th, np.fmod(full - taken, v_th), full - taken)
+    else:
+        left = full - taken if camera.reset == "subtract" else np.zeros_like(full)
+    charge = np.where(fired, left, full)
+    if (kick := camera.term(ResetNoise)) is not None and kick.sigma > 0:
+        charge = charge + _f(kick.sigma * camera.v_th) * normal(RESET_NOISE) * fired.astype(_f)
+    return fired, charge
+
+
+def _shoot(
+    x: np.ndarray, electrons: np.float32, normal: np.ndarray, readout: int, pixels: np.ndarray, key: np.ndarray
+) -> np.ndarray:
+    """A Poisson number of electrons of this mean, as charge."""
+    mean = x * electrons
+    number = np.floor(mean + np.sqrt(mean) * normal + (normal * normal - _f(1)) * _f(1 / 6) + _f(0.5))
+    number = np.maximum(number, _f(0))
+    words = random_words(pixels, readout, SHOT_NOISE, 1, key)
+    u = (words[0].astype(float) + (words[1].astype(float) + 0.5) * 2.0**-32) * 2.0**-32
+    for place in zip(*np.nonzero(mean < 30), strict=True):
+        number[place] = 0 if mean[place] == 0 else _poisson_at(float(mean[place]), u[place])
+    return number * (_f(1) / electrons)
+
+
+def _poisson_at(mean: float, u: float) -> int:
+    """The inverse of the Poisson distribution."""
+    probability = below = np.exp(-mean)
+    number = 0
+    while u >= below and number < 200:
+        number += 1
+        probability *= mean / number
+        below += probability
+    return number
+
+
+def _fire_in_ticks(
+    camera: SpikeCamera,
+    intensity: np.ndarray,
+    charge: np.ndarray,
+    _fired: np.ndarray,
+    _gain: np.ndarray | None,
+    _dark: np.ndarray | None,
+    readout: int,
+    pixels: np.ndarray,
+    key: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One readout of a camera whose comparator looks after every sub-tick and resets to zero, pixel by pixel."""
+    fired, left = np.zeros(charge.shape, bool), charge.copy()
+    noise = camera.term(DiffusionNoise)
+    table = None if noise is None else poisson_table(noise.interval)
+    per_tick = _f(camera.gain / camera.sub_ticks)
+    for place in np.ndindex(*charge.shape):
+        a, light, tick, step = float(charge[place]), float(intensity[place]), 0, 0
+        while tick < camera.sub_ticks:
+            until, change = camera.sub_ticks, 0.0
+            if noise is not None and table is not None and noise.amplitude > 0:
+                words = random_words(pixels[place], readout, DIFFUSION_NOISE, step, key)
+                until = min(until, tick + int(np.searchsorted(table, words[0].astype(np.uint64), side="right")))
+                change = noise.amplitude * ((float(words[1]) + 0.5) * 2.0**-32 - 0.5)
+                step += 1
+            drive, ticks = light * float(per_tick), until - tick
+            while ticks > 0 and drive > 0:
+                short = (float(_f(camera.v_th)) - a) / drive
+                needed = max(1, int(np.ceil(short)) if camera.tie_fires else int(short) + 1)
+                if needed > ticks:
+                    a += ticks * drive
+                    break
+                a, ticks = 0.0, ticks - needed
+                fired[place] = True
+            light, tick = light + change, until
+        left[place] = a
+    return fired, left
+
+
+def inherent_spikes(term: InherentSpikes, shape: tuple[int, ...], pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
+    """The spurious spikes of thermal noise, dense uint8 (T, H, W)."""
+    interval, first = renewal_tables(term)
+
+    def law(words: np.ndarray, draw: int) -> np.ndarray:
+        return np.searchsorted(first if draw == 0 else interval, words.astype(np.uint64), side="right")
+
+    return _renewals(shape, law, INHERENT_SPIKES, pixels, key)
+
+
+def _events(shape: tuple[int, ...], chance: float, purpose: int, pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
+    """Events that have the same chance in every readout, dense uint8 (T, H, W)."""
+
+    def law(words: np.ndarray, draw: int) -> np.ndarray:
+        trials = 1 + np.floor(np.log((words + 0.5) * 2.0**-32) / np.log1p(-min(chance, 1 - 1e-12)))
+        return trials.astype(np.int64) - (draw == 0)
+
+    return _renewals(shape, law, purpose, pixels, key)
+
+
+def _renewals(
+    shape: tuple[int, ...],
+    law: Callable[[np.ndarray, int], np.ndarray],
+    purpose: int,
+    pixels: np.ndarray,
+    key: np.ndarray,
+) -> np.ndarray:
+    """All pixels' processes side by side, draw after draw."""
+    spikes = np.zeros((shape[0], pixels.size), np.uint8)
+    numbers = pixels.ravel()
+    due = law(random_words(numbers, 0, purpose, 0, key)[0], 0)
     draw = 0
-    while (due < readouts).any():
-        inside = due < readouts
-        spikes[due[inside], pixels[inside]] = 1
+    while (inside := due < shape[0]).any():
+        spikes[due[inside], np.flatnonzero(inside)] = 1
         draw += 1
-        due = due + np.searchsorted(
-            interval_table, random_words(pixels, INHERENT_SPIKES, draw, philox_key), side="right"
-        )
+        due = due + law(random_words(numbers, 0, purpose, draw, key)[0], draw)
     return spikes.reshape(shape)
 
 
-def random_words(pixels: np.ndarray, purpose: int, draw: int, key: np.ndarray) -> np.ndarray:
-    """The random 32-bit words (in uint64) of pixels (P,) for a purpose and a draw."""
-    zero = np.zeros(len(pixels), np.uint64)
-    counter = (pixels.astype(np.uint64), zero, zero + np.uint64(purpose | draw << 8), zero)
-    return philox4x32(counter, (zero + key[0], zero + key[1]))[0]
+def uniforms(pixels: np.ndarray, purpose: int, draw: int, key: np.ndarray) -> np.ndarray:
+    """U[0, 1) on a grid of 2^-24, float32, of pixels of any shape."""
+    return (random_words(pixels, 0, purpose, draw, key)[0] >> np.uint32(8)).astype(_f) * _f(2.0**-24)
+
+
+def normals(pixels: np.ndarray, readout: int, purpose: int, key: np.ndarray) -> list[np.ndarray]:
+    """Four N(0, 1) of each pixel, float32: Box-Muller pairs of the words of one counter."""
+    words = random_words(pixels, readout, purpose, 0, key)
+    return [*_box_muller(words[0], words[1]), *_box_muller(words[2], words[3])]
+
+
+def _box_muller(words0: np.ndarray, words1: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    u = ((words0 >> np.uint32(1)).astype(np.int32).astype(_f) + _f(0.5)) * _f(2.0**-31)
+    bits = u.view(np.int32)
+    exponent = (bits - np.int32(0x3F400000)) >> np.int32(23)
+    m = (bits - (exponent << np.int32(23))).view(_f) - _f(1)
+    log_u = exponent.astype(_f) * _f(0.6931471805599453) + m * _polynomial(LOG, m)
+    radius = np.sqrt(np.maximum(_f(-2) * log_u, _f(0)))
+    quadrant = (words1 + np.uint32(0x20000000)) >> np.uint32(30)
+    r = (words1 - (quadrant << np.uint32(30))).view(np.int32).astype(_f) * _f(2.0**-30)
+    sine, cosine = _polynomial(SINE, r * r) * r, _polynomial(COSINE, r * r)
+    # Quarter turns: (c, s), (−s, c), (−c, −s), (s, −c).
+    turned = [(cosine, sine), (-sine, cosine), (-cosine, -sine), (sine, -cosine)]
+    horizontal, vertical = (np.choose(quadrant, [turn[i] for turn in turned]) for i in (0, 1))
+    return radius * horizontal, radius * vertical
+
+
+def _polynomial(coefficients: tuple[np.float32, ...], x: np.ndarray) -> np.ndarray:
+    total = np.full(x.shape, coefficients[-1], _f)
+    for coefficient in coefficients[-2::-1]:
+        total = total * x + coefficient
+    return total
+
+
+def random_words(pixels: np.ndarray, readout: int, purpose: int, draw: int, key: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The four words (uint32) of pixels of any shape, for a readout, a purpose and a draw."""
+    counter = np.asarray(pixels, np.uint64)
+    zero = np.zeros_like(counter)
+    words = philox4x32(
+        (counter, zero + np.uint64(readout), zero + np.uint64(purpose | draw << 8), zero),
+        (zero + np.uint64(key[0]), zero + np.uint64(key[1])),
+    )
+    return tuple(word.astype(np.uint32) for word in words)
 
 
 def philox4x32(counter: tuple[np.ndarray, ...], key: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

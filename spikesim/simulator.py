@@ -1,20 +1,21 @@
 """Light in, spikes out: `simulate` for a whole clip, `Simulator` for light that arrives in pieces."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 import numpy as np
 
-from spikesim import kernels
 from spikesim.camera import SpikeCamera
 from spikesim.errors import InvalidValueError
-from spikesim.noise import InherentSpikes, renewal_tables
-from spikesim.randomness import INHERENT_SPIKES, INITIAL_CHARGE, make_key
+from spikesim.kernels import integration
+from spikesim.pattern import starting_charge
+from spikesim.randomness import Crop, make_key
+from spikesim.sensing import Sensing
 from spikesim.stream import SpikeStream
 from spikesim.threads import run_on_rows
 
-_RESETS = {"modulo": kernels.MODULO, "subtract": kernels.SUBTRACT, "zero": kernels.ZERO}
 _CHUNK = 64  # readouts taken at once from an iterator of frames
+_CACHED_LIGHT = 1 << 20  # bytes of light that several cameras look at before it leaves the cache
 
 
 def simulate(
@@ -24,6 +25,8 @@ def simulate(
     seed: int = 0,
     key: str = "",
     charge: np.ndarray | None = None,
+    crop: Crop | None = None,
+    clip: bool = False,
 ) -> SpikeStream:
     """The spikes a camera puts out for a clip of light.
 
@@ -33,34 +36,67 @@ def simulate(
         seed, key: Name the random numbers: the same seed and key give the same bits, whatever the machine or the number
             of threads. Give every clip a key of its own, or clips share their noise.
         charge: Starting charge (H, W) in the unit of v_th, finite and ≥ 0; None draws what `camera.start` says.
+        crop: The part of the sensor the light falls on; None means it is the whole sensor.
+        clip: Clip light to [0, 1] instead of refusing it; NaN is refused all the same.
 
     Returns:
         The stream (T, H, W).
 
     Raises:
-        InvalidValueError: Light, charge, seed or key are not as above.
+        InvalidValueError: Light, charge, seed, key or crop are not as above.
 
     Example:
         >>> light = np.full((10, 2, 3), 0.5, np.float32)
         >>> simulate(light, SpikeCamera(start="zero")).counts().tolist()
         [[5, 5, 5], [5, 5, 5]]
     """
+    (stream,) = simulate_cameras(light, [camera], seed=seed, keys=[key], charge=charge, crop=crop, clip=clip)
+    return stream
+
+
+def simulate_cameras(
+    light: np.ndarray | Iterable[np.ndarray],
+    cameras: Sequence[SpikeCamera],
+    *,
+    seed: int = 0,
+    keys: Sequence[str] | None = None,
+    charge: np.ndarray | None = None,
+    crop: Crop | None = None,
+    clip: bool = False,
+) -> list[SpikeStream]:
+    """The spikes of several cameras looking at the same light, which is read from memory once.
+
+    Args:
+        light, seed, charge, crop, clip: As for `simulate`.
+        cameras: The sensors, such as one for each threshold.
+        keys: A key for each camera; None gives all the empty one.
+
+    Returns:
+        A stream for each camera, the same as `simulate` gives.
+
+    Raises:
+        InvalidValueError: As for `simulate`, or the numbers of cameras and keys differ.
+    """
+    keys = [""] * len(cameras) if keys is None else list(keys)
+    if len(keys) != len(cameras) or not cameras:
+        raise InvalidValueError(f"there must be a key for each camera, got {len(cameras)} cameras and {len(keys)} keys")
+    chunks: Iterator[np.ndarray]
     if isinstance(light, np.ndarray):
         if light.ndim != 3:
             raise InvalidValueError(f"light must have the axes (T, H, W), got shape {light.shape}")
-        return Simulator(camera, *light.shape[1:], seed=seed, key=key, charge=charge).push(light)
-    frames = iter(light)
-    first = next(frames, None)
-    if first is None:
-        raise InvalidValueError(
-            "light holds no frame, so the size of the sensor is not known; give at least one readout"
-        )
-    first = np.asarray(first)
-    if first.ndim != 2:
-        raise InvalidValueError(f"frames of light must have the axes (H, W), got shape {first.shape}")
-    simulator = Simulator(camera, *first.shape, seed=seed, key=key, charge=charge)
-    pieces = [simulator.push(chunk).packed for chunk in _chunks(chain([first], frames), first)]
-    return SpikeStream(np.concatenate(pieces), first.shape[1], camera)
+        height, width = light.shape[1:]
+        chunks = iter([light])
+    else:
+        chunks, (height, width) = _chunks(light)
+    simulators = [
+        Simulator(camera, height, width, seed=seed, key=key, charge=charge, crop=crop, clip=clip)
+        for camera, key in zip(cameras, keys, strict=True)
+    ]
+    pieces = [[stream.packed for stream in push_together(simulators, chunk)] for chunk in chunks]
+    return [
+        SpikeStream(parts[0] if len(parts) == 1 else np.concatenate(parts), width, camera)
+        for parts, camera in zip(zip(*pieces, strict=True), cameras, strict=True)
+    ]
 
 
 class Simulator:
@@ -68,9 +104,8 @@ class Simulator:
 
     Args:
         camera: The sensor.
-        height, width: Size of the sensor in pixels.
-        seed, key: As for `simulate`.
-        charge: As for `simulate`.
+        height, width: Size of the light in pixels.
+        seed, key, charge, crop, clip: As for `simulate`.
 
     Raises:
         InvalidValueError: An argument is not as above.
@@ -90,24 +125,28 @@ class Simulator:
         seed: int = 0,
         key: str = "",
         charge: np.ndarray | None = None,
+        crop: Crop | None = None,
+        clip: bool = False,
     ) -> None:
         if height < 1 or width < 1:
             raise InvalidValueError(f"a sensor has at least one pixel, got height {height} and width {width}")
         self.camera = camera
-        self._height, self._width = height, width
-        # The state's own type: a Python float beside float32 charge would round differently.
-        self._v_th, self._gain = np.float32(camera.v_th), np.float32(camera.gain)
-        self._readout = 0
+        self.shape = height, width
+        self._clip = clip
+        crop = crop or Crop(0, 0, height, width)
+        crop.check(height, width)
         philox_key = make_key(seed, key)
-        self._charge = self._starting_charge(philox_key) if charge is None else _checked_charge(charge, height, width)
-        self._inherent = [
-            _InherentState(term, height, width, philox_key) for term in camera.noise if isinstance(term, InherentSpikes)
-        ]
+        if charge is None:
+            initial = starting_charge(camera, self.shape, crop, philox_key)
+        else:
+            initial = _checked_charge(charge, self.shape)
+        self._sensing = Sensing(camera, initial, crop, philox_key)
+        self._readout = 0
 
     @property
     def charge(self) -> np.ndarray:
         """Charge of every pixel after the light pushed so far, float32 (H, W), in the unit of v_th; a copy."""
-        return self._charge.copy()
+        return self._sensing.charge.copy()
 
     def push(self, light: np.ndarray) -> SpikeStream:
         """Integrate further light and give the spikes of its readouts.
@@ -121,78 +160,72 @@ class Simulator:
         Raises:
             InvalidValueError: Light has another size, type or range. The simulator is as it was before.
         """
-        light = _checked_light(light, self._height, self._width)
-        readouts = light.shape[0]
-        packed = np.empty((readouts, self._height, -(-self._width // 8)), np.uint8)
-        run_on_rows(
-            kernels.integrate_and_fire,
-            self._height,
-            readouts * self._width,
-            light,
-            self._charge,
-            packed,
-            self._gain,
-            self._v_th,
-            _RESETS[self.camera.reset],
-            self.camera.tie_fires,
+        (stream,) = push_together([self], light)
+        return stream
+
+
+def push_together(simulators: Sequence[Simulator], light: np.ndarray) -> list[SpikeStream]:
+    """Push the same light into several simulators of one size, reading it from memory once.
+
+    Args:
+        simulators: At least one.
+        light: As for `Simulator.push`.
+
+    Returns:
+        A stream for each simulator.
+
+    Raises:
+        InvalidValueError: As for `Simulator.push`, or the simulators differ in size.
+    """
+    height, width = simulators[0].shape
+    if any(simulator.shape != (height, width) for simulator in simulators):
+        raise InvalidValueError("simulators that look at the same light must have one size")
+    light = _checked_light(light, height, width, clip=any(simulator._clip for simulator in simulators))
+    readouts = light.shape[0]
+    outputs = [np.empty((readouts, height, -(-width // 8)), np.uint8) for _ in simulators]
+    # Rows whose light fits into the cache, so that the second camera finds it there.
+    rows = height if len(simulators) == 1 else max(1, _CACHED_LIGHT // max(1, readouts * width * light.itemsize))
+
+    def sense(first: int, stop: int) -> None:
+        for begin in range(first, stop, rows):
+            for simulator, packed in zip(simulators, outputs, strict=True):
+                simulator._sensing.sense(begin, min(begin + rows, stop), simulator._readout, light, packed)
+
+    run_on_rows(sense, height, readouts * width * len(simulators))
+    for simulator in simulators:
+        simulator._readout += readouts
+    return [SpikeStream(packed, width, simulator.camera) for packed, simulator in zip(outputs, simulators, strict=True)]
+
+
+def _chunks(frames: Iterable[np.ndarray]) -> tuple[Iterator[np.ndarray], tuple[int, int]]:
+    """Stacks of at most `_CHUNK` frames, all of the first one's shape and type; and that shape."""
+    iterator = iter(frames)
+    head = next(iterator, None)
+    if head is None:
+        raise InvalidValueError(
+            "light holds no frame, so the size of the sensor is not known; give at least one readout"
         )
-        for state in self._inherent:
-            state.add_to(packed, self._readout)
-        self._readout += readouts
-        return SpikeStream(packed, self._width, self.camera)
+    first = np.asarray(head)
+    if first.ndim != 2:
+        raise InvalidValueError(f"frames of light must have the axes (H, W), got shape {first.shape}")
 
-    def _starting_charge(self, philox_key: np.ndarray) -> np.ndarray:
-        charge = np.zeros((self._height, self._width), np.float32)
-        if self.camera.start == "zero":
-            return charge
-        run_on_rows(kernels.uniform, self._height, self._width, INITIAL_CHARGE, philox_key, charge)
-        if self.camera.start == "uniform":
-            return charge * self._v_th
-        return np.fmod(charge * self._gain, self._v_th)
+    def stacks() -> Iterator[np.ndarray]:
+        position = 0
+        rest = chain([first], iterator)
+        while chunk := [np.asarray(frame) for frame in islice(rest, _CHUNK)]:
+            for offset, frame in enumerate(chunk):
+                if frame.shape != first.shape or frame.dtype != first.dtype:
+                    raise InvalidValueError(
+                        f"frame {position + offset} of light is {frame.dtype} {frame.shape}, the first is "
+                        f"{first.dtype} {first.shape}; all must be alike"
+                    )
+            position += len(chunk)
+            yield np.stack(chunk)
 
-
-class _InherentState:
-    """Where every pixel's renewal process stands: when its next spurious spike is due, how many it has drawn."""
-
-    def __init__(self, term: InherentSpikes, height: int, width: int, philox_key: np.ndarray) -> None:
-        self._interval_table, first_table = renewal_tables(term)
-        self._key = philox_key
-        self._due = np.empty((height, width), np.int64)
-        self._draws = np.zeros((height, width), np.int64)
-        run_on_rows(kernels.first_renewals, height, width, INHERENT_SPIKES, philox_key, first_table, self._due)
-
-    def add_to(self, packed: np.ndarray, first_readout: int) -> None:
-        """OR the spurious spikes of these readouts into packed (T, H, ceil(W/8))."""
-        height, width = self._due.shape
-        run_on_rows(
-            kernels.add_renewals,
-            height,
-            packed.shape[0] * width,
-            first_readout,
-            INHERENT_SPIKES,
-            self._key,
-            self._interval_table,
-            self._due,
-            self._draws,
-            packed,
-        )
+    return stacks(), (first.shape[0], first.shape[1])
 
 
-def _chunks(frames: Iterator[np.ndarray], first: np.ndarray) -> Iterator[np.ndarray]:
-    """Stacks of at most `_CHUNK` frames, all of the first one's shape and type."""
-    position = 0
-    while chunk := [np.asarray(frame) for frame in islice(frames, _CHUNK)]:
-        for offset, frame in enumerate(chunk):
-            if frame.shape != first.shape or frame.dtype != first.dtype:
-                raise InvalidValueError(
-                    f"frame {position + offset} of light is {frame.dtype} {frame.shape}, the first is "
-                    f"{first.dtype} {first.shape}; all must be alike"
-                )
-        position += len(chunk)
-        yield np.stack(chunk)
-
-
-def _checked_light(light: np.ndarray, height: int, width: int) -> np.ndarray:
+def _checked_light(light: np.ndarray, height: int, width: int, *, clip: bool) -> np.ndarray:
     """Light as contiguous (T, H, W) of uint8 or float32, without a copy where it is that already."""
     light = np.asarray(light)
     if light.ndim == 2:
@@ -204,20 +237,22 @@ def _checked_light(light: np.ndarray, height: int, width: int) -> np.ndarray:
     if not np.issubdtype(light.dtype, np.floating):
         raise InvalidValueError(f"light must be float32 in [0, 1] or uint8 (value/255), got {light.dtype}")
     light = np.ascontiguousarray(light, np.float32)
+    if clip:
+        light = np.clip(light, 0, 1)
     valid = np.empty(height, np.bool_)
-    run_on_rows(kernels.within_unit_range, height, light.shape[0] * width, light, valid)
+    run_on_rows(integration.within_unit_range, height, light.shape[0] * width, light, valid)
     if not valid.all():
         raise InvalidValueError(
             f"light must be finite and in [0, 1], got values from {np.min(light)} to {np.max(light)}; scale it (uint8 "
-            "arrays are taken as value/255) or clip it"
+            "arrays are taken as value/255), or give clip=True"
         )
     return light
 
 
-def _checked_charge(charge: np.ndarray, height: int, width: int) -> np.ndarray:
+def _checked_charge(charge: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     checked = np.array(charge, np.float32)
-    if checked.shape != (height, width):
-        raise InvalidValueError(f"charge must be ({height}, {width}) as the sensor is, got shape {checked.shape}")
+    if checked.shape != shape:
+        raise InvalidValueError(f"charge must be {shape} as the sensor is, got shape {checked.shape}")
     if not np.isfinite(checked).all() or (checked < 0).any():
         raise InvalidValueError("charge must be finite and ≥ 0, in the unit of v_th; other values found")
     return checked

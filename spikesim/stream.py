@@ -95,7 +95,7 @@ class SpikeStream:
         Raises:
             InvalidValueError: The readouts are not in the stream, or too many.
         """
-        from spikesim import kernels
+        from spikesim.kernels import bits
 
         readouts, height, width = self.shape
         stop = readouts if stop is None else stop
@@ -104,5 +104,5 @@ class SpikeStream:
         if stop - start > 65_535:
             raise InvalidValueError(f"counts hold at most 65535 readouts, got {stop - start}; count shorter windows")
         counts = np.empty((height, width), np.uint16)
-        run_on_rows(kernels.count_spikes, height, (stop - start) * width, self.packed[start:stop], counts)
+        run_on_rows(bits.count_spikes, height, (stop - start) * width, self.packed[start:stop], counts)
         return counts

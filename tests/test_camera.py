@@ -26,15 +26,23 @@ def test_presets_change_only_what_is_asked(name: str) -> None:
 
 def test_presets_are_what_their_sources_say() -> None:
     """Drive at full light in thresholds a readout, reset, ties: table 1.2 of the sensor's physics."""
+
+    def start(camera: SpikeCamera) -> str | float:
+        return camera.start if isinstance(camera.start, str) else round(camera.start, 6)
+
     rows = {
-        name: (round(camera.gain / camera.v_th, 6), camera.reset, camera.tie_fires, camera.start, len(camera.noise))
+        name: (round(camera.gain / camera.v_th, 6), camera.reset, camera.tie_fires, start(camera), len(camera.noise))
         for name, camera in PRESETS.items()
     }
     assert rows == {
         "ideal": (1.0, "modulo", True, "uniform", 0),
-        "ssdm": (0.992714, "modulo", False, "one_readout", 1),
+        "ssdm": (0.992714, "modulo", False, 0.992714, 1),
+        "spikingsim": (0.992714, "zero", True, "uniform", 2),
         "spikezoo": (0.5, "subtract", True, "uniform", 0),
         "spikecv": (0.2, "subtract", True, "uniform", 0),
+        "scsim": (1.0, "subtract", True, 0.2105, 5),
+        "rsir": (1.0, "subtract", True, "uniform", 2),
+        "realistic": (1.0, "modulo", True, "uniform", 7),
     }
 
 
@@ -52,6 +60,10 @@ def test_presets_are_what_their_sources_say() -> None:
         ("readout_hz", -20_000),
         ("reset", "hard"),
         ("start", "random"),
+        ("start", 0.0),
+        ("start", float("inf")),
+        ("sub_ticks", 0),
+        ("sub_ticks", 2.5),
         ("tie_fires", "no"),
         ("noise", (3,)),
         ("noise", (InherentSpikes(), InherentSpikes(mean_interval=100))),
@@ -100,4 +112,4 @@ def test_other_text_is_no_camera(text: str) -> None:
 def test_description_names_every_field() -> None:
     record = json.loads(SpikeCamera.preset("ssdm").to_json())
     assert record["noise"] == [{"term": "InherentSpikes", "mean_interval": 140.0, "std_interval": 50.0}]
-    assert set(record) == {"v_th", "gain", "reset", "start", "tie_fires", "noise", "readout_hz"}
+    assert set(record) == {"v_th", "gain", "reset", "start", "tie_fires", "noise", "readout_hz", "sub_ticks"}

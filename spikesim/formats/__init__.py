@@ -108,6 +108,6 @@ def _function(path: Path, name: str, options: dict[str, Any]) -> Any:
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise InvalidValueError(
-            f"to {name} {path.suffix} there is no option {', '.join(unknown)}; there is {', '.join(known) or 'none'}"
+            f"{', '.join(unknown)}: no such option to {name} {path.suffix} files; they have {', '.join(known) or 'none'}"
         )
     return function

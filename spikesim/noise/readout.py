@@ -1,13 +1,12 @@
-"""Noise terms of the sensor, small frozen dataclasses that a camera holds in its `noise`."""
+"""Noise of the readout: bits that are wrong, and a pixel that cannot fire again at once."""
 
 from dataclasses import dataclass
 from functools import cache
-from math import erf, isfinite, sqrt
-from typing import Any
+from math import erf, lgamma, log, sqrt
 
 import numpy as np
 
-from spikesim.errors import InvalidValueError
+from spikesim.noise.checks import require
 
 
 @dataclass(frozen=True)
@@ -36,19 +35,45 @@ class InherentSpikes:
     std_interval: float = 50.0
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.mean_interval) and 1 <= self.mean_interval <= 1e6):
-            raise InvalidValueError(f"mean_interval must be from 1 to 1e6 readouts, got {self.mean_interval!r}")
-        if not (isfinite(self.std_interval) and 0 <= self.std_interval <= self.mean_interval):
-            raise InvalidValueError(
-                f"std_interval must be from 0 to mean_interval, {self.mean_interval}, got {self.std_interval!r}"
-            )
+        require(self, "mean_interval", 1, 1e6, "readouts")
+        require(self, "std_interval", 0, self.mean_interval, "readouts")
 
 
-NoiseTerm = InherentSpikes
-"""Any noise term a camera can hold."""
+@dataclass(frozen=True)
+class DeadTime:
+    """After a spike a pixel does not integrate for a while: r = x / (1 + readouts · x).
 
-NOISE_TERMS: dict[str, Any] = {"InherentSpikes": InherentSpikes}
-"""Noise terms by the name they have in files."""
+    Args:
+        readouts: How long, in readouts, from 0 to 1. SCSim: 0.002 (100 ns of 50 µs); RSIR and SpikeNeRF: 1.
+
+    Raises:
+        InvalidValueError: The value is outside its range.
+    """
+
+    readouts: float = 0.002
+
+    def __post_init__(self) -> None:
+        require(self, "readouts", 0, 1, "readouts")
+
+
+@dataclass(frozen=True)
+class BitErrors:
+    """Bits that get lost or appear between pixel and file; the charge knows nothing of them.
+
+    Args:
+        drop: Probability that a spike is lost, from 0 to 1. Measured: 8e-7.
+        false: Probability that an empty readout becomes a spike, from 0 to 1. Measured: below 1.6e-7.
+
+    Raises:
+        InvalidValueError: A value is outside its range.
+    """
+
+    drop: float = 8e-7
+    false: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self, "drop", 0, 1)
+        require(self, "false", 0, 1)
 
 
 @cache
@@ -68,7 +93,22 @@ def renewal_tables(term: InherentSpikes) -> tuple[np.ndarray, np.ndarray]:
     survival = 1.0 - below
     first = np.cumsum(survival) / survival.sum()
     first[-1] = 1.0
-    return _on_words(below), _on_words(first)
+    return on_words(below), on_words(first)
+
+
+@cache
+def poisson_table(mean: float) -> np.ndarray:
+    """The cumulative distribution of a Poisson number on 32-bit integers, as `renewal_tables`; at least 1 is drawn."""
+    longest = int(np.ceil(mean + 10 * sqrt(mean))) + 10
+    logs = np.array([k * log(mean) - mean - lgamma(k + 1) for k in range(longest + 1)])
+    below = np.minimum(np.cumsum(np.exp(logs)), 1.0)
+    below[0], below[-1] = 0.0, 1.0
+    return on_words(below)
+
+
+def guide_of(table: np.ndarray) -> np.ndarray:
+    """For each top byte of a word the first k that can be meant, int64 (256,): where a search begins."""
+    return np.searchsorted(table, np.arange(256, dtype=np.uint64) << np.uint64(24), side="right")
 
 
 def _gaussian_cdf(x: float, mean: float, std: float) -> float:
@@ -77,7 +117,8 @@ def _gaussian_cdf(x: float, mean: float, std: float) -> float:
     return 0.5 * (1.0 + erf((x - mean) / (std * sqrt(2.0))))
 
 
-def _on_words(cumulative: np.ndarray) -> np.ndarray:
+def on_words(cumulative: np.ndarray) -> np.ndarray:
+    """A cumulative distribution scaled to 32-bit words, uint64, read-only."""
     table = np.rint(cumulative * 2.0**32).astype(np.uint64)
     table.setflags(write=False)
     return table

@@ -1,0 +1,63 @@
+"""Integrate and fire on the sub-ticks inside a readout, with a hard reset, as SpikingSIM does."""
+
+import numpy as np
+
+from spikesim.kernels.bits import _draw
+from spikesim.kernels.compile import inline, kernel
+from spikesim.kernels.integration import _pack, _unit
+from spikesim.kernels.random import random_words
+from spikesim.randomness import DIFFUSION_NOISE
+
+
+@kernel
+def integrate_sub_ticks(first, stop, start, light, charge, packed, pixel, amplitude, table, guide, pixels, key):
+    """Integrate light (T,H,W) into charge (H,W) tick by tick, write bits to packed; the comparator looks at every tick.
+
+    Light is constant between two steps of diffusion noise, so that whole stretches of ticks are taken at once.
+
+    Args:
+        first, stop, start, light, charge, packed, pixel, pixels, key: As for `integration.integrate_and_fire_noisily`.
+        amplitude: Of the steps; 0 for none.
+        table, guide: Distribution of the interval between steps.
+    """
+    ticks = np.int64(pixel.ticks)
+    v_th = np.float64(pixel.v_th)
+    fired = np.zeros(packed.shape[2] * 8, np.uint8)
+    for y in range(first, stop):
+        for t in range(light.shape[0]):
+            for x in range(light.shape[2]):
+                intensity = np.float64(_unit(light[t, y, x]))
+                a = np.float64(charge[y, x])
+                spike = False
+                tick, step = 0, 0
+                while tick < ticks:
+                    until, change = ticks, 0.0
+                    if amplitude > 0:
+                        words = random_words(pixels[y] + x, start + t, DIFFUSION_NOISE, step, key)
+                        until = min(ticks, tick + _draw(words[0], table, guide))
+                        change = amplitude * ((np.float64(words[1]) + 0.5) * 2.0**-32 - 0.5)
+                        step += 1
+                    a, crossed = _stretch(a, intensity * pixel.per_tick, until - tick, v_th, pixel.tie_fires)
+                    spike |= crossed
+                    intensity += change
+                    tick = until
+                charge[y, x] = np.float32(a)
+                fired[x] = np.uint8(spike)
+            _pack(fired, packed[t, y])
+
+
+@inline
+def _stretch(charge, drive, ticks, v_th, tie_fires):
+    """Charge after some ticks of constant drive, and whether it crossed the threshold."""
+    crossed = False
+    while ticks > 0 and drive > 0:
+        needed = np.int64(np.ceil((v_th - charge) / drive)) if tie_fires else np.int64((v_th - charge) / drive) + 1
+        needed = max(needed, 1)
+        if needed > ticks:
+            charge += ticks * drive
+            ticks = 0
+        else:
+            charge = 0.0
+            ticks -= needed
+            crossed = True
+    return charge, crossed
