@@ -3,19 +3,21 @@
 PSNR: of every 14th triple of frames the middle one is made from its neighbours, at t = 1/2. Cost: one pair and the 7
 frames of an eightfold rate, single-threaded, the least of three runs, also as a share of what `plain` takes.
 
-    python benchmarks/interpolation.py cups.mp4 coffee.mp4 cockatoo.mp4
+    python benchmarks/interpolation.py [CLIP ...]
+
+Without clips the built-in scenes are measured; what is wanted of an interpolator shows on real footage.
 """
 
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import cv2
-import imageio.v3 as iio
 import numpy as np
 
 from spikesim_datasets.interpolation import make_interpolator
+from spikesim_datasets.scenes import SCENES
+from spikesim_datasets.sources import Clip, open_clips
 
 Between = Callable[[np.ndarray, np.ndarray, Sequence[float]], Iterator[np.ndarray]]
 
@@ -40,11 +42,11 @@ def plain(frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]) -> Ite
         yield np.rint(mean).astype(np.uint8)
 
 
-def triples(path: Path) -> Iterator[list[np.ndarray]]:
+def triples(clip: Clip) -> Iterator[list[np.ndarray]]:
     """Every 14th triple of neighbouring frames."""
     triple: list[np.ndarray] = []
-    for i, frame in enumerate(iio.imiter(path, plugin="pyav")):
-        if i >= FIRST_TRIPLE and (i - FIRST_TRIPLE) % TRIPLE_STEP < 3:
+    for i, frame in enumerate(clip.frames(FIRST_TRIPLE, clip.n_frames)):
+        if i % TRIPLE_STEP < 3:
             triple.append(frame)
         if len(triple) == 3:
             yield triple
@@ -71,8 +73,8 @@ def cost(between: Between, frame0: np.ndarray, frame1: np.ndarray) -> float:
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clips", nargs="+", type=Path, help="video files")
-    clips = parser.parse_args().clips
+    parser.add_argument("clips", nargs="*", default=[f"demo:{name}" for name in SCENES], help="video files")
+    clips = open_clips(parser.parse_args().clips)
     cv2.setNumThreads(1)
     methods: dict[str, Between] = {
         "plain": plain,
@@ -90,9 +92,8 @@ def main() -> None:
         for name, values in scores.items():
             quality[name].append(float(np.mean(values)))
 
-    print(
-        f"{'':8}" + "".join(f"{clip.stem:>10}" for clip in clips) + f"{'mean dB':>10}{'ms a pair':>11}{'of plain':>10}"
-    )
+    names = "".join(f"{clip.key.split('/')[1]:>10}" for clip in clips)
+    print(f"{'':8}{names}{'mean dB':>10}{'ms a pair':>11}{'of plain':>10}")
     for name, values in quality.items():
         own, reference = float(np.mean(seconds[name])), float(np.mean(seconds["plain"]))
         print(

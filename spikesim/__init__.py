@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spikesim.camera import SpikeCamera
-    from spikesim.formats import read_spikes, write_spikes
+    from spikesim.formats import SpikeWriter, read_spikes, write_spikes
+    from spikesim.interchange import to_torch, write_spikecv, write_spikezoo
     from spikesim.presets import PRESETS
     from spikesim.randomness import Crop
-    from spikesim.reconstruction import tfi, tfp
+    from spikesim.reconstruction import tfi, tfi_film, tfp, tfp_film
+    from spikesim.recording import simulate_to_file
     from spikesim.simulator import Simulator, push_together, simulate, simulate_cameras
     from spikesim.stream import SpikeStream
     from spikesim.threads import thread_limit
@@ -25,10 +27,17 @@ _HOMES = {
     "Crop": "randomness",
     "PRESETS": "presets",
     "SpikeCamera": "camera",
+    "SpikeWriter": "formats",
     "read_spikes": "formats",
     "write_spikes": "formats",
+    "to_torch": "interchange",
+    "write_spikecv": "interchange",
+    "write_spikezoo": "interchange",
     "tfi": "reconstruction",
+    "tfi_film": "reconstruction",
     "tfp": "reconstruction",
+    "tfp_film": "reconstruction",
+    "simulate_to_file": "recording",
     "Simulator": "simulator",
     "push_together": "simulator",
     "simulate": "simulator",
@@ -43,14 +52,21 @@ __all__ = [
     "Simulator",
     "SpikeCamera",
     "SpikeStream",
+    "SpikeWriter",
     "push_together",
     "read_spikes",
     "simulate",
     "simulate_cameras",
+    "simulate_to_file",
     "tfi",
+    "tfi_film",
     "tfp",
+    "tfp_film",
     "thread_limit",
+    "to_torch",
+    "write_spikecv",
     "write_spikes",
+    "write_spikezoo",
 ]
 
 

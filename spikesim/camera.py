@@ -49,7 +49,7 @@ class SpikeCamera:
         InvalidValueError: A field is outside its range.
 
     Source:
-        Zhao et al., SpikeReveal (S-SDM), NeurIPS 2024, Eq. 1-2; Zhu et al., "A Retina-Inspired Sampling Method for
+        Chen et al., SpikeReveal (S-SDM), NeurIPS 2024, Eq. 1-2; Zhu et al., "A Retina-Inspired Sampling Method for
         Visual Texture Reconstruction", ICME 2019.
     """
 

@@ -1,4 +1,4 @@
-"""The fixed pattern of a camera: gain, dark current and dead pixels, the same for every stream of one seed and key."""
+"""The fixed pattern of a camera: gain, dark current and dead pixels, the same for every stream of one seed."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from spikesim.camera import SpikeCamera
 from spikesim.errors import InvalidValueError
 from spikesim.kernels import random
 from spikesim.noise import Calibration, DarkCurrent, DeadPixels, GainPattern
-from spikesim.randomness import DARK_CURRENT, DEAD_PIXELS, GAIN_PATTERN, INITIAL_CHARGE, Crop
+from spikesim.randomness import DARK_CURRENT, DEAD_PIXELS, GAIN_PATTERN, INITIAL_CHARGE, PATTERN_NAME, Crop, make_key
 from spikesim.threads import run_on_rows
 
 _EMPTY = np.empty((0, 0), np.float32)
@@ -30,20 +30,22 @@ class FixedPattern:
     alive: np.ndarray
 
 
-def draw_pattern(camera: SpikeCamera, shape: tuple[int, int], crop: Crop, key: np.ndarray) -> FixedPattern:
+def draw_pattern(camera: SpikeCamera, shape: tuple[int, int], crop: Crop, seed: int) -> FixedPattern:
     """The pattern of a part of a camera's sensor.
+
+    It depends on the seed alone, not on the stream: all streams of one seed come from one sensor.
 
     Args:
         camera: The camera.
         shape: (H, W) of the part.
         crop: Where it lies.
-        key: Of the random numbers.
+        seed: Of the random numbers.
 
     Raises:
         InvalidValueError: A calibration has another size than the sensor.
         InputFileError: A calibration's file is missing or has changed.
     """
-    pixels = crop.first_pixels(shape[0])
+    pixels, key = crop.first_pixels(shape[0]), make_key(seed, PATTERN_NAME)
     gain = dark = _EMPTY
     alive = np.ones((0, 0), bool)
     if (term := camera.term(GainPattern)) is not None:

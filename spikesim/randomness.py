@@ -26,6 +26,9 @@ INHERENT_SPIKES = 11
 DEAD_PIXELS = 12
 INTERVAL_NOISE = 13
 
+PATTERN_NAME = "fixed pattern"
+"""Name of the random numbers of a sensor's fixed pattern, whatever stream it is seen in."""
+
 
 @dataclass(frozen=True)
 class Crop:

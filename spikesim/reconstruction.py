@@ -3,7 +3,7 @@
 import numpy as np
 
 from spikesim.errors import InvalidValueError
-from spikesim.kernels import bits
+from spikesim.kernels import reconstruction as kernels
 from spikesim.stream import SpikeStream
 from spikesim.threads import run_on_rows
 
@@ -27,8 +27,7 @@ def tfp(stream: SpikeStream, centre: int, window: int) -> np.ndarray:
     Source:
         Zhu et al., "A Retina-Inspired Sampling Method for Visual Texture Reconstruction", ICME 2019, Eq. 4.
     """
-    if window < 1:
-        raise InvalidValueError(f"window must be at least one readout, got {window!r}")
+    _check_window(window)
     start = centre - window // 2
     if start < 0 or start + window > len(stream):
         raise InvalidValueError(
@@ -36,6 +35,34 @@ def tfp(stream: SpikeStream, centre: int, window: int) -> np.ndarray:
             f"0..{len(stream) - 1}; move the centre or shorten the window"
         )
     return stream.counts(start, start + window) / np.float32(window)
+
+
+def tfp_film(stream: SpikeStream, window: int, *, out: np.ndarray | None = None) -> np.ndarray:
+    """TFP at every centre, from counts that run along the stream: picture i is `tfp(stream, i + window//2, window)`.
+
+    A film takes 32 times the memory of its spikes. Long streams are done in pieces, with one `out` for all:
+    `tfp_film(stream[a : a + n + window − 1], window, out=out)` are the n pictures from i = a on.
+
+    Args:
+        stream: Spikes (T, H, W).
+        window: Number of readouts, 1..T, at most 65,535.
+        out: Array to fill, None makes a new one.
+
+    Returns:
+        float32 (T − window + 1, H, W) in [0, 1], spikes per readout; `out` if given.
+
+    Raises:
+        InvalidValueError: The window is empty, longer than the stream or too long, or `out` is no such array.
+    """
+    readouts, height, width = stream.shape
+    _check_window(window)
+    if window > readouts:
+        raise InvalidValueError(f"a window of {window} readouts is longer than the stream of {readouts}; shorten it")
+    if window > 65_535:
+        raise InvalidValueError(f"counts hold at most 65535 readouts, got a window of {window}; shorten it")
+    film = _film((readouts - window + 1, height, width), out)
+    run_on_rows(kernels.running_rates, height, readouts * width, stream.packed, window, film)
+    return film
 
 
 def tfi(stream: SpikeStream, centre: int, window: int | None = None) -> np.ndarray:
@@ -58,23 +85,62 @@ def tfi(stream: SpikeStream, centre: int, window: int | None = None) -> np.ndarr
     Source:
         Zhu et al., "A Retina-Inspired Sampling Method for Visual Texture Reconstruction", ICME 2019, Eq. 3.
     """
-    readouts, height, width = stream.shape
+    readouts = len(stream)
     if not 0 <= centre < readouts:
         raise InvalidValueError(f"centre must be a readout of the stream, 0..{readouts - 1}, got {centre}")
-    if window is not None and window < 1:
-        raise InvalidValueError(f"window must be at least one readout, got {window!r}")
-    start, stop = 0, readouts
+    start = 0
     if window is not None:
+        _check_window(window)
         start = max(0, centre - window // 2)
-        stop = min(readouts, centre - window // 2 + window)
-    interval = np.empty((height, width), np.int32)
-    run_on_rows(
-        bits.covering_interval,
-        height,
-        (stop - start) * width // 8,
-        stream.packed[start:stop],
-        centre - start,
-        interval,
-    )
-    with np.errstate(divide="ignore"):
-        return np.where(interval > 0, np.float32(1) / interval.astype(np.float32), np.float32(0))
+        stream = stream[start : min(readouts, centre - window // 2 + window)]
+    picture: np.ndarray = tfi_film(stream, centre - start, centre - start + 1)[0]
+    return picture
+
+
+def tfi_film(
+    stream: SpikeStream, start: int = 0, stop: int | None = None, *, out: np.ndarray | None = None
+) -> np.ndarray:
+    """TFI at every readout start..stop−1, in one pass over the bits: picture i is `tfi(stream, start + i)`.
+
+    A film takes 32 times the memory of its spikes. Long streams are done in pieces, with one `out` for all; spikes
+    outside a piece count as well.
+
+    Args:
+        stream: Spikes (T, H, W).
+        start: First centre, ≥ 0.
+        stop: One past the last centre, ≤ T; None means T.
+        out: Array to fill, None makes a new one.
+
+    Returns:
+        float32 (stop − start, H, W) in [0, 1], spikes per readout, 0 where no interval covers; `out` if given.
+
+    Raises:
+        InvalidValueError: The readouts are not in the stream, or `out` is no such array.
+    """
+    readouts, height, width = stream.shape
+    stop = readouts if stop is None else stop
+    if not 0 <= start < stop <= readouts:
+        raise InvalidValueError(
+            f"start and stop must hold a readout of the stream's 0..{readouts - 1} between them, got {start} and {stop}"
+        )
+    film = _film((stop - start, height, width), out)
+    # Beyond both ends spikes are looked for eight pixels at a time.
+    cost = (stop - start + readouts // 8) * width
+    run_on_rows(kernels.covering_rates, height, cost, stream.packed, start, film)
+    return film
+
+
+def _check_window(window: int) -> None:
+    if window < 1:
+        raise InvalidValueError(f"window must be at least one readout, got {window!r}")
+
+
+def _film(shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
+    if out is None:
+        return np.empty(shape, np.float32)
+    if out.shape != shape or out.dtype != np.float32 or not (out.flags.c_contiguous and out.flags.writeable):
+        raise InvalidValueError(
+            f"out must be a writeable contiguous float32 array {shape}, got {out.dtype} {out.shape}"
+            f"{'' if out.flags.c_contiguous else ', not contiguous'}{'' if out.flags.writeable else ', read-only'}"
+        )
+    return out

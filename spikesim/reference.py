@@ -37,6 +37,7 @@ from spikesim.randomness import (
     INHERENT_SPIKES,
     INITIAL_CHARGE,
     INTERVAL_NOISE,
+    PATTERN_NAME,
     RESET_NOISE,
     SHOT_NOISE,
     Crop,
@@ -61,7 +62,8 @@ def simulate(
     pixels = crop.first_pixels(height)[:, None] + np.arange(width)
     philox_key = make_key(seed, key)
     state = starting_charge(camera, pixels, philox_key) if charge is None else np.array(charge, _f)
-    gain, dark = pattern(camera, pixels, crop, philox_key)
+    pattern_key = make_key(seed, PATTERN_NAME)
+    gain, dark = pattern(camera, pixels, crop, pattern_key)
     fire = _fire_in_ticks if camera.resets_in_ticks else _fire
     spikes = np.zeros(light.shape, np.uint8)
     fired = np.zeros((height, width), bool)
@@ -77,7 +79,7 @@ def simulate(
     if (inherent := camera.term(InherentSpikes)) is not None:
         spikes |= inherent_spikes(inherent, light.shape, pixels, philox_key)
     if (dead := camera.term(DeadPixels)) is not None:
-        spikes *= (uniforms(pixels, DEAD_PIXELS, 0, philox_key) >= dead.fraction).astype(np.uint8)
+        spikes *= (uniforms(pixels, DEAD_PIXELS, 0, pattern_key) >= dead.fraction).astype(np.uint8)
     return spikes
 
 
@@ -145,10 +147,10 @@ def _fire(
     if dark is not None:
         x = x + dark
     if (interval := camera.term(IntervalNoise)) is not None:
-        words = random_words(pixels, readout, INTERVAL_NOISE, 0, key)
-        u = (words[0] >> np.uint32(8)).astype(_f) * _f(2.0**-24)
+        word = random_words(pixels, readout >> 2, INTERVAL_NOISE, 0, key)[readout & 3]
+        u = (word >> np.uint32(8)).astype(_f) * _f(2.0**-24)
         with np.errstate(divide="ignore"):
-            x = np.where(x > 0, v_th / (v_th / x + _f(interval.dead_time) + u), x)
+            x = v_th / (v_th / x + _f(interval.dead_time) + u)
     if (dead_time := camera.term(DeadTime)) is not None and dead_time.readouts > 0:
         x = x * (_f(1) - _f(dead_time.readouts) * fired.astype(_f))
     if shot and shot.on_dark:

@@ -18,7 +18,7 @@ from spikesim.noise import (
     ShotNoise,
 )
 from spikesim.noise.readout import guide_of, poisson_table, renewal_tables
-from spikesim.pattern import draw_pattern
+from spikesim.pattern import FixedPattern
 from spikesim.randomness import DROPPED_BITS, FALSE_BITS, INHERENT_SPIKES, Crop
 from spikesim.threads import run_on_rows
 
@@ -30,24 +30,28 @@ class Sensing:
 
     Args:
         camera: The camera.
-        charge: Starting charge, float32 (H, W); changed by `sense`.
+        charge: Starting charge, float32 (H, W); changed by `fire`.
         crop: Part of the sensor.
-        key: Of the random numbers, uint32 (2,).
+        key: Of the stream's random numbers, uint32 (2,).
+        pattern: What the pixels are.
     """
 
-    def __init__(self, camera: SpikeCamera, charge: np.ndarray, crop: Crop, key: np.ndarray) -> None:
+    def __init__(
+        self, camera: SpikeCamera, charge: np.ndarray, crop: Crop, key: np.ndarray, pattern: FixedPattern
+    ) -> None:
         height, _ = charge.shape
         self.camera, self.charge = camera, charge
         self._key, self._pixels = key, crop.first_pixels(height)
         # The state's own type: a Python float beside float32 charge would round differently.
+        v_th = np.float32(camera.v_th)
         self._pixel = integration.Pixel(
             np.float32(camera.gain / camera.sub_ticks),
             np.float32(camera.sub_ticks),
-            np.float32(camera.v_th),
+            v_th,
+            v_th if camera.tie_fires else np.nextafter(v_th, np.float32(np.inf)),
             RESETS[camera.reset],
-            camera.tie_fires,
         )
-        self._pattern = draw_pattern(camera, (charge.shape[0], charge.shape[1]), crop, key)
+        self._pattern = pattern
         self._noise = _noise_on_charge(camera)
         self._noisy = self._noise is not None or bool(self._pattern.gain.size or self._pattern.dark.size)
         self._fired_before = np.zeros(charge.shape if self._noisy else (0, 0), np.uint8)
@@ -58,27 +62,46 @@ class Sensing:
         self._amplitude = 0.0 if diffusion is None else diffusion.amplitude
         self._step_table = poisson_table(1.0 if diffusion is None else diffusion.interval)
 
-    def sense(self, first: int, stop: int, start: int, light: np.ndarray, packed: np.ndarray) -> None:
-        """Turn the light of rows first..stop−1 into bits.
+    def state(self) -> tuple[np.ndarray, np.ndarray]:
+        """A copy of what `fire` changes, to come back to."""
+        return self.charge.copy(), self._fired_before.copy()
+
+    def restore(self, state: tuple[np.ndarray, np.ndarray]) -> None:
+        """Come back to an earlier state."""
+        self.charge[:], self._fired_before[:] = state
+
+    def fire(self, first: int, stop: int, start: int, light: np.ndarray, packed: np.ndarray) -> bool:
+        """Turn the light of rows first..stop−1 into spikes.
 
         Args:
             first, stop: Rows.
             start: Number of the first readout.
             light: (T, H, W) float32 in [0, 1] or uint8.
             packed: uint8 (T, H, ceil(W/8)) to fill.
+
+        Returns:
+            Whether there may be light outside [0, 1].
         """
         if self.camera.resets_in_ticks:
-            sub_ticks.integrate_sub_ticks(
+            suspicious = sub_ticks.integrate_sub_ticks(
                 first, stop, start, light, self.charge, packed, self._pixel, self._amplitude, self._step_table,
                 guide_of(self._step_table), self._pixels, self._key,
             )  # fmt: skip
         elif self._noisy:
-            integration.integrate_and_fire_noisily(
+            suspicious = integration.integrate_and_fire_noisily(
                 first, stop, start, light, self.charge, self._fired_before, packed, self._pixel,
                 self._noise or NO_NOISE, self._pattern.gain, self._pattern.dark, self._pixels, self._key,
             )  # fmt: skip
         else:
-            integration.integrate_and_fire(first, stop, light, self.charge, packed, self._pixel)
+            suspicious = integration.integrate_and_fire(first, stop, light, self.charge, packed, self._pixel)
+        return bool(suspicious)
+
+    def read_out(self, first: int, stop: int, start: int, packed: np.ndarray) -> None:
+        """What happens to the spikes of rows first..stop−1 on their way out: bits that are wrong, dead pixels.
+
+        Args:
+            first, stop, start, packed: As for `fire`.
+        """
         for event in self._events:
             event.apply(first, stop, start, packed)
         if self._alive is not None:

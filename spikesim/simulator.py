@@ -6,9 +6,8 @@ from itertools import chain, islice
 import numpy as np
 
 from spikesim.camera import SpikeCamera
-from spikesim.errors import InvalidValueError
-from spikesim.kernels import integration
-from spikesim.pattern import starting_charge
+from spikesim.errors import InvalidValueError, MissingExtraError
+from spikesim.pattern import draw_pattern, starting_charge
 from spikesim.randomness import Crop, make_key
 from spikesim.sensing import Sensing
 from spikesim.stream import SpikeStream
@@ -27,6 +26,7 @@ def simulate(
     charge: np.ndarray | None = None,
     crop: Crop | None = None,
     clip: bool = False,
+    device: str | None = None,
 ) -> SpikeStream:
     """The spikes a camera puts out for a clip of light.
 
@@ -34,22 +34,32 @@ def simulate(
         light: (T, H, W) or an iterable of frames (H, W), one a readout: float32 in [0, 1], or uint8 meaning value/255.
         camera: The sensor.
         seed, key: Name the random numbers: the same seed and key give the same bits, whatever the machine or the number
-            of threads. Give every clip a key of its own, or clips share their noise.
+            of threads. Give every clip a key of its own, or clips share their noise. The fixed pattern depends on the
+            seed alone: one seed is one sensor.
         charge: Starting charge (H, W) in the unit of v_th, finite and ≥ 0; None draws what `camera.start` says.
         crop: The part of the sensor the light falls on; None means it is the whole sensor.
         clip: Clip light to [0, 1] instead of refusing it; NaN is refused all the same.
+        device: None or `cpu`: compiled kernels on the processor; `cuda`, `cuda:1`, ...: torch on a GPU, where light may
+            also be a tensor that lies there.
 
     Returns:
         The stream (T, H, W).
 
     Raises:
-        InvalidValueError: Light, charge, seed, key or crop are not as above.
+        InvalidValueError: Light, charge, seed, key or crop are not as above, or the device is not there.
+        MissingExtraError: The device needs torch, which is not installed.
 
     Example:
         >>> light = np.full((10, 2, 3), 0.5, np.float32)
         >>> simulate(light, SpikeCamera(start="zero")).counts().tolist()
         [[5, 5, 5], [5, 5, 5]]
     """
+    if device not in (None, "cpu"):
+        try:
+            from spikesim import gpu
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(f"device={device!r} needs torch; pip install 'spikesim[ssdm]'") from error
+        return gpu.simulate(light, camera, seed=seed, key=key, charge=charge, crop=crop, clip=clip, device=device)
     (stream,) = simulate_cameras(light, [camera], seed=seed, keys=[key], charge=charge, crop=crop, clip=clip)
     return stream
 
@@ -87,7 +97,7 @@ def simulate_cameras(
         height, width = light.shape[1:]
         chunks = iter([light])
     else:
-        chunks, (height, width) = _chunks(light)
+        chunks, (height, width) = frame_chunks(light)
     simulators = [
         Simulator(camera, height, width, seed=seed, key=key, charge=charge, crop=crop, clip=clip)
         for camera, key in zip(cameras, keys, strict=True)
@@ -110,7 +120,7 @@ class Simulator:
     Raises:
         InvalidValueError: An argument is not as above.
 
-    Example:
+    Examples:
         >>> simulator = Simulator(SpikeCamera(start="zero", v_th=2), 2, 3)
         >>> [simulator.push(np.ones((2, 3), np.float32)).counts().max().item() for _ in range(4)]
         [0, 1, 0, 1]
@@ -140,7 +150,8 @@ class Simulator:
             initial = starting_charge(camera, self.shape, crop, philox_key)
         else:
             initial = _checked_charge(charge, self.shape)
-        self._sensing = Sensing(camera, initial, crop, philox_key)
+        pattern = draw_pattern(camera, self.shape, crop, seed)
+        self._sensing = Sensing(camera, initial, crop, philox_key, pattern)
         self._readout = 0
 
     @property
@@ -188,16 +199,31 @@ def push_together(simulators: Sequence[Simulator], light: np.ndarray) -> list[Sp
 
     def sense(first: int, stop: int) -> None:
         for begin in range(first, stop, rows):
+            end = min(begin + rows, stop)
             for simulator, packed in zip(simulators, outputs, strict=True):
-                simulator._sensing.sense(begin, min(begin + rows, stop), simulator._readout, light, packed)
+                suspicious[begin] |= simulator._sensing.fire(begin, end, simulator._readout, light, packed)
 
+    def read_out(first: int, stop: int) -> None:
+        for simulator, packed in zip(simulators, outputs, strict=True):
+            simulator._sensing.read_out(first, stop, simulator._readout, packed)
+
+    before = [simulator._sensing.state() for simulator in simulators]
+    suspicious = np.zeros(height, np.bool_)
     run_on_rows(sense, height, readouts * width * len(simulators))
+    if suspicious.any() and not ((light >= 0) & (light <= 1)).all():
+        for simulator, state in zip(simulators, before, strict=True):
+            simulator._sensing.restore(state)
+        raise InvalidValueError(
+            f"light must be finite and in [0, 1], got values from {np.min(light)} to {np.max(light)}; scale it (uint8 "
+            "arrays are taken as value/255), or give clip=True"
+        )
+    run_on_rows(read_out, height, readouts * width * len(simulators))
     for simulator in simulators:
         simulator._readout += readouts
     return [SpikeStream(packed, width, simulator.camera) for packed, simulator in zip(outputs, simulators, strict=True)]
 
 
-def _chunks(frames: Iterable[np.ndarray]) -> tuple[Iterator[np.ndarray], tuple[int, int]]:
+def frame_chunks(frames: Iterable[np.ndarray]) -> tuple[Iterator[np.ndarray], tuple[int, int]]:
     """Stacks of at most `_CHUNK` frames, all of the first one's shape and type; and that shape."""
     iterator = iter(frames)
     head = next(iterator, None)
@@ -237,16 +263,7 @@ def _checked_light(light: np.ndarray, height: int, width: int, *, clip: bool) ->
     if not np.issubdtype(light.dtype, np.floating):
         raise InvalidValueError(f"light must be float32 in [0, 1] or uint8 (value/255), got {light.dtype}")
     light = np.ascontiguousarray(light, np.float32)
-    if clip:
-        light = np.clip(light, 0, 1)
-    valid = np.empty(height, np.bool_)
-    run_on_rows(integration.within_unit_range, height, light.shape[0] * width, light, valid)
-    if not valid.all():
-        raise InvalidValueError(
-            f"light must be finite and in [0, 1], got values from {np.min(light)} to {np.max(light)}; scale it (uint8 "
-            "arrays are taken as value/255), or give clip=True"
-        )
-    return light
+    return np.clip(light, 0, 1) if clip else light
 
 
 def _checked_charge(charge: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from spikesim.camera import SpikeCamera
 from spikesim.errors import InvalidValueError
 from spikesim.threads import run_on_rows
+
+_LIGHTER = 32  # how much less than integrating light it costs to pack, unpack or count its spikes
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,7 @@ class SpikeStream:
                 f"packed spikes hold set bits beyond width {self.width}; is the width right, and the bit order least "
                 "significant first?"
             )
-        view = packed.view()
+        view = np.ascontiguousarray(packed).view()
         view.setflags(write=False)
         object.__setattr__(self, "packed", view)
 
@@ -60,10 +63,18 @@ class SpikeStream:
         dense = np.asarray(array)
         if dense.ndim != 3:
             raise InvalidValueError(f"dense spikes must have the axes (T, H, W), got shape {dense.shape}")
-        spikes = dense == 1
-        if not (spikes | (dense == 0)).all():
+        from spikesim.kernels import bits
+
+        if dense.dtype != np.uint8:
+            ones = dense == 1
+            dense = np.where(ones | (dense == 0), ones, np.uint8(2))
+        readouts, height, width = dense.shape
+        packed = np.empty((readouts, height, -(-width // 8)), np.uint8)
+        binary = np.empty(height, np.bool_)
+        run_on_rows(bits.pack, height, readouts * width // _LIGHTER, np.ascontiguousarray(dense), packed, binary)
+        if not binary.all():
             raise InvalidValueError("dense spikes must hold only 0 and 1; other values found")
-        return cls(np.packbits(spikes, axis=2, bitorder="little"), dense.shape[2], camera)
+        return cls(packed, width, camera)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -81,9 +92,18 @@ class SpikeStream:
             )
         return type(self)(self.packed[readouts], self.width, self.camera)
 
-    def dense(self) -> np.ndarray:
-        """The spikes as uint8 (T, H, W) of 0 and 1, eight times the memory."""
-        return np.unpackbits(self.packed, axis=2, count=self.width, bitorder="little")
+    def dense(self, dtype: DTypeLike = np.uint8) -> np.ndarray:
+        """The spikes as an array (T, H, W) of 0 and 1, as uint8 eight times the memory.
+
+        Args:
+            dtype: Any number type, such as float32, what networks take.
+        """
+        from spikesim.kernels import bits
+
+        readouts, height, width = self.shape
+        dense = np.empty(self.shape, dtype)
+        run_on_rows(bits.unpack, height, readouts * width // _LIGHTER, self.packed, dense)
+        return dense
 
     def counts(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Spikes of each pixel in readouts start..stop−1, uint16 (H, W).
@@ -95,7 +115,7 @@ class SpikeStream:
         Raises:
             InvalidValueError: The readouts are not in the stream, or too many.
         """
-        from spikesim.kernels import bits
+        from spikesim.kernels import reconstruction
 
         readouts, height, width = self.shape
         stop = readouts if stop is None else stop
@@ -104,5 +124,6 @@ class SpikeStream:
         if stop - start > 65_535:
             raise InvalidValueError(f"counts hold at most 65535 readouts, got {stop - start}; count shorter windows")
         counts = np.empty((height, width), np.uint16)
-        run_on_rows(bits.count_spikes, height, (stop - start) * width, self.packed[start:stop], counts)
+        cost = (stop - start) * width // _LIGHTER
+        run_on_rows(reconstruction.count_spikes, height, cost, self.packed[start:stop], counts)
         return counts

@@ -204,10 +204,17 @@ def test_an_interrupt_while_hdf5_writes_is_never_lost(tmp_path: Path) -> None:
     calls = write(0)
     assert calls > 10
     (tmp_path / "a.h5").unlink()
+    unreached = 0
     for interrupted in range(1, calls + 1):
-        with pytest.raises(KeyboardInterrupt):
-            write(interrupted)
-        assert names(tmp_path) == []
+        try:
+            made = write(interrupted)
+        except KeyboardInterrupt:
+            assert names(tmp_path) == []
+        else:  # HDF5 took a call or two fewer this time
+            assert made < interrupted
+            (tmp_path / "a.h5").unlink()
+            unreached += 1
+    assert unreached < 4
 
 
 # A limit on the size of files is as good as a full disk: the system call fails, be it a write or the last truncation

@@ -369,7 +369,13 @@ def test_axes_are_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("extension", "known"), [(".dat", "flip, header_columns"), (".npz", "key, axes"), (".npy", "axes"), (".h5", "none")]
+    ("extension", "known"),
+    [
+        (".dat", "flip, header_columns, start, stop"),
+        (".npz", "key, axes"),
+        (".npy", "axes"),
+        (".h5", "start, stop"),
+    ],
 )
 def test_unknown_options_are_refused_with_the_known_ones(tmp_path: Path, extension: str, known: str) -> None:
     path = tmp_path / f"clip{extension}"

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.interpolation import flow, kernels, make_interpolator
+from spikesim_datasets.sources import open_clips
 
 EIGHTFOLD = [i / 8 for i in range(1, 8)]
 MAKING = ("flow", "linear")
@@ -81,6 +82,22 @@ def test_with_exact_flow_a_pan_is_exact_up_to_the_borders(dy, dx, t):
         kernels.pack(frame0), kernels.pack(frame1), motion, -motion, np.float32(t), np.float32(30), frame
     )
     assert np.array_equal(frame, truth)
+
+
+@pytest.mark.parametrize("wrong", ["forward", "backward"])
+def test_the_motion_whose_samples_agree_decides(wrong):
+    frame0, truth, frame1 = map(np.ascontiguousarray, pan(37, 31, 0, 8, [0, 0.5, 1]))
+    still, motion = np.zeros((37, 31, 2), np.float32), np.empty((37, 31, 2), np.float32)
+    motion[:] = 8, 0
+    flows = (still, -motion) if wrong == "forward" else (motion, still)
+    packed = kernels.pack(frame0), kernels.pack(frame1)
+    errors = []  # from one that weighs both alike to one that takes the better alone
+    for agreement in (1e6, 30, 1e-3):
+        frame = np.empty_like(truth)
+        kernels.motion_blend(*packed, *flows, np.float32(0.5), np.float32(agreement), frame)
+        errors.append(distance(frame, truth)[:, 8:-8].mean())  # nearer the border one sample lies outside
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] < 0.05 * errors[0]
 
 
 def test_flow_that_is_no_number_or_endless_reads_nothing_outside_the_frames():
@@ -306,7 +323,9 @@ def test_on_footage_flow_beats_fading_and_plain_motion_compensation(shared, clip
     benchmark = util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
     scores = []
-    for before, middle, after in islice(benchmark.triples(shared / "data" / "clips" / f"{clip}.mp4"), 3):
+    for before, middle, after in islice(
+        benchmark.triples(open_clips([shared / "data" / "clips" / f"{clip}.mp4"])[0]), 3
+    ):
         made = [*(between(name, before, after, [0.5])[0] for name in MAKING), *benchmark.plain(before, after, [0.5])]
         scores.append([psnr(frame, middle) for frame in made])
     with_flow, faded, plain = np.mean(scores, axis=0)

@@ -21,6 +21,7 @@ from spikesim import (
     thread_limit,
 )
 from spikesim.errors import InvalidValueError
+from spikesim.noise import ComparatorNoise, DarkCurrent, DeadPixels, GainPattern, ShotNoise
 
 RESETS = ("modulo", "subtract", "zero")
 T, H, W = 37, 7, 21  # unequal and odd: a swapped axis or a wrong last byte shows
@@ -92,6 +93,28 @@ class TestEveryCamera:
         for stream, alone, key in zip(together, cameras, "abc", strict=True):
             assert np.array_equal(stream.packed, simulate(light, alone, seed=5, key=key).packed)
             assert stream.camera == alone
+
+
+def test_one_seed_is_one_sensor() -> None:
+    """The fixed pattern is that of the sensor, not of the stream; noise that passes is the stream's own."""
+    camera = SpikeCamera(start="zero", noise=(GainPattern(sigma=0.3), DarkCurrent(), DeadPixels(fraction=0.1)))
+    light = np.full((300, 9, 11), 0.3, np.float32)
+    counts = [simulate(light, camera, seed=seed, key=key).counts() for seed, key in ((1, "a"), (1, "b"), (2, "a"))]
+    assert np.array_equal(counts[0], counts[1])
+    assert not np.array_equal(counts[0], counts[2])
+
+
+def test_comparator_noise_takes_whole_thresholds_only_where_there_are_any() -> None:
+    """A pixel that fires early by much may be left below −v_th; its neighbours' second crossings are not its own."""
+    camera = SpikeCamera(noise=(ComparatorNoise(sigma=1.0), ShotNoise(full_well_e=100)))
+    light = np.random.default_rng(3).random((50, 11, 13), dtype=np.float32)
+    assert np.array_equal(simulate(light, camera).dense(), reference.simulate(light, camera))
+
+
+def test_the_faintest_light_does_not_fire_in_sub_ticks() -> None:
+    camera = SpikeCamera(reset="zero", sub_ticks=250, start="zero")
+    light = np.full((20, 2, 3), 1e-20, np.float32)
+    assert not simulate(light, camera).counts().any()
 
 
 @pytest.mark.parametrize("reset", RESETS)

@@ -1,17 +1,22 @@
 """What people see while a command works: messages and progress on stderr, tables and JSON on stdout."""
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-messages = Console(stderr=True, highlight=False)
-results = Console(highlight=False)
+if TYPE_CHECKING:
+    from spikesim import SpikeStream
+
+# What is printed has names of files in it: nothing is taken for markup, and no line of a message is broken.
+messages = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+results = Console(highlight=False, markup=False, emoji=False)
 
 _SECONDS_BETWEEN_LINES = 10
 
@@ -57,11 +62,19 @@ def print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: st
     """A table for a person, on stdout; columns of numbers stand right."""
     table = Table(*columns, title=title, title_justify="left")
     for i, column in enumerate(table.columns):
+        column.overflow = "fold"
         if rows and all(isinstance(row[i], int | float) for row in rows):
             column.justify = "right"
     for row in rows:
         table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
     results.print(table)
+
+
+def spike_rate(stream: "SpikeStream") -> float:
+    """Spikes per pixel and readout."""
+    import numpy as np
+
+    return float(np.bitwise_count(stream.packed).sum(dtype=int)) / max(math.prod(stream.shape), 1)
 
 
 def size(count: int) -> str:

@@ -17,13 +17,14 @@ COMMANDS = {
     "view": "view",
     "convert": "convert",
     "verify": "verify",
+    "calibrate": "calibrate",
     "demo": "demo",
     "doctor": "doctor",
 }
 
 
 class BadInputError(click.ClickException):
-    """An error of ours on its way to the terminal: one line, exit code 2."""
+    """An error of ours, or of the system, on its way to the terminal: one line, exit code 2."""
 
     exit_code = 2
 
@@ -44,12 +45,14 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except SpikesimError as error:
+        except BrokenPipeError:
+            raise
+        except (SpikesimError, OSError) as error:
             raise BadInputError(str(error)) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="spikesim")
+@click.version_option(package_name="spikesim", prog_name="spikesim")
 def cli() -> None:
     """Spike-camera simulation and synthetic spike datasets.
 
@@ -69,7 +72,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. Finished files are kept; the same command goes on where it stopped.", err=True)
+        click.echo("Interrupted. Finished files are kept; a build goes on where it stopped when run again.", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; there is nobody to tell

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_NUMBERS = re.compile(r"[-+]?[\d.,]*\d[\d.,]*(e[-+]?\d+)?", re.IGNORECASE)
+_NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
+_NUMBERS = re.compile(rf"{_NUMBER}(,{_NUMBER})*", re.IGNORECASE)
 
 
 class ThresholdCommand(click.Command):
@@ -17,7 +19,7 @@ class ThresholdCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         spread: list[str] = []
         collecting = False
-        for argument, following in zip(args, [*args[1:], ""], strict=True):
+        for argument, following in pairwise([*args, ""]):
             if collecting and _NUMBERS.fullmatch(argument):
                 spread.append(f"--vth={argument}")
             elif argument == "--vth" and _NUMBERS.fullmatch(following):
@@ -28,7 +30,9 @@ class ThresholdCommand(click.Command):
         return super().parse_args(ctx, spread)
 
 
-def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[float, ...]:
+def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[float, ...] | None:
+    if not values:
+        return None
     thresholds: list[float] = []
     for part in ",".join(values).split(","):
         try:
@@ -43,7 +47,6 @@ def thresholds_option(function: F) -> F:
     return click.option(
         "--vth",
         multiple=True,
-        default=("1",),
         callback=_thresholds,
         metavar="V_TH...",
         show_default="1",
@@ -55,7 +58,11 @@ def synthesis_options(function: F) -> F:
     """How frames become light and light becomes spikes. What is not given is None, and the library's default holds."""
     for option in reversed(
         (
-            click.option("--preset", show_default="ssdm", help="Sensor: ideal, ssdm, spikezoo or spikecv."),
+            click.option(
+                "--preset",
+                show_default="ssdm",
+                help="Sensor: ideal, ssdm, spikingsim, spikezoo, spikecv, scsim, rsir or realistic.",
+            ),
             click.option(
                 "--interp",
                 "interpolation",

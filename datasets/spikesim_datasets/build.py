@@ -1,16 +1,11 @@
 """Building a dataset: every clip to shards, in parallel, resumable after any interruption."""
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +14,9 @@ from spikesim.errors import InvalidValueError, OutputError
 from spikesim.files import remove_stale_temporaries
 from spikesim.threads import available_cores
 from spikesim_datasets.planning import BuildPlan, Job, finished_jobs, plan_build, readouts_of
+from spikesim_datasets.processes import uninterrupted, worker_processes
 from spikesim_datasets.recipe import Recipe, make_recipe, provenance
-from spikesim_datasets.shards.index import ShardEntry, describe_shard, read_index, write_index
+from spikesim_datasets.shards.index import INDEX, ShardEntry, checksum, describe_shard, read_index, write_index
 from spikesim_datasets.shards.writer import ShardWriter
 from spikesim_datasets.sources import Clip, Split, open_clips
 from spikesim_datasets.synthesis import synthesise
@@ -108,7 +104,8 @@ def build_clips(
         command: What to record as the command line.
 
     Raises:
-        InvalidValueError: A clip's size is no multiple of 4, no clip has a whole window, or `out` lies in a source.
+        InvalidValueError: A clip's size is no multiple of 4, two have one key, none has a whole window, or a source
+            would be written to.
         InputFileError: A frame is damaged.
         OutputError: `out` holds shards of another recipe, or cannot be written. Finished shards stay.
     """
@@ -116,15 +113,17 @@ def build_clips(
     out = Path(out)
     if workers is not None and workers < 1:
         raise InvalidValueError(f"workers must be at least 1, got {workers}")
-    _refuse_output_in_source(out, clips)
     plan = plan_build(clips, out, recipe)
+    folders = {out, *(job.path.parent for job in plan.jobs)}
+    _refuse_output_in_source(folders, clips)
+    listed = read_index(out) or []
     kept = finished_jobs(plan, out, recipe, overwrite=overwrite)
     waiting = [job for job in plan.jobs if job not in kept]
+    unchanged = _entries_that_stay(listed, out, waiting)
     notify = on_shard or (lambda samples, plan: None)
     notify(sum(len(job.windows) for job in kept), plan)
 
     entries: list[ShardEntry] = []
-    folders = {job.path.parent for job in plan.jobs}
     record = {"provenance": provenance(), "command": command}
     try:
         _remove_leftovers(folders)
@@ -133,8 +132,6 @@ def build_clips(
             notify(len(job.windows), plan)
     finally:
         _remove_leftovers(folders)
-    built = {entry.path for entry in entries}
-    unchanged = [entry for entry in read_index(out) or [] if entry.path not in built]
     index = write_index(out, {"choices": recipe.choices(), **record}, [*entries, *unchanged])
     return BuildReport(
         out,
@@ -172,7 +169,7 @@ def make_shard(job: Job, out: Path, recipe: Recipe, record: dict[str, Any]) -> S
             recipe.seed,
         ):
             writer.append(sample)
-    return describe_shard(out, job.path)
+    return describe_shard(out, job.path, checksum(job.path))
 
 
 def _run(
@@ -183,17 +180,17 @@ def _run(
         for job in jobs:
             yield job, make_shard(job, out, recipe, record)
         return
-    with _worker_processes(workers) if executor is None else _borrowed(executor) as pool:
-        futures: dict[Future[ShardEntry], Job] = {
-            pool.submit(_make_shard_alone, job, out, recipe, record): job for job in jobs
-        }
+    with worker_processes(workers) if executor is None else _borrowed(executor) as pool:
+        futures: dict[Future[ShardEntry], Job] = uninterrupted(
+            lambda: {pool.submit(_make_shard_alone, job, out, recipe, record): job for job in jobs}
+        )
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BrokenProcessPool as error:
             raise OutputError(
-                "a worker process was killed, perhaps for want of memory; run again with fewer --workers, "
-                "finished shards are kept"
+                "a worker process was killed, perhaps for want of memory: run again with fewer workers, finished "
+                'shards are kept (or this script does not keep its own work under `if __name__ == "__main__"`)'
             ) from error
         finally:
             for future in futures:
@@ -210,42 +207,28 @@ def _borrowed(executor: Executor) -> Iterator[Executor]:
     yield executor
 
 
-@contextmanager
-def _worker_processes(workers: int) -> Iterator[Executor]:
-    """A pool of processes that ends with this one, however it ends."""
-    others = set(multiprocessing.active_children())
-    # Not forked: a forked child of a process that has threads can hang.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
-    try:
-        yield pool
-        pool.shutdown()
-    except BaseException:
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
-        raise
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
 def _remove_leftovers(folders: set[Path]) -> None:
     for folder in folders:
         remove_stale_temporaries(folder)
 
 
-def _refuse_output_in_source(out: Path, clips: Sequence[Clip]) -> None:
-    for source in {clip.source for clip in clips if clip.source is not None}:
-        if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-            raise InvalidValueError(
-                f"the output {out} lies in the source {source}, which is never written to; choose another"
-            )
+def _entries_that_stay(listed: Sequence[ShardEntry], out: Path, waiting: Sequence[Job]) -> list[ShardEntry]:
+    """The index's entries of shards that this build does not make.
+
+    An index that lists others too is removed: were this build killed, old checksums would stay beside new shards.
+    """
+    made = {job.path for job in waiting}
+    unchanged = [entry for entry in listed if out / entry.path not in made]
+    if len(unchanged) < len(listed):
+        (out / INDEX).unlink()
+    return unchanged
+
+
+def _refuse_output_in_source(folders: set[Path], clips: Sequence[Clip]) -> None:
+    sources = {clip.source for clip in clips if clip.source is not None and clip.source.is_dir()}
+    for source in sources:
+        for folder in sorted(folders):
+            if folder.resolve().is_relative_to(source.resolve()):
+                raise InvalidValueError(
+                    f"the output {folder} lies in the source {source}, which is never written to; choose another"
+                )

@@ -1,13 +1,14 @@
 """Pictures of spike streams and samples, for people to look at."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
 
 import av
 import cv2
-import imageio.v3 as iio
 import numpy as np
+from PIL import Image
 
 from spikesim import SpikeStream, tfi, tfp
 from spikesim.errors import InvalidValueError
@@ -121,35 +122,60 @@ def sheet(rows: Sequence[Sequence[Panel]], width: int = 480) -> np.ndarray:
     return page
 
 
+def is_still(path: Path | str) -> bool:
+    """Whether a file name is that of a picture (.png) and not of a film (.gif, .mp4).
+
+    Raises:
+        InvalidValueError: It is neither.
+    """
+    extension = Path(path).suffix.lower()
+    if extension not in (".png", ".gif", ".mp4"):
+        raise InvalidValueError(f"{path}: pictures are .png, films .gif or .mp4")
+    return extension == ".png"
+
+
 def write_picture(path: Path | str, image: np.ndarray) -> None:
     """Write an image as PNG.
 
     Raises:
+        InvalidValueError: The extension is another one.
         OutputError: It cannot be written.
     """
+    if not is_still(path):
+        raise InvalidValueError(f"{path}: pictures are .png")
     with atomic_path(path) as temporary:
-        iio.imwrite(temporary, image, extension=".png")
+        Image.fromarray(image).save(temporary, "PNG")
 
 
 def write_film(path: Path | str, frames: Iterator[np.ndarray]) -> None:
     """Write frames as a GIF or an MP4, by the extension.
 
+    Args:
+        path: The file.
+        frames: At least one; RGB uint8 (H, W, 3) of one size, even for MP4.
+
     Raises:
+        InvalidValueError: The extension is another one, or there is no frame.
         OutputError: It cannot be written.
     """
+    if is_still(path):
+        raise InvalidValueError(f"{path}: films are .gif or .mp4")
+    first = next(frames, None)
+    if first is None:
+        raise InvalidValueError(f"{path} would be a film without a frame; the stream is empty")
     with atomic_path(path) as temporary:
         if Path(path).suffix.lower() == ".gif":
-            iio.imwrite(temporary, list(frames), extension=".gif", duration=1000 / _FPS, loop=0)
+            pages = map(Image.fromarray, frames)
+            Image.fromarray(first).save(
+                temporary, "GIF", save_all=True, append_images=pages, duration=1000 // _FPS, loop=0
+            )
             return
         with av.open(str(temporary), "w", format="mp4") as film:
-            stream = None
-            for frame in frames:
-                if stream is None:
-                    stream = film.add_stream("libx264", rate=_FPS)
-                    stream.height, stream.width, stream.pix_fmt = *frame.shape[:2], "yuv420p"
+            stream = film.add_stream("libx264", rate=_FPS)
+            stream.height, stream.width, stream.pix_fmt = *first.shape[:2], "yuv420p"
+            for frame in chain([first], frames):
                 film.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-            if stream is not None:
-                film.mux(stream.encode())
+            film.mux(stream.encode())
 
 
 def _sharp_panels(sample: Sample, readout: int) -> list[Panel]:
@@ -161,7 +187,7 @@ def _sharp_panels(sample: Sample, readout: int) -> list[Panel]:
 
 
 def _panel(caption: str, image: np.ndarray, width: int) -> np.ndarray:
-    height = round(image.shape[0] * width / image.shape[1])
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
     enlarged = width > image.shape[1]
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST if enlarged else cv2.INTER_AREA)
     if resized.ndim == 2:

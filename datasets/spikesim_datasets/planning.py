@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikesim.errors import InvalidValueError, OutputError
+from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.light import SCALE
 from spikesim_datasets.recipe import Recipe
@@ -59,12 +59,16 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
     """Cut clips into shards.
 
     Raises:
-        InvalidValueError: A clip's size is no multiple of 4, or no clip is long enough for one window.
+        InvalidValueError: A clip's size is no multiple of 4, two have one key, or none is long enough for one window.
     """
     interpolator, choices = recipe.interpolator(), recipe.choices()
     jobs: list[Job] = []
     skipped: dict[str, int] = {}
+    keys: set[str] = set()
     for clip in clips:
+        if clip.key in keys:
+            raise InvalidValueError(f"two clips would be called {clip.key!r} in the dataset; rename one")
+        keys.add(clip.key)
         if clip.height % SCALE or clip.width % SCALE:
             raise InvalidValueError(
                 f"{clip.key} is {clip.width}×{clip.height}; both must be multiples of {SCALE}, because spikes have a "
@@ -100,14 +104,17 @@ def finished_jobs(plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool
         overwrite: Remove shards of another recipe or another clip of the same name instead of refusing them.
 
     Raises:
-        OutputError: A shard of another recipe is in the way.
+        OutputError: A shard of another recipe, or a file that is no whole shard, is in the way.
     """
     by_path = {job.path: job for job in plan.jobs}
     keys = {job.clip.key for job in plan.jobs} | plan.skipped.keys()
     finished: list[Job] = []
     for file in shard_files(out):
-        with ShardReader(file) as shard:
-            key, made_by, windows = shard.key, shard.recipe, shard.windows
+        try:
+            with ShardReader(file) as shard:
+                key, made_by, windows = shard.key, shard.recipe, shard.windows
+        except InputFileError as error:
+            raise OutputError(f"{error}; remove it, or choose another folder") from error
         job = by_path.get(file)
         if job is not None and _identity(made_by) == job.identity and windows == tuple(w.index for w in job.windows):
             finished.append(job)
@@ -158,22 +165,25 @@ def _identity(made_by: dict[str, Any]) -> dict[str, Any]:
 
 def _difference(made_by: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Which parts differ, in words."""
-    if made_by.get("choices") != wanted["choices"]:
-        old, new = made_by.get("choices") or {}, wanted["choices"]
-        names = [name for name in new if old.get(name) != new[name]]
-        return (
-            "; ".join(f"{name}: {_brief(old.get(name))} there, {_brief(new[name])} now" for name in names)
-            or "other choices"
-        )
+    old, new = made_by.get("choices") or {}, wanted["choices"]
+    if old != new:
+        changed = [name for name in new if old.get(name) != new[name]]
+        return "; ".join(_change(name, old.get(name), new[name]) for name in changed) or "other choices"
     if "clip" in wanted and made_by.get("clip") != wanted["clip"]:
         return "from another clip of this name"
     return "with other windows"
 
 
-def _brief(choice: Any) -> str:
-    """A choice in a few words; of cameras, what most often differs."""
-    if isinstance(choice, list):
-        return ", ".join(
-            f"{camera['reset']} V_th {threshold_name(camera['v_th'])} gain {camera['gain']:.4g}" for camera in choice
-        )
-    return str(choice)
+def _change(name: str, old: Any, new: Any) -> str:
+    """How one choice differs; of cameras, whose noise fills lines, what matters."""
+    if name != "cameras":
+        return f"{name}: {old} there, {new} now"
+    thresholds, wanted = ([camera["v_th"] for camera in cameras] for cameras in (old or [], new))
+    if thresholds != wanted:
+        return f"V_th: {_listed(thresholds)} there, {_listed(wanted)} now"
+    pairs = list(zip(old, new, strict=True))
+    return f"cameras: another {', '.join(field for field in new[0] if any(a.get(field) != b[field] for a, b in pairs))}"
+
+
+def _listed(thresholds: list[float]) -> str:
+    return ", ".join(map(threshold_name, thresholds)) or "none"

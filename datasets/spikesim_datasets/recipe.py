@@ -12,6 +12,7 @@ from spikesim.errors import InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.interpolation import Interpolator, make_interpolator
 from spikesim_datasets.light import Downscale, Optics
+from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Split
 
@@ -49,12 +50,12 @@ class Recipe:
     compression: Compression = "zstd"
 
     def __post_init__(self) -> None:
-        thresholds = [camera.v_th for camera in self.cameras]
+        thresholds = [threshold_name(camera.v_th) for camera in self.cameras]
         if not thresholds:
             raise InvalidValueError("a dataset needs at least one threshold v_th")
         for v_th in thresholds:
             if thresholds.count(v_th) > 1:
-                raise InvalidValueError(f"threshold {v_th:g} is given more than once; give each once")
+                raise InvalidValueError(f"threshold {v_th} is given more than once; give each once")
         if self.shard_samples < 1:
             raise InvalidValueError(f"a shard holds at least one sample, got shard_samples={self.shard_samples}")
         if self.compression not in get_args(Compression):

@@ -58,6 +58,8 @@ def simulate_clip(
     changes = {} if v_th is None else {"v_th": v_th}
     camera = SpikeCamera.preset(preset, **changes)
     interpolator, optics = make_interpolator(interpolation), Optics(downscale, linear_light)
+    if factor < 1:
+        raise InvalidValueError(f"factor must be at least 1 readout from one frame to the next, got {factor}")
     stop = clip.n_frames if frames is None else start + frames
     if not 0 <= start < stop <= clip.n_frames:
         raise InvalidValueError(f"frames {start}..{stop - 1} are not in {clip.key}, which has {clip.n_frames}")

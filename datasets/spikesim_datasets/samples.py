@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset as TorchDataset
 
+from spikesim import to_torch
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.light import SCALE
 from spikesim_datasets.shards import ShardReader, open_dataset
@@ -88,7 +89,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         stream = shard.spikes(sample, self._v_th, rows, columns)
         return {
             "blur": _image(blur),
-            "spikes": torch.from_numpy(stream.dense()).float(),
+            "spikes": to_torch(stream),
             "sharp": _image(shard.sharp(sample, _scaled(rows), _scaled(columns), self._frames(shard))),
             "v_th": self._v_th,
             "key": shard.key,

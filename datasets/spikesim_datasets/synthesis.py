@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spikesim import SpikeCamera, simulate
+from spikesim import SpikeCamera, simulate_cameras
+from spikesim.errors import InputFileError
 from spikesim_datasets.exposure import ExposurePlan, Sharp, Window
 from spikesim_datasets.interpolation import Interpolator
 from spikesim_datasets.light import Optics
@@ -51,7 +52,7 @@ def synthesise(
 
     Raises:
         InvalidValueError: The clip's size is no multiple of 4.
-        InputFileError: A frame cannot be read.
+        InputFileError: A frame cannot be read, or a window reaches beyond the clip.
     """
     waiting = list(windows)
     active: list[_Collector] = []
@@ -98,7 +99,9 @@ class _Collector:
 
     def sample(self, key: str, cameras: Sequence[SpikeCamera], seed: int) -> Sample:
         """The sample, once complete."""
-        light = np.stack(self.light)
+        cameras = sorted(cameras, key=lambda camera: camera.v_th)
+        keys = [noise_key(key, self.window, camera) for camera in cameras]
+        streams = simulate_cameras(np.stack(self.light), cameras, seed=seed, keys=keys)
         blur = self._exposure.blur()
         return Sample(
             key,
@@ -108,10 +111,7 @@ class _Collector:
             blur,
             np.stack(self.kept) if self.kept else np.empty((0, *blur.shape), np.uint8),
             self._sharp_readouts,
-            {
-                camera.v_th: simulate(light, camera, seed=seed, key=noise_key(key, self.window, camera))
-                for camera in sorted(cameras, key=lambda camera: camera.v_th)
-            },
+            {camera.v_th: stream for camera, stream in zip(cameras, streams, strict=True)},
         )
 
 
@@ -127,7 +127,7 @@ def interpolated(
         spans: Ranges of readouts, ascending; they may overlap.
 
     Raises:
-        InputFileError: A frame cannot be read.
+        InputFileError: A frame cannot be read, or the clip ends before the last span does.
     """
     if not spans:
         return
@@ -137,12 +137,11 @@ def interpolated(
 
     first, last = spans[0].start, max(span.stop for span in spans) - 1
     if interpolator.dense:
-        numbered = enumerate(clip.frames(first, last + 1), first)
+        numbered = _numbered_frames(clip, first, last + 1)
         yield from ((readout, frame) for readout, frame in numbered if needed(readout))
         return
     previous: np.ndarray | None = None
-    first_frame = first // factor
-    for number, frame in enumerate(clip.frames(first_frame, -(-last // factor) + 1), first_frame):
+    for number, frame in _numbered_frames(clip, first // factor, -(-last // factor) + 1):
         if previous is not None:
             start = (number - 1) * factor
             between = [start + i for i in range(1, factor) if needed(start + i)]
@@ -152,3 +151,13 @@ def interpolated(
         if needed(number * factor):
             yield number * factor, frame
         previous = frame
+
+
+def _numbered_frames(clip: Clip, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Frames start..stop−1 with their numbers, every one."""
+    number = start
+    for frame in clip.frames(start, stop):
+        yield number, frame
+        number += 1
+    if number < stop:
+        raise InputFileError(f"{clip.key} ends before frame {number}, but frames up to {stop - 1} are needed")

@@ -1,19 +1,25 @@
 """Spike files: read and written by extension, one module a format."""
 
 import os
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from inspect import signature
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
-from spikesim.errors import InvalidValueError
+import numpy as np
+
+from spikesim.camera import SpikeCamera
+from spikesim.errors import InvalidValueError, OutputError
 from spikesim.formats import dat, h5, npy, npz
 from spikesim.formats.contents import reading
 from spikesim.formats.sidecar import Layout
 from spikesim.stream import SpikeStream
 
 FORMATS: dict[str, ModuleType] = {".dat": dat, ".npz": npz, ".npy": npy, ".h5": h5}
-"""The module of each extension: `read(path, size, **options)` and `write(path, stream, **options)`."""
+"""The module of each extension: `read(path, size, **options)` and `write(path, stream, **options)`; of those that can
+grow, also `grow(path, height, width, camera, **options)`."""
 
 
 def read_spikes(
@@ -23,13 +29,13 @@ def read_spikes(
 
     | extension | holds | options |
     |---|---|---|
-    | `.dat` | the bits alone, as real cameras write them | `flip`, `header_columns` |
+    | `.dat` | the bits alone, as real cameras write them | `flip`, `header_columns`, `start`, `stop` |
     | `.npz` | what `write_spikes` wrote, or one dense array | `key`, `axes` |
     | `.npy` | a dense array | `axes` |
-    | `.h5` | what `write_spikes` wrote, or a dense dataset `raw_spike` (T, H, W) | |
+    | `.h5` | what `write_spikes` wrote, or a dense dataset `raw_spike` (T, H, W) | `start`, `stop` |
 
     A `.dat` file does not know its size. It is what the caller says; else what `NAME.json` beside it says, which
-    `write_spikes` wrote; else `spike_h` and `spike_w` of a SpikeCV `config.yaml` in the same folder.
+    `write_spikes` wrote; else `spike_h` and `spike_w` of a SpikeCV `config.yaml` in the same folder or one above.
 
     Args:
         path: The file.
@@ -37,8 +43,9 @@ def read_spikes(
         width: W, > 0.
         **format_options: `flip` (bool, True): the first row on disk is the bottom of the image. `header_columns` (int,
             0): columns at the right of each row to drop; real 250×400 recordings can have 16. For these two, too,
-            `NAME.json` knows better, and must not be contradicted. `key` (str): which array of several. `axes`
-            (`"THW"` or `"HWT"`, `"THW"`): axis order of a dense array.
+            `NAME.json` knows better, and must not be contradicted. `start` (int, 0) and `stop` (int, None for the end):
+            read only the readouts start..stop−1, without touching the rest. `key` (str): which array of several.
+            `axes` (`"THW"` or `"HWT"`, `"THW"`): axis order of a dense array.
 
     Returns:
         The stream, (T, H, W), with the camera where the file knows it.
@@ -81,11 +88,84 @@ def write_spikes(path: str | os.PathLike[str], stream: SpikeStream, **format_opt
     """
     file = Path(path)
     write = _function(file, "write", format_options)
-    if not isinstance(stream, SpikeStream):
-        raise InvalidValueError(
-            f"what is written is a SpikeStream, got a {type(stream).__name__}; SpikeStream.from_dense(array) makes one"
-        )
+    _check_stream(stream)
     write(file, stream, **format_options)
+
+
+class SpikeWriter:
+    """A spike file that grows: a stream longer than memory, written piece by piece.
+
+        with SpikeWriter("long.dat", 250, 400, camera) as writer:
+            for light in pieces:
+                writer.append(simulator.push(light))
+
+    The file has its name only once the block has ended well; if it ends by an exception, what was there before is
+    untouched. `write_spikes` writes the same spikes at once; `read_spikes(path, start=..., stop=...)` reads a part.
+
+    Args:
+        path: The file, `.dat` or `.h5`; an existing one is replaced.
+        height: H, > 0.
+        width: W, > 0.
+        camera: The camera that makes the spikes, None where it is not known.
+        **format_options: As for `write_spikes`.
+
+    Raises:
+        InvalidValueError: Files of this extension cannot grow, or an option or a value is not one there is.
+        OutputError: When the block begins or ends: as for `write_spikes`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        height: int,
+        width: int,
+        camera: SpikeCamera | None = None,
+        **format_options: Any,
+    ) -> None:
+        self._path = Path(path)
+        grow = _function(self._path, "grow", format_options)
+        layout = Layout(height, width)  # refuses what is no size
+        self.shape = layout.height, layout.width
+        self.camera = camera
+        self.readouts = 0
+        self._file = grow(self._path, *self.shape, camera, **format_options)
+        self._append: Callable[[np.ndarray], None] | None = None
+
+    def __enter__(self) -> Self:
+        self._append = self._file.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        self._append = None
+        # What went wrong in the block is the caller's to see, not what the unfinished file makes of it.
+        with suppress(OutputError) if error is not None else nullcontext():
+            self._file.__exit__(kind, error, trace)
+
+    def append(self, stream: SpikeStream) -> None:
+        """Writes the readouts of a stream behind those written so far.
+
+        Raises:
+            InvalidValueError: It is no stream, of another size or another camera, or the file is not open.
+            OutputError: The disk did not take it.
+        """
+        _check_stream(stream)
+        if self._append is None:
+            raise InvalidValueError(f"{self._path} is not open; append inside the `with` block of its SpikeWriter")
+        if stream.shape[1:] != self.shape:
+            raise InvalidValueError(
+                f"{self._path} holds readouts of height×width {self.shape[0]}×{self.shape[1]}, the stream to append is "
+                f"{stream.shape[1]}×{stream.shape[2]}"
+            )
+        if None not in (stream.camera, self.camera) and stream.camera != self.camera:
+            raise InvalidValueError(
+                f"{self._path} holds the spikes of one camera, and the stream to append is of another; write that to a "
+                f"file of its own. Expected {self.camera}, got {stream.camera}"
+            )
+        try:
+            self._append(stream.packed)
+        except OSError as error:
+            raise OutputError(f"cannot write {self._path}: {error}; what was there before is untouched") from error
+        self.readouts += len(stream)
 
 
 def require_format(path: str | os.PathLike[str]) -> ModuleType:
@@ -102,12 +182,23 @@ def require_format(path: str | os.PathLike[str]) -> ModuleType:
     return FORMATS[extension]
 
 
-def _function(path: Path, name: str, options: dict[str, Any]) -> Any:
-    function = getattr(require_format(path), name)
-    known = [p.name for p in signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
+def _check_stream(stream: object) -> None:
+    if not isinstance(stream, SpikeStream):
         raise InvalidValueError(
-            f"{', '.join(unknown)}: no such option to {name} {path.suffix} files; they have {', '.join(known) or 'none'}"
+            f"what is written is a SpikeStream, got a {type(stream).__name__}; SpikeStream.from_dense(array) makes one"
+        )
+
+
+def _function(path: Path, name: str, options: dict[str, Any]) -> Any:
+    module = require_format(path)
+    if not hasattr(module, name):
+        able = ", ".join(extension for extension, other in FORMATS.items() if hasattr(other, name))
+        raise InvalidValueError(f"{path}: {path.suffix} files cannot {name}, only {able} can")
+    function = getattr(module, name)
+    known = [p.name for p in signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    if unknown := sorted(set(options) - set(known)):
+        raise InvalidValueError(
+            f"{', '.join(unknown)}: no such option to {name} {path.suffix} files; "
+            f"they have {', '.join(known) or 'none'}"
         )
     return function

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -66,16 +67,31 @@ def check_axes(axes: str) -> None:
         raise InvalidValueError(f"axes must be one of {', '.join(map(repr, AXES))}, got {axes!r}")
 
 
-def dense_stream(array: Any, size: tuple[int, int] | None, axes: str = "THW") -> SpikeStream:
+def part_of(readouts: int, start: int, stop: int | None) -> slice:
+    """Where the readouts start..stop−1 are among those of a file; None is its end.
+
+    Raises:
+        InvalidValueError: It has no such readouts.
+    """
+    start, stop = index(start), readouts if stop is None else index(stop)
+    if not 0 <= start <= stop <= readouts:
+        raise InvalidValueError(f"the readouts from start={start} to stop={stop} are not among its {readouts}")
+    return slice(start, stop)
+
+
+def dense_stream(
+    array: Any, size: tuple[int, int] | None, axes: str = "THW", start: int = 0, stop: int | None = None
+) -> SpikeStream:
     """The stream of dense 0/1 spikes, packed block by block.
 
     Args:
         array: Three axes; a numpy array, a memory map, or (in the order T, H, W) an HDF5 dataset.
         size: Height and width that the caller expects, None if any.
         axes: The order of its axes, a key of `AXES`.
+        start, stop: The readouts wanted, as for `part_of`.
 
     Raises:
-        InvalidValueError: It has another number of axes, another size or other values.
+        InvalidValueError: It has another number of axes, another size, other values, or no such readouts.
     """
     if len(array.shape) != 3:
         raise InvalidValueError(
@@ -85,25 +101,39 @@ def dense_stream(array: Any, size: tuple[int, int] | None, axes: str = "THW") ->
         array = array.transpose(AXES[axes])
     check_size(size, array.shape)
     readouts, height, width = array.shape
-    packed = np.empty((readouts, height, -(-width // 8)), np.uint8)
-    for block in blocks(readouts, height * width * array.dtype.itemsize):
-        packed[block] = SpikeStream.from_dense(array[block]).packed
+    part = part_of(readouts, start, stop)
+    packed = np.empty((part.stop - part.start, height, -(-width // 8)), np.uint8)
+    for block in blocks(len(packed), height * width * array.dtype.itemsize):
+        packed[block] = SpikeStream.from_dense(array[part.start + block.start : part.start + block.stop]).packed
     return SpikeStream(packed, width)
 
 
-def packed_stream(packed: Any, shape: tuple[int, ...], camera: str, size: tuple[int, int] | None) -> SpikeStream:
+def packed_stream(
+    packed: Any,
+    shape: tuple[int, ...],
+    camera: str,
+    size: tuple[int, int] | None,
+    start: int = 0,
+    stop: int | None = None,
+) -> SpikeStream:
     """The stream of packed spikes with the shape and the camera written beside them.
 
+    Args:
+        packed: A numpy array or an HDF5 dataset.
+        shape: T, H, W.
+        camera: As JSON.
+        size: Height and width that the caller expects, None if any.
+        start, stop: The readouts wanted, as for `part_of`.
+
     Raises:
-        InvalidValueError: They do not belong together, or the caller expects another size.
+        InvalidValueError: They do not belong together, the caller expects another size, or there are no such readouts.
     """
     check_size(size, shape)
-    stream = SpikeStream(packed, shape[-1], camera_from_json(camera))
-    if stream.shape != shape:
+    if len(shape) != 3 or packed.shape != (*shape[:2], -(-shape[2] // 8)):
         raise InvalidValueError(
             f"its packed spikes are of shape {packed.shape}, which is not a stream of shape {shape}"
         )
-    return stream
+    return SpikeStream(packed[part_of(shape[0], start, stop)], shape[2], camera_from_json(camera))
 
 
 def camera_to_json(camera: SpikeCamera | None) -> str:

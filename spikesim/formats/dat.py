@@ -6,23 +6,32 @@ each padded to whole bytes:
     np.packbits(spikes[:, ::-1].reshape(T, -1), axis=1, bitorder="little")
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spikesim.camera import SpikeCamera
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path, flush_to_disk
-from spikesim.formats.contents import blocks, reading
+from spikesim.formats.contents import blocks, part_of, reading
 from spikesim.formats.sidecar import Layout, Sidecar, check_replaceable, spikecv_size
 from spikesim.stream import SpikeStream
 
-KNOWN_SIZES = ((250, 400), (180, 320), (500, 800), (1000, 1000))
-"""Height and width of the field's cameras and datasets, for suggestions."""
+KNOWN_SIZES = ((250, 400), (250, 416), (180, 320), (500, 800), (1000, 1000), (1000, 1024))
+"""Height and width of the field's recordings and datasets, for suggestions; 416 and 1024 include header columns."""
 
 
 def read(
-    path: Path, size: tuple[int, int] | None, *, flip: bool | None = None, header_columns: int | None = None
+    path: Path,
+    size: tuple[int, int] | None,
+    *,
+    flip: bool | None = None,
+    header_columns: int | None = None,
+    start: int = 0,
+    stop: int | None = None,
 ) -> SpikeStream:
     """The stream in a `.dat` file; see `spikesim.read_spikes`."""
     with reading(path):
@@ -48,11 +57,18 @@ def read(
             f"{path} holds {readouts} readouts, but {Sidecar.path(path).name} beside it says {sidecar.readouts}: "
             "the file is cut short, or the description is of another file"
         )
-    packed = np.empty((readouts, layout.height, -(-layout.width // 8)), np.uint8)
     with reading(path), path.open("rb") as file:
-        for block in blocks(readouts, layout.height * layout.row_bits):
-            shape = (block.stop - block.start, layout.readout_bytes)
-            packed[block] = _from_disk(np.fromfile(file, np.uint8, shape[0] * shape[1]).reshape(shape), layout)
+        part = part_of(readouts, start, stop)
+        packed = np.empty((part.stop - part.start, layout.height, -(-layout.width // 8)), np.uint8)
+        file.seek(part.start * layout.readout_bytes)
+        # One buffer for all blocks: it stays in the cache, and its memory is asked for once.
+        steps = list(blocks(len(packed), layout.height * layout.row_bits))
+        buffer = np.empty((steps[0].stop if steps else 0, layout.readout_bytes), np.uint8)
+        for block in steps:
+            raw = buffer[: block.stop - block.start]
+            if file.readinto(raw.data) != raw.nbytes:
+                raise InputFileError("it became shorter while it was read")
+            packed[block] = _from_disk(raw, layout)
     return SpikeStream(packed, layout.width, sidecar.camera if sidecar else None)
 
 
@@ -65,27 +81,44 @@ def write(
     describe: bool = True,
 ) -> None:
     """Writes a stream and, unless told not to, its description beside it; see `spikesim.write_spikes`."""
-    readouts, height, width = stream.shape
+    _, height, width = stream.shape
+    with grow(
+        path, height, width, stream.camera, flip=flip, header_columns=header_columns, describe=describe
+    ) as append:
+        append(stream.packed)
+
+
+@contextmanager
+def grow(
+    path: Path,
+    height: int,
+    width: int,
+    camera: SpikeCamera | None,
+    *,
+    flip: bool | None = None,
+    header_columns: int | None = None,
+    describe: bool = True,
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Opens a file like that of `write`, and gives the function that adds packed readouts to its end."""
     layout = Layout(height, width, **_given(flip=flip, header_columns=header_columns))
     description = Sidecar.path(path)
     check_replaceable(description)
-    if not describe:
-        with atomic_path(path) as new_spikes:
-            _write_bits(new_spikes, stream, layout)
-            description.unlink(missing_ok=True)  # of the spikes that were there before
-        return
-    with atomic_path(description) as new_description, atomic_path(path) as new_spikes:
-        new_description.write_text(Sidecar(readouts, layout, stream.camera).to_json(), encoding="utf-8")
-        _write_bits(new_spikes, stream, layout)
+    with ExitStack() as stack:
+        new_description = stack.enter_context(atomic_path(description)) if describe else None
+        new_spikes = stack.enter_context(atomic_path(path))
+        with new_spikes.open("xb") as file:
+
+            def append(packed: np.ndarray) -> None:
+                for block in blocks(len(packed), layout.height * layout.row_bits):
+                    file.write(_to_disk(packed[block], layout).data)
+
+            yield append
+            readouts = file.tell() // layout.readout_bytes
+        if new_description is not None:
+            new_description.write_text(Sidecar(readouts, layout, camera).to_json(), encoding="utf-8")
         # Two files cannot be renamed at once: a kill in between must not leave new spikes with the old description.
         flush_to_disk(new_spikes)  # the slow part, while the old description is still there
         description.resolve().unlink(missing_ok=True)
-
-
-def _write_bits(path: Path, stream: SpikeStream, layout: Layout) -> None:
-    with path.open("xb") as file:
-        for block in blocks(len(stream), layout.height * layout.row_bits):
-            file.write(_to_disk(stream.packed[block], layout).data)
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -1,7 +1,12 @@
 """`.h5`: ours holds the dataset `/spikes`, packed; a dataset `/raw_spike` of dense spikes is read too."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
+from spikesim.camera import SpikeCamera
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_hdf5
 from spikesim.formats.contents import camera_to_json, dense_stream, packed_stream, reading
@@ -9,14 +14,16 @@ from spikesim.stream import SpikeStream
 
 SCHEMA = "spikesim.spikes/1"
 
+_CHUNK_BYTES = 1 << 18  # of a file that grows: it is longer than its spikes by less than this
 
-def read(path: Path, size: tuple[int, int] | None) -> SpikeStream:
+
+def read(path: Path, size: tuple[int, int] | None, *, start: int = 0, stop: int | None = None) -> SpikeStream:
     """The stream in an `.h5` file; see `spikesim.read_spikes`."""
     import h5py
 
     with reading(path), h5py.File(path, "r") as file:
         if isinstance(raw := file.get("raw_spike"), h5py.Dataset):
-            return dense_stream(raw, size)
+            return dense_stream(raw, size, start=start, stop=stop)
         spikes = file.get("spikes")
         if not isinstance(spikes, h5py.Dataset):
             raise InvalidValueError(
@@ -28,7 +35,7 @@ def read(path: Path, size: tuple[int, int] | None) -> SpikeStream:
                 f"its 'spikes' have the schema {spikes.attrs.get('schema')!r}, this version reads {SCHEMA!r}"
             )
         shape = tuple(int(length) for length in spikes.attrs["shape"])
-        return packed_stream(spikes[()], shape, spikes.attrs["camera"], size)
+        return packed_stream(spikes, shape, spikes.attrs["camera"], size, start, stop)
 
 
 def write(path: Path, stream: SpikeStream) -> None:
@@ -36,3 +43,22 @@ def write(path: Path, stream: SpikeStream) -> None:
     with atomic_hdf5(path) as file:
         spikes = file.create_dataset("spikes", data=stream.packed)
         spikes.attrs.update(schema=SCHEMA, shape=stream.shape, camera=camera_to_json(stream.camera))
+
+
+@contextmanager
+def grow(path: Path, height: int, width: int, camera: SpikeCamera | None) -> Iterator[Callable[[np.ndarray], None]]:
+    """Opens a file like that of `write`, and gives the function that adds packed readouts to its end."""
+    readout = (height, -(-width // 8))
+    chunk = max(1, _CHUNK_BYTES // (readout[0] * readout[1]))
+    with atomic_hdf5(path) as file:
+        spikes = file.create_dataset(
+            "spikes", (0, *readout), np.uint8, maxshape=(None, *readout), chunks=(chunk, *readout)
+        )
+
+        def append(packed: np.ndarray) -> None:
+            spikes.resize(len(spikes) + len(packed), axis=0)
+            spikes[len(spikes) - len(packed) :] = packed
+
+        yield append
+        shape = (len(spikes), height, width)
+        spikes.attrs.update(schema=SCHEMA, shape=shape, camera=camera_to_json(camera))

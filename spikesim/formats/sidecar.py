@@ -132,13 +132,27 @@ def check_replaceable(path: Path) -> None:
 
 
 def spikecv_size(folder: Path) -> tuple[int, int] | None:
-    """Height and width from the `config.yaml` of a SpikeCV dataset, None where it is absent or has no such entries.
+    """Height and width from the `config.yaml` of a SpikeCV dataset, in this folder or the nearest above that has one.
+
+    Returns:
+        The size, or None where no such file has one.
+
+    Raises:
+        InputFileError: The file cannot be read.
+    """
+    for place in (folder.absolute(), *folder.absolute().parents):
+        if size := config_size(place / "config.yaml"):
+            return size
+    return None
+
+
+def config_size(path: Path) -> tuple[int, int] | None:
+    """Height and width from one `config.yaml`, None where it is absent or has no such entries.
 
     Raises:
         InputFileError: It cannot be read.
     """
-    path = folder / "config.yaml"
-    if not path.exists():
+    if not path.is_file():
         return None
     with reading(path):
         entries = dict(_ENTRY.findall(path.read_text(encoding="utf-8")))

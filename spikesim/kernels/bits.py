@@ -46,7 +46,7 @@ def add_renewals(first, stop, start, purpose, key, pixels, table, guide, due, dr
 
 @kernel
 def first_events(first, stop, purpose, key, pixels, log_of_miss, due):
-    """Fill due (H,W) int64 with the readout of each pixel's first event, one having the same chance in every readout."""
+    """Fill due (H,W) int64 with the readout of each pixel's first event, as likely in every readout."""
     for y in range(first, stop):
         for x in range(due.shape[1]):
             due[y, x] = _geometric(random_words(pixels[y] + x, 0, purpose, 0, key)[0], log_of_miss) - 1
@@ -79,46 +79,34 @@ def mask_rows(first, stop, mask, packed):
 
 
 @kernel
-def count_spikes(first, stop, packed, counts):
-    """Fill counts (H,W) uint16 with the number of spikes of each pixel in packed (T,H,ceil(W/8))."""
-    readouts, _, row_bytes = packed.shape
-    for y in range(first, stop):
-        row = np.zeros(row_bytes * 8, np.uint16)
-        for t in range(readouts):
-            for b in range(row_bytes):
-                byte = packed[t, y, b]
+def unpack(first, stop, packed, dense):
+    """Fill dense (T,H,W), of any number type, with the bits of packed (T,H,ceil(W/8))."""
+    width = dense.shape[2]
+    for t in range(dense.shape[0]):
+        for y in range(first, stop):
+            for b in range(width >> 3):
                 for i in range(8):
-                    row[8 * b + i] += (byte >> i) & 1
-        counts[y] = row[: counts.shape[1]]
+                    dense[t, y, 8 * b + i] = (packed[t, y, b] >> np.uint8(i)) & np.uint8(1)
+            for x in range(width & ~7, width):
+                dense[t, y, x] = (packed[t, y, x >> 3] >> np.uint8(x & 7)) & np.uint8(1)
 
 
 @kernel
-def covering_interval(first, stop, packed, centre, interval):
-    """Fill interval (H,W) int32 with next − last, spikes around `centre`, last ≤ centre < next; 0 where none."""
-    readouts, _, row_bytes = packed.shape
-    width = interval.shape[1]
+def pack(first, stop, dense, packed, binary):
+    """Fill packed (T,H,ceil(W/8)) with dense uint8 (T,H,W); binary (H,) tells of each row if it holds only 0 and 1."""
+    width = dense.shape[2]
     for y in range(first, stop):
-        for b in range(row_bytes):
-            columns = min(8, width - 8 * b)
-            wanted = np.uint8((1 << columns) - 1)
-            last = np.full(8, -1, np.int32)
-            missing = wanted
-            t = centre
-            while missing and t >= 0:
-                found = packed[t, y, b] & missing
-                for i in range(columns):
-                    if (found >> i) & 1:
-                        last[i] = t
-                missing &= ~found
-                t -= 1
-            missing = wanted & ~missing
-            for i in range(columns):
-                interval[y, 8 * b + i] = 0
-            t = centre + 1
-            while missing and t < readouts:
-                found = packed[t, y, b] & missing
-                for i in range(columns):
-                    if (found >> i) & 1:
-                        interval[y, 8 * b + i] = t - last[i]
-                missing &= ~found
-                t += 1
+        seen = np.uint64(0)
+        for t in range(dense.shape[0]):
+            for b in range(packed.shape[2]):
+                word = np.uint64(0)
+                if 8 * b + 8 <= width:
+                    for i in range(8):
+                        word |= np.uint64(dense[t, y, 8 * b + i]) << np.uint64(8 * i)
+                else:
+                    for i in range(width & 7):
+                        word |= np.uint64(dense[t, y, 8 * b + i]) << np.uint64(8 * i)
+                seen |= word
+                # Byte i of the word lands on bit 56 + i; no two bits meet on the way, so none carries.
+                packed[t, y, b] = (word * np.uint64(0x0102040810204080)) >> np.uint64(56)
+        binary[y] = seen & ~np.uint64(0x0101010101010101) == 0

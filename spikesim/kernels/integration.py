@@ -6,14 +6,17 @@ import numpy as np
 from numba.extending import overload
 
 from spikesim.kernels.compile import kernel
-from spikesim.kernels.random import fill_normals, random_words
+from spikesim.kernels.random import fill_normals, fill_words, random_words
 from spikesim.randomness import COMPARATOR_NOISE, FRAME_NOISE, INTERVAL_NOISE, RESET_NOISE, SHOT_NOISE
 
 MODULO, SUBTRACT, ZERO = 0, 1, 2
 
+_ROWS = 32  # that go through all readouts together
+
 _f = np.float32
 
-# Multiplying eight bytes of 0/1 by this gathers them, least significant first, in the top byte.
+# Eight bytes of all or no bits: masked and multiplied, their bits gather in the top byte, the first one lowest.
+_ONES = np.uint64(0x0101010101010101)
 _GATHER = np.uint64(0x0102040810204080)
 _TOP_BYTE = np.uint64(56)
 
@@ -25,14 +28,15 @@ _HIGH, _LOW = np.float32(0.0039215087890625), np.float32(5.983839201917363e-08)
 class Pixel(NamedTuple):
     """What every pixel does, as float32 and plain integers.
 
-    A readout adds light · per_tick · ticks: in two steps, as the release of S-SDM rounds it.
+    A readout adds light · per_tick · ticks: in two steps, as the release of S-SDM rounds it. `fires_at` is the least
+    charge that fires: v_th, or the next number above it where ties do not fire.
     """
 
     per_tick: np.float32
     ticks: np.float32
     v_th: np.float32
+    fires_at: np.float32
     reset: int
-    tie_fires: bool
 
 
 class Noise(NamedTuple):
@@ -60,62 +64,87 @@ def _unit_of(value):
     return lambda value: value
 
 
+def _outside(value):
+    """Whether light may be outside [0, 1], by its bits: those of a float32 in [0, 1] are at most those of 1.
+
+    Quick, and wrong for −0 alone, which the caller looks at again.
+    """
+
+
+@overload(_outside, inline="always")
+def _outside_of(value):
+    if getattr(value, "bitwidth", 0) == 8:
+        return lambda value: False
+    return lambda value: np.float32(value).view(np.uint32) > np.uint32(0x3F800000)
+
+
 @kernel
 def integrate_and_fire(first, stop, light, charge, packed, pixel):
     """Integrate light (T,H,W) into charge (H,W, changed in place), write bits to packed (T,H,ceil(W/8)); no noise.
 
-    The charge of a row stays in the first cache through all readouts.
+    A block of rows goes through all readouts before the next one, so that its charge stays in the cache while light is
+    read in long stretches.
+
+    Returns:
+        Whether there may be light outside [0, 1].
     """
     fired = np.zeros(packed.shape[2] * 8, np.uint8)
-    for y in range(first, stop):
+    eights = fired.view(np.uint64)
+    suspicious = False
+    for block in range(first, stop, _ROWS):
         for t in range(light.shape[0]):
-            _fire(light[t, y], charge[y], fired, pixel)
-            _pack(fired, packed[t, y])
+            for y in range(block, min(block + _ROWS, stop)):
+                suspicious |= _fire(light[t, y], charge[y], fired, pixel)
+                _pack(eights, packed[t, y])
+    return suspicious
 
 
 @kernel
 def _fire(light, charge, fired, pixel):
-    """One row, one readout."""
-    per_tick, ticks, v_th, reset, tie_fires = pixel
+    """One row, one readout; whether there may be light outside [0, 1]."""
+    per_tick, ticks, v_th, fires_at, reset = pixel
+    suspicious = False
     if reset == MODULO:
-        crossed_again = False
+        twice = False
         for x in range(light.size):
+            suspicious |= _outside(light[x])
             full = charge[x] + _unit(light[x]) * per_tick * ticks
-            spike = (full > v_th) | (tie_fires & (full == v_th))
-            fired[x] = np.uint8(spike)
-            left = full - v_th if spike else full
-            crossed_again |= spike & (left >= v_th)
-            charge[x] = left
-        if crossed_again:
+            spike = full >= fires_at
+            fired[x] = np.uint8(255) if spike else np.uint8(0)
+            twice |= full >= v_th + v_th
+            charge[x] = full - (v_th if spike else _f(0))
+        if twice:
             _wrap(charge, fired, v_th)
     elif reset == SUBTRACT:
         for x in range(light.size):
+            suspicious |= _outside(light[x])
             full = charge[x] + _unit(light[x]) * per_tick * ticks
-            spike = (full > v_th) | (tie_fires & (full == v_th))
-            fired[x] = np.uint8(spike)
-            charge[x] = full - v_th if spike else full
+            spike = full >= fires_at
+            fired[x] = np.uint8(255) if spike else np.uint8(0)
+            charge[x] = full - (v_th if spike else _f(0))
     else:
         for x in range(light.size):
+            suspicious |= _outside(light[x])
             full = charge[x] + _unit(light[x]) * per_tick * ticks
-            spike = (full > v_th) | (tie_fires & (full == v_th))
-            fired[x] = np.uint8(spike)
+            spike = full >= fires_at
+            fired[x] = np.uint8(255) if spike else np.uint8(0)
             charge[x] = _f(0) if spike else full
+    return suspicious
 
 
 @kernel
 def _wrap(charge, fired, v_th):
     """Take all further whole thresholds from pixels that crossed more than once; exact, as fmod of all would be."""
     for x in range(charge.size):
-        if fired[x]:
+        if fired[x] and charge[x] >= v_th:
             charge[x] = np.fmod(charge[x], v_th)
 
 
 @kernel
-def _pack(fired, packed):
-    """Gather the row's bytes of 0/1 into bits; fired has eight times the length of packed."""
-    words = fired.view(np.uint64)
+def _pack(eights, packed):
+    """Gather a row's bytes of 0 or 255, eight to each number, into bits."""
     for b in range(packed.size):
-        packed[b] = np.uint8((words[b] * _GATHER) >> _TOP_BYTE)
+        packed[b] = np.uint8(((eights[b] & _ONES) * _GATHER) >> _TOP_BYTE)
 
 
 @kernel
@@ -136,15 +165,21 @@ def integrate_and_fire_noisily(
         dark: (H,W) float32 charge a readout, or (0,0).
         pixels: (H,) number of each row's first pixel.
         key: (2,) uint32.
+
+    Returns:
+        Whether there may be light outside [0, 1].
     """
+    suspicious = False
     width = light.shape[2]
     fired = np.zeros(packed.shape[2] * 8, np.uint8)
+    eights = fired.view(np.uint64)
     drive = np.empty(width, np.float32)
     words = np.empty((4, width), np.uint32)
     shot = np.empty((4, width), np.float32)
     frame = np.empty((4, width), np.float32)
     jitter = np.zeros((4, width), np.float32)
     kick = np.empty((4, width), np.float32)
+    spread = np.empty((4, width), np.uint32)
     for y in range(first, stop):
         fired[:width] = fired_before[y]
         for t in range(light.shape[0]):
@@ -159,7 +194,9 @@ def integrate_and_fire_noisily(
                     fill_normals(pixels[y], readout >> 2, COMPARATOR_NOISE, 0, key, words, jitter)
                 if noise.reset_sigma > 0:
                     fill_normals(pixels[y], readout >> 2, RESET_NOISE, 0, key, words, kick)
-            _load(light[t, y], drive, pixel)
+                if noise.intervals:
+                    fill_words(pixels[y], readout >> 2, INTERVAL_NOISE, 0, key, spread)
+            suspicious |= _load(light[t, y], drive, pixel)
             if gain.size:
                 drive *= gain[y]
             if noise.electrons > 0 and not noise.shot_on_dark:
@@ -167,10 +204,10 @@ def integrate_and_fire_noisily(
             if dark.size:
                 drive += dark[y]
             if noise.intervals:
-                _lengthen(drive, noise.interval_dead_time, pixel.v_th, pixels[y], readout, key)
+                _lengthen(drive, noise.interval_dead_time, pixel.v_th, spread[lane])
             if noise.dead_time > 0:
                 for x in range(width):
-                    drive[x] = drive[x] * (_f(1) - noise.dead_time * _f(fired[x]))
+                    drive[x] = drive[x] * (_f(1) - (noise.dead_time if fired[x] else _f(0)))
             if noise.electrons > 0 and noise.shot_on_dark:
                 _shoot(drive, shot[lane], noise.electrons, pixels[y], readout, key)
             if noise.frame_sigma > 0:
@@ -179,15 +216,20 @@ def integrate_and_fire_noisily(
             _fire_noisily(drive, jitter[lane], charge[y], fired, pixel, noise)
             if noise.reset_sigma > 0:
                 for x in range(width):
-                    charge[y, x] = charge[y, x] + noise.reset_sigma * kick[lane, x] * _f(fired[x])
-            _pack(fired, packed[t, y])
+                    charge[y, x] = charge[y, x] + (noise.reset_sigma * kick[lane, x] if fired[x] else _f(0))
+            _pack(eights, packed[t, y])
         fired_before[y] = fired[:width]
+    return suspicious
 
 
 @kernel
 def _load(light, drive, pixel):
+    """The drive of a row; whether there may be light outside [0, 1]."""
+    suspicious = False
     for x in range(light.size):
+        suspicious |= _outside(light[x])
         drive[x] = _unit(light[x]) * pixel.per_tick * pixel.ticks
+    return suspicious
 
 
 @kernel
@@ -202,7 +244,7 @@ def _shoot(drive, normals, electrons, pixel, readout, key):
         number = np.floor(mean + np.sqrt(mean) * z + (z * z - _f(1)) * _f(1 / 6) + _f(0.5))
         few_here = mean < _f(30)
         few |= few_here
-        drive[x] = -mean if few_here else max(number, _f(0)) * per_electron
+        drive[x] = -mean if few_here else (number if number > 0 else _f(0)) * per_electron
     if few:
         for x in range(drive.size):
             if drive[x] <= 0:
@@ -227,40 +269,26 @@ def poisson(mean, pixel, readout, key):
 
 
 @kernel
-def _lengthen(drive, dead_time, v_th, pixel, readout, key):
+def _lengthen(drive, dead_time, v_th, words):
     """Lengthen the interval that the drive of a row stands for by a dead time and U(0, 1)."""
     for x in range(drive.size):
-        if drive[x] > 0:
-            word = random_words(pixel + x, readout, INTERVAL_NOISE, 0, key)[0]
-            u = _f(np.int32(word >> np.uint32(8))) * _f(2.0**-24)
-            drive[x] = v_th / (v_th / drive[x] + dead_time + u)
+        u = _f(np.int32(words[x] >> np.uint32(8))) * _f(2.0**-24)
+        drive[x] = v_th / (v_th / drive[x] + dead_time + u)  # no drive is an endless interval, and stays none
 
 
 @kernel
 def _fire_noisily(drive, jitter, charge, fired, pixel, noise):
     """One row, one readout, from its drive."""
-    _, _, v_th, reset, tie_fires = pixel
-    crossed_again = False
+    _, _, v_th, fires_at, reset = pixel
+    wrap = False
     for x in range(drive.size):
-        threshold = v_th - noise.comparator_sigma * jitter[x]
+        earlier = noise.comparator_sigma * jitter[x]
         full = charge[x] + drive[x]
-        spike = (full > threshold) | (tie_fires & (full == threshold))
-        fired[x] = np.uint8(spike)
-        left = full - (threshold if noise.comparator_in_reset else v_th)
+        spike = full >= fires_at - earlier
+        fired[x] = np.uint8(255) if spike else np.uint8(0)
+        left = full - (v_th - (earlier if noise.comparator_in_reset else _f(0)))
         left = _f(0) if reset == ZERO else left
-        crossed_again |= spike & (left >= v_th)
+        wrap |= spike & (left >= v_th)
         charge[x] = left if spike else full
-    if crossed_again and reset == MODULO:
+    if wrap and reset == MODULO:
         _wrap(charge, fired, v_th)
-
-
-@kernel
-def within_unit_range(first, stop, light, valid):
-    """Set valid (H,) to whether every value of the row, in all readouts of light (T,H,W) float32, is in [0, 1]."""
-    for y in range(first, stop):
-        inside = True
-        for t in range(light.shape[0]):
-            row = light[t, y]
-            for x in range(light.shape[2]):
-                inside &= (row[x] >= np.float32(0)) & (row[x] <= np.float32(1))
-        valid[y] = inside

@@ -38,11 +38,17 @@ def random_words(pixel, readout, purpose, draw, key):
 
 
 @kernel
-def fill_normals(pixel, readout, purpose, draw, key, words, normals):
-    """Fill normals (4,W) float32 for the pixels `pixel`, `pixel`+1, ...; words (4,W) uint32 is room to work in."""
+def fill_words(pixel, readout, purpose, draw, key, words):
+    """Fill words (4,W) uint32 for the pixels `pixel`, `pixel`+1, ... of a row."""
     for x in range(words.shape[1]):
         a, b, c, d = random_words(pixel + x, readout, purpose, draw, key)
         words[0, x], words[1, x], words[2, x], words[3, x] = a, b, c, d
+
+
+@kernel
+def fill_normals(pixel, readout, purpose, draw, key, words, normals):
+    """Fill normals (4,W) float32 for the pixels `pixel`, `pixel`+1, ...; words (4,W) uint32 is room to work in."""
+    fill_words(pixel, readout, purpose, draw, key, words)
     _box_muller(words[0], words[1], normals[0], normals[1])
     _box_muller(words[2], words[3], normals[2], normals[3])
 
@@ -64,7 +70,7 @@ def _box_muller(words0, words1, normals0, normals1):
         q = q * m + LOG[1]
         q = q * m + LOG[0]
         log_u = _f(exponent) * _LOG_2 + m * q
-        radius = np.sqrt(max(_f(-2) * log_u, _f(0)))
+        radius = np.sqrt(_f(-2) * log_u if log_u < 0 else _f(0))
 
         quadrant = _i(_u(words1[x] + _u(0x20000000)) >> _u(30))
         r = _f(_i(words1[x] - _u(_u(quadrant) << _u(30)))) * _f(2.0**-30)  # from the nearest quarter turn

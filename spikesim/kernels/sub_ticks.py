@@ -4,7 +4,7 @@ import numpy as np
 
 from spikesim.kernels.bits import _draw
 from spikesim.kernels.compile import inline, kernel
-from spikesim.kernels.integration import _pack, _unit
+from spikesim.kernels.integration import _outside, _pack, _unit
 from spikesim.kernels.random import random_words
 from spikesim.randomness import DIFFUSION_NOISE
 
@@ -19,13 +19,19 @@ def integrate_sub_ticks(first, stop, start, light, charge, packed, pixel, amplit
         first, stop, start, light, charge, packed, pixel, pixels, key: As for `integration.integrate_and_fire_noisily`.
         amplitude: Of the steps; 0 for none.
         table, guide: Distribution of the interval between steps.
+
+    Returns:
+        Whether there may be light outside [0, 1].
     """
+    suspicious = False
     ticks = np.int64(pixel.ticks)
     v_th = np.float64(pixel.v_th)
     fired = np.zeros(packed.shape[2] * 8, np.uint8)
+    eights = fired.view(np.uint64)
     for y in range(first, stop):
         for t in range(light.shape[0]):
             for x in range(light.shape[2]):
+                suspicious |= _outside(light[t, y, x])
                 intensity = np.float64(_unit(light[t, y, x]))
                 a = np.float64(charge[y, x])
                 spike = False
@@ -37,13 +43,16 @@ def integrate_sub_ticks(first, stop, start, light, charge, packed, pixel, amplit
                         until = min(ticks, tick + _draw(words[0], table, guide))
                         change = amplitude * ((np.float64(words[1]) + 0.5) * 2.0**-32 - 0.5)
                         step += 1
-                    a, crossed = _stretch(a, intensity * pixel.per_tick, until - tick, v_th, pixel.tie_fires)
+                    a, crossed = _stretch(
+                        a, intensity * pixel.per_tick, until - tick, v_th, pixel.fires_at == pixel.v_th
+                    )
                     spike |= crossed
                     intensity += change
                     tick = until
                 charge[y, x] = np.float32(a)
-                fired[x] = np.uint8(spike)
-            _pack(fired, packed[t, y])
+                fired[x] = np.uint8(255) if spike else np.uint8(0)
+            _pack(eights, packed[t, y])
+    return suspicious
 
 
 @inline
@@ -51,13 +60,13 @@ def _stretch(charge, drive, ticks, v_th, tie_fires):
     """Charge after some ticks of constant drive, and whether it crossed the threshold."""
     crossed = False
     while ticks > 0 and drive > 0:
-        needed = np.int64(np.ceil((v_th - charge) / drive)) if tie_fires else np.int64((v_th - charge) / drive) + 1
-        needed = max(needed, 1)
+        short = (v_th - charge) / drive
+        needed = max(np.ceil(short) if tie_fires else np.floor(short) + 1, 1.0)
         if needed > ticks:
             charge += ticks * drive
             ticks = 0
         else:
             charge = 0.0
-            ticks -= needed
+            ticks -= np.int64(needed)
             crossed = True
     return charge, crossed

@@ -140,9 +140,9 @@ def _load_maps(path: str, sha256: str | None) -> tuple[np.ndarray, np.ndarray]:
             f"{path} is not the calibration that was meant: its contents have changed; calibrate again"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             gain, dark = archive["gain"].astype(np.float32), archive["dark"].astype(np.float32)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged archive fails in many ways
         raise InputFileError(f"{path} is no calibration ({error}); `spikesim calibrate` makes one") from error
     if gain.ndim != 2 or gain.shape != dark.shape or not np.isfinite(gain).all() or not np.isfinite(dark).all():
         raise InputFileError(f"{path} holds a gain {gain.shape} and a dark map {dark.shape} that do not fit together")

@@ -24,7 +24,8 @@ class ShotNoise:
         InvalidValueError: A value is outside its range.
 
     Source:
-        Zhao et al., "Spike Stream Denoising via Spike Camera Simulation" (SCSim), CVPR 2024: the circuit's constants.
+        The circuit's constants are those of SCSim: Hu et al., "SCSim: A Realistic Spike Cameras Simulator",
+        arXiv:2405.16790, and "Spike Stream Denoising via Spike Camera Simulation", arXiv:2304.03129.
     """
 
     full_well_e: float = 29_646.0

@@ -98,7 +98,7 @@ def _build(
     clips: "list[Clip]",
     out: Path,
     *,
-    vth: tuple[float, ...],
+    vth: tuple[float, ...] | None,
     factor: int | None,
     workers: int | None,
     overwrite: bool,
@@ -114,7 +114,7 @@ def _build(
     from spikesim_datasets.recipe import make_recipe
 
     plan = None if factor is None else ExposurePlan(factor=factor, gap=factor - 1)
-    recipe = make_recipe(vth, **given(plan=plan, **choices))
+    recipe = make_recipe(**given(v_th=vth, plan=plan, **choices))
     if dry_run:
         _estimate(clips, out, recipe, workers, as_json)
         return

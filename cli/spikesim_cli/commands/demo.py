@@ -19,6 +19,7 @@ def demo(out: Path, workers: int | None) -> None:
     Example:
       spikesim demo --out demo
     """
+    from spikesim.errors import InputFileError
     from spikesim_cli.console import Steps, messages, print_table, size
     from spikesim_datasets import pictures
     from spikesim_datasets.build import build_clips
@@ -40,8 +41,10 @@ def demo(out: Path, workers: int | None) -> None:
             command="spikesim demo",
         )
     messages.print(f"built {report.built} shards, kept {report.kept}: {report.samples} samples, {size(report.bytes)}")
-    problems = [check.problem for check in verify_dataset(dataset) if check.problem]
-    messages.print("\n".join(problems) or "verified: every shard is whole")
+    for check in verify_dataset(dataset):
+        if check.problem:
+            raise InputFileError(check.problem)
+    messages.print("verified: every shard is whole")
 
     samples = open_dataset(dataset, "train")
     rows: list[tuple[Any, ...]] = []

@@ -22,7 +22,7 @@ def doctor(as_json: bool) -> None:
     from spikesim.errors import SpikesimError
     from spikesim_cli.console import print_json, print_table
 
-    rows: list[tuple[str, str, str]] = []
+    rows: list[tuple[str, ...]] = []
     for name, check in _CHECKS.items():
         try:
             rows.append((name, "ok", check()))
@@ -41,9 +41,7 @@ def doctor(as_json: bool) -> None:
     if as_json:
         print_json([{"part": part, "state": state, "detail": detail} for part, state, detail in rows])
     else:
-        print_table(
-            ("part", "state", "detail"), [(part, state, detail.replace("[", r"\[")) for part, state, detail in rows]
-        )
+        print_table(("part", "state", "detail"), rows)
     failing = [part for part, state, _ in rows if state == "FAILS"]
     if failing:
         raise SpikesimError(f"not working: {', '.join(failing)}")

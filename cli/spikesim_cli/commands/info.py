@@ -38,10 +38,13 @@ def info(path: Path, as_json: bool, **options: Any) -> None:
 
 
 def _dataset(path: Path) -> dict[str, Any]:
-    from spikesim_datasets.shards.index import describe_shard, read_index, shard_files
+    from spikesim.errors import InputFileError
+    from spikesim_datasets.shards.index import list_shards
     from spikesim_datasets.shards.reader import ShardReader
 
-    entries = read_index(path) or [describe_shard(path, file) for file in shard_files(path)]
+    entries = list_shards(path)
+    if not entries:
+        raise InputFileError(f"{path} holds no shards")
     record: dict[str, Any] = {"shards": len(entries), "clips": len({entry.key for entry in entries})}
     for split in sorted({entry.split for entry in entries}):
         record[f"{split}_samples"] = sum(entry.samples for entry in entries if entry.split == split)
@@ -83,15 +86,15 @@ def _layout(path: Path) -> dict[str, Any]:
 
 def _spikes(path: Path, **options: Any) -> dict[str, Any]:
     from spikesim import read_spikes
+    from spikesim_cli.console import spike_rate
 
     stream = read_spikes(path, **read_options(**options))
     readouts, height, width = stream.shape
-    spikes = sum(int(stream[start : start + 4096].counts().sum(dtype=int)) for start in range(0, readouts, 4096))
     return {
         "readouts": readouts,
         "height": height,
         "width": width,
-        "spikes_per_pixel_and_readout": spikes / max(readouts * height * width, 1),
+        "spikes_per_pixel_and_readout": spike_rate(stream),
         "camera": None if stream.camera is None else str(stream.camera),
     }
 

@@ -46,7 +46,7 @@ def simulate(
       spikesim simulate clip.mp4 clip.dat --vth 2
       spikesim simulate frames/ spikes.h5 --preset ideal --downscale none --frames 50
     """
-    from spikesim_cli.console import Steps, messages, print_json
+    from spikesim_cli.console import Steps, messages, print_json, spike_rate
     from spikesim_datasets.recording import simulate_clip
     from spikesim_datasets.sources import open_clips
 
@@ -69,7 +69,7 @@ def simulate(
                 linear_light=linear_light,
             ),
         )
-    rate = float(stream.counts().mean()) / max(len(stream), 1)
+    rate = spike_rate(stream)
     if as_json:
         print_json({"output": output, "shape": stream.shape, "spikes_per_readout": rate})
         return

@@ -26,7 +26,7 @@ def verify(path: Path, as_json: bool) -> None:
     for check in verify_dataset(path):
         checks.append(check)
         if check.problem:
-            messages.print(f"[red]damaged[/red] {check.path}: {check.problem}")
+            messages.print(check.problem, style="red")
     damaged = [check for check in checks if check.problem]
     if as_json:
         print_json({"shards": [asdict(check) for check in checks], "damaged": len(damaged)})

@@ -42,9 +42,7 @@ def view(path: Path, output: Path, look: str, window: int, sample: int, split: s
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader, open_dataset
 
-    if output.suffix.lower() not in (".png", ".gif", ".mp4"):
-        raise InvalidValueError(f"{output}: pictures are .png, films .gif or .mp4")
-    still = output.suffix.lower() == ".png"
+    still = pictures.is_still(output)
     kind = recognise(path)
     if kind == "layout":
         raise InvalidValueError(f"{path} is in the released layout; convert it first: spikesim convert {path} DATASET")
@@ -55,7 +53,10 @@ def view(path: Path, output: Path, look: str, window: int, sample: int, split: s
         else:
             pictures.write_film(output, pictures.stream_film(stream, look, window))  # type: ignore[arg-type]
     else:
-        file, number = open_dataset(path, split).locate(sample) if kind == "dataset" else (path, sample)
+        try:
+            file, number = open_dataset(path, split).locate(sample) if kind == "dataset" else (path, sample)
+        except IndexError as error:
+            raise InvalidValueError(f"{path}: {error}") from error
         with ShardReader(file) as shard:
             whole = shard.sample(number)
         if still:

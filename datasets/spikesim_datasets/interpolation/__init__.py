@@ -1,16 +1,15 @@
 """Frames between frames: from the rate of a video to the rate of a spike camera."""
 
 import os
-from typing import Literal, get_args
 
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.interpolation.base import AlreadyDense, Interpolator
 from spikesim_datasets.interpolation.flow import FlowInterpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
 
-__all__ = ["Device", "Interpolator", "make_interpolator"]
+__all__ = ["Interpolator", "make_interpolator"]
 
-Device = Literal["auto", "cpu", "cuda"]
+_DEVICES = "auto", "cpu", "cuda"
 
 _WITHOUT_WEIGHTS = {kind.name: kind for kind in (FlowInterpolator, LinearInterpolator, AlreadyDense)}
 
@@ -28,8 +27,8 @@ def make_interpolator(name: str, weights: str | os.PathLike[str] | None = None, 
     """
     if name not in _WITHOUT_WEIGHTS:
         raise InvalidValueError(f"interpolator must be one of {', '.join(_WITHOUT_WEIGHTS)}, got {name!r}")
-    if device not in get_args(Device):
-        raise InvalidValueError(f"device must be one of {', '.join(get_args(Device))}, got {device!r}")
+    if device not in _DEVICES:
+        raise InvalidValueError(f"device must be one of {', '.join(_DEVICES)}, got {device!r}")
     if weights is not None:
         raise InvalidValueError(f"interpolator {name!r} has no weights, got {os.fspath(weights)!r}; leave weights out")
     if device == "cuda":

@@ -6,7 +6,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, read_index, shard_files
+from spikesim_datasets.shards.index import INDEX, ShardEntry, list_shards
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.sample import Sample
 
@@ -64,9 +64,7 @@ def open_dataset(path: Path | str, split: str) -> Dataset:
     root = Path(path)
     if not root.is_dir():
         raise InputFileError(f"there is no dataset at {root}; `spikesim build-gopro` or `spikesim build` makes one")
-    entries = read_index(root)
-    if entries is None:
-        entries = [describe_shard(root, file) for file in shard_files(root)]
+    entries = list_shards(root)
     if not entries:
         raise InputFileError(f"{root} holds no shards; `spikesim build-gopro` or `spikesim build` makes a dataset")
     chosen = [entry for entry in entries if entry.split == split]

@@ -24,7 +24,7 @@ class ShardEntry:
         key, split: Of its clip.
         samples: Number of samples.
         bytes: Size of the file.
-        sha256: Of the file.
+        sha256: Of the file; empty where it was not computed.
     """
 
     path: str
@@ -40,17 +40,37 @@ def shard_files(root: Path) -> list[Path]:
     return sorted(path for path in root.glob("*/**/*.h5") if not path.name.startswith("."))
 
 
-def describe_shard(root: Path, path: Path) -> ShardEntry:
-    """The index line of a shard; the whole file is read once for its checksum.
+def describe_shard(root: Path, path: Path, sha256: str) -> ShardEntry:
+    """The index line of a shard.
+
+    Args:
+        root: The dataset.
+        path: The shard.
+        sha256: Its checksum.
 
     Raises:
         InputFileError: It is no whole shard.
     """
     with ShardReader(path) as shard:
-        key, split, samples = shard.key, shard.split, len(shard)
+        return ShardEntry(
+            path.relative_to(root).as_posix(), shard.key, shard.split, len(shard), path.stat().st_size, sha256
+        )
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return ShardEntry(path.relative_to(root).as_posix(), key, split, samples, path.stat().st_size, digest)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def list_shards(root: Path) -> list[ShardEntry]:
+    """The shards of a dataset: what its index says, or, where it has none, what the shards say, without checksums.
+
+    Raises:
+        InputFileError: The index or a shard is damaged.
+    """
+    entries = read_index(root)
+    return [describe_shard(root, path, sha256="") for path in shard_files(root)] if entries is None else entries
 
 
 def read_index(root: Path) -> list[ShardEntry] | None:
@@ -69,8 +89,8 @@ def read_index(root: Path) -> list[ShardEntry] | None:
             return [ShardEntry(**entry) for entry in record["shards"]]
     except (ValueError, KeyError, TypeError) as error:
         raise InputFileError(
-            f"{path} is no index of a dataset ({error!r}); remove it, and it is made anew from the shards when the "
-            "dataset is opened or built again"
+            f"{path} is no index of a dataset ({error!r}); remove it: the shards can be read without, and "
+            "building the dataset again makes it anew"
         ) from error
     raise InputFileError(f"{path} has the schema {schema!r}, expected {INDEX_SCHEMA!r}")
 
@@ -90,7 +110,7 @@ def write_index(root: Path, recipe: dict[str, Any], known: Sequence[ShardEntry] 
     entries = []
     for path in shard_files(root):
         place = (path.relative_to(root).as_posix(), path.stat().st_size)
-        entries.append(by_place.get(place) or describe_shard(root, path))
+        entries.append(by_place.get(place) or describe_shard(root, path, checksum(path)))
     record = {
         "schema": INDEX_SCHEMA,
         "samples": {

@@ -1,7 +1,7 @@
 """Reading a shard."""
 
 import json
-from functools import cached_property
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +12,7 @@ import numpy as np
 
 from spikesim import SpikeStream
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim.formats.contents import camera_from_json
+from spikesim.formats.contents import camera_from_json, reading
 from spikesim_datasets.light import SCALE
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import (
@@ -25,6 +25,7 @@ from spikesim_datasets.shards.schema import (
     spikes_path,
     threshold_name,
 )
+from spikesim_datasets.shards.writer import Compression
 
 
 class ShardReader:
@@ -47,20 +48,13 @@ class ShardReader:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        try:
+        if not self.path.exists():
+            raise InputFileError(f"{self.path} does not exist")
+        with reading(self.path), ExitStack() as stack:
             # One open file serves one process; no lock is needed to read what is never written in place.
-            self._file = h5py.File(self.path, "r", locking=False)
-        except OSError as error:
-            what = "does not exist" if not self.path.exists() else f"is no readable HDF5 file ({error})"
-            raise InputFileError(f"{self.path} {what}") from error
-        try:
+            self._file = stack.enter_context(h5py.File(self.path, "r", locking=False))
             self._check()
-        except KeyError as error:
-            self.close()
-            raise InputFileError(f"{self.path} is no whole shard: {error.args[0]}") from error
-        except InputFileError:
-            self.close()
-            raise
+            stack.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -84,13 +78,19 @@ class ShardReader:
         return self._file[spikes_path(next(iter(self.cameras)))].shape[1], height, width
 
     @property
-    def compression(self) -> str:
+    def compression(self) -> Compression:
         """Filter of the images, by the name a recipe gives it."""
         filters = self._file[BLUR]._filters
         return "gzip" if "gzip" in filters else "zstd" if str(hdf5plugin.Zstd.filter_id) in filters else "none"
 
     def sample(self, number: int) -> Sample:
-        """A whole sample."""
+        """A whole sample.
+
+        Raises:
+            InvalidValueError: There is no such sample.
+            InputFileError: The data are damaged.
+        """
+        self._require(number)
         return Sample(
             self.key,
             self.windows[number],
@@ -103,13 +103,23 @@ class ShardReader:
         )
 
     def blur(self, sample: int, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
-        """The blurry image of a sample, or a crop of it, RGB uint8 (H, W, 3)."""
+        """The blurry image of a sample, or a crop of it, RGB uint8 (H, W, 3).
+
+        Raises:
+            InvalidValueError: There is no such sample.
+            InputFileError: The data are damaged.
+        """
         return self._read(BLUR, (sample, rows, columns))
 
     def sharp(
         self, sample: int, rows: slice = slice(None), columns: slice = slice(None), frames: slice = slice(None)
     ) -> np.ndarray:
-        """The ground truth of a sample, or some frames or a crop of it, RGB uint8 (S, H, W, 3)."""
+        """The ground truth of a sample, or some frames or a crop of it, RGB uint8 (S, H, W, 3).
+
+        Raises:
+            InvalidValueError: There is no such sample.
+            InputFileError: The data are damaged.
+        """
         return self._read(SHARP, (sample, frames, rows, columns))
 
     def spikes(
@@ -120,17 +130,18 @@ class ShardReader:
         Args:
             sample: Which sample.
             v_th: Which threshold; None where there is only one.
-            rows, columns: Crop in spike pixels; columns begin at a multiple of 8.
+            rows, columns: Crop in spike pixels, not empty; columns begin at a multiple of 8.
 
         Raises:
-            InvalidValueError: The threshold is not there, or is to be chosen from several.
+            InvalidValueError: The sample or the threshold is not there, the threshold is to be chosen from several, or
+                the crop is not as above.
             InputFileError: The data are damaged.
         """
         v_th = self.threshold(v_th)
         dataset = self._file[spikes_path(v_th)]
-        start, stop, _ = columns.indices(int(dataset.attrs["width"]))
-        if start % 8:
-            raise InvalidValueError(f"crops of spikes begin at a multiple of 8 columns, got {start}")
+        start, stop, step = columns.indices(int(dataset.attrs["width"]))
+        if start % 8 or stop <= start or step != 1:
+            raise InvalidValueError(f"a crop of spikes is of columns from a multiple of 8 on, got {columns}")
         packed = self._read(spikes_path(v_th), (sample, slice(None), rows, slice(start // 8, -(-stop // 8))))
         if stop % 8:
             packed[..., -1] &= (1 << stop % 8) - 1
@@ -151,14 +162,8 @@ class ShardReader:
             raise InvalidValueError(f"{self.path} has no spikes of threshold {threshold_name(v_th)}; it has {there}")
         return v_th
 
-    @cached_property
-    def recipe(self) -> dict[str, Any]:
-        recipe: dict[str, Any] = json.loads(self._file.attrs["recipe"])
-        return recipe
-
     def _read(self, name: str, selection: tuple[Any, ...]) -> np.ndarray:
-        if not 0 <= selection[0] < len(self):
-            raise InvalidValueError(f"{self.path} has samples 0..{len(self) - 1}, not {selection[0]}")
+        self._require(selection[0])
         try:
             array: np.ndarray = self._file[name][selection]
         except OSError as error:
@@ -167,35 +172,52 @@ class ShardReader:
             ) from error
         return array
 
+    def _require(self, sample: int) -> None:
+        if not 0 <= sample < len(self):
+            raise InvalidValueError(f"{self.path} has samples 0..{len(self) - 1}, not {sample}")
+
     def _check(self) -> None:
         file = self._file
         if file.attrs.get("schema") != SCHEMA:
-            raise InputFileError(
-                f"{self.path} has the schema {file.attrs.get('schema')!r}, expected {SCHEMA!r}; is it "
-                "a shard, of this version?"
+            raise InvalidValueError(
+                f"it has the schema {file.attrs.get('schema')!r}, expected {SCHEMA!r}; is it a shard, of this version?"
             )
         self.key, self.split = str(file.attrs["key"]), str(file.attrs["split"])
-        start, stop = file.attrs["exposure"]
-        self.exposure = (int(start), int(stop))
-        self.sharp_readouts = tuple(int(readout) for readout in file[SHARP].attrs["readouts"])
+        self.recipe: dict[str, Any] = json.loads(file.attrs["recipe"])
+        start, stop = map(int, file.attrs["exposure"])
+        self.exposure = (start, stop)
+        self.sharp_readouts = tuple(map(int, file[SHARP].attrs["readouts"]))
         self.cameras = {
             float(spikes.attrs["v_th"]): camera_from_json(spikes.attrs["camera"])
             for spikes in sorted(file[SPIKES].values(), key=lambda spikes: float(spikes.attrs["v_th"]))
         }
+        if not self.cameras:
+            raise InvalidValueError("it holds no spikes")
         self.windows = tuple(map(int, file[WINDOW][:]))
         self.first_frames = tuple(map(int, file[FIRST_FRAME][:]))
-        names = [BLUR, SHARP, WINDOW, FIRST_FRAME, *(spikes_path(v_th) for v_th in self.cameras)]
-        lengths = {name: len(file[name]) for name in names}
-        if len(set(lengths.values())) != 1 or not self.cameras:
-            raise InputFileError(
-                f"{self.path} holds unequal numbers of samples: {lengths}; it is damaged, build it again"
-            )
-        height, width = file[BLUR].shape[1:3]
         for v_th in self.cameras:
-            spikes = file[spikes_path(v_th)]
-            size = (spikes.shape[2], int(spikes.attrs["width"]))
-            if size != (height // SCALE, width // SCALE):
-                raise InputFileError(
-                    f"{self.path}: spikes of threshold {threshold_name(v_th)} are {size[1]}×{size[0]}, a quarter of "
-                    f"the blur is {width // SCALE}×{height // SCALE}"
+            width = int(file[spikes_path(v_th)].attrs["width"])
+            if width != self.shape[2] // SCALE:
+                raise InvalidValueError(
+                    f"its /{spikes_path(v_th)} is {width} wide, a quarter of the blur is {self.shape[2] // SCALE}"
                 )
+        for name, shape in self._shapes().items():
+            if file[name].shape != shape:
+                raise InvalidValueError(
+                    f"its /{name} has the shape {file[name].shape}, but {shape} belongs to the rest of it"
+                )
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape that each part must have beside the others; spikes have a quarter of the blur's size."""
+        samples, height, width, _ = self._file[BLUR].shape
+        readouts = max(self.shape[0], self.exposure[1])
+        return {
+            BLUR: (samples, height, width, 3),
+            SHARP: (samples, len(self.sharp_readouts), height, width, 3),
+            WINDOW: (samples,),
+            FIRST_FRAME: (samples,),
+            **{
+                spikes_path(v_th): (samples, readouts, height // SCALE, -(-(width // SCALE) // 8))
+                for v_th in self.cameras
+            },
+        }

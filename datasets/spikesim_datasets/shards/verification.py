@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spikesim.errors import InputFileError, SpikesimError
 from spikesim_datasets.shards.dataset import check_entry
-from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, read_index, shard_files
+from spikesim_datasets.shards.index import INDEX, ShardEntry, checksum, describe_shard, read_index, shard_files
 from spikesim_datasets.shards.reader import ShardReader
 
 
@@ -39,8 +39,8 @@ def verify_dataset(path: Path | str) -> Iterator[ShardCheck]:
     root = Path(path)
     entries = read_index(root) if root.is_dir() else None
     files = shard_files(root)
-    if entries is None and not files:
-        raise InputFileError(f"there is no dataset at {root}: neither {INDEX} nor shards")
+    if not entries and not files:
+        raise InputFileError(f"there is no dataset at {root}: no shards, listed in {INDEX} or not")
     listed = {root / entry.path: entry for entry in entries or []}
     for file in sorted({*listed, *files}):
         yield _verify_shard(root, file, listed.get(file), has_index=entries is not None)
@@ -51,12 +51,18 @@ def _verify_shard(root: Path, file: Path, entry: ShardEntry | None, *, has_index
     samples = size = 0
     try:
         if entry is None and has_index:
-            raise InputFileError(f"is not listed in {INDEX}; build the dataset again to list it")
+            raise InputFileError(f"{file} is not listed in {INDEX}; build the dataset again to list it")
         if entry is not None:
             check_entry(root, entry)
-            if describe_shard(root, file) != entry:
+            # Before HDF5 sees them: it does not survive all damaged bytes.
+            if checksum(file) != entry.sha256:
                 raise InputFileError(
-                    f"{file} is not what {INDEX} describes: {entry}; remove it and build the dataset again"
+                    f"{file} has other bytes than when it was built (its checksum differs from {INDEX}); remove it and "
+                    "build the dataset again"
+                )
+            if describe_shard(root, file, entry.sha256) != entry:
+                raise InputFileError(
+                    f"{file} is not the shard that {INDEX} describes; remove {INDEX} and build the dataset again"
                 )
         size = file.stat().st_size
         with ShardReader(file) as shard:

@@ -13,6 +13,7 @@ import numpy as np
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_hdf5
 from spikesim.formats.contents import camera_to_json
+from spikesim_datasets.light import SCALE
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import BLUR, FIRST_FRAME, SCHEMA, SHARP, WINDOW, spikes_path
 
@@ -67,11 +68,13 @@ class ShardWriter:
         """Add a sample.
 
         Raises:
-            InvalidValueError: It is of another clip, size, exposure or set of cameras than the first.
+            InvalidValueError: Its parts do not fit together, or it is of another clip, size, exposure or set of cameras
+                than the first.
         """
         if self._first is None:
-            self._first = sample
+            _refuse_misfit(sample)
             self._create(sample)
+            self._first = sample
         elif _form(sample) != _form(self._first):
             raise InvalidValueError(
                 f"the samples of a shard are alike in clip, size, exposure and cameras; the first is "
@@ -126,6 +129,26 @@ class ShardWriter:
     def _refuse_empty(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None and self._first is None:
             raise InvalidValueError(f"{self._path} would hold no sample; a shard holds at least one")
+
+
+def _refuse_misfit(sample: Sample) -> None:
+    height, width, _ = sample.blur.shape
+    expected = {
+        "sharp": (sample.sharp.shape, (len(sample.sharp_readouts), height, width, 3)),
+        **{
+            spikes_path(v_th): (stream.shape[1:], (height / SCALE, width / SCALE))
+            for v_th, stream in sample.spikes.items()
+        },
+    }
+    for name, (found, fitting) in expected.items():
+        if found != fitting:
+            raise InvalidValueError(
+                f"{name} of {sample.key} is {found}, beside a blur of {height}×{width} {fitting} fits"
+            )
+    if not sample.spikes:
+        raise InvalidValueError(
+            f"a sample of {sample.key} has no spikes; a shard holds those of one threshold at least"
+        )
 
 
 def _form(sample: Sample) -> tuple[object, ...]:

@@ -55,7 +55,8 @@ def _open_path(path: Path, split: Split, source: Path) -> list[Clip]:
     inner = sorted(
         entry
         for entry in path.iterdir()
-        if entry.suffix.lower() in VIDEO_SUFFIXES or (entry.is_dir() and frame_names(entry))
+        if not entry.name.startswith(".")
+        and (entry.suffix.lower() in VIDEO_SUFFIXES or (entry.is_dir() and frame_names(entry)))
     )
     if not inner:
         raise InputFileError(

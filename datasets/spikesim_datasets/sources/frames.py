@@ -80,29 +80,35 @@ class FrameClip:
 def frame_names(folder: Path) -> list[str]:
     """File names of a folder's frames in natural order: 2 before 10, and 000123 before 000123_000."""
     names = [path.name for path in folder.iterdir() if path.suffix.lower() in FRAME_SUFFIXES and path.name[0] != "."]
-    return sorted(names, key=lambda name: ([int(digits) for digits in re.findall(r"\d+", Path(name).stem)], name))
+    return sorted(names, key=_natural)
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    parts = re.split(r"(\d+)", Path(name).stem)  # text and numbers in turn
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
 def _picture_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as picture:
             return picture.size
-    except OSError as error:
-        what = "is empty (0 bytes)" if path.stat().st_size == 0 else f"is no readable picture ({error})"
+    except Exception as error:  # what Pillow raises on damaged files is no closed set
+        empty = path.is_file() and path.stat().st_size == 0
+        what = "is empty (0 bytes)" if empty else f"is no readable picture ({error})"
         raise InputFileError(f"{path} {what}; replace it, or take its clip away") from error
 
 
 def _read_frame(path: Path, height: int, width: int) -> np.ndarray:
     try:
         with Image.open(path) as picture:
-            if picture.mode.startswith(("I", "F")):
-                raise InputFileError(
-                    f"{path} has more than 8 bits a channel ({picture.mode}); 8-bit frames are expected"
-                )
+            # Colour of 16 bits opens as mode RGB, its lower bytes lost; only the decoder's arguments tell.
+            if picture.mode.startswith(("I", "F")) or re.search(";16[BLN]", str(picture.tile)):
+                raise InputFileError(f"{path} has more than 8 bits a channel; 8-bit frames are expected, convert it")
+            picture.info.pop("transparency", None)  # not wanted, and Pillow warns of some kinds
             frame = np.asarray(picture.convert("RGB"))
     except InputFileError:
         raise
-    except (OSError, SyntaxError) as error:  # Pillow reports some damaged PNG chunks as SyntaxError
+    except Exception as error:
         raise InputFileError(f"{path} cannot be decoded ({error}); replace it, or take its clip away") from error
     if frame.shape != (height, width, 3):
         raise InputFileError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -15,85 +16,121 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
 @dataclass(frozen=True)
 class VideoClip:
-    """A video file. Frame i is the i-th in order of presentation, found exactly, from whichever key frame it needs.
+    """A video file. Frame i is the i-th that decoding from the beginning gives, wherever reading starts.
 
     Attributes:
         key: As in `Clip`.
         path: The file.
-        timestamps: Presentation time of every frame, ascending, in the stream's unit.
+        n_frames: As in `Clip`.
+        timestamps: Presentation time of every frame, ascending, in the stream's unit. Empty where the file has none to
+            rely on; frames are then counted from the beginning.
+        key_frames: Numbers of the frames that decoding can start from, ascending.
         height, width: Size of every frame.
         source: As in `Clip`.
     """
 
     key: str
     path: Path
+    n_frames: int
     timestamps: tuple[int, ...]
+    key_frames: tuple[int, ...]
     height: int
     width: int
     source: Path
 
     @classmethod
     def open(cls, path: Path, key: str, source: Path) -> "VideoClip":
-        """The clip of a video file; its packets are listed, no picture decoded.
+        """The clip of a video file; its packets are listed, and pictures decoded only where that does not tell.
 
         Raises:
-            InputFileError: The file is missing, empty or no video.
+            InputFileError: The file is missing, empty, cut off or no video.
         """
         if path.is_file() and path.stat().st_size == 0:
             raise InputFileError(f"{path} is empty (0 bytes); replace it")
         try:
-            with av.open(str(path)) as container:
+            with _opened(path) as container:
                 if not container.streams.video:
                     raise InputFileError(f"{path} holds no video stream")
                 stream = container.streams.video[0]
-                times = {
-                    packet.pts for packet in container.demux(stream) if packet.pts is not None and _is_shown(packet)
-                }
                 height, width = stream.codec_context.height, stream.codec_context.width
+                times: dict[int | None, bool] = {}  # of presentation, and whether decoding can start there
+                packets = 0
+                for packet in container.demux(stream):
+                    if packet.is_corrupt:
+                        raise InputFileError(f"{path} is cut off or damaged at packet {packets}; replace it")
+                    # An edit list can hide packets; they are decoded but never presented.
+                    if packet.size and not packet.is_discard:
+                        times[packet.pts] = packet.is_keyframe
+                        packets += 1
+                # AVI stores no times of presentation; those FFmpeg makes up are in the order of decoding.
+                reliable = container.format.name != "avi" and len(times) == packets and None not in times
+            n_frames = packets if reliable else _count(path)
+        except InputFileError:
+            raise
         except (av.FFmpegError, OSError) as error:
-            if isinstance(error, InputFileError):
-                raise
             raise InputFileError(f"{path} cannot be read as a video ({error})") from error
-        if not times:
-            raise InputFileError(f"{path} holds no timed frames; is it a whole video?")
-        return cls(key, path, tuple(sorted(times)), height, width, source)
-
-    @property
-    def n_frames(self) -> int:
-        return len(self.timestamps)
+        if not n_frames:
+            raise InputFileError(f"{path} holds no frames; is it a whole video?")
+        timestamps = tuple(sorted(time for time in times if time is not None)) if reliable else ()
+        key_frames = tuple(number for number, time in enumerate(timestamps) if times[time])
+        return cls(key, path, n_frames, timestamps, key_frames, height, width, source)
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        expected = iter(range(start, min(stop, self.n_frames)))
-        wanted = next(expected, None)
-        if wanted is None:
-            return
+        number, stop = start, min(stop, self.n_frames)
         try:
-            with av.open(str(self.path)) as container:
-                stream = container.streams.video[0]
-                stream.thread_type = "AUTO"
-                container.seek(self.timestamps[wanted], stream=stream)
-                for picture in container.decode(stream):
-                    if picture.pts is None or picture.pts < self.timestamps[wanted]:
-                        continue
-                    if picture.pts != self.timestamps[wanted]:
-                        break
-                    if (picture.height, picture.width) != (self.height, self.width):
-                        raise InputFileError(
-                            f"{self.path} changes its size at frame {wanted}, from {self.width}×{self.height} to "
-                            f"{picture.width}×{picture.height}; the frames of a clip must all have one size"
-                        )
-                    yield picture.to_ndarray(format="rgb24")
-                    wanted = next(expected, None)
-                    if wanted is None:
-                        return
+            for picture in islice(self._pictures(start), max(0, stop - start)):
+                if (picture.height, picture.width) != (self.height, self.width):
+                    raise InputFileError(
+                        f"{self.path} changes its size at frame {number}, from {self.width}×{self.height} to "
+                        f"{picture.width}×{picture.height}; the frames of a clip must all have one size"
+                    )
+                yield picture.to_ndarray(format="rgb24")
+                number += 1
         except av.FFmpegError as error:
-            raise InputFileError(f"{self.path} cannot be decoded at frame {wanted} ({error})") from error
-        raise InputFileError(f"{self.path} has no frame {wanted} where its index says one is; is the file damaged?")
+            raise InputFileError(f"{self.path} cannot be decoded at frame {number} ({error}); replace it") from error
+        if number < stop:
+            raise self._damaged(number)
 
     def fingerprint(self) -> dict[str, object]:
         return files_fingerprint([self.path])
 
+    def _pictures(self, start: int) -> Iterator[av.VideoFrame]:
+        """Decoded pictures from frame `start` on."""
+        usable: dict[int | None, int] = {
+            self.timestamps[number]: number for number in self.key_frames if number <= start
+        }
+        # Where seeking does not land on a key frame before, as in formats without an index, all is decoded.
+        for begin in dict.fromkeys((max(usable.values(), default=0), 0)):
+            with _opened(self.path) as container:
+                stream = container.streams.video[0]
+                # PyAV's thread type is kept: with threads for whole frames FFmpeg now and then fails to report damage.
+                if begin:
+                    container.seek(self.timestamps[begin], stream=stream)
+                pictures = container.decode(stream)
+                first = next(pictures, None)
+                if first is None:
+                    continue
+                landed = usable.get(first.pts) if begin else 0
+                if landed is None:
+                    continue
+                for number, picture in enumerate(chain([first], pictures), landed):
+                    # Those before the one wanted count too: it may be coded from them.
+                    if picture.is_corrupt or (self.timestamps and picture.pts != self.timestamps[number]):
+                        raise self._damaged(number)
+                    if number >= start:
+                        yield picture
+                return
 
-def _is_shown(packet: av.Packet) -> bool:
-    # An edit list can hide packets; they are decoded but never presented.
-    return not packet.is_discard
+    def _damaged(self, number: int) -> InputFileError:
+        return InputFileError(f"{self.path} is damaged at frame {number}; replace it")
+
+
+def _opened(path: Path) -> av.container.InputContainer:
+    # The protocol is named because FFmpeg takes what comes before a colon for one.
+    return av.open(f"file:{path}")
+
+
+def _count(path: Path) -> int:
+    """Frames of a video, by decoding it."""
+    with _opened(path) as container:
+        return sum(1 for _ in container.decode(video=0))

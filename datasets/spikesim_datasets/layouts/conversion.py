@@ -1,0 +1,148 @@
+"""Shards to folders of pictures and spikes, and back."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from spikesim import SpikeStream, read_spikes, write_spikes
+from spikesim.errors import InputFileError, OutputError
+from spikesim.files import atomic_path
+from spikesim.formats.contents import reading
+from spikesim_datasets.layouts.description import (
+    BLUR,
+    DESCRIPTION,
+    SCHEMA,
+    SHARP,
+    LayoutShard,
+    describe,
+    frame_name,
+    sharp_name,
+    spike_folders,
+)
+from spikesim_datasets.light import SCALE
+from spikesim_datasets.shards import Sample, ShardReader, ShardWriter
+from spikesim_datasets.shards.index import shard_files, write_index
+
+
+def shards_to_layout(dataset: Path | str, out: Path | str) -> int:
+    """Write a dataset in the released layout.
+
+    Args:
+        dataset: Folder of the dataset.
+        out: Folder to write; it must not exist yet, or be empty.
+
+    Returns:
+        The number of samples.
+
+    Raises:
+        InputFileError: There is no dataset or it is damaged.
+        InvalidValueError: The recipe of a shard does not say how its clip is cut into exposures.
+        OutputError: `out` holds something, or cannot be written.
+    """
+    dataset, out = Path(dataset), Path(out)
+    files = shard_files(dataset)
+    if not files:
+        raise InputFileError(f"{dataset} holds no shards to convert")
+    _refuse_full(out)
+    shards: list[LayoutShard] = []
+    for file in files:
+        with ShardReader(file) as reader:
+            shard = LayoutShard(
+                file.relative_to(dataset).as_posix(),
+                reader.key,
+                reader.windows,
+                spike_folders(reader.cameras),
+                reader.sharp_readouts,
+                reader.compression,
+                reader.recipe,
+            )
+            for number in range(len(reader)):
+                _write_sample(out, reader.sample(number), shard)
+        shards.append(shard)
+    record = {"schema": SCHEMA, "shards": [asdict(shard) for shard in shards]}
+    with atomic_path(out / DESCRIPTION) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    return sum(len(shard.windows) for shard in shards)
+
+
+def layout_to_shards(layout: Path | str, out: Path | str, v_th: float | None = None) -> int:
+    """Read a folder in the released layout into shards.
+
+    Args:
+        layout: Its root, which holds `train` or `test` or both.
+        out: Folder of the dataset to write; it must not exist yet, or be empty.
+        v_th: Threshold of `spike_data`, needed where the layout does not say.
+
+    Returns:
+        The number of samples.
+
+    Raises:
+        InputFileError: The layout is incomplete or damaged.
+        InvalidValueError: The threshold is not known, or contradicts what the layout says.
+        OutputError: `out` holds something, or cannot be written.
+    """
+    layout, out = Path(layout), Path(out)
+    shards = describe(layout, v_th)
+    _refuse_full(out)
+    for shard in shards:
+        with ShardWriter(out / shard.path, shard.recipe, shard.compression) as writer:
+            for window in shard.windows:
+                writer.append(_read_sample(layout, window, shard))
+    choices = [shard.recipe.get("choices") for shard in shards]
+    write_index(out, {"choices": choices[0]} if all(choice == choices[0] for choice in choices) else {})
+    return sum(len(shard.windows) for shard in shards)
+
+
+def _write_sample(out: Path, sample: Sample, shard: LayoutShard) -> None:
+    split, clip = sample.key.split("/", 1)
+    plan = shard.plan
+    name = frame_name(sample.first_frame + plan.middle_frame)
+    _write_png(out / split / BLUR / clip / f"{name}.png", sample.blur)
+    for frame, readout in zip(sample.sharp, sample.sharp_readouts, strict=True):
+        _write_png(out / split / SHARP / clip / sharp_name(sample.first_frame, readout, plan), frame)
+    for folder, (v_th, _) in shard.cameras.items():
+        # The field's loaders take every file of the folder for spikes, so no description may lie beside.
+        write_spikes(out / split / folder / clip / f"{name}.dat", sample.spikes[v_th], describe=False)
+
+
+def _read_sample(layout: Path, window: int, shard: LayoutShard) -> Sample:
+    split, clip = shard.key.split("/", 1)
+    plan = shard.plan
+    first_frame = window * plan.period // plan.factor
+    name = frame_name(first_frame + plan.middle_frame)
+    blur = _read_png(layout / split / BLUR / clip / f"{name}.png")
+    sharp = np.empty((len(shard.sharp_readouts), *blur.shape), np.uint8)
+    for number, readout in enumerate(shard.sharp_readouts):
+        path = layout / split / SHARP / clip / sharp_name(first_frame, readout, plan)
+        frame = _read_png(path)
+        if frame.shape != blur.shape:
+            raise InputFileError(
+                f"{path} is {frame.shape[1]}×{frame.shape[0]}, its blur is {blur.shape[1]}×{blur.shape[0]}"
+            )
+        sharp[number] = frame
+    spikes: dict[float, SpikeStream] = {}
+    for folder, (v_th, camera) in shard.cameras.items():
+        path = layout / split / folder / clip / f"{name}.dat"
+        stream = read_spikes(path, blur.shape[0] // SCALE, blur.shape[1] // SCALE)
+        if len(stream) != plan.stream_length:
+            raise InputFileError(f"{path} has {len(stream)} readouts, a stream of this layout has {plan.stream_length}")
+        spikes[v_th] = SpikeStream(stream.packed, stream.shape[2], camera)
+    return Sample(shard.key, window, first_frame, plan.exposure, blur, sharp, tuple(shard.sharp_readouts), spikes)
+
+
+def _write_png(path: Path, image: np.ndarray) -> None:
+    with atomic_path(path) as temporary:
+        Image.fromarray(image).save(temporary, "PNG", compress_level=1)
+
+
+def _read_png(path: Path) -> np.ndarray:
+    with reading(path), Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def _refuse_full(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError(f"{out} exists already and is not an empty folder; choose another")

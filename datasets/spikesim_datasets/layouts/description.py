@@ -1,0 +1,176 @@
+"""What a folder in the released layout holds: by its description where it is ours, by its names where it is not."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, get_args
+
+from spikesim import SpikeCamera
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.formats.contents import camera_from_json, camera_to_json
+from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.shards.schema import threshold_name
+from spikesim_datasets.shards.writer import Compression
+
+DESCRIPTION = "spikesim.json"
+SCHEMA = "spikesim.layout/1"
+
+BLUR, SHARP, SPIKES = "blur_data", "sharp_data", "spike_data"
+
+
+@dataclass(frozen=True)
+class LayoutShard:
+    """What a shard holds beside its arrays: an entry of the description, as JSON values.
+
+    Attributes:
+        path: Relative to the dataset, with forward slashes.
+        key: Of the clip.
+        windows: Of its samples.
+        spikes: Threshold `v_th` and `camera` of each folder of spikes.
+        sharp_readouts, compression, recipe: As in `ShardReader`.
+
+    Raises:
+        InvalidValueError: The path leads out of the dataset, the compression is unknown, or the recipe does not say how
+            its clip is cut into exposures, by which the layout names its files.
+    """
+
+    path: str
+    key: str
+    windows: Sequence[int]
+    spikes: dict[str, dict[str, Any]]
+    sharp_readouts: Sequence[int]
+    compression: Compression
+    recipe: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        place = PurePosixPath(self.path)
+        if place.is_absolute() or ".." in place.parts:
+            raise InvalidValueError(f"{self.path} leads out of the dataset")
+        if self.compression not in get_args(Compression):
+            raise InvalidValueError(f"the compression of {self.path} is {self.compression!r}")
+        if "plan" not in self.recipe.get("choices", {}):
+            raise InvalidValueError(f"the recipe of {self.path} does not say how its clip is cut into exposures")
+
+    @property
+    def plan(self) -> ExposurePlan:
+        """The exposure."""
+        return ExposurePlan(**self.recipe["choices"]["plan"])
+
+    @property
+    def cameras(self) -> dict[str, tuple[float, SpikeCamera | None]]:
+        """Threshold and camera of each folder of spikes."""
+        return {
+            folder: (float(spikes["v_th"]), camera_from_json(json.dumps(spikes["camera"])))
+            for folder, spikes in self.spikes.items()
+        }
+
+
+def describe(layout: Path, v_th: float | None) -> list[LayoutShard]:
+    """The shards that a layout was made of, or that are made of one that is not ours.
+
+    Args:
+        layout: Its root.
+        v_th: Threshold of `spike_data`, as for `layout_to_shards`.
+
+    Raises:
+        InputFileError: It is no such layout, or its description is damaged.
+        InvalidValueError: The threshold is not known, is none, or contradicts what the layout says.
+    """
+    return _described(layout, v_th) or _undescribed(layout, v_th)
+
+
+def spike_folders(cameras: dict[float, SpikeCamera | None]) -> dict[str, dict[str, Any]]:
+    """What is said of each folder of spikes; that of the lowest threshold has the released name."""
+    return {
+        SPIKES if i == 0 else f"{SPIKES}_vth_{threshold_name(v_th)}": {
+            "v_th": v_th,
+            "camera": json.loads(camera_to_json(camera)),
+        }
+        for i, (v_th, camera) in enumerate(cameras.items())
+    }
+
+
+def frame_name(frame: int) -> str:
+    """The name of a raw frame, without an extension."""
+    return f"{frame:06d}"
+
+
+def sharp_name(first_frame: int, readout: int, plan: ExposurePlan) -> str:
+    """The name of the ground truth at a readout of the stream: its raw frame."""
+    return f"{frame_name(first_frame + (readout - plan.padding) // plan.factor)}.png"
+
+
+def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
+    """The shards of a layout that we wrote; None where it is somebody else's."""
+    path = layout / DESCRIPTION
+    if not path.is_file():
+        return None
+    try:
+        record = json.loads(path.read_text("utf-8"))
+        if record["schema"] != SCHEMA:
+            raise InvalidValueError(f"the schema is {record['schema']!r}, expected {SCHEMA!r}")
+        shards = [LayoutShard(**shard) for shard in record["shards"]]
+        said = {shard.cameras[SPIKES][0] for shard in shards}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputFileError(
+            f"{path} is no description of a layout ({error!r}); remove it to read the layout by its names"
+        ) from error
+    if v_th is not None and said != {v_th}:
+        raise InvalidValueError(
+            f"{path} says that {SPIKES} has the threshold {', '.join(map(threshold_name, said))}, not "
+            f"{threshold_name(v_th)}; leave the threshold out"
+        )
+    return shards
+
+
+def _undescribed(layout: Path, v_th: float | None) -> list[LayoutShard]:
+    """One shard a clip for a layout read by its names, with the exposure of the release."""
+    plan = ExposurePlan()
+    clips = sorted(clip for clip in layout.glob(f"*/{SPIKES}/*") if clip.is_dir())
+    if not clips:
+        raise InputFileError(f"{layout} is not in the released layout: no SPLIT/{SPIKES}/CLIP folder in it")
+    if v_th is None:
+        raise InvalidValueError(f"{layout} does not say its threshold; give it with --vth")
+    threshold = SpikeCamera(v_th=v_th).v_th  # refuses what is no threshold
+    shards = []
+    for clip in clips:
+        split = clip.parent.parent.name
+        windows = [_window(path, plan) for path in sorted(clip.glob("*.dat"))]
+        if not windows:
+            raise InputFileError(f"{clip} holds no .dat files")
+        shards.append(
+            LayoutShard(
+                f"{split}/{clip.name}.000.h5",
+                f"{split}/{clip.name}",
+                windows,
+                {SPIKES: {"v_th": threshold, "camera": None}},
+                _sharp_readouts(layout / split / SHARP / clip.name, windows, plan),
+                "zstd",
+                {"layout": layout.resolve().name, "choices": {"plan": asdict(plan)}},
+            )
+        )
+    return shards
+
+
+def _sharp_readouts(folder: Path, windows: Sequence[int], plan: ExposurePlan) -> tuple[int, ...]:
+    """The most ground truth that any window of a clip has; the others must have it too."""
+    for sharp in ("sequence", "middle"):
+        readouts = plan.sharp_readouts(sharp)
+        for window in windows:
+            first_frame = window * plan.period // plan.factor
+            if all((folder / sharp_name(first_frame, readout, plan)).is_file() for readout in readouts):
+                return readouts
+    return ()
+
+
+def _window(path: Path, plan: ExposurePlan) -> int:
+    """The window whose middle raw frame names a file."""
+    digits = path.stem
+    window, rest = divmod((int(digits) - plan.middle_frame) * plan.factor, plan.period) if digits.isdigit() else (0, 1)
+    if rest or window < 0:
+        raise InputFileError(
+            f"{path} is not named by the middle frame of an exposure ({frame_name(plan.middle_frame)}, "
+            f"{frame_name(plan.middle_frame + plan.period // plan.factor)}, ...)"
+        )
+    return window

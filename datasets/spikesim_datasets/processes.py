@@ -1,0 +1,62 @@
+"""Worker processes that end with the one that started them, however it ends."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@contextmanager
+def worker_processes(workers: int) -> Iterator[Executor]:
+    """A pool of processes; none is left when the `with` block is, and after an error they are not waited for.
+
+    Args:
+        workers: How many.
+    """
+    others = set(multiprocessing.active_children())
+    # Not forked: a forked child of a process that has threads can hang.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
+    try:
+        yield pool
+        pool.shutdown()
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        pool.shutdown(cancel_futures=True)
+        raise
+
+
+def uninterrupted(work: Callable[[], T]) -> T:
+    """Do something that Ctrl-C must not cut in two; it is heard afterwards, and never by processes started here.
+
+    It reaches the whole group, but the parent decides. A worker that said for itself that it ignores Ctrl-C would say
+    it too late, after a second of imports. Python raises KeyboardInterrupt in the main thread alone, and a process
+    inherits which signals are blocked in the thread that starts it: so another thread does it.
+
+    Args:
+        work: What to do.
+
+    Returns:
+        What it gives.
+    """
+    blocked = (signal.SIG_BLOCK, {signal.SIGINT})
+    with ThreadPoolExecutor(1, initializer=signal.pthread_sigmask, initargs=blocked) as helper:
+        return helper.submit(work).result()
+
+
+def _start_worker() -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

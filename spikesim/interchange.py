@@ -1,0 +1,134 @@
+"""What other projects of the field expect: torch tensors, and the dataset folders of SpikeCV and Spike-Zoo."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spikesim.errors import InvalidValueError, MissingExtraError, OutputError
+from spikesim.files import atomic_path
+from spikesim.formats import write_spikes
+from spikesim.formats.sidecar import config_size
+from spikesim.stream import SpikeStream
+
+if TYPE_CHECKING:
+    import torch
+
+
+def to_torch(stream: SpikeStream, device: "torch.device | str | None" = None) -> "torch.Tensor":
+    """The spikes as a tensor of 0 and 1, what networks take.
+
+    On the processor it is unpacked in one pass and not copied again. To another device the packed bits travel, a 32nd
+    of the bytes, and are unpacked there.
+
+    Args:
+        stream: Spikes (T, H, W).
+        device: As torch names it, None for the processor.
+
+    Returns:
+        float32 (T, H, W) on the device.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("spikes as tensors need torch; pip install 'spikesim[ssdm]'") from error
+    if device is None or torch.device(device).type == "cpu":
+        return torch.from_numpy(stream.dense(np.float32))
+    return unpack_tensor(torch.tensor(stream.packed, device=device), stream.width)
+
+
+def unpack_tensor(packed: "torch.Tensor", width: int) -> "torch.Tensor":
+    """Packed bits that lie on a device, unpacked there.
+
+    Args:
+        packed: uint8 (..., ceil(W/8)), least significant bit first.
+        width: W.
+
+    Returns:
+        float32 (..., W) of 0 and 1 on the same device.
+    """
+    import torch
+
+    bits = (packed[..., None] >> torch.arange(8, dtype=torch.uint8, device=packed.device)) & 1
+    return bits.flatten(-2)[..., :width].float()
+
+
+def write_spikecv(folder: str | os.PathLike[str], name: str, stream: SpikeStream) -> None:
+    """Adds a recording to a SpikeCV dataset: `FOLDER/NAME.dat`, and once `FOLDER/config.yaml` with the size.
+
+    Below SpikeCV's `spkData/datasets/` it is found by `data_parameter_dict("FOLDER/NAME", "raw")`.
+
+    Args:
+        folder: The dataset; it is made where it is missing.
+        name: Of the recording, with `/` for folders below.
+        stream: Spikes (T, H, W), H and W those of all recordings of the dataset.
+
+    Raises:
+        InvalidValueError: The name leads out of the folder, or H·W is no multiple of 8, which SpikeCV cannot read.
+        OutputError: The dataset is of another size, or cannot be written.
+
+    Source:
+        github.com/Zyj061/SpikeCV, `spkData/load_dat.py` and the `config.yaml` of its datasets.
+    """
+    _write_sample(Path(folder), _below(Path(folder), name, ".dat"), stream)
+
+
+def write_spikezoo(
+    folder: str | os.PathLike[str],
+    name: str,
+    stream: SpikeStream,
+    *,
+    split: str = "train",
+) -> None:
+    """Adds a sample to a Spike-Zoo dataset: `FOLDER/SPLIT/spike/NAME.dat`.
+
+    The picture that it pairs with is yours to put at `FOLDER/SPLIT/gt/NAME.png`.
+
+    Spike-Zoo reads it with `BaseDatasetConfig(root_dir=FOLDER, height=H, width=W)`. The size is not looked up there;
+    `FOLDER/config.yaml` tells it to `read_spikes`.
+
+    Args:
+        folder: The dataset; it is made where it is missing.
+        name: Of the sample, with `/` for folders below; files are paired by their order.
+        stream: Spikes (T, H, W), H and W those of all samples of the dataset.
+        split: `train` or `test`.
+
+    Raises:
+        InvalidValueError: As for `write_spikecv`, or the split is not as above.
+        OutputError: As for `write_spikecv`.
+
+    Source:
+        github.com/chenkang455/Spike-Zoo, `spikezoo/datasets/base_dataset.py`.
+    """
+    if split not in ("train", "test"):
+        raise InvalidValueError(f"split must be 'train' or 'test', got {split!r}")
+    _write_sample(Path(folder), _below(Path(folder) / split / "spike", name, ".dat"), stream)
+
+
+def _below(folder: Path, name: str, extension: str) -> Path:
+    if not name or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise InvalidValueError(f"a name must lead to a file inside {folder}, got {name!r}")
+    return folder / f"{name}{extension}"
+
+
+def _write_sample(folder: Path, path: Path, stream: SpikeStream) -> None:
+    _, height, width = stream.shape
+    if height * width % 8:
+        raise InvalidValueError(f"other tools read no readouts of {height}×{width}: the pixels must be a multiple of 8")
+    config = folder / "config.yaml"
+    if config.exists():
+        if config_size(config) != (height, width):
+            raise OutputError(f"{config} is not of recordings of {height}×{width}; choose another folder")
+    else:
+        with atomic_path(config) as temporary:
+            temporary.write_text(
+                f"filename: {json.dumps(folder.absolute().name)}\nspike_w: {width}\nspike_h: {height}\n"
+                "is_labeled: false\nlabeled_data_type: [0]\nlabeled_data_suffix: None\n",
+                encoding="utf-8",
+            )
+    write_spikes(path, stream, describe=False)  # tools of the field take every file for spikes

@@ -1,0 +1,156 @@
+"""Kernels that read packed bits (T,H,ceil(W/8)): counting, running windows, and intervals between spikes.
+
+Helpers are kernels of their own, not inlined: the compiler makes vector code of each short loop alone, but gives up on
+the same loops in one long function, which was eight times slower.
+"""
+
+import numpy as np
+
+from spikesim.kernels.compile import kernel
+
+_u8 = np.uint8
+_f = np.float32
+
+_TILE = 4096  # packed bytes counted at a time: the eight counters of each stay in the first cache
+_BLOCK = 256  # packed bytes of a running window or interval
+_DEPTH = 252  # readouts a byte can count; a multiple of three
+
+
+@kernel
+def count_spikes(first, stop, packed, counts):
+    """Fill counts (H,W) uint16 with the number of spikes of each pixel; packed must be contiguous."""
+    readouts, _, row_bytes = packed.shape
+    rows = max(1, _TILE // row_bytes)
+    lanes = np.empty((8, rows * row_bytes), _u8)
+    none = np.zeros(rows * row_bytes, _u8)
+    for y in range(first, stop, rows):
+        end = min(y + rows, stop)
+        size = (end - y) * row_bytes
+        counts[y:end] = 0
+        for begin in range(0, readouts, _DEPTH):
+            lanes[:] = 0
+            until = min(begin + _DEPTH, readouts)
+            for t in range(begin, until, 3):
+                one = packed[t, y:end].reshape(size)
+                two = packed[t + 1, y:end].reshape(size) if t + 1 < until else none[:size]
+                three = packed[t + 2, y:end].reshape(size) if t + 2 < until else none[:size]
+                _count_three(one, two, three, lanes)
+            _gather(lanes, counts[y:end], row_bytes)
+
+
+@kernel
+def _count_three(one, two, three, lanes):
+    """Add the bits i of three rows of bytes to lanes[i]: their sum, in binary, is (carry, parity)."""
+    parity, carry = np.empty(one.size, _u8), np.empty(one.size, _u8)
+    for b in range(one.size):
+        either = one[b] ^ two[b]
+        parity[b] = either ^ three[b]
+        carry[b] = (one[b] & two[b]) | (either & three[b])
+    for i in range(8):
+        lane = lanes[i]
+        for b in range(one.size):
+            lane[b] += ((parity[b] >> _u8(i)) & _u8(1)) + (((carry[b] >> _u8(i)) & _u8(1)) << _u8(1))
+
+
+@kernel
+def _gather(lanes, counts, row_bytes):
+    for y in range(counts.shape[0]):
+        for x in range(counts.shape[1]):
+            counts[y, x] += lanes[x & 7, y * row_bytes + (x >> 3)]
+
+
+@kernel
+def running_rates(first, stop, packed, window, film):
+    """Fill film (T−window+1,H,W) float32 with the spikes in each `window` readouts over `window`."""
+    row_bytes = packed.shape[2]
+    rows = max(1, _BLOCK // row_bytes)
+    nothing = np.zeros((rows, row_bytes), _u8)
+    count = np.empty((rows, 8 * row_bytes), np.uint16)
+    for y in range(first, stop, rows):
+        end = min(y + rows, stop)
+        count[:] = 0
+        for t in range(window - 1):
+            _exchange(packed[t, y:end], nothing, count)
+        for t in range(film.shape[0]):
+            _exchange(packed[t + window - 1, y:end], packed[t - 1, y:end] if t else nothing, count)
+            _divide(count, _f(window), film[t, y:end])
+
+
+@kernel
+def _exchange(new, old, count):
+    for y in range(new.shape[0]):
+        for b in range(new.shape[1]):
+            for i in range(8):
+                gained, lost = (new[y, b] >> _u8(i)) & _u8(1), (old[y, b] >> _u8(i)) & _u8(1)
+                count[y, 8 * b + i] += np.uint16(gained) - np.uint16(lost)
+
+
+@kernel
+def _divide(count, window, rate):
+    for y in range(rate.shape[0]):
+        for x in range(rate.shape[1]):
+            rate[y, x] = _f(count[y, x]) / window
+
+
+@kernel
+def covering_rates(first, stop, packed, start, film):
+    """Fill film (n,H,W) float32 with one over the interval that covers each of the readouts start, start + 1, ..."""
+    readouts, _, row_bytes = packed.shape
+    length, _, width = film.shape
+    rows = max(1, _BLOCK // row_bytes)
+    bits = np.empty((rows, 8 * row_bytes), _u8)
+    last = np.empty((2, rows, 8 * row_bytes), _f)
+    following = np.empty((length, rows, 8 * row_bytes), _f)
+    for y in range(first, stop, rows):
+        end = min(y + rows, stop)
+        # Times are counted from `start`, where float32 is exact. No spike is one at ±∞: one over that is the 0 wanted.
+        following[-1] = np.inf
+        _find(packed[:, y:end], start + length, readouts, 1, start, width, following[-1])
+        for t in range(length - 1, 0, -1):
+            _spread(packed[start + t, y:end], bits)
+            _choose(bits, _f(t), following[t], following[t - 1])
+        last[0] = -np.inf
+        _find(packed[:, y:end], start - 1, -1, -1, start, width, last[0])
+        for t in range(length):
+            _spread(packed[start + t, y:end], bits)
+            _choose(bits, _f(t), last[t % 2], last[1 - t % 2])
+            _invert(following[t], last[1 - t % 2], film[t, y:end])
+
+
+@kernel
+def _find(packed, start, stop, step, origin, width, time):
+    """Set time[y,x] to t − origin, t the first of start, start + step, ... before `stop` at which the pixel fired."""
+    for y in range(packed.shape[1]):
+        for b in range(packed.shape[2]):
+            columns = min(8, width - 8 * b)
+            missing = _u8((1 << columns) - 1)
+            t = start
+            while missing and t != stop:
+                found = packed[t, y, b] & missing
+                for i in range(columns):
+                    if (found >> i) & 1:
+                        time[y, 8 * b + i] = t - origin
+                missing &= ~found
+                t += step
+
+
+@kernel
+def _spread(packed, bits):
+    for y in range(packed.shape[0]):
+        for b in range(packed.shape[1]):
+            for i in range(8):
+                bits[y, 8 * b + i] = (packed[y, b] >> _u8(i)) & _u8(1)
+
+
+@kernel
+def _choose(bits, time, otherwise, out):
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            out[y, x] = time if bits[y, x] else otherwise[y, x]
+
+
+@kernel
+def _invert(following, last, rate):
+    for y in range(rate.shape[0]):
+        for x in range(rate.shape[1]):
+            rate[y, x] = _f(1) / (following[y, x] - last[y, x])

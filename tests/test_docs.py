@@ -1,0 +1,176 @@
+"""What README and docs show is true: their Python runs and prints what they say, their commands and links exist."""
+
+import contextlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import imageio.v3 as iio
+import numpy as np
+import pytest
+
+from spikesim import PRESETS
+from spikesim.noise import NOISE_TERMS
+from spikesim_cli.main import COMMANDS, cli
+from spikesim_datasets.build import build_clips
+from spikesim_datasets.recipe import make_recipe
+from spikesim_datasets.sources import DemoClip
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+
+_FENCE = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+_INLINE = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+every_page = pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
+
+
+def programs(text: str) -> Iterator[tuple[str, str | None]]:
+    """Every block of Python, and what the page says it prints: the `text` block that follows it directly."""
+    fences = list(_FENCE.finditer(text))
+    for fence, following in zip(fences, [*fences[1:], None], strict=False):
+        if fence["language"] == "python":
+            shown = following is not None and following["language"] == "text"
+            adjacent = following is not None and not text[fence.end() : following.start()].strip()
+            yield fence["code"], following["code"] if following is not None and shown and adjacent else None
+
+
+def run(text: str) -> None:
+    """Run the Python of a page, block after block in one namespace, and compare what it prints with what is shown."""
+    namespace = {"__name__": "__main__"}
+    for code, shown in programs(text):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, code, "exec"), namespace)
+        if shown is not None:
+            assert printed.getvalue() == shown
+
+
+def lines_of(text: str, program: str) -> list[str]:
+    """Every command line of a program in a page, in blocks of bash and in the text."""
+    blocks = "\n".join(fence["code"] for fence in _FENCE.finditer(text) if fence["language"] == "bash")
+    lines = [*blocks.replace("\\\n", " ").splitlines(), *_INLINE.findall(_FENCE.sub("", text))]
+    return [line for line in lines if line.startswith(f"{program} ")]
+
+
+def parse(line: str) -> None:
+    """Parse a command line of `spikesim` without running it.
+
+    Raises:
+        click.UsageError: The command or an option does not exist, or a value is of another type.
+    """
+    words = shlex.split(line, comments=True)[1:]
+    with contextlib.suppress(click.exceptions.Exit):  # of --help
+        context = cli.make_context("spikesim", list(words))
+        name, command, arguments = cli.resolve_command(context, words)
+        assert command is not None
+        try:
+            command.make_context(name, list(arguments))
+        except click.MissingParameter:
+            if arguments:  # text may name a command alone
+                raise
+
+
+def missing_links(page: Path, text: str) -> list[str]:
+    """Links to files that are not there."""
+    links = [link.partition("#")[0] for link in _LINK.findall(text) if "://" not in link]
+    return [link for link in links if link and not (page.parent / link).exists()]
+
+
+def listed(text: str, prefix: str = "") -> set[str]:
+    """The words of code that begin the rows of a page's tables, after a prefix."""
+    return set(re.findall(rf"^\| `{prefix}([\w-]+)", text, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the pages work with: a dataset data/gopro, a GOPRO tree and clip.mp4, all small."""
+    folder = tmp_path_factory.mktemp("docs")
+    clip = DemoClip("train/GOPR0372_07_00", "street", 29, 512, 512)
+    build_clips([clip], folder / "data" / "gopro", make_recipe((1, 2, 4), interpolation="linear"), workers=1)
+    frames = list(DemoClip("train/clip", "desk", 29, 64, 96).frames(0, 29))
+    iio.imwrite(folder / "clip.mp4", np.stack(frames), plugin="pyav", codec="libx264", fps=240)
+    scene = folder / "GOPRO" / "train" / "GOPR0372_07_00"
+    scene.mkdir(parents=True)
+    for number, frame in enumerate(frames):
+        iio.imwrite(scene / f"{number:06d}.png", frame)
+    return folder
+
+
+@every_page
+def test_python_runs_and_prints_what_is_shown(page: Path, material: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(material)
+    run(page.read_text("utf-8"))
+
+
+@every_page
+def test_command_lines_parse(page: Path) -> None:
+    for line in lines_of(page.read_text("utf-8"), "spikesim"):
+        try:
+            parse(line)
+        except click.ClickException as error:
+            pytest.fail(f"{line}: {error.format_message()}")
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    assert missing_links(page, page.read_text("utf-8")) == []
+
+
+@every_page
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    words = [word for line in lines_of(page.read_text("utf-8"), "make") for word in shlex.split(line, comments=True)]
+    assert {word for word in words if "=" not in word} <= targets | {"make"}
+
+
+def test_the_readme_lists_every_command() -> None:
+    assert listed((ROOT / "README.md").read_text("utf-8"), "spikesim ") == set(COMMANDS)
+
+
+@pytest.mark.parametrize("names", [PRESETS, NOISE_TERMS], ids=["presets", "noise terms"])
+def test_physics_lists_every_name(names: dict[str, object]) -> None:
+    assert set(names) <= listed((ROOT / "docs" / "physics.md").read_text("utf-8"))
+
+
+def test_the_readme_shows_what_is_tested() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert list(programs(text))
+    assert len(lines_of(text, "spikesim")) > len(COMMANDS)
+    assert {"make demo", "make test"} <= {line.split("#")[0].strip() for line in lines_of(text, "make")}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "spikesim nothing x",
+        "spikesim build clip.mp4 --out d --no-such",
+        "spikesim view x.dat",
+        "spikesim demo --workers x",
+    ],
+)
+def test_a_planted_command_line_is_found(line: str) -> None:
+    (found,) = lines_of(f"```bash\n{line}  # planted\n```\n", "spikesim")
+    with pytest.raises(click.UsageError):
+        parse(found)
+
+
+@pytest.mark.parametrize(
+    ("page", "error"),
+    [
+        ("```python\nimport spikesim\nspikesim.nothing\n```\n", AttributeError),
+        ("```python\nx = 1\n```\n\nThen:\n\n```python\nprint(x)\n```\n\n```text\n2\n```\n", AssertionError),
+    ],
+)
+def test_planted_python_is_found(page: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        run(page)
+
+
+def test_a_planted_link_is_found() -> None:
+    text = "[a](quickstart.md#sensor) [b](nowhere.md) [c](https://example.org) ![d](images/nothing.png)"
+    assert missing_links(ROOT / "docs" / "index.md", text) == ["nowhere.md", "images/nothing.png"]

@@ -1,0 +1,543 @@
+"""Shards hold what the schema says, give back what was put in, and refuse whatever is damaged or not theirs."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spikesim import SpikeCamera, SpikeStream
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.shards import Sample, ShardReader, ShardWriter, open_dataset, verify_dataset
+from spikesim_datasets.shards.index import INDEX, read_index, write_index
+from spikesim_datasets.shards.writer import Compression
+
+RECIPE = {"choices": {"seed": 3, "plan": {"frames": 3}}, "command": "spikesim build"}
+# Spikes are 30 wide: the last of their 4 bytes is not full.
+HEIGHT, WIDTH, READOUTS = 72, 120, 13
+
+
+def make_sample(
+    window: int = 1,
+    height: int = HEIGHT,
+    width: int = WIDTH,
+    readouts: int = READOUTS,
+    sharp_readouts: tuple[int, ...] = (2, 6),
+    thresholds: tuple[float, ...] = (1.0, 2.5),
+    key: str = "train/clip",
+) -> Sample:
+    rng = np.random.default_rng(window)
+    dense = rng.integers(0, 2, (len(thresholds), readouts, height // 4, width // 4), np.uint8)
+    return Sample(
+        key,
+        window,
+        3 * window,
+        (2, 11),
+        rng.integers(0, 256, (height, width, 3), np.uint8),
+        rng.integers(0, 256, (len(sharp_readouts), height, width, 3), np.uint8),
+        sharp_readouts,
+        {
+            v_th: SpikeStream.from_dense(spikes, SpikeCamera.preset("ssdm", v_th=v_th))
+            for v_th, spikes in zip(thresholds, dense, strict=True)
+        },
+    )
+
+
+def write_shard(
+    path: Path, *samples: Sample, compression: Compression = "none", recipe: dict[str, Any] = RECIPE
+) -> Path:
+    with ShardWriter(path, recipe, compression) as writer:
+        for sample in samples:
+            writer.append(sample)
+    return path
+
+
+def assert_equal(found: Sample, expected: Sample) -> None:
+    for name in ("key", "window", "first_frame", "exposure", "sharp_readouts"):
+        assert getattr(found, name) == getattr(expected, name)
+    for name in ("blur", "sharp"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), strict=True)
+    assert list(found.spikes) == sorted(expected.spikes)
+    for v_th, stream in expected.spikes.items():
+        np.testing.assert_array_equal(found.spikes[v_th].packed, stream.packed, strict=True)
+        assert (found.spikes[v_th].shape, found.spikes[v_th].camera) == (stream.shape, stream.camera)
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Windows 1, 2 and 4 of one clip; not to be changed."""
+    return write_shard(tmp_path_factory.mktemp("shard") / "train" / "clip.000.h5", *map(make_sample, (1, 2, 4)))
+
+
+@pytest.fixture
+def copy(shard: Path, tmp_path: Path) -> Path:
+    """The same shard, to be damaged."""
+    return Path(shutil.copy(shard, tmp_path / "copy.h5"))
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Two clips of one split and one of the other, 3 + 2 + 1 samples, with an index."""
+    root = tmp_path / "dataset"
+    for name, windows in {"train/a": (1, 2, 3), "train/b": (1, 2), "test/c": (5,)}.items():
+        write_shard(root / f"{name}.000.h5", *(make_sample(window, key=name) for window in windows))
+    write_index(root, {"choices": {}})
+    return root
+
+
+# What the schema says, read by nothing of ours
+
+
+def test_schema(shard: Path) -> None:
+    with h5py.File(shard, "r") as file:
+        attributes = dict(file.attrs)
+        assert attributes.pop("schema") == "spikesim.shard/1"
+        assert attributes.pop("key") == "train/clip"
+        assert attributes.pop("split") == "train"
+        assert attributes.pop("exposure").tolist() == [2, 11]
+        assert json.loads(attributes.pop("recipe")) == RECIPE
+        assert not attributes
+        parts: dict[str, tuple[Any, ...]] = {}
+        file.visititems(
+            lambda name, item: parts.update({name: (item.dtype, item.shape)}) if hasattr(item, "dtype") else None
+        )
+        assert parts == {
+            "blur": (np.uint8, (3, 72, 120, 3)),
+            "sharp": (np.uint8, (3, 2, 72, 120, 3)),
+            "spikes/vth_1": (np.uint8, (3, 13, 18, 4)),
+            "spikes/vth_2.5": (np.uint8, (3, 13, 18, 4)),
+            "window": (np.int32, (3,)),
+            "first_frame": (np.int32, (3,)),
+        }
+        assert file["sharp"].attrs["readouts"].dtype == np.int32
+        assert file["sharp"].attrs["readouts"].tolist() == [2, 6]
+        assert file["window"][:].tolist() == [1, 2, 4]
+        assert file["first_frame"][:].tolist() == [3, 6, 12]
+        expected = make_sample(4)
+        np.testing.assert_array_equal(file["blur"][2], expected.blur)
+        np.testing.assert_array_equal(file["sharp"][2], expected.sharp)
+        for name, v_th in (("vth_1", 1.0), ("vth_2.5", 2.5)):
+            spikes = file["spikes"][name]
+            assert (spikes.attrs["width"], spikes.attrs["v_th"]) == (30, v_th)
+            assert SpikeCamera.from_json(spikes.attrs["camera"]) == SpikeCamera.preset("ssdm", v_th=v_th)
+            bits = np.unpackbits(spikes[2], axis=-1, bitorder="little")
+            np.testing.assert_array_equal(bits[..., :30], expected.spikes[v_th].dense())
+            assert not bits[..., 30:].any()
+
+
+def test_every_array_carries_checksums(shard: Path) -> None:
+    with h5py.File(shard, "r") as file:
+        names = ["blur", "sharp", "window", "first_frame", *(f"spikes/{name}" for name in file["spikes"])]
+        assert {name: file[name].fletcher32 for name in names} == dict.fromkeys(names, True)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_other_programs_need_no_plugin(tmp_path: Path, compression: Compression) -> None:
+    path = write_shard(tmp_path / "a.h5", make_sample(), compression=compression)
+    script = (
+        "import sys, h5py\n"
+        "with h5py.File(sys.argv[1]) as file:\n"
+        "    print(*(int(file[name][0].sum()) for name in ('blur', 'sharp', 'spikes/vth_1')))\n"
+        "assert 'hdf5plugin' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=60, check=True)
+    sample = make_sample()
+    assert done.stdout.split() == [str(a.sum()) for a in (sample.blur, sample.sharp, sample.spikes[1.0].packed)]
+
+
+# Round trips
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])
+@pytest.mark.parametrize("sharp_readouts", [(), (6,), (2, 6, 10)])
+def test_round_trip(tmp_path: Path, compression: Compression, sharp_readouts: tuple[int, ...]) -> None:
+    samples = [make_sample(window, sharp_readouts=sharp_readouts) for window in (1, 2)]
+    with ShardReader(write_shard(tmp_path / "a.h5", *samples, compression=compression)) as reader:
+        assert len(reader) == 2
+        assert reader.compression == compression
+        assert reader.recipe == RECIPE
+        for number, sample in enumerate(samples):
+            assert_equal(reader.sample(number), sample)
+
+
+def test_images_are_compressed(tmp_path: Path) -> None:
+    flat = replace(make_sample(), blur=np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    sizes = {}
+    for compression in ("zstd", "gzip", "none"):
+        with h5py.File(write_shard(tmp_path / f"{compression}.h5", flat, compression=compression), "r") as file:
+            sizes[compression] = file["blur"].id.get_storage_size()
+    assert sizes["none"] >= flat.blur.nbytes > 20 * max(sizes["zstd"], sizes["gzip"])
+
+
+def test_streams_whose_camera_is_not_known(tmp_path: Path) -> None:
+    known = make_sample(thresholds=(2.0,))
+    unknown = replace(known, spikes={2.0: replace(known.spikes[2.0], camera=None)})
+    with ShardReader(write_shard(tmp_path / "a.h5", unknown)) as reader:
+        assert reader.cameras == {2.0: None}
+        assert_equal(reader.sample(0), unknown)
+
+
+@given(rows=st.tuples(st.integers(0, 17), st.integers(1, 18)), columns=st.tuples(st.integers(0, 3), st.integers(1, 30)))
+def test_a_crop_is_a_slice_of_the_whole(shard: Path, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+    there = slice(*rows) if rows[0] < rows[1] else slice(rows[0], None)
+    across = slice(columns[0] * 8, max(columns[1], columns[0] * 8 + 1))
+    image = (slice(there.start * 4, there.stop and there.stop * 4), slice(across.start * 4, across.stop * 4))
+    whole = make_sample(2)
+    with ShardReader(shard) as reader:
+        np.testing.assert_array_equal(reader.blur(1, *image), whole.blur[image])
+        np.testing.assert_array_equal(reader.sharp(1, *image, slice(1, 2)), whole.sharp[(slice(1, 2), *image)])
+        stream = reader.spikes(1, 2.5, there, across)
+    expected = whole.spikes[2.5].dense()[:, there, across]
+    assert stream.shape == expected.shape
+    np.testing.assert_array_equal(stream.dense(), expected)
+
+
+def chunks(path: Path, name: str) -> list[tuple[int, tuple[slice, ...]]]:
+    """Where every chunk of an array lies: in the file, and in the array."""
+    with h5py.File(path, "r") as file:
+        array = file[name]
+        places = [array.id.get_chunk_info(i) for i in range(array.id.get_num_chunks())]
+        return [
+            (
+                place.byte_offset,
+                tuple(slice(first, first + side) for first, side in zip(place.chunk_offset, array.chunks, strict=True)),
+            )
+            for place in places
+        ]
+
+
+def flip_bits(path: Path, *offsets: int) -> None:
+    with path.open("r+b") as file:
+        for offset in offsets:
+            file.seek(offset)
+            byte = file.read(1)[0]
+            file.seek(offset)
+            file.write(bytes([byte ^ 16]))
+
+
+def test_a_crop_reads_only_the_chunks_it_touches(tmp_path: Path) -> None:
+    sample = make_sample(height=720, width=1280, readouts=137, sharp_readouts=(), thresholds=(1.0,))
+    path = write_shard(tmp_path / "a.h5", sample)
+    top, left = 32 * 5, 32 * 17
+    crops = {
+        "blur": (1, (slice(top, top + 512), slice(left, left + 512))),
+        "spikes/vth_1": (2, (slice(top // 4, top // 4 + 128), slice(left // 32, left // 32 + 16))),
+    }
+    for name, (axis, crop) in crops.items():
+        everywhere = chunks(path, name)
+        apart = [
+            offset
+            for offset, place in everywhere
+            if any(a.stop <= b.start or b.stop <= a.start for a, b in zip(place[axis : axis + 2], crop, strict=True))
+        ]
+        assert len(apart) > len(everywhere) / 3
+        flip_bits(path, *apart)
+    with ShardReader(path) as reader:
+        rows, columns = crops["blur"][1]
+        np.testing.assert_array_equal(reader.blur(0, rows, columns), sample.blur[rows, columns])
+        rows, columns = slice(top // 4, top // 4 + 128), slice(left // 4, left // 4 + 128)
+        np.testing.assert_array_equal(
+            reader.spikes(0, 1.0, rows, columns).dense(), sample.spikes[1.0].dense()[:, rows, columns]
+        )
+        for read in (reader.blur, reader.spikes):
+            with pytest.raises(InputFileError, match="damaged"):
+                read(0)
+
+
+# What cannot be asked for
+
+
+@pytest.mark.parametrize("number", [-1, 3])
+def test_there_is_no_such_sample(shard: Path, number: int) -> None:
+    with ShardReader(shard) as reader:
+        for read in (reader.sample, reader.blur, reader.sharp, lambda number: reader.spikes(number, 1.0)):
+            with pytest.raises(InvalidValueError, match=rf"samples 0\.\.2, not {number}"):
+                read(number)
+
+
+@pytest.mark.parametrize("columns", [slice(4, 12), slice(8, 8), slice(16, 8), slice(0, 16, 2)])
+def test_crops_of_spikes_are_whole_bytes(shard: Path, columns: slice) -> None:
+    with ShardReader(shard) as reader, pytest.raises(InvalidValueError, match="multiple of 8"):
+        reader.spikes(0, 1.0, columns=columns)
+
+
+def test_the_threshold_must_be_said_and_there(shard: Path, tmp_path: Path) -> None:
+    with ShardReader(shard) as reader:
+        with pytest.raises(InvalidValueError, match=r"thresholds 1, 2\.5; say which"):
+            reader.spikes(0)
+        with pytest.raises(InvalidValueError, match=r"no spikes of threshold 4; it has 1, 2\.5"):
+            reader.spikes(0, 4.0)
+    only = make_sample(thresholds=(2.0,))
+    with ShardReader(write_shard(tmp_path / "a.h5", only)) as reader:
+        np.testing.assert_array_equal(reader.spikes(0).packed, only.spikes[2.0].packed)
+
+
+# What cannot be written
+
+ONE = make_sample()
+MISFITS = {
+    "another clip": replace(ONE, key="train/other"),
+    "another size": make_sample(height=76),
+    "another exposure": replace(ONE, exposure=(3, 12)),
+    "other thresholds": make_sample(thresholds=(1.0,)),
+    "other ground truth": make_sample(sharp_readouts=(2,)),
+    "another camera": replace(
+        ONE, spikes={v_th: replace(stream, camera=SpikeCamera(v_th=v_th)) for v_th, stream in ONE.spikes.items()}
+    ),
+}
+
+
+@pytest.mark.parametrize("other", MISFITS.values(), ids=MISFITS)
+def test_samples_of_a_shard_are_alike(tmp_path: Path, other: Sample) -> None:
+    with pytest.raises(InvalidValueError, match="alike"):
+        write_shard(tmp_path / "a.h5", ONE, other)
+    assert not list(tmp_path.iterdir())
+
+
+UNFIT = {
+    "spikes of another size": replace(ONE, spikes=make_sample(height=76).spikes),
+    "a size without a quarter": replace(ONE, blur=ONE.blur[:70], sharp=ONE.sharp[:, :70]),
+    "ground truth of another size": replace(ONE, sharp=ONE.sharp[:, :, :116]),
+    "ground truth without a place": replace(ONE, sharp_readouts=(2,)),
+    "no spikes": replace(ONE, spikes={}),
+}
+
+
+@pytest.mark.parametrize("sample", UNFIT.values(), ids=UNFIT)
+def test_the_parts_of_a_sample_fit_together(tmp_path: Path, sample: Sample) -> None:
+    with pytest.raises(InvalidValueError, match="train/clip"):
+        write_shard(tmp_path / "a.h5", sample)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_shard_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValueError, match=r"a\.h5 would hold no sample"):
+        write_shard(tmp_path / "a.h5")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_shard_that_fails_leaves_the_old_one(copy: Path) -> None:
+    before = copy.read_bytes()
+    with pytest.raises(InvalidValueError):
+        write_shard(copy, ONE, make_sample(height=76))
+    assert copy.read_bytes() == before
+    assert list(copy.parent.iterdir()) == [copy]
+
+
+# Damage
+
+
+def delete(name: str) -> Callable[[h5py.File], None]:
+    return lambda file: file.__delitem__(name)
+
+
+def forget(name: str, of: str = "/") -> Callable[[h5py.File], None]:
+    return lambda file: file[of].attrs.__delitem__(name)
+
+
+def say(name: str, value: object, of: str = "/") -> Callable[[h5py.File], None]:
+    return lambda file: file[of].attrs.__setitem__(name, value)
+
+
+def reshape(name: str, *shape: int) -> Callable[[h5py.File], None]:
+    def put(file: h5py.File) -> None:
+        attributes = dict(file[name].attrs)
+        del file[name]
+        file.create_dataset(name, shape, np.uint8).attrs.update(attributes)
+
+    return put
+
+
+DAMAGES: dict[str, tuple[Callable[[h5py.File], None], str]] = {
+    "a newer schema": (say("schema", "spikesim.shard/2"), "schema 'spikesim.shard/2', expected 'spikesim.shard/1'"),
+    "no schema": (forget("schema"), "schema None"),
+    **{f"no {name}": (forget(name), name) for name in ("key", "split", "exposure", "recipe")},
+    "a recipe that is no JSON": (say("recipe", "{"), "cannot read"),
+    "an exposure of three numbers": (say("exposure", [1, 2, 3]), "cannot read"),
+    **{f"no /{name}": (delete(name), name) for name in ("blur", "sharp", "spikes", "window", "first_frame")},
+    "no spikes of any threshold": (lambda file: file["spikes"].clear(), "no spikes"),
+    "no readouts": (forget("readouts", "sharp"), "readouts"),
+    **{f"no {name}": (forget(name, "spikes/vth_1"), name) for name in ("width", "v_th", "camera")},
+    "a camera that is none": (say("camera", "{}x", "spikes/vth_1"), "camera"),
+    "fewer windows": (lambda file: file["window"].resize(2, 0), "/window"),
+    "fewer first frames": (lambda file: file["first_frame"].resize(2, 0), "/first_frame"),
+    "fewer blurs": (lambda file: file["blur"].resize(2, 0), "belongs to the rest"),
+    "fewer spikes": (lambda file: file["spikes/vth_2.5"].resize(2, 0), "/spikes/vth_2.5"),
+    "ground truth of another size": (reshape("sharp", 3, 2, 72, 124, 3), "/sharp"),
+    "more ground truth than it says": (reshape("sharp", 3, 3, 72, 120, 3), "/sharp"),
+    "spikes that are not a quarter of the blur": (reshape("spikes/vth_1", 3, 13, 17, 4), "/spikes/vth_1"),
+    "spikes narrower than they say": (reshape("spikes/vth_1", 3, 13, 18, 3), "/spikes/vth_1"),
+    "another width": (say("width", 29, "spikes/vth_1"), "29 wide, a quarter of the blur is 30"),
+    "streams shorter than the exposure": (say("exposure", [2, 14]), "/spikes/vth_1"),
+    "grey pictures": (reshape("blur", 3, 72, 120), "cannot read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("damage", "said"), DAMAGES.values(), ids=DAMAGES)
+def test_what_is_no_whole_shard_is_refused(copy: Path, damage: Callable[[h5py.File], None], said: str) -> None:
+    with h5py.File(copy, "r+") as file:
+        damage(file)
+    with pytest.raises(InputFileError, match=r"copy\.h5") as caught:
+        ShardReader(copy)
+    assert said in str(caught.value)
+
+
+def test_files_that_are_no_hdf5(copy: Path) -> None:
+    whole = copy.read_bytes()
+    for content in (b"", b"PK\3\4 no HDF5", whole[: len(whole) // 2], whole[:-1]):
+        copy.write_bytes(content)
+        with pytest.raises(InputFileError, match=r"cannot read .*copy\.h5"):
+            ShardReader(copy)
+    with pytest.raises(InputFileError, match=r"none\.h5 does not exist"):
+        ShardReader(copy.with_name("none.h5"))
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])
+@pytest.mark.parametrize("name", ["blur", "sharp", "spikes/vth_2.5"])
+def test_a_flipped_bit_is_noticed_on_reading(tmp_path: Path, compression: Compression, name: str) -> None:
+    path = write_shard(tmp_path / "a.h5", *map(make_sample, (1, 2)), compression=compression)
+    offset = next(offset for offset, place in chunks(path, name) if place[0].start == 1)
+    flip_bits(path, offset + 100)
+    with ShardReader(path) as reader:
+        assert_equal(reader.sample(0), make_sample(1))
+        with pytest.raises(InputFileError, match=rf"a\.h5: {name} of sample 1 is damaged"):
+            reader.sample(1)
+
+
+@pytest.mark.parametrize("name", ["window", "first_frame"])
+def test_a_flipped_bit_in_the_numbers_of_windows_is_noticed_on_opening(copy: Path, name: str) -> None:
+    flip_bits(copy, chunks(copy, name)[0][0])
+    with pytest.raises(InputFileError, match=r"cannot read .*copy\.h5"):
+        ShardReader(copy)
+
+
+# The dataset and its index
+
+
+def problems(root: Path) -> dict[str, str]:
+    return {check.path: check.problem for check in verify_dataset(root) if check.problem}
+
+
+def test_a_dataset_is_the_samples_of_its_shards_in_order(dataset: Path) -> None:
+    train = open_dataset(dataset, "train")
+    assert (len(train), train.split, train.thresholds) == (5, "train", (1.0, 2.5))
+    assert [(sample.key, sample.window) for sample in train] == [
+        ("train/a", 1), ("train/a", 2), ("train/a", 3), ("train/b", 1), ("train/b", 2),
+    ]  # fmt: skip
+    assert_equal(train[3], make_sample(1, key="train/b"))
+    assert [train.locate(index) for index in (2, 3, -1, -5)] == [
+        (dataset / "train/a.000.h5", 2),
+        (dataset / "train/b.000.h5", 0),
+        (dataset / "train/b.000.h5", 1),
+        (dataset / "train/a.000.h5", 0),
+    ]
+    assert_equal(train[-2], train[3])
+    for index in (5, -6):
+        with pytest.raises(IndexError, match=rf"5 samples, there is no sample {index}"):
+            train[index]
+    assert [sample.key for sample in open_dataset(dataset, "test")] == ["test/c"]
+
+
+def test_the_index_lists_every_shard_and_can_be_made_anew(dataset: Path) -> None:
+    before = (dataset / INDEX).read_bytes()
+    record = json.loads(before)
+    assert record["schema"] == "spikesim.dataset/1"
+    assert record["samples"] == {"test": 1, "train": 5}
+    assert record["recipe"] == {"choices": {}}
+    assert [entry["path"] for entry in record["shards"]] == ["test/c.000.h5", "train/a.000.h5", "train/b.000.h5"]
+    assert record["shards"][1]["bytes"] == (dataset / "train/a.000.h5").stat().st_size
+    (dataset / INDEX).unlink()
+    write_index(dataset, {"choices": {}})
+    assert (dataset / INDEX).read_bytes() == before
+
+
+def test_a_dataset_is_read_and_verified_without_its_index(dataset: Path) -> None:
+    (dataset / INDEX).unlink()
+    assert len(open_dataset(dataset, "train")) == 5
+    assert problems(dataset) == {}
+    flip_bits(dataset / "train/b.000.h5", chunks(dataset / "train/b.000.h5", "blur")[0][0])
+    assert list(problems(dataset)) == ["train/b.000.h5"]
+
+
+def test_a_whole_dataset_has_no_problems(dataset: Path) -> None:
+    checks = list(verify_dataset(dataset))
+    assert [(check.path, check.samples, check.problem) for check in checks] == [
+        ("test/c.000.h5", 1, ""), ("train/a.000.h5", 3, ""), ("train/b.000.h5", 2, ""),
+    ]  # fmt: skip
+    assert sum(check.bytes for check in checks) == sum(path.stat().st_size for path in dataset.glob("*/*.h5"))
+
+
+def test_a_missing_shard(dataset: Path) -> None:
+    (dataset / "train/b.000.h5").unlink()
+    assert list(problems(dataset)) == ["train/b.000.h5"]
+    with pytest.raises(InputFileError, match=r"lists train/b\.000\.h5, which is missing; build the dataset again"):
+        open_dataset(dataset, "train")
+    assert len(open_dataset(dataset, "test")) == 1
+
+
+def test_a_shard_of_another_size(dataset: Path) -> None:
+    shutil.copy(dataset / "train/a.000.h5", dataset / "train/b.000.h5")
+    assert list(problems(dataset)) == ["train/b.000.h5"]
+    with pytest.raises(InputFileError, match=r"b\.000\.h5 has \d+ bytes, dataset\.json says \d+; remove it"):
+        open_dataset(dataset, "train")
+
+
+@pytest.mark.parametrize("where", [0, 1000, 0.3, 0.6, -1])
+def test_any_flipped_bit_is_found_by_verification(dataset: Path, where: float) -> None:
+    path = dataset / "train/a.000.h5"
+    size = path.stat().st_size
+    flip_bits(path, int(where * size) if 0 < where < 1 else int(where) % size)
+    found = problems(dataset)
+    assert list(found) == ["train/a.000.h5"]
+    assert "a.000.h5 has other bytes than when it was built" in found["train/a.000.h5"]
+
+
+def test_a_shard_that_is_not_listed(dataset: Path) -> None:
+    write_shard(dataset / "train/z.000.h5", make_sample(key="train/z"))
+    found = problems(dataset)
+    assert list(found) == ["train/z.000.h5"]
+    assert "z.000.h5 is not listed in dataset.json" in found["train/z.000.h5"]
+    assert len(open_dataset(dataset, "train")) == 5
+
+
+def test_an_index_that_contradicts_its_shard(dataset: Path) -> None:
+    record = json.loads((dataset / INDEX).read_text())
+    record["shards"][1]["samples"] = 2
+    (dataset / INDEX).write_text(json.dumps(record))
+    found = problems(dataset)
+    assert list(found) == ["train/a.000.h5"]
+    assert "not the shard that dataset.json describes" in found["train/a.000.h5"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"schema": "spikesim.dataset/2", "shards": []}', '{"schema": "spikesim.dataset/1"}',
+     '{"schema": "spikesim.dataset/1", "shards": [{"path": "a.h5"}]}', "\udcff"],
+)  # fmt: skip
+def test_a_damaged_index_is_refused(dataset: Path, content: str) -> None:
+    (dataset / INDEX).write_bytes(content.encode("utf-8", "surrogateescape"))
+    for use in (read_index, lambda root: open_dataset(root, "train"), problems):
+        with pytest.raises(InputFileError, match=r"dataset\.json"):
+            use(dataset)
+
+
+def test_there_is_no_dataset(tmp_path: Path, dataset: Path) -> None:
+    with pytest.raises(InputFileError, match=r"no dataset at .*nowhere; `spikesim build-gopro`"):
+        open_dataset(tmp_path / "nowhere", "train")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputFileError, match="empty holds no shards"):
+        open_dataset(tmp_path / "empty", "train")
+    for root in (tmp_path / "nowhere", tmp_path / "empty"):
+        with pytest.raises(InputFileError, match="there is no dataset at"):
+            problems(root)
+    with pytest.raises(InvalidValueError, match="no samples of the split 'val'; it has test, train"):
+        open_dataset(dataset, "val")
