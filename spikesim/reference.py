@@ -273,7 +273,7 @@ def _renewals(
     while (inside := due < shape[0]).any():
         spikes[due[inside], np.flatnonzero(inside)] = 1
         draw += 1
-        due = due + law(random_words(numbers, 0, purpose, draw, key)[0], draw)
+        due = due + law(random_words(numbers, 0, purpose, draw >> 2, key)[draw & 3], draw)
     return spikes.reshape(shape)
 
 

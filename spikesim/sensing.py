@@ -147,13 +147,14 @@ class _Events:
         next_law: tuple[Any, ...],
     ) -> None:
         self._kernel, self._head, self._law = next_kernel, head, next_law
+        self._words = np.empty((shape[0], 4, shape[1]), np.uint32)
         self._due = np.empty(shape, np.int64)
-        self._draws = np.zeros(shape, np.int64)
-        run_on_rows(first_kernel, shape[0], 16 * shape[1], *head, *first_law, self._due)
+        self._draws = np.zeros(shape, np.int32)
+        run_on_rows(first_kernel, shape[0], 16 * shape[1], *head, *first_law, self._words, self._due)
 
     def apply(self, first: int, stop: int, start: int, packed: np.ndarray) -> None:
         """Put the events of these readouts into rows of packed (T, H, ceil(W/8))."""
-        self._kernel(first, stop, start, *self._head, *self._law, self._due, self._draws, packed)
+        self._kernel(first, stop, start, *self._head, *self._law, self._words, self._due, self._draws, packed)
 
 
 def _events(camera: SpikeCamera, shape: tuple[int, ...], pixels: np.ndarray, key: np.ndarray) -> list[_Events]:

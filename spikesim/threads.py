@@ -6,9 +6,10 @@ survive a fork (data-loader workers) and calls from several threads at once.
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 from spikesim.errors import InvalidValueError
@@ -54,7 +55,21 @@ def run_on_rows(kernel: Callable[..., Any], height: int, row_cost: int, *argumen
         kernel(0, height, *arguments)
         return
     edges = [height * i // threads for i in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        blocks = [pool.submit(kernel, edges[i], edges[i + 1], *arguments) for i in range(threads)]
-        for block in blocks:
-            block.result()
+    others = [_helpers().submit(kernel, edges[i], edges[i + 1], *arguments) for i in range(1, threads)]
+    try:
+        kernel(edges[0], edges[1], *arguments)
+    finally:
+        wait(others)
+    for other in others:
+        other.result()
+
+
+@cache
+def _helpers() -> ThreadPoolExecutor:
+    """The threads that help the calling one: started once, because starting them takes as long as a small kernel."""
+    return ThreadPoolExecutor(max(1, available_cores() - 1), "spikesim")
+
+
+# A forked child has none of its parent's threads: it starts its own.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_helpers.cache_clear)

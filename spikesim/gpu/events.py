@@ -40,8 +40,9 @@ class Events:
         while len(places := (self._due < start + readouts).nonzero()[:, 0]):
             spikes[self._due[places] - start, places // width, places % width] = self._sets
             self._draws[places] += 1
-            words = random_words(self._pixels[places], 0, self._purpose | self._draws[places] << 8, self._key)
-            self._due[places] += self._later(words[0])
+            draws = self._draws[places]
+            words = random_words(self._pixels[places], 0, self._purpose | draws >> 2 << 8, self._key)
+            self._due[places] += self._later(torch.stack(list(words)).gather(0, (draws & 3)[None])[0])
 
 
 def make_events(camera: SpikeCamera, pixels: Tensor, key: tuple[int, int]) -> Iterator[Events]:

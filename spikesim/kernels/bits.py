@@ -3,15 +3,15 @@
 import numpy as np
 
 from spikesim.kernels.compile import inline, kernel
-from spikesim.kernels.random import random_words
+from spikesim.kernels.random import fill_words, random_words
 
 _u = np.uint32
 
 
 @inline
 def _draw(word, table, guide):
-    """The smallest k with word < table[k]; guide (256,) is where to begin for each top byte."""
-    k = guide[word >> _u(24)]
+    """The smallest k with word < table[k]; guide (4096,) is where to begin for each value of the top twelve bits."""
+    k = guide[word >> _u(20)]
     while np.uint64(word) >= table[k]:
         k += 1
     return np.int64(k)
@@ -23,17 +23,29 @@ def _geometric(word, log_of_miss):
     return np.int64(1 + np.floor(np.log((np.float64(word) + 0.5) * 2.0**-32) / log_of_miss))
 
 
+@inline
+def _next_word(pixel, purpose, draw, key, words, x):
+    """The word of a draw; words (4,W) holds the four of each pixel's counter, moved on every fourth draw."""
+    if draw & 3 == 0:
+        words[0, x], words[1, x], words[2, x], words[3, x] = random_words(pixel + x, 0, purpose, draw >> 2, key)
+    return words[draw & 3, x]
+
+
 @kernel
-def first_renewals(first, stop, purpose, key, pixels, table, guide, due):
-    """Fill due (H,W) int64 with the readout of each pixel's first renewal; tables as in `noise.readout`."""
+def first_renewals(first, stop, purpose, key, pixels, table, guide, words, due):
+    """Fill due (H,W) int64 with the readout of each pixel's first renewal; tables as in `noise.readout`.
+
+    words (H,4,W) uint32 is filled with the words of the first draws.
+    """
     for y in range(first, stop):
+        fill_words(pixels[y], 0, purpose, 0, key, words[y])
         for x in range(due.shape[1]):
-            due[y, x] = _draw(random_words(pixels[y] + x, 0, purpose, 0, key)[0], table, guide)
+            due[y, x] = _draw(words[y, 0, x], table, guide)
 
 
 @kernel
-def add_renewals(first, stop, start, purpose, key, pixels, table, guide, due, draws, packed):
-    """OR a spike into packed (T,H,ceil(W/8)), first readout `start`, at each renewal."""
+def add_renewals(first, stop, start, purpose, key, pixels, table, guide, words, due, draws, packed):
+    """OR a spike into packed (T,H,ceil(W/8)), first readout `start`, at each renewal; words, due and draws move on."""
     end = start + packed.shape[0]
     for y in range(first, stop):
         for x in range(due.shape[1]):
@@ -41,20 +53,21 @@ def add_renewals(first, stop, start, purpose, key, pixels, table, guide, due, dr
             while due[y, x] < end:
                 packed[due[y, x] - start, y, x >> 3] |= bit
                 draws[y, x] += 1
-                due[y, x] += _draw(random_words(pixels[y] + x, 0, purpose, draws[y, x], key)[0], table, guide)
+                due[y, x] += _draw(_next_word(pixels[y], purpose, draws[y, x], key, words[y], x), table, guide)
 
 
 @kernel
-def first_events(first, stop, purpose, key, pixels, log_of_miss, due):
-    """Fill due (H,W) int64 with the readout of each pixel's first event, as likely in every readout."""
+def first_events(first, stop, purpose, key, pixels, log_of_miss, words, due):
+    """Fill due (H,W) int64 with the readout of each pixel's first event, as likely in every readout; words as above."""
     for y in range(first, stop):
+        fill_words(pixels[y], 0, purpose, 0, key, words[y])
         for x in range(due.shape[1]):
-            due[y, x] = _geometric(random_words(pixels[y] + x, 0, purpose, 0, key)[0], log_of_miss) - 1
+            due[y, x] = _geometric(words[y, 0, x], log_of_miss) - 1
 
 
 @kernel
-def apply_events(first, stop, start, purpose, key, pixels, log_of_miss, set_bits, due, draws, packed):
-    """Set or clear the bit of packed (T,H,ceil(W/8)) at each event; due, draws move on."""
+def apply_events(first, stop, start, purpose, key, pixels, log_of_miss, set_bits, words, due, draws, packed):
+    """Set or clear the bit of packed (T,H,ceil(W/8)) at each event; words, due and draws move on."""
     end = start + packed.shape[0]
     for y in range(first, stop):
         for x in range(due.shape[1]):
@@ -66,7 +79,7 @@ def apply_events(first, stop, start, purpose, key, pixels, log_of_miss, set_bits
                 else:
                     packed[t, y, x >> 3] &= ~bit
                 draws[y, x] += 1
-                due[y, x] += _geometric(random_words(pixels[y] + x, 0, purpose, draws[y, x], key)[0], log_of_miss)
+                due[y, x] += _geometric(_next_word(pixels[y], purpose, draws[y, x], key, words[y], x), log_of_miss)
 
 
 @kernel

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.extending import overload
 
-from spikesim.kernels.compile import kernel
+from spikesim.kernels.compile import inline, kernel
 from spikesim.kernels.random import fill_normals, fill_words, random_words
 from spikesim.randomness import COMPARATOR_NOISE, FRAME_NOISE, INTERVAL_NOISE, RESET_NOISE, SHOT_NOISE
 
@@ -99,22 +99,24 @@ def integrate_and_fire(first, stop, light, charge, packed, pixel):
     return suspicious
 
 
-@kernel
+@inline
 def _fire(light, charge, fired, pixel):
     """One row, one readout; whether there may be light outside [0, 1]."""
     per_tick, ticks, v_th, fires_at, reset = pixel
     suspicious = False
     if reset == MODULO:
-        twice = False
+        look = False  # one flag for both: the loop is as fast as its instructions are few
         for x in range(light.size):
-            suspicious |= _outside(light[x])
+            look |= _outside(light[x])
             full = charge[x] + _unit(light[x]) * per_tick * ticks
             spike = full >= fires_at
             fired[x] = np.uint8(255) if spike else np.uint8(0)
-            twice |= full >= v_th + v_th
+            look |= full >= v_th + v_th
             charge[x] = full - (v_th if spike else _f(0))
-        if twice:
+        if look:
             _wrap(charge, fired, v_th)
+            for x in range(light.size):
+                suspicious |= _outside(light[x])
     elif reset == SUBTRACT:
         for x in range(light.size):
             suspicious |= _outside(light[x])
@@ -140,7 +142,7 @@ def _wrap(charge, fired, v_th):
             charge[x] = np.fmod(charge[x], v_th)
 
 
-@kernel
+@inline
 def _pack(eights, packed):
     """Gather a row's bytes of 0 or 255, eight to each number, into bits."""
     for b in range(packed.size):
@@ -198,25 +200,22 @@ def integrate_and_fire_noisily(
                     fill_words(pixels[y], readout >> 2, INTERVAL_NOISE, 0, key, spread)
             suspicious |= _load(light[t, y], drive, pixel)
             if gain.size:
-                drive *= gain[y]
+                _multiply(drive, gain[y])
             if noise.electrons > 0 and not noise.shot_on_dark:
                 _shoot(drive, shot[lane], noise.electrons, pixels[y], readout, key)
             if dark.size:
-                drive += dark[y]
+                _add(drive, dark[y], _f(1))
             if noise.intervals:
                 _lengthen(drive, noise.interval_dead_time, pixel.v_th, spread[lane])
             if noise.dead_time > 0:
-                for x in range(width):
-                    drive[x] = drive[x] * (_f(1) - (noise.dead_time if fired[x] else _f(0)))
+                _rest(drive, fired, noise.dead_time)
             if noise.electrons > 0 and noise.shot_on_dark:
                 _shoot(drive, shot[lane], noise.electrons, pixels[y], readout, key)
             if noise.frame_sigma > 0:
-                for x in range(width):
-                    drive[x] = drive[x] + noise.frame_sigma * frame[lane, x]
+                _add(drive, frame[lane], noise.frame_sigma)
             _fire_noisily(drive, jitter[lane], charge[y], fired, pixel, noise)
             if noise.reset_sigma > 0:
-                for x in range(width):
-                    charge[y, x] = charge[y, x] + (noise.reset_sigma * kick[lane, x] if fired[x] else _f(0))
+                _kick(charge[y], fired, kick[lane], noise.reset_sigma)
             _pack(eights, packed[t, y])
         fired_before[y] = fired[:width]
     return suspicious
@@ -230,6 +229,32 @@ def _load(light, drive, pixel):
         suspicious |= _outside(light[x])
         drive[x] = _unit(light[x]) * pixel.per_tick * pixel.ticks
     return suspicious
+
+
+@kernel
+def _multiply(drive, factor):
+    for x in range(drive.size):
+        drive[x] = drive[x] * factor[x]
+
+
+@kernel
+def _add(drive, term, factor):
+    for x in range(drive.size):
+        drive[x] = drive[x] + factor * term[x]
+
+
+@kernel
+def _rest(drive, fired, dead_time):
+    """Take the dead time out of the drive of pixels that have just fired."""
+    for x in range(drive.size):
+        drive[x] = drive[x] * (_f(1) - (dead_time if fired[x] else _f(0)))
+
+
+@kernel
+def _kick(charge, fired, normals, sigma):
+    """Leave reset noise in pixels that fired."""
+    for x in range(charge.size):
+        charge[x] = charge[x] + (sigma * normals[x] if fired[x] else _f(0))
 
 
 @kernel

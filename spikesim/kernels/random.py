@@ -10,25 +10,26 @@ import numpy as np
 from spikesim.constants import COSINE, LOG, SINE
 from spikesim.kernels.compile import inline, kernel
 
-_f, _i, _u = np.float32, np.int32, np.uint32
+_f, _i, _u, _w = np.float32, np.int32, np.uint32, np.uint64
 _LOG_2 = np.float32(0.6931471805599453)
 
 
 @inline
 def philox4x32(c0, c1, c2, c3, k0, k1):
-    """Ten rounds on a counter of four and a key of two words, all uint32; four words."""
+    """Ten rounds on a counter of four and a key of two words, all uint32; four words.
+
+    Words are held in 64 bits whose upper halves may hold anything: the multiplication that counts reads lower halves
+    only, which vector units have an instruction for.
+    """
+    low, half = _w(0xFFFFFFFF), _w(32)
+    a, b, c, d, key0, key1 = _w(c0), _w(c1), _w(c2), _w(c3), _w(k0), _w(k1)
     for _ in range(10):
-        product0 = np.uint64(0xD2511F53) * np.uint64(c0)
-        product1 = np.uint64(0xCD9E8D57) * np.uint64(c2)
-        c0, c1, c2, c3 = (
-            _u(_u(product1 >> np.uint64(32)) ^ c1 ^ k0),
-            _u(product1),
-            _u(_u(product0 >> np.uint64(32)) ^ c3 ^ k1),
-            _u(product0),
-        )
-        k0 = _u(k0 + _u(0x9E3779B9))
-        k1 = _u(k1 + _u(0xBB67AE85))
-    return c0, c1, c2, c3
+        product0 = _w(0xD2511F53) * (a & low)
+        product1 = _w(0xCD9E8D57) * (c & low)
+        a, b, c, d = (product1 >> half) ^ b ^ key0, product1, (product0 >> half) ^ d ^ key1, product0
+        key0 = key0 + _w(0x9E3779B9)
+        key1 = key1 + _w(0xBB67AE85)
+    return _u(a), _u(b), _u(c), _u(d)
 
 
 @inline
@@ -40,9 +41,15 @@ def random_words(pixel, readout, purpose, draw, key):
 @kernel
 def fill_words(pixel, readout, purpose, draw, key, words):
     """Fill words (4,W) uint32 for the pixels `pixel`, `pixel`+1, ... of a row."""
-    for x in range(words.shape[1]):
-        a, b, c, d = random_words(pixel + x, readout, purpose, draw, key)
-        words[0, x], words[1, x], words[2, x], words[3, x] = a, b, c, d
+    first, readout, stream = _w(_u(pixel)), _u(readout), _u(purpose | draw << 8)
+    k0, k1 = key[0], key[1]  # read once: the compiler cannot know that no word is written over them
+    words0, words1, words2, words3 = words[0], words[1], words[2], words[3]
+    for x in range(words0.size):
+        a, b, c, d = philox4x32(first + _w(x), readout, stream, _u(0), k0, k1)
+        words0[x] = a
+        words1[x] = b
+        words2[x] = c
+        words3[x] = d
 
 
 @kernel
