@@ -3,7 +3,7 @@
 For each camera, size and type of light: pixel-readouts and bytes a second; the ratio to a plain loop of the same
 physics in torch, written as the release of S-SDM has it, and in numpy; and the fraction of the bound, which is the
 time that reading the light and writing the bits takes at the bandwidth of a copy on the same threads. All in one run,
-the least of several times each. Then: what the first call of a fresh process costs once the kernels are cached, and
+the least of several times each. Before: what the first call of a fresh process costs once the kernels are cached, and
 the memory of a stream of 12 million readouts (10 minutes at 20 kHz) that is pushed piece by piece.
 
     python benchmarks/sensor.py [--large]
@@ -164,6 +164,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="store_true", help="also light of 400×1000×1000")
     large = parser.parse_args().large
+    # Before anything large is in memory: a new process starts its count of memory where the old one stands.
+    print(
+        "first call of a fresh process, s: "
+        + ", ".join(f"{n} {run_fresh(FIRST_CALL.format(name=n)):.2f}" for n in CAMERAS)
+    )
+    short, long = (run_fresh(LONG_STREAM.format(chunks=chunks)) for chunks in (30, 2930))
+    print(f"memory of a stream of 0.12 and of 12 million readouts: {short / 1e3:.0f} and {long / 1e3:.0f} MB")
     for shape in (SMALL, LARGE) if large else (SMALL,):
         light = np.random.default_rng(0).random(shape, dtype=np.float32)
         runs = 15 if shape == SMALL else 3
@@ -176,12 +183,6 @@ def main() -> None:
         for name in CAMERAS:
             for typed in ((light * 255).astype(np.uint8), light):
                 print(measure(name, typed, bandwidth, runs), flush=True)
-    print(
-        "first call of a fresh process, s: "
-        + ", ".join(f"{n} {run_fresh(FIRST_CALL.format(name=n)):.2f}" for n in CAMERAS)
-    )
-    short, long = (run_fresh(LONG_STREAM.format(chunks=chunks)) for chunks in (30, 2930))
-    print(f"memory of a stream of 0.12 and of 12 million readouts: {short / 1e3:.0f} and {long / 1e3:.0f} MB")
     print(f"most memory of this run: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB")
 
 
