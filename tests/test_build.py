@@ -637,7 +637,9 @@ def test_no_space_left(tmp_path: Path) -> None:
     script = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20,) * 2); sys.argv[0] = 'spikesim'"
     line = build_command(root, tmp_path / "out")
     line[2] = f"{script}; {line[2]}"
-    done = subprocess.run([*line, "--compression", "none"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*line, "--compression", "none", "--workers", "1"], capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
     (error,) = [text for text in done.stderr.splitlines() if text.startswith("Error: ")]

@@ -406,8 +406,8 @@ def test_a_dry_run_tells_and_writes_nothing(run: Run, frames: Path, tmp_path: Pa
     assert "train/clip" in result.out
     assert "42" in result.out
     assert "120×72" in result.out
-    assert "2 samples in 1 shards, at most 143 kB" in result.err
-    assert "with 3 workers; nothing was built" in result.err
+    assert "2 samples in 1 shard, at most 143 kB" in result.err
+    assert "with 1 worker; nothing was built" in result.err
     assert "skipped train/short" in result.err
     assert not (tmp_path / "out").exists()
 

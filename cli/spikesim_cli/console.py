@@ -77,9 +77,14 @@ def spike_rate(stream: "SpikeStream") -> float:
     return float(np.bitwise_count(stream.packed).sum(dtype=int)) / max(math.prod(stream.shape), 1)
 
 
-def size(count: int) -> str:
+def count(number: int, thing: str) -> str:
+    """A number of things in words."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def size(bytes_: int) -> str:
     """A number of bytes in words."""
-    value = float(count)
+    value = float(bytes_)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
             return f"{value:.3g} {unit}"

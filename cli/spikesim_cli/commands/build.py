@@ -143,12 +143,12 @@ def _build(
 def _estimate(clips: "list[Clip]", out: Path, recipe: "Recipe", workers: int | None, as_json: bool) -> None:
     """What `--dry-run` prints."""
     from spikesim.threads import available_cores
-    from spikesim_cli.console import duration, messages, print_json, print_table, size
+    from spikesim_cli.console import count, duration, messages, print_json, print_table, size
     from spikesim_datasets.planning import plan_build, readouts_of, seconds_per_readout, uncompressed_bytes
 
     plan = plan_build(clips, out, recipe)
     messages.print("measuring the speed on the first clip ...")
-    workers = workers or available_cores()
+    workers = min(workers or available_cores(), len(plan.jobs))
     readouts = sum(readouts_of(job, recipe.plan) for job in plan.jobs)
     seconds = readouts * seconds_per_readout(plan.jobs[0].clip, recipe) / workers
     samples: dict[str, int] = {}
@@ -171,8 +171,8 @@ def _estimate(clips: "list[Clip]", out: Path, recipe: "Recipe", workers: int | N
     print_table(("clip", "frames", "size", "samples"), rows)
     _tell_skipped(plan.skipped)
     messages.print(
-        f"{plan.samples()} samples in {len(plan.jobs)} shards, at most {size(total)} (images shrink when compressed), "
-        f"about {duration(seconds)} with {workers} workers; nothing was built"
+        f"{count(plan.samples(), 'sample')} in {count(len(plan.jobs), 'shard')}, at most {size(total)} (images shrink "
+        f"when compressed), about {duration(seconds)} with {count(workers, 'worker')}; nothing was built"
     )
 
 
