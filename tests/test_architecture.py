@@ -23,7 +23,7 @@ HOMES = {
 AT_HEAD = {
     "spikesim": {"spikesim", "numpy", "numba"},
     "spikesim_datasets": {
-        "spikesim", "spikesim_datasets", "numpy", "numba", "cv2", "imageio", "av", "PIL", "h5py", "hdf5plugin",
+        "spikesim", "spikesim_datasets", "numpy", "numba", "cv2", "av", "PIL", "h5py", "hdf5plugin",
     },
     "ssdm_models": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "torch"},
     "spikesim_cli": {"spikesim_cli", "spikesim.errors", "click", "rich"},

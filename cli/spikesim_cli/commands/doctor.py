@@ -52,7 +52,7 @@ def _python() -> str:
 
 
 def _packages() -> str:
-    return ", ".join(f"{package} {version(package)}" for package in ("numpy", "numba", "h5py", "imageio", "av"))
+    return ", ".join(f"{package} {version(package)}" for package in ("numpy", "numba", "h5py", "pillow", "av"))
 
 
 def _machine() -> str:
