@@ -1,12 +1,26 @@
 """TFP and TFI, at one moment and as films: equal to the plain reference at every centre."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 
-from spikesim import SpikeCamera, SpikeStream, reference, simulate, tfi, tfi_film, tfp, tfp_film, thread_limit
+from spikesim import (
+    SpikeCamera,
+    SpikeStream,
+    read_spikes,
+    reference,
+    simulate,
+    tfi,
+    tfi_film,
+    tfp,
+    tfp_film,
+    thread_limit,
+)
 from spikesim.errors import InvalidValueError
 
 
@@ -180,3 +194,15 @@ def test_only_an_array_that_fits_is_filled(stream: SpikeStream, out: np.ndarray,
     for film in (lambda: tfi_film(stream, out=out), lambda: tfp_film(stream, 1, out=out)):
         with pytest.raises(InvalidValueError, match=problem):
             film()
+
+
+@pytest.mark.footage
+def test_pictures_of_a_published_stream_match_the_image_beside_it(shared: Path) -> None:
+    """One TFI alone knows rates to 1/2, 1/3, 1/4 ... only; the mean of a few readouts' shows the image."""
+    stream = read_spikes(shared / "data" / "reds_250x400.dat", 250, 400)
+    with Image.open(shared / "data" / "reds_250x400.png") as picture:
+        image = np.asarray(picture.convert("L"), float)
+    middle = len(stream) // 2
+    for seen in (tfp(stream, middle, 41), tfi_film(stream, middle - 10, middle + 11).mean(axis=0)):
+        assert np.corrcoef(seen.ravel(), image.ravel())[0, 1] > 0.95
+        assert np.corrcoef(seen[::-1].ravel(), image.ravel())[0, 1] < 0.95  # not upside down
