@@ -58,9 +58,10 @@ class Sensing:
         self._events = _events(camera, charge.shape, self._pixels, key)
         alive = self._pattern.alive
         self._alive = np.packbits(alive, axis=1, bitorder="little") if alive.size and not alive.all() else None
-        diffusion = camera.term(DiffusionNoise)
-        self._amplitude = 0.0 if diffusion is None else diffusion.amplitude
-        self._step_table = poisson_table(1.0 if diffusion is None else diffusion.interval)
+        if camera.resets_in_ticks:
+            diffusion = camera.term(DiffusionNoise) or DiffusionNoise(amplitude=0.0)
+            table = poisson_table(diffusion.interval)
+            self._steps = diffusion.amplitude, table, guide_of(table)
 
     def state(self) -> tuple[np.ndarray, np.ndarray]:
         """A copy of what `fire` changes, to come back to."""
@@ -84,8 +85,8 @@ class Sensing:
         """
         if self.camera.resets_in_ticks:
             suspicious = sub_ticks.integrate_sub_ticks(
-                first, stop, start, light, self.charge, packed, self._pixel, self._amplitude, self._step_table,
-                guide_of(self._step_table), self._pixels, self._key,
+                first, stop, start, light, self.charge, packed, self._pixel, *self._steps,
+                self._pixels, self._key,
             )  # fmt: skip
         elif self._noisy:
             suspicious = integration.integrate_and_fire_noisily(

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,7 +180,7 @@ def _run(
         for job in jobs:
             yield job, make_shard(job, out, recipe, record)
         return
-    with worker_processes(workers) if executor is None else _borrowed(executor) as pool:
+    with worker_processes(workers) if executor is None else nullcontext(executor) as pool:
         futures: dict[Future[ShardEntry], Job] = uninterrupted(
             lambda: {pool.submit(_make_shard_alone, job, out, recipe, record): job for job in jobs}
         )
@@ -200,11 +200,6 @@ def _run(
 def _make_shard_alone(job: Job, out: Path, recipe: Recipe, record: dict[str, Any]) -> ShardEntry:
     with thread_limit(1):  # the other cores have work of their own
         return make_shard(job, out, recipe, record)
-
-
-@contextmanager
-def _borrowed(executor: Executor) -> Iterator[Executor]:
-    yield executor
 
 
 def _remove_leftovers(folders: set[Path]) -> None:
