@@ -72,9 +72,10 @@ def _dark(term: DarkCurrent, normal: np.ndarray, pixels: np.ndarray, key: np.nda
     if term.distribution == "normal":
         return np.maximum(np.float32(0), np.float32(term.median) * (1 + np.float32(term.sigma) * normal))
     hot = _uniforms(normal.shape, DARK_CURRENT, 1, pixels, key) < term.hot_fraction
-    log_uniform = _uniforms(normal.shape, DARK_CURRENT, 2, pixels, key).astype(np.float64)
-    factor = np.where(hot, _HOT_FROM * (_HOT_TO / _HOT_FROM) ** log_uniform, 1.0)
-    return (term.median * np.exp(term.sigma * normal.astype(np.float64)) * factor).astype(np.float32)
+    dark = term.median * np.exp(term.sigma * normal.astype(np.float64))
+    log_uniform = _uniforms(normal.shape, DARK_CURRENT, 2, pixels, key)[hot].astype(np.float64)
+    dark[hot] *= _HOT_FROM * (_HOT_TO / _HOT_FROM) ** log_uniform
+    return dark.astype(np.float32)
 
 
 def _shading(loss: float, shape: tuple[int, int], crop: Crop) -> np.ndarray:

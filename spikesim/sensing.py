@@ -1,5 +1,6 @@
 """A camera's kernels set up for one stream: parameters, maps, and the state that passes between readouts."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ class Sensing:
         self._pattern = pattern
         self._noise = _noise_on_charge(camera)
         self._noisy = self._noise is not None or bool(self._pattern.gain.size or self._pattern.dark.size)
-        self._fired_before = np.zeros(charge.shape if self._noisy else (0, 0), np.uint8)
+        self._fired_before = np.zeros((charge.shape[0], -(-charge.shape[1] // 8)), np.uint8)
         self._events = _events(camera, charge.shape, self._pixels, key)
         alive = self._pattern.alive
         self._alive = np.packbits(alive, axis=1, bitorder="little") if alive.size and not alive.all() else None
@@ -96,6 +97,11 @@ class Sensing:
         else:
             suspicious = integration.integrate_and_fire(first, stop, light, self.charge, packed, self._pixel)
         return bool(suspicious)
+
+    @property
+    def alters_bits(self) -> bool:
+        """Whether `read_out` does anything."""
+        return bool(self._events) or self._alive is not None
 
     def read_out(self, first: int, stop: int, start: int, packed: np.ndarray) -> None:
         """What happens to the spikes of rows first..stop−1 on their way out: bits that are wrong, dead pixels.
@@ -171,8 +177,13 @@ def _events(camera: SpikeCamera, shape: tuple[int, ...], pixels: np.ndarray, key
             head = (purpose, key, pixels)
             events.append(_Events(shape, bits.first_events, bits.apply_events, head, law, (*law, sets)))
     if (term := camera.term(InherentSpikes)) is not None:
-        interval, first = renewal_tables(term)
         head = (INHERENT_SPIKES, key, pixels)
-        laws = ((first, guide_of(first)), (interval, guide_of(interval)))
-        events.append(_Events(shape, bits.first_renewals, bits.add_renewals, head, *laws))
+        events.append(_Events(shape, bits.first_renewals, bits.add_renewals, head, *_renewal_laws(term)))
     return events
+
+
+@cache
+def _renewal_laws(term: InherentSpikes) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """The law of the first event and that of the next ones: a distribution and its guide."""
+    interval, first = renewal_tables(term)
+    return (first, guide_of(first)), (interval, guide_of(interval))

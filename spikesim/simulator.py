@@ -217,7 +217,8 @@ def push_together(simulators: Sequence[Simulator], light: np.ndarray) -> list[Sp
             f"light must be finite and in [0, 1], got values from {np.min(light)} to {np.max(light)}; scale it (uint8 "
             "arrays are taken as value/255), or give clip=True"
         )
-    run_on_rows(read_out, height, readouts * width * len(simulators))
+    if any(simulator._sensing.alters_bits for simulator in simulators):
+        run_on_rows(read_out, height, readouts * width * len(simulators))
     for simulator in simulators:
         simulator._readout += readouts
     return [SpikeStream(packed, width, simulator.camera) for packed, simulator in zip(outputs, simulators, strict=True)]

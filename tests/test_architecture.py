@@ -21,7 +21,7 @@ HOMES = {
 }
 # Imports at the head of a module, and imports inside functions, that each package may have beside the standard library.
 AT_HEAD = {
-    "spikesim": {"spikesim", "numpy", "numba"},
+    "spikesim": {"spikesim", "numpy", "numba", "llvmlite"},
     "spikesim_datasets": {
         "spikesim", "spikesim_datasets", "numpy", "numba", "cv2", "av", "PIL", "h5py", "hdf5plugin",
     },

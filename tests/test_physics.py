@@ -359,7 +359,7 @@ class TestReadout:
 
         def normals(readout: int = 0, purpose: int = SHOT_NOISE, draw: int = 0, seed: int = 0) -> np.ndarray:
             values = np.empty((4, 200_000), np.float32)
-            fill_normals(0, readout, purpose, draw, make_key(seed, ""), np.empty(values.shape, np.uint32), values)
+            fill_normals(0, readout, purpose, draw, make_key(seed, ""), values)
             return values
 
         first = normals()

@@ -3,6 +3,7 @@
 import numpy as np
 
 from spikesim.kernels.compile import inline, kernel
+from spikesim.kernels.lanes import prefetch
 from spikesim.kernels.random import fill_words, random_words
 
 _u = np.uint32
@@ -23,14 +24,6 @@ def _geometric(word, log_of_miss):
     return np.int64(1 + np.floor(np.log((np.float64(word) + 0.5) * 2.0**-32) / log_of_miss))
 
 
-@inline
-def _next_word(pixel, purpose, draw, key, words, x):
-    """The word of a draw; words (4,W) holds the four of each pixel's counter, moved on every fourth draw."""
-    if draw & 3 == 0:
-        words[0, x], words[1, x], words[2, x], words[3, x] = random_words(pixel + x, 0, purpose, draw >> 2, key)
-    return words[draw & 3, x]
-
-
 @kernel
 def first_renewals(first, stop, purpose, key, pixels, table, guide, words, due):
     """Fill due (H,W) int64 with the readout of each pixel's first renewal; tables as in `noise.readout`.
@@ -47,13 +40,21 @@ def first_renewals(first, stop, purpose, key, pixels, table, guide, words, due):
 def add_renewals(first, stop, start, purpose, key, pixels, table, guide, words, due, draws, packed):
     """OR a spike into packed (T,H,ceil(W/8)), first readout `start`, at each renewal; words, due and draws move on."""
     end = start + packed.shape[0]
+    places = np.empty(due.shape[1], np.int64)
     for y in range(first, stop):
-        for x in range(due.shape[1]):
-            bit = np.uint8(1 << (x & 7))
-            while due[y, x] < end:
-                packed[due[y, x] - start, y, x >> 3] |= bit
+        number = _find_due(due, y, end, start, packed, places)
+        while number > 0:
+            later = 0
+            for i in range(number):
+                x = places[i]
+                packed[due[y, x] - start, y, x >> 3] |= np.uint8(1 << (x & 7))
                 draws[y, x] += 1
-                due[y, x] += _draw(_next_word(pixels[y], purpose, draws[y, x], key, words[y], x), table, guide)
+                if draws[y, x] & 3 == 0:
+                    _refill(words, y, x, pixels[y] + x, purpose, draws[y, x] >> 2, key)
+                due[y, x] += _draw(words[y, draws[y, x] & 3, x], table, guide)
+                places[later] = x
+                later += due[y, x] < end
+            number = later
 
 
 @kernel
@@ -69,17 +70,49 @@ def first_events(first, stop, purpose, key, pixels, log_of_miss, words, due):
 def apply_events(first, stop, start, purpose, key, pixels, log_of_miss, set_bits, words, due, draws, packed):
     """Set or clear the bit of packed (T,H,ceil(W/8)) at each event; words, due and draws move on."""
     end = start + packed.shape[0]
+    places = np.empty(due.shape[1], np.int64)
     for y in range(first, stop):
-        for x in range(due.shape[1]):
-            bit = np.uint8(1 << (x & 7))
-            while due[y, x] < end:
-                t = due[y, x] - start
+        number = _find_due(due, y, end, start, packed, places)
+        while number > 0:
+            later = 0
+            for i in range(number):
+                x = places[i]
+                t, bit = due[y, x] - start, np.uint8(1 << (x & 7))
                 if set_bits:
                     packed[t, y, x >> 3] |= bit
                 else:
                     packed[t, y, x >> 3] &= ~bit
                 draws[y, x] += 1
-                due[y, x] += _geometric(_next_word(pixels[y], purpose, draws[y, x], key, words[y], x), log_of_miss)
+                if draws[y, x] & 3 == 0:
+                    _refill(words, y, x, pixels[y] + x, purpose, draws[y, x] >> 2, key)
+                due[y, x] += _geometric(words[y, draws[y, x] & 3, x], log_of_miss)
+                places[later] = x
+                later += due[y, x] < end
+            number = later
+
+
+@kernel
+def _find_due(due, y, end, start, packed, places):
+    """Write the places of row y that are due before `end`, in order, and ask for the bytes they will change.
+
+    A list is walked without a branch for each pixel, which no processor could foretell.
+
+    Returns:
+        Their number.
+    """
+    number = 0
+    for x in range(due.shape[1]):
+        places[number] = x
+        number += due[y, x] < end
+    for x in places[:number]:
+        prefetch(packed, (due[y, x] - start, y, x >> 3))
+    return number
+
+
+@kernel
+def _refill(words, y, x, pixel, purpose, draw, key):
+    """The next four words of a pixel."""
+    words[y, 0, x], words[y, 1, x], words[y, 2, x], words[y, 3, x] = random_words(pixel, 0, purpose, draw, key)
 
 
 @kernel

@@ -3,22 +3,46 @@
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
 from numba.extending import overload
 
 from spikesim.kernels.compile import inline, kernel
-from spikesim.kernels.random import fill_normals, fill_words, random_words
+from spikesim.kernels.lanes import (
+    FLOAT,
+    LANES,
+    Lanes,
+    bits_of,
+    bytes_to_float,
+    choose,
+    float_lanes,
+    floor,
+    int_to_float,
+    load,
+    load_bits,
+    mask_of,
+    prefetch,
+    rarely_any,
+    remainder,
+    square_root,
+    store,
+    store_bits,
+    store_four,
+    view_word,
+    word_to_int,
+)
+from spikesim.kernels.random import lanes_of_normals, lanes_of_words, random_words
 from spikesim.randomness import COMPARATOR_NOISE, FRAME_NOISE, INTERVAL_NOISE, RESET_NOISE, SHOT_NOISE
 
 MODULO, SUBTRACT, ZERO = 0, 1, 2
 
-_ROWS = 32  # that go through all readouts together
+# A block of rows goes through all readouts before the next one, so that its charge stays in the cache while light is
+# read in long stretches; four readouts of sixteen pixels go together, and their charge stays in a register. Light is
+# asked for some pixels before its turn, because four streams of it are too many for the processor to foresee.
+_ROWS, _TOGETHER, _AHEAD = 32, 4, 256
 
 _f = np.float32
-
-# Eight bytes of all or no bits: masked and multiplied, their bits gather in the top byte, the first one lowest.
-_ONES = np.uint64(0x0101010101010101)
-_GATHER = np.uint64(0x0102040810204080)
-_TOP_BYTE = np.uint64(56)
+_NONE = np.uint16(0)
+_FEW = np.float32(30)  # electrons, below which a Poisson number is drawn exactly
 
 # 1/255 in two parts, of which the first has so few digits that its product with a byte is exact: the sum of both
 # products is value/255 correctly rounded, for every byte, without a division.
@@ -53,100 +77,107 @@ class Noise(NamedTuple):
     interval_dead_time: np.float32
 
 
-def _unit(value):
-    """Light as float32 in [0, 1]: float32 as it is, uint8 as value/255."""
+def unit(light):
+    """Light, a number or lanes, as float32 in [0, 1]: float32 as it is, uint8 as value/255."""
 
 
-@overload(_unit, inline="always")
-def _unit_of(value):
-    if getattr(value, "bitwidth", 0) == 8:
-        return lambda value: _f(value) * _HIGH + _f(value) * _LOW
-    return lambda value: value
+@overload(unit, inline="always")
+def _unit_of(light):
+    if light == types.uint8:
+        return lambda light: _f(light) * _HIGH + _f(light) * _LOW
+    if light == Lanes(types.uint8):
+        return lambda light: bytes_to_float(light) * _HIGH + bytes_to_float(light) * _LOW
+    return lambda light: light
 
 
-def _outside(value):
-    """Whether light may be outside [0, 1], by its bits: those of a float32 in [0, 1] are at most those of 1.
+def outside(light):
+    """Whether light, a number or lanes, may be outside [0, 1], by its bits: in [0, 1] they are at most those of 1.
 
     Quick, and wrong for −0 alone, which the caller looks at again.
     """
 
 
-@overload(_outside, inline="always")
-def _outside_of(value):
-    if getattr(value, "bitwidth", 0) == 8:
-        return lambda value: False
-    return lambda value: np.float32(value).view(np.uint32) > np.uint32(0x3F800000)
+@overload(outside, inline="always")
+def _outside_of(light):
+    if light == types.float32:
+        return lambda light: np.float32(light).view(np.uint32) > np.uint32(0x3F800000)
+    if light == FLOAT:
+        return lambda light: view_word(light) > np.uint32(0x3F800000)
+    if light == Lanes(types.uint8):
+        return lambda light: mask_of(_NONE)
+    return lambda light: False
 
 
 @kernel
 def integrate_and_fire(first, stop, light, charge, packed, pixel):
     """Integrate light (T,H,W) into charge (H,W, changed in place), write bits to packed (T,H,ceil(W/8)); no noise.
 
-    A block of rows goes through all readouts before the next one, so that its charge stays in the cache while light is
-    read in long stretches.
-
     Returns:
         Whether there may be light outside [0, 1].
     """
-    fired = np.zeros(packed.shape[2] * 8, np.uint8)
-    eights = fired.view(np.uint64)
-    suspicious = False
+    readouts, _, width = light.shape
+    whole = width - width % LANES
+    suspicious = mask_of(_NONE)
     for block in range(first, stop, _ROWS):
-        for t in range(light.shape[0]):
+        for begin in range(0, readouts, _TOGETHER):
+            end = min(begin + _TOGETHER, readouts)
             for y in range(block, min(block + _ROWS, stop)):
-                suspicious |= _fire(light[t, y], charge[y], fired, pixel)
-                _pack(eights, packed[t, y])
-    return suspicious
-
-
-@inline
-def _fire(light, charge, fired, pixel):
-    """One row, one readout; whether there may be light outside [0, 1]."""
-    per_tick, ticks, v_th, fires_at, reset = pixel
-    suspicious = False
-    if reset == MODULO:
-        look = False  # one flag for both: the loop is as fast as its instructions are few
-        for x in range(light.size):
-            look |= _outside(light[x])
-            full = charge[x] + _unit(light[x]) * per_tick * ticks
-            spike = full >= fires_at
-            fired[x] = np.uint8(255) if spike else np.uint8(0)
-            look |= full >= v_th + v_th
-            charge[x] = full - (v_th if spike else _f(0))
-        if look:
-            _wrap(charge, fired, v_th)
-            for x in range(light.size):
-                suspicious |= _outside(light[x])
-    elif reset == SUBTRACT:
-        for x in range(light.size):
-            suspicious |= _outside(light[x])
-            full = charge[x] + _unit(light[x]) * per_tick * ticks
-            spike = full >= fires_at
-            fired[x] = np.uint8(255) if spike else np.uint8(0)
-            charge[x] = full - (v_th if spike else _f(0))
-    else:
-        for x in range(light.size):
-            suspicious |= _outside(light[x])
-            full = charge[x] + _unit(light[x]) * per_tick * ticks
-            spike = full >= fires_at
-            fired[x] = np.uint8(255) if spike else np.uint8(0)
-            charge[x] = _f(0) if spike else full
-    return suspicious
+                for x in range(0, whole, LANES):
+                    before = after = most = load(charge, (y, x), LANES)
+                    for t in range(begin, end):
+                        prefetch(light, (t, y, x + _AHEAD))
+                        intensity = load(light, (t, y, x), LANES)
+                        suspicious = suspicious | outside(intensity)
+                        after, spike = _fire(after + _drive(intensity, pixel), pixel.fires_at, pixel.v_th, pixel)
+                        most = choose(after > most, after, most)
+                        store_bits(packed, (t, y, x >> 3), LANES, spike)
+                    store(charge, (y, x), LANES, after)
+                    if pixel.reset == MODULO and rarely_any(most >= pixel.v_th):
+                        store(charge, (y, x), LANES, before)
+                        _integrate_with_care(y, x, LANES, begin, end, light, charge, packed, pixel)
+                if whole < width and _integrate_with_care(
+                    y, whole, width - whole, begin, end, light, charge, packed, pixel
+                ):
+                    suspicious = mask_of(np.uint16(1))
+    return bits_of(suspicious) != 0
 
 
 @kernel
-def _wrap(charge, fired, v_th):
-    """Take all further whole thresholds from pixels that crossed more than once; exact, as fmod of all would be."""
-    for x in range(charge.size):
-        if fired[x] and charge[x] >= v_th:
-            charge[x] = np.fmod(charge[x], v_th)
+def _integrate_with_care(y, x, count, begin, end, light, charge, packed, pixel):
+    """Some readouts of `count` pixels, any of which may cross the threshold more than once in a readout."""
+    suspicious = mask_of(_NONE)
+    full = load(charge, (y, x), count)
+    for t in range(begin, end):
+        intensity = load(light, (t, y, x), count)
+        suspicious = suspicious | outside(intensity)
+        full, spike = _fire(full + _drive(intensity, pixel), pixel.fires_at, pixel.v_th, pixel)
+        again = spike & (full >= pixel.v_th)
+        if pixel.reset == MODULO and rarely_any(again):
+            full = choose(again, remainder(full, pixel.v_th), full)
+        store_bits(packed, (t, y, x >> 3), count, spike)
+    store(charge, (y, x), count, full)
+    return bits_of(suspicious) != 0
 
 
 @inline
-def _pack(eights, packed):
-    """Gather a row's bytes of 0 or 255, eight to each number, into bits."""
-    for b in range(packed.size):
-        packed[b] = np.uint8(((eights[b] & _ONES) * _GATHER) >> _TOP_BYTE)
+def _drive(intensity, pixel):
+    """The charge that light adds in a readout."""
+    drive = unit(intensity) * pixel.per_tick
+    return drive * pixel.ticks if pixel.ticks != 1 else drive
+
+
+@inline
+def _fire(full, fires_at, taken, pixel):
+    """Compare the charge of sixteen pixels with the threshold, and reset those that fire; once, also where modulo would
+    take more than one threshold.
+
+    Returns:
+        The charge that is left; the pixels that fire.
+    """
+    spike = full >= fires_at
+    if pixel.reset == ZERO:
+        return choose(spike, _f(0), full), spike
+    return full - choose(spike, taken, _f(0)), spike
 
 
 @kernel
@@ -160,7 +191,7 @@ def integrate_and_fire_noisily(
         start: Number of the first readout.
         light: (T,H,W).
         charge: (H,W) float32, changed in place.
-        fired_before: (H,W) uint8, whether a pixel fired in the readout before `start`; changed in place.
+        fired_before: (H,ceil(W/8)) uint8, packed bits of the readout before `start`; changed in place.
         packed: (T,H,ceil(W/8)) uint8, filled.
         pixel, noise: Parameters.
         gain: (H,W) float32 factor of light, or (0,0).
@@ -171,114 +202,102 @@ def integrate_and_fire_noisily(
     Returns:
         Whether there may be light outside [0, 1].
     """
-    suspicious = False
-    width = light.shape[2]
-    fired = np.zeros(packed.shape[2] * 8, np.uint8)
-    eights = fired.view(np.uint64)
-    drive = np.empty(width, np.float32)
-    words = np.empty((4, width), np.uint32)
-    shot = np.empty((4, width), np.float32)
-    frame = np.empty((4, width), np.float32)
-    jitter = np.zeros((4, width), np.float32)
-    kick = np.empty((4, width), np.float32)
-    spread = np.empty((4, width), np.uint32)
+    readouts, _, width = light.shape
+    suspicious = mask_of(_NONE)
+    # Sixteen numbers for each of four readouts, which share the four words of a counter.
+    shot, frame, kick = np.empty(4 * LANES, _f), np.empty(4 * LANES, _f), np.empty(4 * LANES, _f)
+    jitter, spread = np.zeros(4 * LANES, _f), np.zeros(4 * LANES, np.uint32)
+    means, numbers = np.empty(LANES, _f), np.empty(LANES, _f)
     for y in range(first, stop):
-        fired[:width] = fired_before[y]
-        for t in range(light.shape[0]):
-            readout = start + t
-            lane = readout & 3
-            if t == 0 or lane == 0:  # four readouts share the four words of a counter
+        end = 0
+        while end < readouts:
+            begin, end = end, min(readouts, end + 4 - (start + end & 3))
+            counter = start + begin >> 2
+            for x in range(0, width, LANES):
+                count = min(LANES, width - x)
+                number = pixels[y] + x
                 if noise.electrons > 0:
-                    fill_normals(pixels[y], readout >> 2, SHOT_NOISE, 0, key, words, shot)
+                    store_four(shot, lanes_of_normals(number, counter, SHOT_NOISE, 0, key))
                 if noise.frame_sigma > 0:
-                    fill_normals(pixels[y], readout >> 2, FRAME_NOISE, 0, key, words, frame)
+                    store_four(frame, lanes_of_normals(number, counter, FRAME_NOISE, 0, key))
                 if noise.comparator_sigma > 0:
-                    fill_normals(pixels[y], readout >> 2, COMPARATOR_NOISE, 0, key, words, jitter)
+                    store_four(jitter, lanes_of_normals(number, counter, COMPARATOR_NOISE, 0, key))
                 if noise.reset_sigma > 0:
-                    fill_normals(pixels[y], readout >> 2, RESET_NOISE, 0, key, words, kick)
+                    store_four(kick, lanes_of_normals(number, counter, RESET_NOISE, 0, key))
                 if noise.intervals:
-                    fill_words(pixels[y], readout >> 2, INTERVAL_NOISE, 0, key, spread)
-            suspicious |= _load(light[t, y], drive, pixel)
-            if gain.size:
-                _multiply(drive, gain[y])
-            if noise.electrons > 0 and not noise.shot_on_dark:
-                _shoot(drive, shot[lane], noise.electrons, pixels[y], readout, key)
-            if dark.size:
-                _add(drive, dark[y], _f(1))
-            if noise.intervals:
-                _lengthen(drive, noise.interval_dead_time, pixel.v_th, spread[lane])
-            if noise.dead_time > 0:
-                _rest(drive, fired, noise.dead_time)
-            if noise.electrons > 0 and noise.shot_on_dark:
-                _shoot(drive, shot[lane], noise.electrons, pixels[y], readout, key)
-            if noise.frame_sigma > 0:
-                _add(drive, frame[lane], noise.frame_sigma)
-            _fire_noisily(drive, jitter[lane], charge[y], fired, pixel, noise)
-            if noise.reset_sigma > 0:
-                _kick(charge[y], fired, kick[lane], noise.reset_sigma)
-            _pack(eights, packed[t, y])
-        fired_before[y] = fired[:width]
-    return suspicious
+                    store_four(spread, lanes_of_words(number, counter, INTERVAL_NOISE, 0, key))
+                if begin > 0:
+                    spike = load_bits(packed, (begin - 1, y, x >> 3), count)
+                else:
+                    spike = load_bits(fired_before, (y, x >> 3), count)
+                full = load(charge, (y, x), count)
+                factor = load(gain, (y, x), count) if gain.size else float_lanes(_f(1))
+                leak = load(dark, (y, x), count) if dark.size else float_lanes(_f(0))
+                for t in range(begin, end):
+                    lane = (start + t & 3) * LANES
+                    prefetch(light, (t + 4, y, x))
+                    intensity = load(light, (t, y, x), count)
+                    suspicious = suspicious | outside(intensity)
+                    drive = _drive(intensity, pixel) * factor
+                    if noise.shot_on_dark:
+                        drive = _with_dark(drive, leak, spike, load(spread, (lane,), LANES), pixel, noise)
+                    if noise.electrons > 0:
+                        mean = drive * noise.electrons
+                        electrons = _many_electrons(mean, load(shot, (lane,), LANES))
+                        if rarely_any((mean > _f(0)) & (mean < _FEW)):
+                            store(means, (0,), LANES, mean)
+                            store(numbers, (0,), LANES, electrons)
+                            _count_few(means, numbers, number, start + t, key)
+                            electrons = load(numbers, (0,), LANES)
+                        drive = electrons * (_f(1) / noise.electrons)
+                    if not noise.shot_on_dark:
+                        drive = _with_dark(drive, leak, spike, load(spread, (lane,), LANES), pixel, noise)
+                    if noise.frame_sigma > 0:
+                        drive = drive + load(frame, (lane,), LANES) * noise.frame_sigma
+                    earlier = load(jitter, (lane,), LANES) * noise.comparator_sigma
+                    taken = pixel.v_th - earlier * _f(noise.comparator_in_reset)
+                    full, spike = _fire(full + drive, pixel.fires_at - earlier, taken, pixel)
+                    again = spike & (full >= pixel.v_th)
+                    if pixel.reset == MODULO and rarely_any(again):
+                        full = choose(again, remainder(full, pixel.v_th), full)
+                    if noise.reset_sigma > 0:
+                        full = full + choose(spike, load(kick, (lane,), LANES) * noise.reset_sigma, _f(0))
+                    store_bits(packed, (t, y, x >> 3), count, spike)
+                store(charge, (y, x), count, full)
+        if readouts > 0:
+            fired_before[y] = packed[readouts - 1, y]
+    return bits_of(suspicious) != 0
+
+
+@inline
+def _with_dark(drive, leak, fired, words, pixel, noise):
+    """What light adds, with dark current, lengthened intervals, and dead time after a spike."""
+    drive = drive + leak
+    if noise.intervals:
+        # Longer by a dead time and U(0, 1). No drive is an endless interval, and stays none.
+        u = int_to_float(word_to_int(words >> 8)) * _f(2.0**-24)
+        drive = pixel.v_th / (pixel.v_th / drive + noise.interval_dead_time + u)
+    return drive * (_f(1) - choose(fired, noise.dead_time, _f(0)))
+
+
+@inline
+def _many_electrons(mean, z):
+    """A Poisson number made of a normal one, z: the expansion of its quantile to second order."""
+    number = floor(mean + square_root(mean) * z + (z * z - _f(1)) * _f(1 / 6) + _f(0.5))
+    return choose((number > _f(0)) & (mean > _f(0)), number, _f(0))
 
 
 @kernel
-def _load(light, drive, pixel):
-    """The drive of a row; whether there may be light outside [0, 1]."""
-    suspicious = False
-    for x in range(light.size):
-        suspicious |= _outside(light[x])
-        drive[x] = _unit(light[x]) * pixel.per_tick * pixel.ticks
-    return suspicious
-
-
-@kernel
-def _multiply(drive, factor):
-    for x in range(drive.size):
-        drive[x] = drive[x] * factor[x]
-
-
-@kernel
-def _add(drive, term, factor):
-    for x in range(drive.size):
-        drive[x] = drive[x] + factor * term[x]
-
-
-@kernel
-def _rest(drive, fired, dead_time):
-    """Take the dead time out of the drive of pixels that have just fired."""
-    for x in range(drive.size):
-        drive[x] = drive[x] * (_f(1) - (dead_time if fired[x] else _f(0)))
-
-
-@kernel
-def _kick(charge, fired, normals, sigma):
-    """Leave reset noise in pixels that fired."""
-    for x in range(charge.size):
-        charge[x] = charge[x] + (sigma * normals[x] if fired[x] else _f(0))
-
-
-@kernel
-def _shoot(drive, normals, electrons, pixel, readout, key):
-    """Replace the drive of a row by a Poisson number of electrons of that mean."""
-    per_electron = _f(1) / electrons
-    few = False
-    for x in range(drive.size):
-        mean = drive[x] * electrons
-        z = normals[x]
-        # The normal expansion of a Poisson number, to second order.
-        number = np.floor(mean + np.sqrt(mean) * z + (z * z - _f(1)) * _f(1 / 6) + _f(0.5))
-        few_here = mean < _f(30)
-        few |= few_here
-        drive[x] = -mean if few_here else (number if number > 0 else _f(0)) * per_electron
-    if few:
-        for x in range(drive.size):
-            if drive[x] <= 0:
-                drive[x] = poisson(np.float64(-drive[x]), pixel + x, readout, key) * per_electron
+def _count_few(means, numbers, pixel, readout, key):
+    """Replace the numbers (16,) of means (16,) below 30, for which the expansion is too coarse."""
+    for i in range(LANES):
+        if 0 < means[i] < _FEW:
+            numbers[i] = poisson(np.float64(means[i]), pixel + i, readout, key)
 
 
 @kernel
 def poisson(mean, pixel, readout, key):
-    """A Poisson number of a mean below 30, exactly: the inverse of its distribution at a 53-bit uniform; float32."""
+    """A Poisson number of a small mean, exactly: the inverse of its distribution at a 53-bit uniform; float32."""
     if mean == 0:
         return _f(0)
     words = random_words(pixel, readout, SHOT_NOISE, 1, key)
@@ -291,29 +310,3 @@ def poisson(mean, pixel, readout, key):
         probability *= mean / number
         below += probability
     return _f(number)
-
-
-@kernel
-def _lengthen(drive, dead_time, v_th, words):
-    """Lengthen the interval that the drive of a row stands for by a dead time and U(0, 1)."""
-    for x in range(drive.size):
-        u = _f(np.int32(words[x] >> np.uint32(8))) * _f(2.0**-24)
-        drive[x] = v_th / (v_th / drive[x] + dead_time + u)  # no drive is an endless interval, and stays none
-
-
-@kernel
-def _fire_noisily(drive, jitter, charge, fired, pixel, noise):
-    """One row, one readout, from its drive."""
-    _, _, v_th, fires_at, reset = pixel
-    wrap = False
-    for x in range(drive.size):
-        earlier = noise.comparator_sigma * jitter[x]
-        full = charge[x] + drive[x]
-        spike = full >= fires_at - earlier
-        fired[x] = np.uint8(255) if spike else np.uint8(0)
-        left = full - (v_th - (earlier if noise.comparator_in_reset else _f(0)))
-        left = _f(0) if reset == ZERO else left
-        wrap |= spike & (left >= v_th)
-        charge[x] = left if spike else full
-    if wrap and reset == MODULO:
-        _wrap(charge, fired, v_th)

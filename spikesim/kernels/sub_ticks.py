@@ -4,7 +4,7 @@ import numpy as np
 
 from spikesim.kernels.bits import _draw
 from spikesim.kernels.compile import inline, kernel
-from spikesim.kernels.integration import _outside, _pack, _unit
+from spikesim.kernels.integration import outside, unit
 from spikesim.kernels.random import random_words
 from spikesim.randomness import DIFFUSION_NOISE
 
@@ -26,13 +26,12 @@ def integrate_sub_ticks(first, stop, start, light, charge, packed, pixel, amplit
     suspicious = False
     ticks = np.int64(pixel.ticks)
     v_th = np.float64(pixel.v_th)
-    fired = np.zeros(packed.shape[2] * 8, np.uint8)
-    eights = fired.view(np.uint64)
     for y in range(first, stop):
         for t in range(light.shape[0]):
+            packed[t, y] = 0
             for x in range(light.shape[2]):
-                suspicious |= _outside(light[t, y, x])
-                intensity = np.float64(_unit(light[t, y, x]))
+                suspicious |= outside(light[t, y, x])
+                intensity = np.float64(unit(light[t, y, x]))
                 a = np.float64(charge[y, x])
                 spike = False
                 tick, step = 0, 0
@@ -50,8 +49,7 @@ def integrate_sub_ticks(first, stop, start, light, charge, packed, pixel, amplit
                     intensity += change
                     tick = until
                 charge[y, x] = np.float32(a)
-                fired[x] = np.uint8(255) if spike else np.uint8(0)
-            _pack(eights, packed[t, y])
+                packed[t, y, x >> 3] |= np.uint8(spike) << np.uint8(x & 7)
     return suspicious
 
 

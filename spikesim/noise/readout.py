@@ -107,8 +107,8 @@ def poisson_table(mean: float) -> np.ndarray:
 
 
 def guide_of(table: np.ndarray) -> np.ndarray:
-    """For the top twelve bits of a word the first k that can be meant, int64 (4096,): where a search begins."""
-    return np.searchsorted(table, np.arange(4096, dtype=np.uint64) << np.uint64(20), side="right")
+    """For the top twelve bits of a word the first k that can be meant, int32 (4096,): where a search begins."""
+    return np.searchsorted(table, np.arange(4096, dtype=np.uint64) << np.uint64(20), side="right").astype(np.int32)
 
 
 def _gaussian_cdf(x: float, mean: float, std: float) -> float:
