@@ -30,7 +30,8 @@ def test_loading_and_storing_touches_what_was_counted_and_nothing_else(dtype: ty
     target = np.zeros((1, 21), dtype)
     copied(source, target, x, count)
     assert target[0, x : x + count].tolist() == source[0, x : x + count].tolist()
-    assert not target[0, :x].any() and not target[0, x + count :].any()
+    assert not target[0, :x].any()
+    assert not target[0, x + count :].any()
 
 
 @njit
@@ -113,7 +114,8 @@ def test_bits_are_written_up_to_the_count_and_cleared_to_the_end_of_their_byte(
     before, after = (np.unpackbits(array[0], bitorder="little") for array in (bits, target))
     assert after[8 * x : 8 * x + count].tolist() == before[8 * x : 8 * x + count].tolist()
     assert not after[8 * x + count : touched.stop].any()
-    assert after[: touched.start].all() and after[touched.stop :].all()
+    assert after[: touched.start].all()
+    assert after[touched.stop :].all()
 
 
 @njit
