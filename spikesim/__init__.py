@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spikesim.presets import PRESETS
     from spikesim.randomness import Crop
     from spikesim.reconstruction import tfi, tfi_film, tfp, tfp_film
-    from spikesim.recording import simulate_to_file
+    from spikesim.recording import Recording, simulate_to_file
     from spikesim.simulator import Simulator, push_together, simulate, simulate_cameras
     from spikesim.stream import SpikeStream
     from spikesim.threads import thread_limit
@@ -37,6 +37,7 @@ _HOMES = {
     "tfi_film": "reconstruction",
     "tfp": "reconstruction",
     "tfp_film": "reconstruction",
+    "Recording": "recording",
     "simulate_to_file": "recording",
     "Simulator": "simulator",
     "push_together": "simulator",
@@ -49,6 +50,7 @@ _HOMES = {
 __all__ = [
     "PRESETS",
     "Crop",
+    "Recording",
     "Simulator",
     "SpikeCamera",
     "SpikeStream",

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from spikesim import SpikeCamera, read_spikes, simulate
+from spikesim import SpikeCamera, SpikeStream, read_spikes, simulate
 from spikesim.errors import InvalidValueError, OutputError
 from spikesim_datasets.recording import simulate_clip
 
@@ -42,23 +43,28 @@ def ramp(start: int, stop: int, step: int = 1, size: tuple[int, int] = (3, 5)) -
     return np.broadcast_to(values[:, None, None], (len(values), *size))
 
 
+def recorded(clip: RampClip, path: Path, **choices: Any) -> SpikeStream:
+    """What `simulate_clip` wrote."""
+    recording = simulate_clip(clip, path, **choices)
+    stream = read_spikes(path)
+    assert recording.shape == stream.shape
+    assert recording.spikes == stream.counts().sum()
+    return stream
+
+
 @pytest.mark.parametrize("extension", ["dat", "npz", "npy", "h5"])
 def test_the_file_holds_what_the_camera_makes_of_the_light(tmp_path, clip, extension):
-    path = tmp_path / f"clip.{extension}"
-    stream = simulate_clip(clip, path, v_th=2, interpolation="linear", seed=7)
+    stream = recorded(clip, tmp_path / f"clip.{extension}", v_th=2, interpolation="linear", seed=7)
     expected = simulate(ramp(0, 153), SpikeCamera.preset("ssdm", v_th=2), seed=7, key="train/ramp")
     assert stream.shape == (153, 3, 5)
     assert np.array_equal(stream.packed, expected.packed)
-    written = read_spikes(path)
-    assert written.shape == stream.shape
-    assert np.array_equal(written.packed, stream.packed)
 
 
 @pytest.mark.parametrize(
     ("start", "frames", "readouts"), [(0, 3, (0, 17)), (5, 4, (40, 65)), (17, None, (136, 153)), (19, 1, (152, 153))]
 )
 def test_a_stretch_of_the_clip(tmp_path, clip, start, frames, readouts):
-    stream = simulate_clip(clip, tmp_path / "a.npz", preset="ideal", interpolation="linear", start=start, frames=frames)
+    stream = recorded(clip, tmp_path / "a.npz", preset="ideal", interpolation="linear", start=start, frames=frames)
     expected = simulate(ramp(*readouts), SpikeCamera.preset("ideal"), key="train/ramp")
     assert stream.shape == expected.shape
     assert np.array_equal(stream.packed, expected.packed)
@@ -66,26 +72,26 @@ def test_a_stretch_of_the_clip(tmp_path, clip, start, frames, readouts):
 
 
 def test_a_preset_keeps_its_own_threshold(tmp_path, clip):
-    stream = simulate_clip(clip, tmp_path / "a.npz", preset="spikecv", interpolation="linear", frames=2)
+    stream = recorded(clip, tmp_path / "a.npz", preset="spikecv", interpolation="linear", frames=2)
     assert stream.camera == SpikeCamera.preset("spikecv")
 
 
 def test_interpolation_none_takes_every_frame_as_a_readout(tmp_path, clip):
-    stream = simulate_clip(clip, tmp_path / "a.npz", preset="ideal", interpolation="none", start=3)
+    stream = recorded(clip, tmp_path / "a.npz", preset="ideal", interpolation="none", start=3)
     expected = simulate(ramp(24, 160, 8), SpikeCamera.preset("ideal"), key="train/ramp")
     assert stream.shape == (17, 3, 5)
     assert np.array_equal(stream.packed, expected.packed)
 
 
 def test_factor_sets_the_readouts_between_frames(tmp_path, clip):
-    stream = simulate_clip(clip, tmp_path / "a.npz", preset="ideal", interpolation="linear", factor=4)
+    stream = recorded(clip, tmp_path / "a.npz", preset="ideal", interpolation="linear", factor=4)
     expected = simulate(ramp(0, 153, 2), SpikeCamera.preset("ideal"), key="train/ramp")
     assert stream.shape == (77, 3, 5)
     assert np.array_equal(stream.packed, expected.packed)
 
 
 def test_full_size_and_linear_light(tmp_path, clip):
-    stream = simulate_clip(
+    stream = recorded(
         clip, tmp_path / "a.npz", preset="ideal", interpolation="linear", downscale="none", linear_light=True
     )
     light = ((ramp(0, 153, size=(12, 20)) / 255) ** 2.2).astype(np.float32)
@@ -138,7 +144,7 @@ def test_a_clip_without_a_quarter_size_is_refused_and_full_size_is_not(tmp_path)
     with pytest.raises(InvalidValueError, match="31×17 have no quarter size"):
         simulate_clip(odd, tmp_path / "a.npz", interpolation="linear")
     assert list(tmp_path.iterdir()) == []
-    stream = simulate_clip(odd, tmp_path / "a.npz", interpolation="linear", downscale="none", frames=2)
+    stream = recorded(odd, tmp_path / "a.npz", interpolation="linear", downscale="none", frames=2)
     assert stream.shape == (9, 17, 31)
 
 

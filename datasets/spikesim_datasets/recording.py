@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spikesim import SpikeCamera, SpikeStream, write_spikes
-from spikesim import simulate as simulate_light
+from spikesim import Recording, SpikeCamera, simulate_to_file
 from spikesim.errors import InvalidValueError
 from spikesim.formats import require_format
 from spikesim_datasets.exposure import ExposurePlan
@@ -30,12 +29,12 @@ def simulate_clip(
     start: int = 0,
     frames: int | None = None,
     on_readout: Callable[[int, int], None] | None = None,
-) -> SpikeStream:
+) -> Recording:
     """Simulate the spikes of a clip into a spike file; noise is keyed by the clip's key.
 
     Args:
         clip: The source.
-        output: File to write; the extension chooses the format.
+        output: File to write; the extension chooses the format. A `.dat` or `.h5` may be longer than memory.
         v_th: Threshold; None keeps the preset's own.
         preset: Camera preset.
         interpolation: Name of the interpolator; `none` takes every frame as a readout.
@@ -47,7 +46,7 @@ def simulate_clip(
         on_readout: Called with 1 and the total after each readout.
 
     Returns:
-        The stream that was written, of factor·(frames − 1) + 1 readouts.
+        What was written: factor·(frames − 1) + 1 readouts.
 
     Raises:
         InvalidValueError: A value is meaningless, or the frames are not in the clip.
@@ -72,6 +71,4 @@ def simulate_clip(
             if on_readout is not None:
                 on_readout(1, len(span))
 
-    stream = simulate_light(light(), camera, seed=seed, key=clip.key)
-    write_spikes(output, stream)
-    return stream
+    return simulate_to_file(light(), camera, output, seed=seed, key=clip.key)

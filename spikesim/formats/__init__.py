@@ -101,16 +101,20 @@ class SpikeWriter:
 
     The file has its name only once the block has ended well; if it ends by an exception, what was there before is
     untouched. `write_spikes` writes the same spikes at once; `read_spikes(path, start=..., stop=...)` reads a part.
+    Only `.dat` and `.h5` grow on the disk; the spikes of an `.npz` or `.npy` stay in memory until the end.
 
     Args:
-        path: The file, `.dat` or `.h5`; an existing one is replaced.
+        path: The file; an existing one is replaced.
         height: H, > 0.
         width: W, > 0.
         camera: The camera that makes the spikes, None where it is not known.
         **format_options: As for `write_spikes`.
 
+    Attributes:
+        readouts, spikes: How many have been written.
+
     Raises:
-        InvalidValueError: Files of this extension cannot grow, or an option or a value is not one there is.
+        InvalidValueError: The extension, an option or a value is not one there is.
         OutputError: When the block begins or ends: as for `write_spikes`.
     """
 
@@ -127,7 +131,7 @@ class SpikeWriter:
         layout = Layout(height, width)  # refuses what is no size
         self.shape = layout.height, layout.width
         self.camera = camera
-        self.readouts = 0
+        self.readouts = self.spikes = 0
         self._file = grow(self._path, *self.shape, camera, **format_options)
         self._append: Callable[[np.ndarray], None] | None = None
 
@@ -166,6 +170,7 @@ class SpikeWriter:
         except OSError as error:
             raise OutputError(f"cannot write {self._path}: {error}; what was there before is untouched") from error
         self.readouts += len(stream)
+        self.spikes += int(np.bitwise_count(stream.packed).sum(dtype=np.int64))
 
 
 def require_format(path: str | os.PathLike[str]) -> ModuleType:
@@ -190,11 +195,7 @@ def _check_stream(stream: object) -> None:
 
 
 def _function(path: Path, name: str, options: dict[str, Any]) -> Any:
-    module = require_format(path)
-    if not hasattr(module, name):
-        able = ", ".join(extension for extension, other in FORMATS.items() if hasattr(other, name))
-        raise InvalidValueError(f"{path}: {path.suffix} files cannot {name}, only {able} can")
-    function = getattr(module, name)
+    function = getattr(require_format(path), name)
     known = [p.name for p in signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
     if unknown := sorted(set(options) - set(known)):
         raise InvalidValueError(

@@ -1,9 +1,10 @@
 """What a file holds, made into a spike stream, or refused with the name of the file: shared by the formats."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from operator import index
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,24 @@ def packed_stream(
             f"its packed spikes are of shape {packed.shape}, which is not a stream of shape {shape}"
         )
     return SpikeStream(packed[part_of(shape[0], start, stop)], shape[2], camera_from_json(camera))
+
+
+def at_the_end(
+    write: Callable[[Path, SpikeStream], None],
+) -> Callable[[Path, int, int, SpikeCamera | None], AbstractContextManager[Callable[[np.ndarray], None]]]:
+    """The function `grow` of a format whose files cannot: it keeps all readouts and writes them at once.
+
+    Args:
+        write: The function of that name of the format.
+    """
+
+    @contextmanager
+    def grow(path: Path, height: int, width: int, camera: SpikeCamera | None) -> Iterator[Callable[[np.ndarray], None]]:
+        pieces = [np.empty((0, height, -(-width // 8)), np.uint8)]
+        yield lambda packed: pieces.append(packed.copy())
+        write(path, SpikeStream(np.concatenate(pieces), width, camera))
+
+    return grow
 
 
 def camera_to_json(camera: SpikeCamera | None) -> str:

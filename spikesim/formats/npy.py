@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from spikesim.files import atomic_path
-from spikesim.formats.contents import blocks, check_axes, dense_stream, reading
+from spikesim.formats.contents import at_the_end, blocks, check_axes, dense_stream, reading
 from spikesim.stream import SpikeStream
 
 
@@ -24,3 +24,6 @@ def write(path: Path, stream: SpikeStream) -> None:
         np.lib.format.write_array_header_1_0(file, header)
         for block in blocks(readouts, height * width):
             file.write(stream[block].dense().data)
+
+
+grow = at_the_end(write)

@@ -9,7 +9,7 @@ import numpy as np
 
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
-from spikesim.formats.contents import camera_to_json, check_axes, dense_stream, packed_stream, reading
+from spikesim.formats.contents import at_the_end, camera_to_json, check_axes, dense_stream, packed_stream, reading
 from spikesim.stream import SpikeStream
 
 
@@ -39,3 +39,6 @@ def write(path: Path, stream: SpikeStream) -> None:
         np.savez(
             file, packed=stream.packed, shape=np.array(stream.shape), camera=np.array(camera_to_json(stream.camera))
         )
+
+
+grow = at_the_end(write)

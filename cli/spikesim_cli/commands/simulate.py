@@ -46,14 +46,14 @@ def simulate(
       spikesim simulate clip.mp4 clip.dat --vth 2
       spikesim simulate frames/ spikes.h5 --preset ideal --downscale none --frames 50
     """
-    from spikesim_cli.console import Steps, messages, print_json, spike_rate
+    from spikesim_cli.console import Steps, messages, print_json
     from spikesim_datasets.recording import simulate_clip
     from spikesim_datasets.sources import open_clips
 
     (clip,) = _only(open_clips([source]))
     steps = Steps("readouts")
     with steps.shown():
-        stream = simulate_clip(
+        recording = simulate_clip(
             clip,
             output,
             start=start,
@@ -69,12 +69,13 @@ def simulate(
                 linear_light=linear_light,
             ),
         )
-    rate = spike_rate(stream)
     if as_json:
-        print_json({"output": output, "shape": stream.shape, "spikes_per_readout": rate})
+        print_json({"output": output, "shape": recording.shape, "spikes_per_readout": recording.rate})
         return
-    readouts, height, width = stream.shape
-    messages.print(f"{output}: {readouts} readouts of {width}×{height}, {rate:.4f} spikes per pixel and readout")
+    readouts, height, width = recording.shape
+    messages.print(
+        f"{output}: {readouts} readouts of {width}×{height}, {recording.rate:.4f} spikes per pixel and readout"
+    )
 
 
 def _only(clips: list[Any]) -> list[Any]:
