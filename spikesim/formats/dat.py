@@ -107,10 +107,14 @@ def grow(
         new_description = stack.enter_context(atomic_path(description)) if describe else None
         new_spikes = stack.enter_context(atomic_path(path))
         with new_spikes.open("xb") as file:
+            room = np.zeros((0, layout.height, layout.row_bits // 8), np.uint8)
 
             def append(packed: np.ndarray) -> None:
+                nonlocal room
                 for block in blocks(len(packed), layout.height * layout.row_bits):
-                    file.write(_to_disk(packed[block], layout).data)
+                    if len(room) < block.stop - block.start:
+                        room = np.zeros((block.stop - block.start, *room.shape[1:]), np.uint8)
+                    file.write(_to_disk(packed[block], layout, room).data)
 
             yield append
             readouts = file.tell() // layout.readout_bytes
@@ -150,12 +154,16 @@ def _from_disk(raw: np.ndarray, layout: Layout) -> np.ndarray:
     return packed[:, ::-1] if layout.flip else packed
 
 
-def _to_disk(packed: np.ndarray, layout: Layout) -> np.ndarray:
-    """Readouts as they are on disk, (n, ...) bytes, of packed spikes (n, H, ceil(W/8))."""
+def _to_disk(packed: np.ndarray, layout: Layout, room: np.ndarray) -> np.ndarray:
+    """Readouts as they are on disk, (n, ...) bytes, of packed spikes (n, H, ceil(W/8)).
+
+    `room`, of as many rows of whole bytes or more, is where most of them are put: new memory would cost more than the
+    copy. Its header columns are 0.
+    """
     if layout.flip:
         packed = packed[:, ::-1]
     if layout.row_bits % 8 == 0:
-        rows = np.zeros((*packed.shape[:2], layout.row_bits // 8), np.uint8)
+        rows = room[: len(packed)]
         rows[..., : packed.shape[2]] = packed
         return rows
     bits = np.zeros((*packed.shape[:2], layout.row_bits), np.uint8)
