@@ -54,7 +54,7 @@ class Sensing:
         )
         self._pattern = pattern
         self._noise = _noise_on_charge(camera)
-        self._noisy = self._noise is not None or bool(self._pattern.gain.size or self._pattern.dark.size)
+        self._noisy = self._noise is not NO_NOISE or bool(self._pattern.gain.size or self._pattern.dark.size)
         self._fired_before = np.zeros((charge.shape[0], -(-charge.shape[1] // 8)), np.uint8)
         self._events = _events(camera, charge.shape, self._pixels, key)
         alive = self._pattern.alive
@@ -92,7 +92,7 @@ class Sensing:
         elif self._noisy:
             suspicious = integration.integrate_and_fire_noisily(
                 first, stop, start, light, self.charge, self._fired_before, packed, self._pixel,
-                self._noise or NO_NOISE, self._pattern.gain, self._pattern.dark, self._pixels, self._key,
+                self._noise, self._pattern.gain, self._pattern.dark, self._pixels, self._key,
             )  # fmt: skip
         else:
             suspicious = integration.integrate_and_fire(first, stop, light, self.charge, packed, self._pixel)
@@ -120,13 +120,13 @@ NO_NOISE = integration.Noise(
 )
 
 
-def _noise_on_charge(camera: SpikeCamera) -> integration.Noise | None:
-    """The kernels' parameters of what acts on the charge; None where nothing does."""
+def _noise_on_charge(camera: SpikeCamera) -> integration.Noise:
+    """The kernels' parameters of what acts on the charge."""
     shot, dead = camera.term(ShotNoise), camera.term(DeadTime)
     frame, jitter = camera.term(FrameNoise), camera.term(ComparatorNoise)
     reset, interval = camera.term(ResetNoise), camera.term(IntervalNoise)
     if not any((shot, dead, frame, jitter, reset, interval)):
-        return None
+        return NO_NOISE
     v_th = camera.v_th
     return integration.Noise(
         np.float32(0 if shot is None else shot.full_well_e / v_th),

@@ -6,7 +6,7 @@ survive a fork (data-loader workers) and calls from several threads at once.
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -59,9 +59,9 @@ def run_on_rows(kernel: Callable[..., Any], height: int, row_cost: int, *argumen
     try:
         kernel(edges[0], edges[1], *arguments)
     finally:
-        wait(others)
-    for other in others:
-        other.result()
+        errors = [other.exception() for other in others]  # which waits for each
+    for error in filter(None, errors):
+        raise error
 
 
 @cache
