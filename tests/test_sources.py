@@ -8,6 +8,7 @@ import wave
 from collections.abc import Sequence
 from contextlib import suppress
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -411,6 +412,17 @@ def test_a_frame_that_the_decoder_could_only_guess_is_refused(tmp_path, packet, 
     (clip,) = open_clips([path])
     with pytest.raises(InputFileError, match=r"a\.mp4 is damaged at frame \d+; replace it"):
         list(clip.frames(start, max(start + 1, 9)))
+
+
+@pytest.mark.footage
+def test_a_key_frame_that_later_frames_look_back_beyond_is_no_start(shared):
+    """Behind those of this recording FFmpeg finds pictures incomplete."""
+    (clip,) = open_clips([shared / "data" / "clips" / "cockatoo.mp4"])
+    assert clip.key_frames == (0, 76, 145)
+    whole = list(islice(clip.frames(0, 160), 70, None))
+    for start in (75, 76, 80, 144, 145, 150):
+        for number, frame in enumerate(clip.frames(start, start + 4), start - 70):
+            assert np.array_equal(frame, whole[number])
 
 
 def test_a_video_that_has_become_shorter_since_it_was_opened_is_refused(tmp_path):

@@ -95,12 +95,13 @@ class VideoClip:
         return files_fingerprint([self.path])
 
     def _pictures(self, start: int) -> Iterator[av.VideoFrame]:
-        """Decoded pictures from frame `start` on."""
-        usable: dict[int | None, int] = {
-            self.timestamps[number]: number for number in self.key_frames if number <= start
-        }
-        # Where seeking does not land on a key frame before, as in formats without an index, all is decoded.
-        for begin in dict.fromkeys((max(usable.values(), default=0), 0)):
+        """Decoded pictures from frame `start` on: from the last key frame before, or the one before that, or ...
+
+        Seeking may not land on a key frame, as in formats without an index. Or pictures are incomplete behind it, and
+        FFmpeg says so: not every key frame of H.264 is one that no later picture looks back beyond.
+        """
+        usable: dict[int | None, int] = {self.timestamps[number]: number for number in self.key_frames}
+        for begin in sorted({0, *(number for number in self.key_frames if number <= start)}, reverse=True):
             with _opened(self.path) as container:
                 stream = container.streams.video[0]
                 # PyAV's thread type is kept: with threads for whole frames FFmpeg now and then fails to report damage.
@@ -108,18 +109,20 @@ class VideoClip:
                     container.seek(self.timestamps[begin], stream=stream)
                 pictures = container.decode(stream)
                 first = next(pictures, None)
-                if first is None:
-                    continue
-                landed = usable.get(first.pts) if begin else 0
-                if landed is None:
+                landed = 0 if not begin else usable.get(first.pts) if first is not None else None
+                if first is None or landed is None or landed > start:
                     continue
                 for number, picture in enumerate(chain([first], pictures), landed):
                     # Those before the one wanted count too: it may be coded from them.
                     if picture.is_corrupt or (self.timestamps and picture.pts != self.timestamps[number]):
+                        if begin:
+                            break
                         raise self._damaged(number)
                     if number >= start:
                         yield picture
-                return
+                        start += 1
+                else:
+                    return
 
     def _damaged(self, number: int) -> InputFileError:
         return InputFileError(f"{self.path} is damaged at frame {number}; replace it")
