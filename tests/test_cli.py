@@ -186,7 +186,7 @@ def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
         "workers": "one a core",
         **{
             name: str(RECIPE_DEFAULTS[name])
-            for name in ("interpolation", "seed", "downscale", "shard_samples", "compression")
+            for name in ("interpolation", "seed", "downscale", "cuts", "shard_samples", "compression")
         },
     }
     assert recipe.plan == ExposurePlan()
@@ -877,3 +877,17 @@ def test_amounts_in_words() -> None:
     assert [console.duration(seconds) for seconds in (0.2, 59, 89, 90, 5399, 5400, 36_000)] == [
         "0 s", "59 s", "89 s", "2 min", "90 min", "1.5 h", "10.0 h",
     ]  # fmt: skip
+
+
+def test_a_build_says_where_scenes_are_cut(run: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    scenes = [np.kron(rng.integers(0, 256, (9, 15, 3), np.uint8), np.ones((8, 8, 1), np.uint8)) for _ in range(2)]
+    (tmp_path / "frames").mkdir()
+    for number in range(45):
+        Image.fromarray(scenes[number >= 20]).save(tmp_path / "frames" / f"{number:06d}.png")
+    words = ("build", tmp_path / "frames", "--interp", "linear", "--workers", 1, "--out")
+    kept = run(*words, tmp_path / "keep")
+    assert "train/frames: 1 scene cut, at frame 20; --cuts skip leaves out the windows across them" in kept.err
+    skipped = run(*words, tmp_path / "skip", "--cuts", "skip")
+    assert "train/frames: 1 scene cut, at frame 20; skipped 1 window across them" in skipped.err
+    assert_refused(run(*words, tmp_path / "skip"), "was built with another recipe (cuts: skip there, keep now)")

@@ -6,6 +6,7 @@ from concurrent.futures import Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from spikesim.threads import available_cores
 from spikesim_datasets.planning import BuildPlan, Job, finished_jobs, plan_build, readouts_of
 from spikesim_datasets.processes import uninterrupted, worker_processes
 from spikesim_datasets.recipe import Recipe, make_recipe, provenance
+from spikesim_datasets.shards.findings import Findings
 from spikesim_datasets.shards.index import INDEX, ShardEntry, checksum, describe_shard, read_index, write_index
 from spikesim_datasets.shards.writer import ShardWriter
 from spikesim_datasets.sources import Clip, Split, open_clips
@@ -29,8 +31,9 @@ class BuildReport:
     Attributes:
         out: Folder of the dataset.
         built, kept: Shards made by this build, and found finished.
-        samples: Samples of the plan, built and kept.
+        samples: Samples of all these.
         skipped: Keys of clips too short for one window, with their numbers of raw frames.
+        findings: What was found of clips with scene cuts or motion too fast to follow, by key.
         bytes: Size of the dataset's shards.
         readouts: Readouts made by this build: frames interpolated, averaged and sensed, each counted once.
         seconds: How long it took.
@@ -41,6 +44,7 @@ class BuildReport:
     kept: int
     samples: int
     skipped: dict[str, int]
+    findings: dict[str, Findings]
     bytes: int
     readouts: int
     seconds: float
@@ -118,17 +122,24 @@ def build_clips(
     _refuse_output_in_source(folders, clips)
     listed = read_index(out) or []
     kept = finished_jobs(plan, out, recipe, overwrite=overwrite)
-    waiting = [job for job in plan.jobs if job not in kept]
+    kept_paths = {job.path for job, _, _ in kept}
+    waiting = [job for job in plan.jobs if job.path not in kept_paths]
     unchanged = _entries_that_stay(listed, out, waiting)
     notify = on_shard or (lambda samples, plan: None)
-    notify(sum(len(job.windows) for job in kept), plan)
+    notify(sum(len(job.windows) for job, _, _ in kept), plan)
 
     entries: list[ShardEntry] = []
+    findings: dict[str, Findings] = {}
+    for job, _, found in kept:
+        findings[job.clip.key] = found.merge(findings.get(job.clip.key, Findings()))
     record = {"provenance": provenance(), "command": command}
     try:
         _remove_leftovers(folders)
-        for job, entry in _run(waiting, out, recipe, record, min(workers or available_cores(), len(waiting)), executor):
-            entries.append(entry)
+        for job, (entry, found) in _run(
+            waiting, out, recipe, record, min(workers or available_cores(), len(waiting)), executor
+        ):
+            entries += [entry] if entry else []
+            findings[job.clip.key] = found.merge(findings.get(job.clip.key, Findings()))
             notify(len(job.windows), plan)
     finally:
         _remove_leftovers(folders)
@@ -137,15 +148,16 @@ def build_clips(
         out,
         len(entries),
         len(kept),
-        plan.samples(),
+        sum(entry.samples for entry in entries) + sum(samples for _, samples, _ in kept),
         plan.skipped,
+        {key: found for key, found in sorted(findings.items()) if found.cuts or found.fast},
         sum(entry.bytes for entry in index),
         sum(readouts_of(job, recipe.plan) for job in waiting),
         time.perf_counter() - began,
     )
 
 
-def make_shard(job: Job, out: Path, recipe: Recipe, record: dict[str, Any]) -> ShardEntry:
+def make_shard(job: Job, out: Path, recipe: Recipe, record: dict[str, Any]) -> tuple[ShardEntry | None, Findings]:
     """Make one shard; the unit of work, which depends on nothing but its arguments.
 
     Args:
@@ -155,33 +167,41 @@ def make_shard(job: Job, out: Path, recipe: Recipe, record: dict[str, Any]) -> S
         record: What else to write into the shard's recipe.
 
     Returns:
-        The shard's line of the index.
+        The shard's line of the index, None where cuts left no sample for a shard; and what was found of the clip.
     """
+    findings = Findings()
+    samples = synthesise(
+        job.clip,
+        job.windows,
+        recipe.plan,
+        recipe.interpolator(),
+        recipe.optics(),
+        recipe.cameras,
+        recipe.sharp_of(job.split),
+        recipe.seed,
+        cuts=recipe.cuts,
+        findings=findings,
+    )
+    first = next(samples, None)
+    if first is None:
+        return None, findings
     with ShardWriter(job.path, {**job.identity, **record}, recipe.compression) as writer:
-        for sample in synthesise(
-            job.clip,
-            job.windows,
-            recipe.plan,
-            recipe.interpolator(),
-            recipe.optics(),
-            recipe.cameras,
-            recipe.sharp_of(job.split),
-            recipe.seed,
-        ):
+        for sample in chain([first], samples):
             writer.append(sample)
-    return describe_shard(out, job.path, checksum(job.path))
+        writer.note(findings)
+    return describe_shard(out, job.path, checksum(job.path)), findings
 
 
 def _run(
     jobs: Sequence[Job], out: Path, recipe: Recipe, record: dict[str, Any], workers: int, executor: Executor | None
-) -> Iterator[tuple[Job, ShardEntry]]:
+) -> Iterator[tuple[Job, tuple[ShardEntry | None, Findings]]]:
     """Make the shards, in any order."""
     if executor is None and workers <= 1:
         for job in jobs:
             yield job, make_shard(job, out, recipe, record)
         return
     with worker_processes(workers) if executor is None else nullcontext(executor) as pool:
-        futures: dict[Future[ShardEntry], Job] = uninterrupted(
+        futures: dict[Future[tuple[ShardEntry | None, Findings]], Job] = uninterrupted(
             lambda: {pool.submit(_make_shard_alone, job, out, recipe, record): job for job in jobs}
         )
         try:
@@ -197,7 +217,9 @@ def _run(
                 future.cancel()
 
 
-def _make_shard_alone(job: Job, out: Path, recipe: Recipe, record: dict[str, Any]) -> ShardEntry:
+def _make_shard_alone(
+    job: Job, out: Path, recipe: Recipe, record: dict[str, Any]
+) -> tuple[ShardEntry | None, Findings]:
     with thread_limit(1):  # the other cores have work of their own
         return make_shard(job, out, recipe, record)
 

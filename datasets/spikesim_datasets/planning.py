@@ -10,6 +10,7 @@ from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.light import SCALE
 from spikesim_datasets.recipe import Recipe
+from spikesim_datasets.shards.findings import Findings
 from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.schema import threshold_name
@@ -91,7 +92,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
     return BuildPlan(tuple(jobs), skipped)
 
 
-def finished_jobs(plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool) -> list[Job]:
+def finished_jobs(plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool) -> list[tuple[Job, int, Findings]]:
     """The jobs whose shards are there already, made by the same recipe from the same clips.
 
     Shards of other clips may lie beside them if their recipe's choices are the same: a dataset can be built in several
@@ -103,21 +104,25 @@ def finished_jobs(plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool
         recipe: The recipe.
         overwrite: Remove shards of another recipe or another clip of the same name instead of refusing them.
 
+    Returns:
+        Each job, how many samples its shard holds, and what was found of the clip.
+
     Raises:
         OutputError: A shard of another recipe, or a file that is no whole shard, is in the way.
     """
     by_path = {job.path: job for job in plan.jobs}
     keys = {job.clip.key for job in plan.jobs} | plan.skipped.keys()
-    finished: list[Job] = []
+    finished: list[tuple[Job, int, Findings]] = []
     for file in shard_files(out):
         try:
             with ShardReader(file) as shard:
-                key, made_by, windows = shard.key, shard.recipe, shard.windows
+                key, made_by, samples, findings = shard.key, shard.recipe, len(shard), shard.findings
+                windows = {*shard.windows, *findings.left_out}
         except InputFileError as error:
             raise OutputError(f"{error}; remove it, or choose another folder") from error
         job = by_path.get(file)
-        if job is not None and _identity(made_by) == job.identity and windows == tuple(w.index for w in job.windows):
-            finished.append(job)
+        if job is not None and _identity(made_by) == job.identity and windows == {w.index for w in job.windows}:
+            finished.append((job, samples, findings))
             continue
         if key not in keys and made_by.get("choices") == recipe.choices():
             continue

@@ -12,6 +12,7 @@ from spikesim.errors import InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.interpolation import Interpolator, make_interpolator
 from spikesim_datasets.light import Downscale, Optics
+from spikesim_datasets.shards.findings import Cuts
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Split
@@ -28,6 +29,7 @@ class Recipe:
         device: Where it runs.
         plan: The exposure.
         downscale, linear_light: See `Optics`.
+        cuts: Whether to keep or skip windows across a scene cut.
         sharp: Ground truth to keep; None means the middle frame for training and the sequence for test clips.
         seed: Seed of all noise.
         shard_samples: Most samples in a shard.
@@ -44,6 +46,7 @@ class Recipe:
     plan: ExposurePlan = field(default_factory=ExposurePlan)
     downscale: Downscale = "bilinear"
     linear_light: bool = False
+    cuts: Cuts = "keep"
     sharp: Sharp | None = None
     seed: int = 0
     shard_samples: int = 8
@@ -66,6 +69,8 @@ class Recipe:
             raise InvalidValueError(
                 "the spikes of a dataset have a quarter of the size; downscale must be bilinear or area"
             )
+        if self.cuts not in get_args(Cuts):
+            raise InvalidValueError(f"cuts must be one of {', '.join(get_args(Cuts))}, got {self.cuts!r}")
         if self.sharp is not None:
             self.plan.sharp_frames(self.sharp)
         self.optics()
@@ -91,6 +96,7 @@ class Recipe:
             "interpolation": self.interpolator().describe(),
             "downscale": self.downscale,
             "linear_light": self.linear_light,
+            "cuts": self.cuts,
             "sharp": self.sharp or "middle for train, sequence for test",
             "seed": self.seed,
             "shard_samples": self.shard_samples,

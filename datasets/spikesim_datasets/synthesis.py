@@ -7,9 +7,11 @@ import numpy as np
 
 from spikesim import SpikeCamera, simulate_cameras
 from spikesim.errors import InputFileError
+from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.exposure import ExposurePlan, Sharp, Window
 from spikesim_datasets.interpolation import Interpolator
 from spikesim_datasets.light import Optics
+from spikesim_datasets.shards.findings import Cuts, Findings
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip
@@ -34,6 +36,9 @@ def synthesise(
     cameras: Sequence[SpikeCamera],
     sharp: Sharp = "middle",
     seed: int = 0,
+    *,
+    cuts: Cuts = "keep",
+    findings: Findings | None = None,
 ) -> Iterator[Sample]:
     """The samples of consecutive windows of a clip, from one reading of its frames.
 
@@ -49,23 +54,30 @@ def synthesise(
         cameras: The sensors; thresholds differ.
         sharp: Which raw frames to keep.
         seed: Seed of all noise.
+        cuts: Whether to `keep` windows whose stream goes across a scene cut, or to `skip` them.
+        findings: Where to note cuts, fast motion and the windows skipped.
 
     Raises:
         InvalidValueError: The clip's size is no multiple of 4.
         InputFileError: A frame cannot be read, or a window reaches beyond the clip.
     """
+    findings = Findings() if findings is None else findings
     waiting = list(windows)
     active: list[_Collector] = []
     starts = [window.first_readout - plan.padding for window in windows]
     spans = [range(start, start + plan.stream_length) for start in starts]
-    for readout, frame in interpolated(clip, interpolator, plan.factor, spans):
+    for readout, frame in interpolated(clip, interpolator, plan.factor, spans, Continuity(findings)):
         if waiting and readout >= waiting[0].first_readout - plan.padding:
             active.append(_Collector(waiting.pop(0), plan, optics, sharp))
         light = optics.light(frame)
         for collector in active:
             collector.add(readout, frame, light)
         if active and active[0].complete:
-            yield active.pop(0).sample(clip.key, cameras, seed)
+            done = active.pop(0)
+            if cuts == "skip" and findings.cut_within(*done.raw_span):
+                findings.left_out.append(done.window.index)
+            else:
+                yield done.sample(clip.key, cameras, seed)
 
 
 @dataclass
@@ -86,6 +98,12 @@ class _Collector:
     @property
     def complete(self) -> bool:
         return len(self.light) == self.plan.stream_length
+
+    @property
+    def raw_span(self) -> tuple[float, float]:
+        """The stream's first and last readout, counted in raw frames of the clip."""
+        start = self.window.first_readout - self.plan.padding
+        return start / self.plan.factor, (start + self.plan.stream_length - 1) / self.plan.factor
 
     def add(self, readout: int, frame: np.ndarray, light: np.ndarray) -> None:
         """Take a readout of the clip, if it is the next of this window's stream."""
@@ -116,7 +134,11 @@ class _Collector:
 
 
 def interpolated(
-    clip: Clip, interpolator: Interpolator, factor: int, spans: Sequence[range]
+    clip: Clip,
+    interpolator: Interpolator,
+    factor: int,
+    spans: Sequence[range],
+    continuity: Continuity | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The readouts of a clip that lie in any of the spans, in order, each once: (index in the clip, RGB frame).
 
@@ -125,6 +147,7 @@ def interpolated(
         interpolator: Makes the readouts between raw frames; not asked for any that no span holds.
         factor: Readouts from one raw frame to the next.
         spans: Ranges of readouts, ascending; they may overlap.
+        continuity: Looks at the raw frames.
 
     Raises:
         InputFileError: A frame cannot be read, or the clip ends before the last span does.
@@ -137,11 +160,16 @@ def interpolated(
 
     first, last = spans[0].start, max(span.stop for span in spans) - 1
     if interpolator.dense:
-        numbered = _numbered_frames(clip, first, last + 1)
-        yield from ((readout, frame) for readout, frame in numbered if needed(readout))
+        for readout, frame in _numbered_frames(clip, first, last + 1):
+            if continuity is not None and readout % factor == 0:
+                continuity.look(readout // factor, frame)
+            if needed(readout):
+                yield readout, frame
         return
     previous: np.ndarray | None = None
     for number, frame in _numbered_frames(clip, first // factor, -(-last // factor) + 1):
+        if continuity is not None:
+            continuity.look(number, frame)
         if previous is not None:
             start = (number - 1) * factor
             between = [start + i for i in range(1, factor) if needed(start + i)]

@@ -12,6 +12,7 @@ from spikesim_cli.options import ThresholdCommand, given, synthesis_options, thr
 
 if TYPE_CHECKING:
     from spikesim_datasets.recipe import Recipe
+    from spikesim_datasets.shards.findings import Findings
     from spikesim_datasets.sources import Clip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,6 +28,12 @@ def _build_options(function: F) -> F:
                 type=click.Choice(["bilinear", "area"]),
                 show_default="bilinear",
                 help="How light comes to ¼ size.",
+            ),
+            click.option(
+                "--cuts",
+                type=click.Choice(["keep", "skip"]),
+                show_default="keep",
+                help="Whether windows across a scene cut are kept or skipped.",
             ),
             click.option(
                 "--sharp",
@@ -130,6 +137,8 @@ def _build(
             command=shlex.join(["spikesim", *sys.argv[1:]]),
         )
     _tell_skipped(report.skipped)
+    for key, findings in report.findings.items():
+        _tell_findings(key, findings)
     if as_json:
         print_json(asdict(report))
         return
@@ -174,6 +183,27 @@ def _estimate(clips: "list[Clip]", out: Path, recipe: "Recipe", workers: int | N
         f"{count(plan.samples(), 'sample')} in {count(len(plan.jobs), 'shard')}, at most {size(total)} (images shrink "
         f"when compressed), about {duration(seconds)} with {count(workers, 'worker')}; nothing was built"
     )
+
+
+def _tell_findings(key: str, findings: "Findings") -> None:
+    from spikesim_cli.console import count, messages
+
+    if findings.cuts:
+        fate = "skipped " + count(len(findings.left_out), "window") if findings.left_out else "--cuts skip leaves out"
+        messages.print(
+            f"{key}: {count(len(findings.cuts), 'scene cut')}, at {_some(findings.cuts)}; "
+            + (f"{fate} across them" if findings.left_out else f"{fate} the windows across them")
+        )
+    if findings.fast:
+        messages.print(
+            f"{key}: motion too fast to be followed at {_some(findings.fast)}; look at the samples there, or take "
+            "footage of a higher frame rate"
+        )
+
+
+def _some(frames: list[int]) -> str:
+    more = f" and {len(frames) - 5} more" if len(frames) > 5 else ""
+    return f"frame{'s' if len(frames) > 1 else ''} " + ", ".join(map(str, frames[:5])) + more
 
 
 def _tell_skipped(skipped: dict[str, int]) -> None:

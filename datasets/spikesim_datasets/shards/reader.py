@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,7 @@ from spikesim import SpikeStream
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats.contents import camera_from_json, reading
 from spikesim_datasets.light import SCALE
+from spikesim_datasets.shards.findings import Findings
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import (
     BLUR,
@@ -44,6 +46,7 @@ class ShardReader:
         cameras: Camera by threshold, ascending; None where it is not known.
         windows, first_frames: Window and first raw frame of every sample.
         sharp_readouts: Readouts of the stream at which the ground truth lies, (S,).
+        findings: What was noted of the clip when the shard was made.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -193,6 +196,7 @@ class ShardReader:
         }
         if not self.cameras:
             raise InvalidValueError("it holds no spikes")
+        self.findings = Findings(*(list(map(int, file.attrs.get(field.name, ()))) for field in fields(Findings)))
         self.windows = tuple(map(int, file[WINDOW][:]))
         self.first_frames = tuple(map(int, file[FIRST_FRAME][:]))
         for v_th in self.cameras:

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -14,6 +15,7 @@ from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_hdf5
 from spikesim.formats.contents import camera_to_json
 from spikesim_datasets.light import SCALE
+from spikesim_datasets.shards.findings import Findings
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import BLUR, FIRST_FRAME, SCHEMA, SHARP, WINDOW, spikes_path
 
@@ -92,6 +94,10 @@ class ShardWriter:
             dataset.resize(len(dataset) + 1, axis=0)
             if np.size(row):
                 dataset[-1] = row
+
+    def note(self, findings: Findings) -> None:
+        """Write down what was found of the clip; after the first sample."""
+        self._file.attrs.update({name: np.array(numbers, np.int32) for name, numbers in asdict(findings).items()})
 
     def _create(self, sample: Sample) -> None:
         self._file.attrs.update(

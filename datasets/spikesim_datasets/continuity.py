@@ -1,0 +1,61 @@
+"""Whether a raw frame continues the one before it: scene cuts, and motion too fast to be followed.
+
+Interpolation makes something of any two frames: across a cut a mixture of two scenes, and where motion is too fast two
+faint copies of what moves.
+"""
+
+import cv2
+import numpy as np
+
+from spikesim_datasets.interpolation.flow import optical_flow
+from spikesim_datasets.shards.findings import Findings
+
+CUT, FAST = 0.5, 0.15
+"""From which `unexplained` part on a frame begins a new scene, or moved too fast."""
+
+_SIZE = 160, 96  # width and height to compare frames at: enough for what is where, and quick
+
+
+class Continuity:
+    """Looks at raw frames as they come.
+
+    Args:
+        findings: Where to note what is found.
+    """
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._previous: tuple[int, np.ndarray] | None = None
+
+    def look(self, number: int, frame: np.ndarray) -> None:
+        """Compare a raw frame, RGB uint8 (H,W,3), with its neighbour if that was the last one seen."""
+        small = _small(frame)
+        if self._previous is not None and self._previous[0] == number - 1:
+            part = _unexplained(self._previous[1], small)
+            if part >= CUT:
+                self._findings.cuts.append(number)
+            elif part >= FAST:
+                self._findings.fast.append(number)
+        self._previous = number, small
+
+
+def unexplained(frame0: np.ndarray, frame1: np.ndarray) -> float:
+    """The part of the contrast of frame 0 that following the motion to frame 1 does not explain, ≥ 0.
+
+        mean |f0 − f1(x + v)| / (mean |f0| + 1),   f of 160×96 grey pixels, less their mean, v their optical flow.
+
+    Args:
+        frame0, frame1: RGB uint8 (H,W,3).
+    """
+    return _unexplained(_small(frame0), _small(frame1))
+
+
+def _small(frame: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(cv2.resize(frame, _SIZE, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+
+
+def _unexplained(grey0: np.ndarray, grey1: np.ndarray) -> float:
+    grid = np.dstack(np.meshgrid(*(np.arange(length, dtype=np.float32) for length in _SIZE)))
+    moved = cv2.remap(grey1, grid + optical_flow(grey0, grey1), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    before, after = (grey - grey.mean(dtype=np.float32) for grey in (grey0, moved))
+    return float(np.abs(before - after).mean() / (np.abs(before).mean() + 1))
