@@ -96,10 +96,10 @@ class NetworkInterpolator:
         height, width, _ = frame0.shape
         needed, available = self._network.bytes_needed(height, width), available_memory(self._device)
         check_memory(self._network, height, width, needed, available)
-        at_once = 1
-        if self._device.type == "cpu":
-            at_once = min(allowed_threads(), len(times), available // needed if available else 1)
-        return self._frames(frame0, frame1, times, at_once)
+        limits = [allowed_threads() if self._device.type == "cpu" else 1, len(times)]
+        if available is not None:
+            limits.append(available // needed)
+        return self._frames(frame0, frame1, times, min(limits))
 
     def _frames(
         self, frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float], at_once: int
