@@ -1,5 +1,6 @@
 """Networks as interpolators: one contract for all, and what is said when memory or torch is missing."""
 
+import copy
 import hashlib
 import json
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from random_networks import rife_weights, smooth, xvfi_weights
+from random_networks import rife_weights, small_network, smooth, xvfi_weights
 
 import spikesim_datasets
 from spikesim import thread_limit
@@ -214,6 +215,18 @@ def test_without_cuda_auto_takes_the_processor_and_cuda_is_refused(make, monkeyp
     assert make(name, device="auto").describe()["device"] == "cpu"
     with pytest.raises(InvalidValueError, match=r"'cuda' was asked for, .* no CUDA device here; use 'cpu' or 'auto'"):
         make(name, device="cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", ["4.6", "4.25", "xvfi"])
+def test_both_devices_agree_and_a_gpu_repeats_its_bits(name):
+    frames = smooth(250, 333, 0), smooth(250, 333, 1)
+    network = copy.deepcopy(small_network(name))
+    expected = network(*frames, 0.4)
+    network.cuda()
+    made = [network(*(frame.cuda() for frame in frames), 0.4) for _ in range(2)]
+    assert (made[0].cpu() - expected).abs().max() <= 1e-3
+    assert torch.equal(*made)
 
 
 @pytest.mark.parametrize("tile", [63, 0, -512])

@@ -19,7 +19,7 @@ _SHOWN = 3  # names in a message
 
 
 class _Ignored:
-    """Stands in for the numpy scalars that training left beside the weights, so that nothing of numpy is called."""
+    """What is read instead of the numpy scalars that training left beside the weights: nothing of numpy is called."""
 
     def __new__(cls, *arguments: object) -> "_Ignored":
         return super().__new__(cls)
@@ -29,7 +29,8 @@ class _Ignored:
 
 
 _IGNORED: list[Any] = [
-    (_Ignored, name) for name in ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
+    type(name, (_Ignored,), {"__module__": module})
+    for module, name in (("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"), ("numpy", "dtype"))
 ]
 
 

@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from spikesim.errors import InvalidValueError
 from spikesim_datasets.interpolation import rife, xvfi
 from spikesim_datasets.interpolation.base import check_request
 from spikesim_datasets.interpolation.networks.memory import available_memory, check_memory, explained
-from spikesim_datasets.interpolation.networks.network import InterpolationNetwork
+from spikesim_datasets.interpolation.networks.network import InterpolationNetwork, full_precision
 from spikesim_datasets.interpolation.networks.weights import (
     KNOWN_SHA256,
     RELEASES,
@@ -75,7 +75,7 @@ class NetworkInterpolator:
     def __init__(self, name: str, network: InterpolationNetwork[Any, Any], origin: dict[str, str]) -> None:
         self.name = name
         self._network, self._origin = network, origin
-        self._device = next(network.parameters()).device
+        self._device = network.device
         self._last: tuple[np.ndarray, Any] | None = None  # the latest frame 1, mostly the next pair's frame 0
 
     def describe(self) -> dict[str, object]:
@@ -134,13 +134,13 @@ class NetworkInterpolator:
     @contextmanager
     def _computing(self, frame: np.ndarray) -> Iterator[None]:
         """Compute so that the bits depend on nothing but the arguments; settings of torch are put back."""
-        with explained(self._network, *frame.shape[:2]), torch.inference_mode(), ExitStack() as settings:
-            if self._device.type == "cuda":
-                settings.enter_context(torch.backends.cudnn.flags(True, deterministic=True, allow_tf32=False))
-            else:
-                settings.callback(torch.set_num_threads, torch.get_num_threads())
-                torch.set_num_threads(1)
-            yield
+        with explained(self._network, *frame.shape[:2]), full_precision(self._device), torch.inference_mode():
+            before = torch.get_num_threads()
+            torch.set_num_threads(1)
+            try:
+                yield
+            finally:
+                torch.set_num_threads(before)
 
 
 def allowed_threads() -> int:

@@ -77,11 +77,9 @@ def sample(image: Tensor, columns: Tensor, rows: Tensor, outside: Literal["zeros
 
 def resize(image: Tensor, factor: float) -> Tensor:
     """Resize an image (N,C,H,W) bilinearly, pixels being areas, not points."""
-    return (
-        image
-        if factor == 1
-        else functional.interpolate(image, scale_factor=factor, mode="bilinear", align_corners=False)
-    )
+    if factor != 1:
+        image = functional.interpolate(image, scale_factor=factor, mode="bilinear", align_corners=False)
+    return image
 
 
 def pad_to_multiple(frames: Tensor, multiple: int) -> Tensor:

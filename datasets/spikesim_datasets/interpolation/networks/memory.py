@@ -1,6 +1,7 @@
 """How much memory is free for a network, and what to say when it is not enough."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from spikesim_datasets.interpolation.networks.network import InterpolationNetwor
 
 _ROOT = Path("/")
 
-_OUT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory|alloc_failed", re.IGNORECASE)
 
 
 def available_memory(device: torch.device, root: Path = _ROOT) -> int | None:
@@ -30,7 +31,7 @@ def available_memory(device: torch.device, root: Path = _ROOT) -> int | None:
         found = re.search(r"^MemAvailable:\s+(\d+) kB", (root / "proc/meminfo").read_text(), re.MULTILINE)
     except OSError:
         return None
-    return min([1024 * int(found[1]) if found else 1 << 62, *_left_to_groups(root)]) if found else None
+    return min(1024 * int(found[1]), *_left_to_groups(root), sys.maxsize) if found else None
 
 
 def _left_to_groups(root: Path) -> Iterator[int]:

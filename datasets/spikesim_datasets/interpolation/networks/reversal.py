@@ -56,15 +56,15 @@ def flow_at(flow: Tensor, importance: Tensor, times: Tensor) -> Tensor:
     Returns:
         Flow t→0 and t→1, (K,4,h,w); 0 where nothing lands.
     """
-    total: Tensor | int = 0
-    for motion, flow_there, weight, share in (
-        (flow[:, :2], times * flow[:, :2], importance[:, :1], 1 - times),
-        (-flow[:, 2:], (1 - times) * flow[:, 2:], importance[:, 1:], times),
-    ):
-        weight = share * (weight + _LEAST_IMPORTANCE)
-        total = total + splat(torch.cat([weight * motion, weight], 1), flow_there)
-    assert isinstance(total, Tensor)
-    mean = total[:, :2] / total[:, 2:].masked_fill(total[:, 2:] == 0, 1)
+
+    def landing(motion: Tensor, way: Tensor, importance: Tensor, share: Tensor) -> Tensor:
+        weight = share * (importance + _LEAST_IMPORTANCE)
+        return splat(torch.cat([weight * motion, weight], 1), way * motion)
+
+    from0 = landing(flow[:, :2], times, importance[:, :1], 1 - times)
+    from1 = landing(-flow[:, 2:], times - 1, importance[:, 1:], times)
+    weighted, weight = (from0 + from1).split([2, 1], 1)
+    mean = weighted / weight.masked_fill(weight == 0, 1)
     return torch.cat([-times * mean, (1 - times) * mean], 1)
 
 

@@ -125,15 +125,15 @@ class Rife(InterpolationNetwork[Encoded, Pair]):
                 parts = [tile.take(pair.reduced, per_cell)]
                 parts.append(times.expand(-1, -1, *parts[0].shape[2:]))
             else:
-                origin = tile.rows[0] * self.cell, tile.columns[0] * self.cell
+                origin = tile.rows.start * self.cell, tile.columns.start * self.cell
                 flow_here, mask_here = tile.take(flow, self.cell), tile.take(mask, self.cell)
                 parts = self._seen(pair, times, flow_here, mask_here, scale, origin)
                 if self.version.head:
                     parts.insert(-1, resize(tile.take(found[:, 5:], per_cell // 2), 2))
             return self.blocks[index](join(parts), outputs)
 
-        height, width = (length // self.cell for length in flow.shape[2:])
-        return in_tiles(look, height, width, per_cell, self.tile, _REACH)
+        cells = flow.shape[2] // self.cell, flow.shape[3] // self.cell
+        return in_tiles(look, cells, cells, per_cell, self.tile, _REACH)
 
     def _seen(
         self, pair: Pair, times: Tensor, flow: Tensor, mask: Tensor, scale: int, origin: tuple[int, int]

@@ -6,82 +6,85 @@ levels, is never cut.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import NamedTuple
 
 from torch import Tensor
 
 
-class Tile(NamedTuple):
-    """A rectangle of cells: what is computed, and what of it is kept.
+class Span(NamedTuple):
+    """A part of an axis, in cells: what is computed, and what of it is kept.
 
-    A cell is a square of pixels whose side all strides of a stage divide; a tensor has `per_cell` pixels a side of it.
+    A cell is as many pixels long as all strides of a stage divide.
     """
 
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-    kept_rows: tuple[int, int]
-    kept_columns: tuple[int, int]
+    start: int
+    stop: int
+    kept_start: int
+    kept_stop: int
 
-    def take(self, whole: Tensor, per_cell: int) -> Tensor:
-        """The part of a tensor (..., H, W) that is computed, margin included."""
-        return whole[..., _slice(self.rows, per_cell), _slice(self.columns, per_cell)]
+    def computed(self, per_cell: int) -> slice:
+        """The computed pixels of the whole axis."""
+        return slice(self.start * per_cell, self.stop * per_cell)
 
-    def put(self, computed: Tensor, whole: Tensor, per_cell: int) -> None:
-        """Write what is kept of a computed part to its place."""
-        top, left = self.rows[0], self.columns[0]
-        inner = tuple(edge - top for edge in self.kept_rows), tuple(edge - left for edge in self.kept_columns)
-        whole[..., _slice(self.kept_rows, per_cell), _slice(self.kept_columns, per_cell)] = computed[
-            ..., _slice(inner[0], per_cell), _slice(inner[1], per_cell)
-        ]
+    def kept(self, per_cell: int) -> slice:
+        """The kept pixels of the whole axis."""
+        return slice(self.kept_start * per_cell, self.kept_stop * per_cell)
+
+    def inner(self, per_cell: int) -> slice:
+        """The kept pixels of the computed ones."""
+        return slice((self.kept_start - self.start) * per_cell, (self.kept_stop - self.start) * per_cell)
 
 
-def _slice(edges: tuple[int, ...], per_cell: int) -> slice:
-    return slice(edges[0] * per_cell, edges[1] * per_cell)
+class Tile(NamedTuple):
+    """A rectangle of an image."""
+
+    rows: Span
+    columns: Span
+
+    def take(self, image: Tensor, per_cell: int) -> Tensor:
+        """What is computed of it, of an image (..., H, W) with so many pixels a cell."""
+        return image[..., self.rows.computed(per_cell), self.columns.computed(per_cell)]
 
 
 def in_tiles(
-    compute: Callable[[Tile], Tensor], height: int, width: int, per_cell: int, side: int | None, reach: int
+    compute: Callable[[Tile], Tensor],
+    cells: tuple[int, int],
+    wanted: tuple[int, int],
+    per_cell: int,
+    side: int | None,
+    reach: int,
 ) -> Tensor:
-    """Compute an image tile by tile.
+    """Compute an image, or as much of it as is wanted, tile by tile.
 
     Args:
-        compute: Gives the whole of what is computed for a tile, (..., h, w).
-        height, width: Size of the image, cells.
-        per_cell: Pixels of the image a side of a cell.
-        side: Side of what a tile keeps, pixels, rounded down to cells; None computes everything in one piece.
+        compute: Gives all that is computed of a tile, (..., h, w).
+        cells: Height and width of the image, cells.
+        wanted: How many of them are wanted, from the upper left corner.
+        per_cell: Pixels of the image a cell.
+        side: Side of what is kept of a tile, pixels, rounded down to cells; None takes one tile for all.
         reach: Pixels around it that are computed as well, where there are any, rounded up to cells.
 
     Returns:
-        The image (..., height · per_cell, width · per_cell).
+        The image, (..., wanted · per_cell).
     """
-    kept = None if side is None else max(1, side // per_cell)
+    step = max(wanted) if side is None else max(1, side // per_cell)
+    axes = (_spans(length, part, step, -(-reach // per_cell)) for length, part in zip(cells, wanted, strict=True))
+    tiles = [Tile(rows, columns) for rows, columns in product(*axes)]
     whole: Tensor | None = None
-    for tile in tiles(height, width, kept, -(-reach // per_cell)):
-        part = compute(tile)
-        if tile.kept_rows == (0, height) and tile.kept_columns == (0, width):
-            return part
+    for tile in tiles:
+        computed = compute(tile)
+        kept = computed[..., tile.rows.inner(per_cell), tile.columns.inner(per_cell)]
+        if len(tiles) == 1:
+            return kept
         if whole is None:
-            whole = part.new_empty((*part.shape[:-2], height * per_cell, width * per_cell))
-        tile.put(part, whole, per_cell)
+            whole = kept.new_empty((*kept.shape[:-2], *(part * per_cell for part in wanted)))
+        whole[..., tile.rows.kept(per_cell), tile.columns.kept(per_cell)] = kept
     assert whole is not None
     return whole
 
 
-def tiles(height: int, width: int, side: int | None, margin: int) -> Iterator[Tile]:
-    """The tiles that cover a grid of cells, each kept cell once.
-
-    Args:
-        height, width: Size of the grid, cells.
-        side: Side of what a tile keeps, cells; None takes everything in one piece.
-        margin: Cells around it that are computed as well, where there are any.
-    """
-    for rows, kept_rows in _spans(height, side, margin):
-        for columns, kept_columns in _spans(width, side, margin):
-            yield Tile(rows, columns, kept_rows, kept_columns)
-
-
-def _spans(length: int, side: int | None, margin: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    step = length if side is None else side
-    for start in range(0, length, step):
-        stop = min(start + step, length)
-        yield (max(start - margin, 0), min(stop + margin, length)), (start, stop)
+def _spans(length: int, wanted: int, step: int, margin: int) -> Iterator[Span]:
+    for start in range(0, wanted, step):
+        stop = min(start + step, wanted)
+        yield Span(max(start - margin, 0), min(stop + margin, length), start, stop)

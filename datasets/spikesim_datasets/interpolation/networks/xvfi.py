@@ -2,7 +2,7 @@
 
 Features of the frames, and the flow between them from coarse to fine, do not depend on the time. At a time, both flows
 are carried to where their pixels are by then (complementary flow reversal) and refined, the frames are warped by them,
-and a U-Net at full size mixes and corrects.
+and a U-Net at full size mixes and corrects, where the frames are, not where they were padded.
 
 Source:
     Sim, Oh and Kim, "XVFI: eXtreme Video Frame Interpolation", ICCV 2021.
@@ -76,7 +76,9 @@ class Xvfi(InterpolationNetwork[Encoded, Pair]):
     def encode(self, frames: Tensor) -> Encoded:
         """See `InterpolationNetwork.encode`."""
         image = pad_to_multiple(2 * frames.flip(1) - 1, self.multiple)
-        levels = [self._in_tiles(lambda tile: self.features(tile.take(image, _CELL)), image, _FACTOR)]
+        cells = image.shape[2] // _CELL, image.shape[3] // _CELL
+        finest = self._in_tiles(lambda tile: self.features(tile.take(image, _CELL)), cells, cells, _FACTOR)
+        levels = [finest]
         for _ in range(self.scales):
             levels.append(self.halve(levels[-1]))
         return Encoded(image, levels, (frames.shape[2], frames.shape[3]))
@@ -104,7 +106,7 @@ class Xvfi(InterpolationNetwork[Encoded, Pair]):
 
         def rendered(tile: Tile) -> Tensor:
             here = _FACTOR * resize(tile.take(flow, _CELL // _FACTOR), _FACTOR)
-            origin = tile.rows[0] * _CELL, tile.columns[0] * _CELL
+            origin = tile.rows.start * _CELL, tile.columns.start * _CELL
             warped0, warped1 = warp(image0, here[:, :2], origin), warp(image1, here[:, 2:], origin)
             shown = [functional.pixel_shuffle(tile.take(features, _CELL // _FACTOR), _FACTOR)]
             shown += [tile.take(image0, _CELL), tile.take(image1, _CELL), warped0, warped1, here]
@@ -114,17 +116,22 @@ class Xvfi(InterpolationNetwork[Encoded, Pair]):
             return (share0 * warped0 + share1 * warped1) / (share0 + share1) + residual
 
         height, width = pair.encoded0.size
-        return (self._in_tiles(rendered, image0, 1)[..., :height, :width].flip(1) + 1) / 2
+        cells = image0.shape[2] // _CELL, image0.shape[3] // _CELL
+        result = self._in_tiles(rendered, cells, (-(-height // _CELL), -(-width // _CELL)), 1)
+        return (result[..., :height, :width].flip(1) + 1) / 2
 
     def bytes_needed(self, height: int, width: int) -> int:
         """See `InterpolationNetwork.bytes_needed`."""
         padded = (height + -height % self.multiple) * (width + -width % self.multiple)
-        tile = padded if self.tile is None else min(padded, (self.tile + 2 * _REACH) ** 2)
+        tile = min(padded, (height + _REACH) * (width + _REACH))
+        if self.tile is not None:
+            tile = min(tile, (self.tile + 2 * _REACH) ** 2)
         whole_bytes, tile_bytes = (own + each * self.channels for own, each in (_WHOLE_BYTES, _TILE_BYTES))
         return int(whole_bytes * padded + tile_bytes * tile)
 
-    def _in_tiles(self, compute: Callable[[Tile], Tensor], image: Tensor, factor: int) -> Tensor:
-        """An image `factor` times smaller than the padded frames, computed tile by tile."""
-        height, width = (length // _CELL for length in image.shape[2:])
+    def _in_tiles(
+        self, compute: Callable[[Tile], Tensor], cells: tuple[int, int], wanted: tuple[int, int], factor: int
+    ) -> Tensor:
+        """An image `factor` times smaller than the frames, tile by tile."""
         side = None if self.tile is None else self.tile // factor
-        return in_tiles(compute, height, width, _CELL // factor, side, _REACH // factor)
+        return in_tiles(compute, cells, wanted, _CELL // factor, side, _REACH // factor)
