@@ -151,11 +151,11 @@ def test_a_frame_is_encoded_once_for_both_its_pairs(make, monkeypatch, name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_in_tiles_frames_are_the_same(make, name):
+def test_tiles_show_nowhere(make, name):
     first, second = frame(250, 333, 0), frame(250, 333, 1)
     (whole,) = make(name).between(first, second, [0.4])
     (tiled,) = make(name, tile=64).between(first, second, [0.4])
-    assert np.array_equal(tiled, whole)
+    assert np.abs(tiled.astype(int) - whole).max() <= 1  # level: the last bits of a sum may depend on the tile's size
 
 
 @pytest.mark.parametrize("name", NETWORKS)

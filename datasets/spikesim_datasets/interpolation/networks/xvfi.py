@@ -26,7 +26,7 @@ from spikesim_datasets.interpolation.networks.xvfi_parts import Features, FlowNe
 
 _FACTOR = 4  # how much smaller than the frame its features and flows are
 _CELL = 16  # side of the pixels that every stride of what is tiled divides
-_REACH = 64  # pixels beyond which neither the features nor the U-Net see anything
+_REACH = 48  # pixels beyond which neither the features nor the U-Net see anything
 
 _WHOLE_BYTES, _TILE_BYTES = (100, 1.8), (120, 7.0)
 """Measured: memory taken a pixel of the padded frame, and a pixel of a tile with its margin on top of it: of itself,
