@@ -36,6 +36,18 @@ INSIDE = {
 }  # fmt: skip
 TORCH_AT_HEAD = {
     "spikesim_datasets/samples.py",
+    "spikesim_datasets/interpolation/rife.py",
+    "spikesim_datasets/interpolation/xvfi.py",
+    "spikesim_datasets/interpolation/networks/checkpoint.py",
+    "spikesim_datasets/interpolation/networks/interpolator.py",
+    "spikesim_datasets/interpolation/networks/layers.py",
+    "spikesim_datasets/interpolation/networks/memory.py",
+    "spikesim_datasets/interpolation/networks/network.py",
+    "spikesim_datasets/interpolation/networks/reversal.py",
+    "spikesim_datasets/interpolation/networks/rife.py",
+    "spikesim_datasets/interpolation/networks/tiles.py",
+    "spikesim_datasets/interpolation/networks/xvfi.py",
+    "spikesim_datasets/interpolation/networks/xvfi_parts.py",
     "spikesim/gpu/__init__.py",
     "spikesim/gpu/events.py",
     "spikesim/gpu/random.py",
@@ -121,6 +133,11 @@ def loaded_after(code: str) -> set[str]:
 def test_importing_the_sensor_is_light() -> None:
     assert not {"torch", "h5py", "cv2", "numba"} & loaded_after("import spikesim; spikesim.SpikeCamera()")
     assert "numba" in loaded_after("import spikesim; spikesim.simulate")  # the check sees what is loaded
+
+
+def test_interpolators_load_torch_only_for_networks() -> None:
+    code = "from spikesim_datasets.interpolation import make_interpolator; make_interpolator('flow')"
+    assert "torch" not in loaded_after(code)
 
 
 def test_help_loads_nothing_that_computes() -> None:

@@ -300,11 +300,12 @@ def test_frames_too_small_for_flow_are_refused_and_linear_takes_them(size):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("slomo",), "one of flow, linear, none, got 'slomo'"),
+        (("slomo",), "one of flow, linear, none, rife, xvfi, got 'slomo'"),
         (("flow", "rife.safetensors"), "'flow' has no weights, got 'rife.safetensors'"),
         (("linear", Path("a.pth")), "'linear' has no weights, got 'a.pth'"),
         (("flow", None, "gpu"), "device must be one of auto, cpu, cuda, got 'gpu'"),
         (("flow", None, "cuda"), "'flow' runs on the CPU only"),
+        (("none", None, "cpu", 512), "'none' does not work in tiles, got tile 512"),
     ],
 )
 def test_interpolators_that_do_not_exist_are_refused(arguments, message):

@@ -2,10 +2,11 @@
 
 import os
 
-from spikesim.errors import InvalidValueError
+from spikesim.errors import InvalidValueError, MissingExtraError
 from spikesim_datasets.interpolation.base import AlreadyDense, Interpolator
 from spikesim_datasets.interpolation.flow import FlowInterpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
+from spikesim_datasets.interpolation.networks.weights import RELEASES
 
 __all__ = ["Interpolator", "make_interpolator"]
 
@@ -14,23 +15,43 @@ _DEVICES = "auto", "cpu", "cuda"
 _WITHOUT_WEIGHTS = {kind.name: kind for kind in (FlowInterpolator, LinearInterpolator, AlreadyDense)}
 
 
-def make_interpolator(name: str, weights: str | os.PathLike[str] | None = None, device: str = "auto") -> Interpolator:
+def make_interpolator(
+    name: str, weights: str | os.PathLike[str] | None = None, device: str = "auto", tile: int | None = None
+) -> Interpolator:
     """Make an interpolator by name.
 
     Args:
-        name: `flow` follows the motion by optical flow, `linear` cross-fades, `none` takes every frame as a readout.
-        weights: File of a network's weights; none of these has any.
-        device: `auto`, `cpu` or `cuda`, where a network runs; these run on the CPU.
+        name: `flow` follows the motion by optical flow, `rife` and `xvfi` are networks with the weights their authors
+            published, `linear` cross-fades, `none` takes every frame as a readout.
+        weights: File of a network's weights, or its folder or name; None looks for the published name where
+            `networks.weights.find_weights` says. The others have none.
+        device: `auto`, `cpu` or `cuda`, where a network runs; the others run on the CPU.
+        tile: Side of the tiles that a network computes large frames in, at least 64 pixels; None computes them in one
+            piece, which is faster and takes more memory.
 
     Raises:
-        InvalidValueError: The name or the device is unknown, or the interpolator has no use for weights or `cuda`.
+        InvalidValueError: The name, the device or the tile is not one of these, the interpolator has no use for it, or
+            there is no CUDA device.
+        InputFileError: The weights are not found, damaged or those of another network.
+        MissingExtraError: A network needs torch, which is not installed.
     """
-    if name not in _WITHOUT_WEIGHTS:
-        raise InvalidValueError(f"interpolator must be one of {', '.join(_WITHOUT_WEIGHTS)}, got {name!r}")
+    if name not in _WITHOUT_WEIGHTS and name not in RELEASES:
+        names = ", ".join((*_WITHOUT_WEIGHTS, *RELEASES))
+        raise InvalidValueError(f"interpolator must be one of {names}, got {name!r}")
     if device not in _DEVICES:
         raise InvalidValueError(f"device must be one of {', '.join(_DEVICES)}, got {device!r}")
+    if name in RELEASES:
+        try:
+            from spikesim_datasets.interpolation.networks.interpolator import make_network_interpolator
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise MissingExtraError(f"interpolator {name!r} needs torch; pip install 'spikesim[ssdm]'") from error
+        return make_network_interpolator(name, weights, device, tile)
     if weights is not None:
         raise InvalidValueError(f"interpolator {name!r} has no weights, got {os.fspath(weights)!r}; leave weights out")
     if device == "cuda":
         raise InvalidValueError(f"interpolator {name!r} runs on the CPU only, got device 'cuda'; use 'auto' or 'cpu'")
+    if tile is not None:
+        raise InvalidValueError(f"interpolator {name!r} does not work in tiles, got tile {tile}; leave tile out")
     return _WITHOUT_WEIGHTS[name]()

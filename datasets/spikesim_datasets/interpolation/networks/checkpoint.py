@@ -1,0 +1,142 @@
+"""Reading released weights: tensors alone, into networks whose names are ours."""
+
+import os
+import pickle
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from spikesim.errors import InputFileError
+
+Weights = str | os.PathLike[str] | Mapping[str, Any]
+"""A file, or what it holds."""
+
+_SHOWN = 3  # names in a message
+
+
+class _Ignored:
+    """What is read instead of the numpy scalars that training left beside the weights: nothing of numpy is called."""
+
+    def __new__(cls, *arguments: object) -> "_Ignored":
+        return super().__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+_IGNORED: list[Any] = [
+    type(name, (_Ignored,), {"__module__": module})
+    for module, name in (("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"), ("numpy", "dtype"))
+]
+
+
+class Slot(NamedTuple):
+    """A parameter of a network, and what its authors call it.
+
+    Args:
+        name: Our name.
+        released: Names under which the released file holds it; of several, all hold the same values.
+        shape: Its shape there.
+    """
+
+    name: str
+    released: tuple[str, ...]
+    shape: tuple[int, ...]
+
+
+def read_tensors(weights: Weights, entry: str | None = None) -> dict[str, Tensor]:
+    """The tensors of a released file by name, without `module.` before it.
+
+    Args:
+        weights: The file, or what it holds.
+        entry: Key under which a training checkpoint has them; where it is missing, the whole is taken.
+
+    Raises:
+        InputFileError: The file cannot be read, is damaged, or holds more than tensors, numbers and names.
+    """
+    held = weights if isinstance(weights, Mapping) else _parsed(weights)
+    if entry is not None and isinstance(held.get(entry), Mapping):
+        held = held[entry]
+    tensors = {str(name).removeprefix("module."): value for name, value in held.items()}
+    others = [name for name, value in tensors.items() if not isinstance(value, Tensor)]
+    if others or not tensors:
+        raise InputFileError(
+            f"{origin_of(weights)} must hold tensors by name, but {some(others) if others else 'nothing'} is in it; "
+            "give the released file of the network"
+        )
+    return tensors
+
+
+def origin_of(weights: Weights) -> str:
+    """What to call weights in a message."""
+    return "the state dict" if isinstance(weights, Mapping) else f"the weights file {os.fspath(weights)}"
+
+
+def _parsed(path: str | os.PathLike[str]) -> Mapping[str, Any]:
+    """What `torch.save` wrote, read without calling anything it names."""
+    try:
+        with Path(path).open("rb") as file, torch.serialization.safe_globals(_IGNORED):
+            held = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputFileError(f"cannot read {origin_of(path)}: {error.strerror}") from error
+    except Exception as error:  # on bytes that are no checkpoint, all kinds are raised
+        called = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
+        if called:
+            raise InputFileError(
+                f"{origin_of(path)} holds more than tensors: to load it, {called[1]} would have to be called, and "
+                "nothing from a download is ever run; get the file from the network's authors"
+            ) from error
+        raise InputFileError(
+            f"{origin_of(path)} is truncated, damaged or no such file at all (a web page, perhaps); download it again"
+        ) from error
+    if not isinstance(held, Mapping):
+        raise InputFileError(f"{origin_of(path)} must hold tensors by name, but holds a {type(held).__name__}")
+    return held
+
+
+def fill(network: nn.Module, slots: Iterable[Slot], tensors: Mapping[str, Tensor], weights: Weights) -> None:
+    """Give a network that has no memory yet (device `meta`) its parameters, float32.
+
+    Args:
+        network: The network; its `title` names it in messages.
+        slots: All its parameters.
+        tensors: The released tensors by name.
+        weights: Where they are from.
+
+    Raises:
+        InputFileError: Tensors are missing or too many, have other shapes, differ where they are one, or hold values
+            that are no numbers.
+    """
+    slots = list(slots)
+    expected = {name: slot.shape for slot in slots for name in slot.released}
+
+    def refuse(problem: str, names: Collection[str]) -> None:
+        if names:
+            raise InputFileError(
+                f"{origin_of(weights)} does not fit {network.title}: it {problem} {some(sorted(names))}; "
+                "give the released file of this network"
+            )
+
+    refuse("lacks", expected.keys() - tensors.keys())
+    refuse("has, too many,", tensors.keys() - expected.keys())
+    shapes = {name: tuple(tensors[name].shape) for name in expected}
+    other = [f"{name} {shapes[name]}, not {shape}" for name, shape in expected.items() if shapes[name] != shape]
+    refuse("has of other shapes", other)
+    refuse("has values that are no numbers in", [name for name in expected if not tensors[name].isfinite().all()])
+    state = {}
+    for name, (first, *others), _ in slots:
+        refuse(
+            f"must have the values of {first} in", [n for n in others if not torch.equal(tensors[n], tensors[first])]
+        )
+        state[name] = tensors[first].to(torch.float32, copy=True).reshape(network.get_parameter(name).shape)
+    network.load_state_dict(state, assign=True)
+
+
+def some(names: Collection[str]) -> str:
+    """The first few of many names, and how many there are."""
+    shown = ", ".join(list(names)[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
