@@ -41,6 +41,11 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def allowed_threads() -> int:
+    """How many threads the calling code may use: what `thread_limit` says, else one for each core."""
+    return _limit.get() or available_cores()
+
+
 def run_on_rows(kernel: Callable[..., Any], height: int, row_cost: int, *arguments: Any) -> None:
     """Call `kernel(first_row, stop_row, *arguments)` on blocks of rows that together cover 0..height.
 
@@ -50,7 +55,7 @@ def run_on_rows(kernel: Callable[..., Any], height: int, row_cost: int, *argumen
         row_cost: Pixel-readouts in a row, to judge how many threads pay.
         *arguments: Handed on.
     """
-    threads = min(_limit.get() or available_cores(), height, 1 + height * row_cost // _WORTH_A_THREAD)
+    threads = min(allowed_threads(), height, 1 + height * row_cost // _WORTH_A_THREAD)
     if threads <= 1:
         kernel(0, height, *arguments)
         return

@@ -184,6 +184,9 @@ def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
         "factor": str(recipe.plan.factor),
         "sharp": f"{recipe.sharp_of('train')} for train, {recipe.sharp_of('test')} for test",
         "workers": "one a core",
+        "weights": "looked up by its published name",
+        "device": recipe.device,
+        "tile": str(recipe.tile).lower(),
         **{
             name: str(RECIPE_DEFAULTS[name])
             for name in ("interpolation", "seed", "downscale", "cuts", "shard_samples", "compression")
@@ -197,9 +200,13 @@ def test_shown_defaults_of_simulate_are_those_of_the_library() -> None:
     assert shown("simulate") == {
         "vth": "the preset's",
         "frames": "to the end",
-        **{name: str(parameters[name]) for name in ("preset", "interpolation", "factor", "downscale", "seed")},
+        "weights": "looked up by its published name",
+        "tile": str(parameters["tile"]).lower(),
+        **{
+            name: str(parameters[name]) for name in ("preset", "interpolation", "device", "factor", "downscale", "seed")
+        },
     }
-    assert (parameters["v_th"], parameters["frames"], parameters["start"]) == (None, None, 0)
+    assert [parameters[name] for name in ("v_th", "frames", "start", "weights")] == [None, None, 0, None]
 
 
 def test_choices_are_those_of_the_library() -> None:
@@ -379,6 +386,7 @@ def test_the_result_as_json_is_alone_on_stdout(run: Run, frames: Path, tmp_path:
         "out": str(tmp_path / "out"),
         "built": 1,
         "kept": 0,
+        "findings": {},
         "samples": 2,
         "skipped": {"train/short": 5},
         "bytes": (tmp_path / "out/train/clip.000.h5").stat().st_size,

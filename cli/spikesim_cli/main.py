@@ -1,6 +1,7 @@
 """The group of commands. Each command is imported when it is called for, and imports what computes when it runs."""
 
 import sys
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -64,8 +65,14 @@ def cli() -> None:
     """
 
 
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning as a line for people, without the place in the code."""
+    click.echo(f"Warning: {message}", err=True)
+
+
 def main() -> None:
     """Run the command line; the entry point of `spikesim`."""
+    warnings.showwarning = _show_warning  # type: ignore[assignment]  # what it is called with is not needed
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -54,6 +54,20 @@ def thresholds_option(function: F) -> F:
     )(function)
 
 
+network_options = (
+    click.option("--weights", help="File of a network's weights.", show_default="looked up by its published name"),
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), show_default="auto", help="Where a network runs."
+    ),
+    click.option(
+        "--tile",
+        type=click.IntRange(64),
+        show_default="none",
+        help="Side of the tiles a network computes large frames in, pixels: takes less memory and more time.",
+    ),
+)
+
+
 def synthesis_options(function: F) -> F:
     """How frames become light and light becomes spikes. What is not given is None, and the library's default holds."""
     for option in reversed(
@@ -67,8 +81,10 @@ def synthesis_options(function: F) -> F:
                 "--interp",
                 "interpolation",
                 show_default="flow",
-                help="What makes the readouts between frames: flow, linear, or none for a source interpolated already.",
+                help="What makes the readouts between frames: flow, linear, rife (MIT), xvfi (weights for research and "
+                "education only), torchscript:MODEL.pt, a plug-in, or none for a source interpolated already.",
             ),
+            *network_options,
             click.option(
                 "--factor", type=click.IntRange(1), show_default="8", help="Readouts from one frame to the next."
             ),

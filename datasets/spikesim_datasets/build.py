@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from spikesim import thread_limit
 from spikesim.errors import InvalidValueError, OutputError
 from spikesim.files import remove_stale_temporaries
 from spikesim.threads import available_cores
+from spikesim_datasets.interpolation.networks.weights import UnknownWeightsWarning
 from spikesim_datasets.planning import BuildPlan, Job, finished_jobs, plan_build, readouts_of
 from spikesim_datasets.processes import uninterrupted, worker_processes
 from spikesim_datasets.recipe import Recipe, make_recipe, provenance
@@ -220,7 +222,9 @@ def _run(
 def _make_shard_alone(
     job: Job, out: Path, recipe: Recipe, record: dict[str, Any]
 ) -> tuple[ShardEntry | None, Findings]:
-    with thread_limit(1):  # the other cores have work of their own
+    # The other cores have work of their own, and of unknown weights the first process has told.
+    with thread_limit(1), catch_warnings():
+        simplefilter("ignore", UnknownWeightsWarning)
         return make_shard(job, out, recipe, record)
 
 

@@ -27,6 +27,7 @@ class Recipe:
         interpolation: Name of an interpolator of `interpolation.make_interpolator`.
         weights: Its weights, where it has any.
         device: Where it runs.
+        tile: Side of the tiles it works in, pixels; None takes frames whole.
         plan: The exposure.
         downscale, linear_light: See `Optics`.
         cuts: Whether to keep or skip windows across a scene cut.
@@ -43,6 +44,7 @@ class Recipe:
     interpolation: str = "flow"
     weights: str | None = None
     device: str = "auto"
+    tile: int | None = None
     plan: ExposurePlan = field(default_factory=ExposurePlan)
     downscale: Downscale = "bilinear"
     linear_light: bool = False
@@ -82,7 +84,7 @@ class Recipe:
 
     def interpolator(self) -> Interpolator:
         """The interpolator this recipe names."""
-        return make_interpolator(self.interpolation, self.weights, self.device)
+        return make_interpolator(self.interpolation, self.weights, self.device, self.tile)
 
     def sharp_of(self, split: Split) -> Sharp:
         """The ground truth kept for clips of a split."""

@@ -115,7 +115,7 @@ def _build(
 ) -> None:
     from dataclasses import asdict
 
-    from spikesim_cli.console import Steps, duration, messages, print_json, size
+    from spikesim_cli.console import Steps, count, duration, messages, print_json, size
     from spikesim_datasets.build import build_clips
     from spikesim_datasets.exposure import ExposurePlan
     from spikesim_datasets.recipe import make_recipe
@@ -144,8 +144,8 @@ def _build(
         return
     speed = f", {report.readouts / report.seconds:.1f} readouts/s" if report.built else ""
     messages.print(
-        f"{out}: {report.samples} samples, {size(report.bytes)}; {report.built} shards built, {report.kept} kept, "
-        f"{len(report.skipped)} clips skipped, in {duration(report.seconds)}{speed}"
+        f"{out}: {count(report.samples, 'sample')}, {size(report.bytes)}; {report.built} shards built, "
+        f"{report.kept} kept, {len(report.skipped)} clips skipped, in {duration(report.seconds)}{speed}"
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from spikesim import threads
 from spikesim.errors import InvalidValueError
+from spikesim.threads import allowed_threads
 from spikesim_datasets.interpolation import rife, xvfi
 from spikesim_datasets.interpolation.base import check_request
 from spikesim_datasets.interpolation.networks.memory import available_memory, check_memory, explained
@@ -141,8 +141,3 @@ class NetworkInterpolator:
                 yield
             finally:
                 torch.set_num_threads(before)
-
-
-def allowed_threads() -> int:
-    """How many threads the caller may use; see `spikesim.thread_limit`."""
-    return threads._limit.get() or threads.available_cores()
