@@ -72,7 +72,7 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 def main() -> None:
     """Run the command line; the entry point of `spikesim`."""
-    warnings.showwarning = _show_warning  # type: ignore[assignment]  # what it is called with is not needed
+    warnings.showwarning = _show_warning
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
