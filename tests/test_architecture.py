@@ -38,6 +38,7 @@ TORCH_AT_HEAD = {
     "spikesim_datasets/samples.py",
     "spikesim_datasets/interpolation/rife.py",
     "spikesim_datasets/interpolation/xvfi.py",
+    "spikesim_datasets/interpolation/networks/torchscript.py",
     "spikesim_datasets/interpolation/networks/checkpoint.py",
     "spikesim_datasets/interpolation/networks/interpolator.py",
     "spikesim_datasets/interpolation/networks/layers.py",

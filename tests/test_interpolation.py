@@ -300,7 +300,7 @@ def test_frames_too_small_for_flow_are_refused_and_linear_takes_them(size):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("slomo",), "one of flow, linear, none, rife, xvfi, got 'slomo'"),
+        (("slomo",), r"one of flow, linear, none, rife, xvfi, torchscript:MODEL\.pt, got 'slomo'"),
         (("flow", "rife.safetensors"), "'flow' has no weights, got 'rife.safetensors'"),
         (("linear", Path("a.pth")), "'linear' has no weights, got 'a.pth'"),
         (("flow", None, "gpu"), "device must be one of auto, cpu, cuda, got 'gpu'"),

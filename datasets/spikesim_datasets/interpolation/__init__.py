@@ -7,8 +7,12 @@ from spikesim_datasets.interpolation.base import AlreadyDense, Interpolator
 from spikesim_datasets.interpolation.flow import FlowInterpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
 from spikesim_datasets.interpolation.networks.weights import RELEASES
+from spikesim_datasets.interpolation.plugins import make_plugin, plugin_names
 
 __all__ = ["Interpolator", "make_interpolator"]
+
+SCRIPT = "torchscript:"
+"""Before the file of an exported network, in the name of an interpolator."""
 
 _DEVICES = "auto", "cpu", "cuda"
 
@@ -22,7 +26,9 @@ def make_interpolator(
 
     Args:
         name: `flow` follows the motion by optical flow, `rife` and `xvfi` are networks with the weights their authors
-            published, `linear` cross-fades, `none` takes every frame as a readout.
+            published, `linear` cross-fades, `none` takes every frame as a readout. `torchscript:MODEL.pt` is an
+            exported network (see `networks.torchscript.ScriptedNetwork`), any other name an interpolator that an
+            installed package offers (see `plugins.GROUP`).
         weights: File of a network's weights, or its folder or name; None looks for the published name where
             `networks.weights.find_weights` says. The others have none.
         device: `auto`, `cpu` or `cuda`, where a network runs; the others run on the CPU.
@@ -35,12 +41,9 @@ def make_interpolator(
         InputFileError: The weights are not found, damaged or those of another network.
         MissingExtraError: A network needs torch, which is not installed.
     """
-    if name not in _WITHOUT_WEIGHTS and name not in RELEASES:
-        names = ", ".join((*_WITHOUT_WEIGHTS, *RELEASES))
-        raise InvalidValueError(f"interpolator must be one of {names}, got {name!r}")
     if device not in _DEVICES:
         raise InvalidValueError(f"device must be one of {', '.join(_DEVICES)}, got {device!r}")
-    if name in RELEASES:
+    if name in RELEASES or name.startswith(SCRIPT):
         try:
             from spikesim_datasets.interpolation.networks.interpolator import make_network_interpolator
         except ModuleNotFoundError as error:
@@ -48,6 +51,11 @@ def make_interpolator(
                 raise
             raise MissingExtraError(f"interpolator {name!r} needs torch; pip install 'spikesim[ssdm]'") from error
         return make_network_interpolator(name, weights, device, tile)
+    if name not in _WITHOUT_WEIGHTS:
+        if name in (others := plugin_names()):
+            return make_plugin(name, weights, device, tile)
+        names = ", ".join((*_WITHOUT_WEIGHTS, *RELEASES, f"{SCRIPT}MODEL.pt", *others))
+        raise InvalidValueError(f"interpolator must be one of {names}, got {name!r}")
     if weights is not None:
         raise InvalidValueError(f"interpolator {name!r} has no weights, got {os.fspath(weights)!r}; leave weights out")
     if device == "cuda":

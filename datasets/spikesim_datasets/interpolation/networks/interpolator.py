@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from spikesim_datasets.interpolation import rife, xvfi
 from spikesim_datasets.interpolation.base import check_request
 from spikesim_datasets.interpolation.networks.memory import available_memory, check_memory, explained
 from spikesim_datasets.interpolation.networks.network import InterpolationNetwork, full_precision
+from spikesim_datasets.interpolation.networks.torchscript import load_script
 from spikesim_datasets.interpolation.networks.weights import (
     KNOWN_SHA256,
     RELEASES,
@@ -43,6 +45,9 @@ def make_network_interpolator(
         )
     if tile is not None and tile < LEAST_TILE:
         raise InvalidValueError(f"tile must be at least {LEAST_TILE} pixels, got {tile}")
+    where = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
+    if name not in RELEASES:
+        return _scripted(name, weights, where, tile)
     path = find_weights(name, weights)
     digest = checksum(path)
     network = _LOADERS[name](path)
@@ -54,8 +59,20 @@ def make_network_interpolator(
             UnknownWeightsWarning,
             stacklevel=3,
         )
-    where = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
     return NetworkInterpolator(name, network.to(where), {"weights": digest, "licence": RELEASES[name].licence})
+
+
+def _scripted(
+    name: str, weights: str | os.PathLike[str] | None, device: str, tile: int | None
+) -> "NetworkInterpolator":
+    """An interpolator of an exported network."""
+    path = Path(name.partition(":")[2])
+    if weights is not None:
+        raise InvalidValueError(f"{name} brings its weights, got {os.fspath(weights)!r} as well; leave weights out")
+    if tile is not None:
+        raise InvalidValueError(f"{name} cannot be cut into tiles, got tile {tile}; leave tile out")
+    network = load_script(path)
+    return NetworkInterpolator("torchscript", network.to(device), {"weights": checksum(path)})
 
 
 class NetworkInterpolator:

@@ -1,0 +1,73 @@
+"""Interpolators of other packages, found by their entry points, and held to the contract."""
+
+import os
+from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
+
+import numpy as np
+
+from spikesim.errors import InvalidValueError, SpikesimError
+from spikesim_datasets.interpolation.base import Interpolator, check_request
+
+GROUP = "spikesim.interpolators"
+"""Entry-point group. An entry is called with `weights`, `device` and `tile` by name and gives an `Interpolator`."""
+
+
+def plugin_names() -> list[str]:
+    """Names of the interpolators that installed packages offer."""
+    return sorted(entry_points(group=GROUP).names)
+
+
+def make_plugin(
+    name: str, weights: str | os.PathLike[str] | None, device: str, tile: int | None
+) -> "CheckedInterpolator":
+    """Make an interpolator of another package.
+
+    Raises:
+        InvalidValueError: It cannot be imported or made.
+    """
+    entry = entry_points(group=GROUP)[name]
+    try:
+        return CheckedInterpolator(entry.load()(weights=weights, device=device, tile=tile), name)
+    except SpikesimError:
+        raise
+    except Exception as error:  # somebody else's code, which may raise anything
+        raise InvalidValueError(
+            f"the interpolator {name!r} of {entry.value} cannot be made ({type(error).__name__}: {error})"
+        ) from error
+
+
+class CheckedInterpolator:
+    """An interpolator whose frames are checked, so that nothing of another size or type gets into a dataset.
+
+    Args:
+        interpolator: The interpolator.
+        name: What `make_interpolator` knows it by.
+    """
+
+    def __init__(self, interpolator: Interpolator, name: str) -> None:
+        self._interpolator = interpolator
+        self.name = name
+        self.dense = bool(interpolator.dense)
+
+    def describe(self) -> dict[str, object]:
+        """See `Interpolator.describe`."""
+        return {**self._interpolator.describe(), "name": self.name}
+
+    def between(self, frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]) -> Iterator[np.ndarray]:
+        """See `Interpolator.between`; frames that are none of these raise `InvalidValueError` when they come."""
+        check_request(frame0, frame1, times)
+        return self._checked(self._interpolator.between(frame0, frame1, times), frame0, len(times))
+
+    def _checked(self, frames: Iterator[np.ndarray], like: np.ndarray, number: int) -> Iterator[np.ndarray]:
+        made = 0
+        for frame in frames:
+            made += 1
+            if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.shape != like.shape:
+                found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
+                raise InvalidValueError(
+                    f"the interpolator {self.name!r} must give uint8 frames {like.shape} as it got, it gave {found}"
+                )
+            yield frame
+        if made != number:
+            raise InvalidValueError(f"the interpolator {self.name!r} was asked for {number} frames and gave {made}")
