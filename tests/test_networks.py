@@ -4,12 +4,14 @@ import copy
 import hashlib
 import json
 import re
+import subprocess
 import sys
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -23,6 +25,7 @@ from spikesim_datasets.interpolation.networks import interpolator as interpolato
 from spikesim_datasets.interpolation.networks import weights as weights_module
 from spikesim_datasets.interpolation.networks.memory import available_memory
 from spikesim_datasets.interpolation.networks.weights import UnknownWeightsWarning
+from spikesim_datasets.shards import ShardReader
 
 NETWORKS = ("rife", "xvfi")
 EIGHTFOLD = [i / 8 for i in range(1, 8)]
@@ -296,3 +299,23 @@ def test_without_torch_the_extra_is_named(files, monkeypatch, name):
             make_interpolator(name, files[name])
         assert make_interpolator("flow").name == "flow"
     assert spikesim_datasets.interpolation.rife is rife
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_dataset_names_its_weights_and_their_licence(tmp_path, files, name):
+    frames = tmp_path / "GOPRO" / "train" / "GOPR0001"
+    frames.mkdir(parents=True)
+    for number in range(29):
+        cv2.imwrite(str(frames / f"{number:06d}.png"), frame(20, 32, number))
+    words = ["--root", tmp_path / "GOPRO", "--out", tmp_path / "out", "--interp", name, "--weights", files[name]]
+    command = [Path(sys.executable).with_name("spikesim"), "build-gopro", *words, "--device", "cpu", "--workers", "2"]
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    digest = hashlib.sha256(files[name].read_bytes()).hexdigest()
+    licence = {"rife": "MIT", "xvfi": "research and education only"}[name]
+    assert result.stderr.count(f"no known weights file of {name.upper()} (SHA-256 {digest})") == 1
+    assert f"weights {digest[:12]}..., {licence}" in result.stderr
+    with ShardReader(tmp_path / "out/train/GOPR0001.000.h5") as shard:
+        interpolation = shard.recipe["choices"]["interpolation"]
+        assert len(shard) == 1
+    assert (interpolation["name"], interpolation["weights"], interpolation["licence"]) == (name, digest, licence)

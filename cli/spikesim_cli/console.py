@@ -77,6 +77,14 @@ def spike_rate(stream: "SpikeStream") -> float:
     return float(np.bitwise_count(stream.packed).sum(dtype=int)) / max(math.prod(stream.shape), 1)
 
 
+def tell_licence(interpolator: dict[str, Any]) -> None:
+    """What an interpolator's weights may be used for, if its description says so."""
+    if "licence" in interpolator:
+        messages.print(
+            f"{interpolator['network']}: weights {interpolator['weights'][:12]}..., {interpolator['licence']}"
+        )
+
+
 def count(number: int, thing: str) -> str:
     """A number of things in words."""
     return f"{number} {thing}{'' if number == 1 else 's'}"

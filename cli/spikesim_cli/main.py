@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -66,7 +67,12 @@ def cli() -> None:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """A warning as a line for people, without the place in the code."""
+    """A warning as a line for people, without the place in the code, and not again."""
+    _show_once(str(message))
+
+
+@cache
+def _show_once(message: str) -> None:
     click.echo(f"Warning: {message}", err=True)
 
 

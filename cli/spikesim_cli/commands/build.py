@@ -115,7 +115,7 @@ def _build(
 ) -> None:
     from dataclasses import asdict
 
-    from spikesim_cli.console import Steps, count, duration, messages, print_json, size
+    from spikesim_cli.console import Steps, count, duration, messages, print_json, size, tell_licence
     from spikesim_datasets.build import build_clips
     from spikesim_datasets.exposure import ExposurePlan
     from spikesim_datasets.recipe import make_recipe
@@ -125,6 +125,7 @@ def _build(
     if dry_run:
         _estimate(clips, out, recipe, workers, as_json)
         return
+    tell_licence(recipe.choices()["interpolation"])
     steps = Steps("samples")
     with steps.shown():
         report = build_clips(
