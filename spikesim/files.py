@@ -102,9 +102,12 @@ def atomic_hdf5(final: str | os.PathLike[str]) -> Iterator["h5py.File"]:
 
 
 class _DeferringFile(io.FileIO):
-    """A file that keeps its first write error instead of raising it, and from then on only pretends to write."""
+    """A file that keeps its first write error instead of raising it, and from then on only pretends to write.
 
-    error: OSError | None = None
+    An interrupt is kept and raised: on its way through HDF5 it may be lost, or come out as another exception.
+    """
+
+    error: BaseException | None = None
 
     def write(self, data: "ReadableBuffer", /) -> int:
         view = memoryview(data).cast("B")
@@ -114,6 +117,9 @@ class _DeferringFile(io.FileIO):
                 written += super().write(view[written:])
         except OSError as error:
             self.error = error
+        except BaseException as error:
+            self.error = error
+            raise
         return len(view)
 
     def truncate(self, size: int | None = None, /) -> int:
@@ -122,6 +128,9 @@ class _DeferringFile(io.FileIO):
         except OSError as error:
             self.error = self.error or error
             return self.tell() if size is None else size
+        except BaseException as error:
+            self.error = self.error or error
+            raise
 
 
 def remove_stale_temporaries(folder: str | os.PathLike[str]) -> list[Path]:
