@@ -102,7 +102,8 @@ class SpikeStream:
 
         readouts, height, width = self.shape
         dense = np.empty(self.shape, dtype)
-        run_on_rows(bits.unpack, height, readouts * width // _LIGHTER, self.packed, dense)
+        unpack = bits.unpack_to_float32 if dense.dtype == np.float32 else bits.unpack
+        run_on_rows(unpack, height, readouts * width // _LIGHTER, self.packed, dense)
         return dense
 
     def counts(self, start: int = 0, stop: int | None = None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ import pytest
 
 from spikesim import SpikeCamera, SpikeStream
 from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.layouts import shards_to_layout
 from spikesim_datasets.shards import ShardWriter
 from spikesim_datasets.shards.sample import Sample
 
 torch = pytest.importorskip("torch", reason="torch is an extra")
 
-from spikesim_datasets.samples import SpikeBlurDataset  # noqa: E402
+from spikesim_datasets.samples import Draw, SpikeBlurDataset  # noqa: E402
 
 HEIGHT, WIDTH, READOUTS = 100, 132, 13  # spikes of 25×33: neither a whole number of bytes nor of crops
 EXPOSURE = (2, 11)
@@ -175,6 +178,99 @@ def test_a_crop_larger_than_the_images_is_refused(root, samples):
         SpikeBlurDataset(root, "train", crop=128)[0]
 
 
+# Draws
+
+
+def test_mirrored_items_are_mirrored_alike(root, samples):
+    dataset = SpikeBlurDataset(root, "train", flip=True)
+    torch.manual_seed(0)
+    seen = set()
+    for _ in range(20):
+        item = dataset[0]
+        for axes in ((), (-1,), (-2,), (-1, -2)):
+            if torch.equal(item["blur"].flip(axes), torch.from_numpy(image(samples[0].blur))):
+                seen.add(axes)
+                assert np.array_equal(item["spikes"].flip(axes), samples[0].spikes[1.0].dense())
+                assert np.array_equal(item["sharp"].flip(axes), image(samples[0].sharp))
+                break
+        else:
+            pytest.fail("an item is no mirror image of its sample")
+    assert seen == {(), (-1,), (-2,), (-1, -2)}
+
+
+def test_each_item_has_the_spikes_of_one_of_several_thresholds(root, samples):
+    dataset = SpikeBlurDataset(root, "train", v_th=(1, 2.5))
+    torch.manual_seed(0)
+    items = [dataset[1] for _ in range(20)]
+    assert {item["v_th"] for item in items} == {1.0, 2.5}
+    for item in items:
+        assert np.array_equal(item["spikes"], samples[1].spikes[item["v_th"]].dense())
+
+
+def test_a_draw_depends_on_its_seed_alone(root, samples):
+    dataset = SpikeBlurDataset(root, "train", v_th=(1, 2.5), crop=32, flip=True)
+    draws = [Draw(number % 5, seed) for number, seed in enumerate((5, 6, 7, 5, 6, 2**62))]
+    expected = [dataset[draw] for draw in draws]
+    torch.manual_seed(1)
+    for draw, item in reversed(list(zip(draws, expected, strict=True))):
+        assert same(dataset[draw], item)
+    before = torch.get_rng_state()
+    dataset[draws[0]]
+    assert torch.equal(torch.get_rng_state(), before)
+    others = [dataset[Draw(0, seed)] for seed in range(20)]
+    assert len({(item["v_th"], item["blur"].numpy().tobytes()) for item in others}) > 15
+
+
+# The released layout
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    """A dataset of a real build, whose layout has names."""
+    root = tmp_path_factory.mktemp("clip")
+    plan = ExposurePlan()
+    rng = np.random.default_rng(1)
+    with ShardWriter(root / "test/a.000.h5", {"choices": {"plan": asdict(plan)}}, "none") as writer:
+        for window in (1, 2):
+            spikes = {
+                v_th: SpikeStream.from_dense(rng.integers(0, 2, (137, 25, 33), np.uint8), SpikeCamera(v_th=v_th))
+                for v_th in (1.0, 2.0)
+            }
+            pictures = rng.integers(0, 256, (8, 100, 132, 3), np.uint8)
+            readouts = plan.sharp_readouts("sequence")
+            sample = Sample("test/a", window, 13 * window, plan.exposure, pictures[0], pictures[1:], readouts, spikes)
+            writer.append(sample)
+    return root
+
+
+def test_a_folder_of_the_release_gives_the_items_of_the_shards(clip, tmp_path):
+    shards_to_layout(clip, tmp_path / "layout")
+    choices = {"split": "test", "v_th": (1, 2), "crop": 64, "sharp": "middle", "flip": True}
+    first, second = (SpikeBlurDataset(folder, **choices) for folder in (clip, tmp_path / "layout"))
+    assert len(second) == 2
+    for seed in range(6):
+        assert same(first[Draw(seed % 2, seed)], second[Draw(seed % 2, seed)])
+    whole = SpikeBlurDataset(clip, "test"), SpikeBlurDataset(tmp_path / "layout", "test")
+    assert same(whole[0][1], whole[1][1])
+    loader = torch.utils.data.DataLoader(whole[1], batch_size=None, num_workers=1, multiprocessing_context="spawn")
+    assert same(list(loader)[1], whole[0][1])
+
+
+def test_a_foreign_folder_has_the_threshold_that_is_said(clip, tmp_path):
+    shards_to_layout(clip, tmp_path / "layout")
+    (tmp_path / "layout/spikesim.json").unlink()
+    dataset = SpikeBlurDataset(tmp_path / "layout", "test", v_th=4)
+    assert [item["v_th"] for item in dataset] == [4.0, 4.0]
+    assert torch.equal(dataset[0]["spikes"], SpikeBlurDataset(clip, "test", v_th=1)[0]["spikes"])
+    with pytest.raises(InvalidValueError, match="has no spikes of threshold 2 in the split 'test'; it has 4"):
+        SpikeBlurDataset(tmp_path / "layout", "test", v_th=(4, 2))
+    with pytest.raises(InvalidValueError, match="has no samples of the split 'train'; it has test"):
+        SpikeBlurDataset(tmp_path / "layout", "train")
+    (tmp_path / "layout/test/blur_data/a/000019.png").unlink()
+    with pytest.raises(InputFileError, match=r"blur_data/a/000019\.png"):
+        dataset[0]
+
+
 # Bad input
 
 
@@ -183,6 +279,7 @@ def test_a_crop_larger_than_the_images_is_refused(root, samples):
     [
         ({"split": "val"}, "has no samples of the split 'val'; it has train$"),
         ({"split": "train", "v_th": 4}, "has no spikes of threshold 4 in the split 'train'; it has 1, 2.5$"),
+        ({"split": "train", "v_th": ()}, "need at least one threshold"),
         ({"split": "train", "sharp": "sequence"}, r"sharp must be None \(all there is\), 'middle' or 'none'"),
     ],
 )

