@@ -186,6 +186,7 @@ def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
         "workers": "one a core",
         "weights": "looked up by its published name",
         "device": recipe.device,
+        "precision": recipe.precision,
         "tile": str(recipe.tile).lower(),
         **{
             name: str(RECIPE_DEFAULTS[name])
@@ -203,7 +204,8 @@ def test_shown_defaults_of_simulate_are_those_of_the_library() -> None:
         "weights": "looked up by its published name",
         "tile": str(parameters["tile"]).lower(),
         **{
-            name: str(parameters[name]) for name in ("preset", "interpolation", "device", "factor", "downscale", "seed")
+            name: str(parameters[name])
+            for name in ("preset", "interpolation", "device", "precision", "factor", "downscale", "seed")
         },
     }
     assert [parameters[name] for name in ("v_th", "frames", "start", "weights")] == [None, None, 0, None]

@@ -185,6 +185,7 @@ def test_the_description_names_all_that_frames_depend_on(make, files, name, netw
         "weights": hashlib.sha256(files[name].read_bytes()).hexdigest(),
         "licence": licence,
         "tile": 128,
+        "precision": "float32",
         "device": "cpu",
         "torch": torch.__version__,
     }
@@ -319,3 +320,24 @@ def test_a_dataset_names_its_weights_and_their_licence(tmp_path, files, name):
         interpolation = shard.recipe["choices"]["interpolation"]
         assert len(shard) == 1
     assert (interpolation["name"], interpolation["weights"], interpolation["licence"]) == (name, digest, licence)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_half_precision_changes_little_and_is_told(make, name):
+    exact, rough = make(name), make(name, precision="bfloat16")
+    frames, others = (np.array(list(each.between(CLIP[0], CLIP[1], EIGHTFOLD)), int) for each in (exact, rough))
+    assert 0 < np.abs(frames - others).mean() < 2
+    assert (exact.describe()["precision"], rough.describe()["precision"]) == ("float32", "bfloat16")
+    for other in ("half", "float64"):
+        with pytest.raises(
+            InvalidValueError, match=f"precision must be one of float32, bfloat16, float16, got '{other}'"
+        ):
+            make(name, precision=other)
+    with pytest.raises(InvalidValueError, match="precision 'float16' is for GPUs"):
+        make(name, precision="float16")
+
+
+@pytest.mark.parametrize("name", ["flow", "linear", "none"])
+def test_what_is_no_network_has_no_precision(name):
+    with pytest.raises(InvalidValueError, match=f"interpolator '{name}' is no network, got precision 'bfloat16'"):
+        make_interpolator(name, precision="bfloat16")

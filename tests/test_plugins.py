@@ -122,6 +122,8 @@ class TestTorchScript:
             make_interpolator(name, weights="w.pkl")
         with pytest.raises(InvalidValueError, match="cannot be cut into tiles"):
             make_interpolator(name, tile=128)
+        with pytest.raises(InvalidValueError, match="computes as it was exported, got precision 'bfloat16'"):
+            make_interpolator(name, precision="bfloat16", device="cpu")
 
 
 class Package:
@@ -131,7 +133,7 @@ class Package:
 import numpy as np
 class Fades:
     name, dense = "own name", False
-    def __init__(self, weights, device, tile):
+    def __init__(self, weights, device, tile, precision):
         if weights == "bad":
             raise OSError("no such weights")
         self.weights = weights

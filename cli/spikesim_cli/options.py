@@ -65,6 +65,12 @@ network_options = (
         show_default="none",
         help="Side of the tiles a network computes large frames in, pixels: takes less memory and more time.",
     ),
+    click.option(
+        "--precision",
+        type=click.Choice(["float32", "bfloat16", "float16"]),
+        show_default="float32",
+        help="What a network's convolutions compute in.",
+    ),
 )
 
 

@@ -28,6 +28,7 @@ class Recipe:
         weights: Its weights, where it has any.
         device: Where it runs.
         tile: Side of the tiles it works in, pixels; None takes frames whole.
+        precision: What a network's convolutions compute in.
         plan: The exposure.
         downscale, linear_light: See `Optics`.
         cuts: Whether to keep or skip windows across a scene cut.
@@ -45,6 +46,7 @@ class Recipe:
     weights: str | None = None
     device: str = "auto"
     tile: int | None = None
+    precision: str = "float32"
     plan: ExposurePlan = field(default_factory=ExposurePlan)
     downscale: Downscale = "bilinear"
     linear_light: bool = False
@@ -84,7 +86,7 @@ class Recipe:
 
     def interpolator(self) -> Interpolator:
         """The interpolator this recipe names."""
-        return make_interpolator(self.interpolation, self.weights, self.device, self.tile)
+        return make_interpolator(self.interpolation, self.weights, self.device, self.tile, self.precision)
 
     def sharp_of(self, split: Split) -> Sharp:
         """The ground truth kept for clips of a split."""

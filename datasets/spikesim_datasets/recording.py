@@ -25,6 +25,7 @@ def simulate_clip(
     weights: str | None = None,
     device: str = "auto",
     tile: int | None = None,
+    precision: str = "float32",
     factor: int = ExposurePlan().factor,
     downscale: Downscale = "bilinear",
     linear_light: bool = False,
@@ -41,7 +42,7 @@ def simulate_clip(
         v_th: Threshold; None keeps the preset's own.
         preset: Camera preset.
         interpolation: Name of the interpolator; `none` takes every frame as a readout.
-        weights, device, tile: As for `make_interpolator`.
+        weights, device, tile, precision: As for `make_interpolator`.
         factor: Readouts from one frame to the next.
         downscale, linear_light: See `Optics`.
         seed: Seed of the noise.
@@ -60,7 +61,10 @@ def simulate_clip(
     require_format(output)
     changes = {} if v_th is None else {"v_th": v_th}
     camera = SpikeCamera.preset(preset, **changes)
-    interpolator, optics = make_interpolator(interpolation, weights, device, tile), Optics(downscale, linear_light)
+    interpolator, optics = (
+        make_interpolator(interpolation, weights, device, tile, precision),
+        Optics(downscale, linear_light),
+    )
     if factor < 1:
         raise InvalidValueError(f"factor must be at least 1 readout from one frame to the next, got {factor}")
     stop = clip.n_frames if frames is None else start + frames

@@ -15,12 +15,17 @@ SCRIPT = "torchscript:"
 """Before the file of an exported network, in the name of an interpolator."""
 
 _DEVICES = "auto", "cpu", "cuda"
+_PRECISIONS = "float32", "bfloat16", "float16"
 
 _WITHOUT_WEIGHTS = {kind.name: kind for kind in (FlowInterpolator, LinearInterpolator, AlreadyDense)}
 
 
 def make_interpolator(
-    name: str, weights: str | os.PathLike[str] | None = None, device: str = "auto", tile: int | None = None
+    name: str,
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    tile: int | None = None,
+    precision: str = "float32",
 ) -> Interpolator:
     """Make an interpolator by name.
 
@@ -34,15 +39,18 @@ def make_interpolator(
         device: `auto`, `cpu` or `cuda`, where a network runs; the others run on the CPU.
         tile: Side of the tiles that a network computes large frames in, at least 64 pixels; None computes them in one
             piece, which is faster and takes more memory.
+        precision: What a network's convolutions compute in: `float32`, `bfloat16`, or, on a GPU, `float16`.
 
     Raises:
-        InvalidValueError: The name, the device or the tile is not one of these, the interpolator has no use for it, or
-            there is no CUDA device.
+        InvalidValueError: The name, the device, the tile or the precision is not one of these, the interpolator has no
+            use for it, or there is no CUDA device.
         InputFileError: The weights are not found, damaged or those of another network.
         MissingExtraError: A network needs torch, which is not installed.
     """
     if device not in _DEVICES:
         raise InvalidValueError(f"device must be one of {', '.join(_DEVICES)}, got {device!r}")
+    if precision not in _PRECISIONS:
+        raise InvalidValueError(f"precision must be one of {', '.join(_PRECISIONS)}, got {precision!r}")
     if name in RELEASES or name.startswith(SCRIPT):
         try:
             from spikesim_datasets.interpolation.networks.interpolator import make_network_interpolator
@@ -50,10 +58,10 @@ def make_interpolator(
             if error.name != "torch":
                 raise
             raise MissingExtraError(f"interpolator {name!r} needs torch; pip install 'spikesim[ssdm]'") from error
-        return make_network_interpolator(name, weights, device, tile)
+        return make_network_interpolator(name, weights, device, tile, precision)
     if name not in _WITHOUT_WEIGHTS:
         if name in (others := plugin_names()):
-            return make_plugin(name, weights, device, tile)
+            return make_plugin(name, weights, device, tile, precision)
         names = ", ".join((*_WITHOUT_WEIGHTS, *RELEASES, f"{SCRIPT}MODEL.pt", *others))
         raise InvalidValueError(f"interpolator must be one of {names}, got {name!r}")
     if weights is not None:
@@ -62,4 +70,8 @@ def make_interpolator(
         raise InvalidValueError(f"interpolator {name!r} runs on the CPU only, got device 'cuda'; use 'auto' or 'cpu'")
     if tile is not None:
         raise InvalidValueError(f"interpolator {name!r} does not work in tiles, got tile {tile}; leave tile out")
+    if precision != "float32":
+        raise InvalidValueError(
+            f"interpolator {name!r} is no network, got precision {precision!r}; leave precision out"
+        )
     return _WITHOUT_WEIGHTS[name]()

@@ -10,7 +10,10 @@ from spikesim.errors import InvalidValueError, SpikesimError
 from spikesim_datasets.interpolation.base import Interpolator, check_request
 
 GROUP = "spikesim.interpolators"
-"""Entry-point group. An entry is called with `weights`, `device` and `tile` by name and gives an `Interpolator`."""
+"""Entry-point group.
+
+An entry is called with `weights`, `device`, `tile` and `precision` by name and gives an `Interpolator`.
+"""
 
 
 def plugin_names() -> list[str]:
@@ -19,7 +22,7 @@ def plugin_names() -> list[str]:
 
 
 def make_plugin(
-    name: str, weights: str | os.PathLike[str] | None, device: str, tile: int | None
+    name: str, weights: str | os.PathLike[str] | None, device: str, tile: int | None, precision: str
 ) -> "CheckedInterpolator":
     """Make an interpolator of another package.
 
@@ -28,7 +31,8 @@ def make_plugin(
     """
     entry = entry_points(group=GROUP)[name]
     try:
-        return CheckedInterpolator(entry.load()(weights=weights, device=device, tile=tile), name)
+        made = entry.load()(weights=weights, device=device, tile=tile, precision=precision)
+        return CheckedInterpolator(made, name)
     except SpikesimError:
         raise
     except Exception as error:  # somebody else's code, which may raise anything

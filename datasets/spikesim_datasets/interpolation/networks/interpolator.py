@@ -15,6 +15,7 @@ from spikesim.errors import InvalidValueError
 from spikesim.threads import allowed_threads
 from spikesim_datasets.interpolation import rife, xvfi
 from spikesim_datasets.interpolation.base import check_request
+from spikesim_datasets.interpolation.networks.layers import compute_in
 from spikesim_datasets.interpolation.networks.memory import available_memory, check_memory, explained
 from spikesim_datasets.interpolation.networks.network import InterpolationNetwork, full_precision
 from spikesim_datasets.interpolation.networks.torchscript import load_script
@@ -35,7 +36,7 @@ _LOADERS: dict[str, Callable[[os.PathLike[str]], InterpolationNetwork[Any, Any]]
 
 
 def make_network_interpolator(
-    name: str, weights: str | os.PathLike[str] | None, device: str, tile: int | None
+    name: str, weights: str | os.PathLike[str] | None, device: str, tile: int | None, precision: str
 ) -> "NetworkInterpolator":
     """An interpolator with released weights; see `interpolation.make_interpolator`."""
     if device == "cuda" and not torch.cuda.is_available():
@@ -46,12 +47,16 @@ def make_network_interpolator(
     if tile is not None and tile < LEAST_TILE:
         raise InvalidValueError(f"tile must be at least {LEAST_TILE} pixels, got {tile}")
     where = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
+    if precision == "float16" and where == "cpu":
+        raise InvalidValueError("precision 'float16' is for GPUs; on a CPU take 'float32', or 'bfloat16'")
     if name not in RELEASES:
-        return _scripted(name, weights, where, tile)
+        return _scripted(name, weights, where, tile, precision)
     path = find_weights(name, weights)
     digest = checksum(path)
     network = _LOADERS[name](path)
-    network.tile = tile
+    network.tile, network.precision = tile, precision
+    if precision != "float32":
+        compute_in(network, getattr(torch, precision))
     if digest not in KNOWN_SHA256:
         warnings.warn(
             f"{path} is no known weights file of {RELEASES[name].network} (SHA-256 {digest}); it is used as it is, "
@@ -63,7 +68,7 @@ def make_network_interpolator(
 
 
 def _scripted(
-    name: str, weights: str | os.PathLike[str] | None, device: str, tile: int | None
+    name: str, weights: str | os.PathLike[str] | None, device: str, tile: int | None, precision: str
 ) -> "NetworkInterpolator":
     """An interpolator of an exported network."""
     path = Path(name.partition(":")[2])
@@ -71,6 +76,8 @@ def _scripted(
         raise InvalidValueError(f"{name} brings its weights, got {os.fspath(weights)!r} as well; leave weights out")
     if tile is not None:
         raise InvalidValueError(f"{name} cannot be cut into tiles, got tile {tile}; leave tile out")
+    if precision != "float32":
+        raise InvalidValueError(f"{name} computes as it was exported, got precision {precision!r}; leave it out")
     network = load_script(path)
     return NetworkInterpolator("torchscript", network.to(device), {"weights": checksum(path)})
 
@@ -103,6 +110,7 @@ class NetworkInterpolator:
             "network": self._network.title,
             **self._origin,
             "tile": self._network.tile,
+            "precision": self._network.precision,
             "device": self._device.type,
             "torch": torch.__version__,
         }

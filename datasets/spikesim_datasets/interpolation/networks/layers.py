@@ -53,6 +53,26 @@ def ready_for_inference(network: Network) -> Network:
     return network
 
 
+def compute_in(network: nn.Module, precision: torch.dtype) -> None:
+    """Let the convolutions of a network compute in half precision.
+
+    What goes into each of its parts and comes out stays float32: positions in a frame have more digits than half
+    precision holds, and warps and sums are made of them.
+    """
+
+    def narrow(part: nn.Module, arguments: tuple[object, ...]) -> tuple[object, ...]:
+        return tuple(each.to(precision) if isinstance(each, Tensor) else each for each in arguments)
+
+    def widen(part: nn.Module, arguments: tuple[object, ...], result: Tensor) -> Tensor:
+        return result.float()
+
+    for child in network.children():
+        for part in child if isinstance(child, nn.ModuleList) else [child]:
+            part.to(precision)
+            part.register_forward_pre_hook(narrow)
+            part.register_forward_hook(widen)
+
+
 def join(parts: Sequence[Tensor]) -> Tensor:
     """Concatenate images along their channels for a convolution, those of batch 1 repeated to that of the others."""
     batch = max(len(part) for part in parts)

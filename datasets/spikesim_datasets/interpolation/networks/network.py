@@ -30,10 +30,12 @@ class InterpolationNetwork(nn.Module, ABC, Generic[Encoded, Pair]):
     Attributes:
         title: Its name and version.
         tile: Side of the tiles that what is large is computed in, pixels; None computes everything in one piece.
+        precision: What convolutions compute in.
     """
 
     title: str
     tile: int | None = None
+    precision: str = "float32"
 
     @property
     def device(self) -> torch.device:
