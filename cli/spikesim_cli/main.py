@@ -14,6 +14,7 @@ COMMANDS = {
     "build-gopro": "build",
     "build": "build",
     "simulate": "simulate",
+    "interpolate": "interpolate",
     "info": "info",
     "view": "view",
     "convert": "convert",
