@@ -176,13 +176,13 @@ def ssim(frame: np.ndarray, truth: np.ndarray) -> float:
     height, width, _ = truth.shape
     if min(height, width) < _WINDOW:
         raise InvalidValueError(f"SSIM needs frames of at least {_WINDOW}×{_WINDOW} pixels, got {width}×{height}")
-    x, y = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) for image in (frame, truth))
+    x, y = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float64) for image in (frame, truth))
     mean_x, mean_y = _windowed(x), _windowed(y)
     variances = _windowed(x * x + y * y) - mean_x**2 - mean_y**2
     covariance = _windowed(x * y) - mean_x * mean_y
     similarity = (2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)
     similarity /= (mean_x**2 + mean_y**2 + _C1) * (variances + _C2)
-    return float(similarity.mean(dtype=np.float64))
+    return float(similarity.mean())
 
 
 def _windowed(values: np.ndarray) -> np.ndarray:
