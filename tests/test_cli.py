@@ -25,6 +25,7 @@ from spikesim_cli import console
 from spikesim_cli.main import COMMANDS, cli, main
 from spikesim_datasets import scenes, sources
 from spikesim_datasets.build import build_clips
+from spikesim_datasets.comparison import EVERY, MOST
 from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.layouts import shards_to_layout
 from spikesim_datasets.light import Downscale
@@ -35,6 +36,7 @@ from spikesim_datasets.shards import ShardReader, open_dataset
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import DemoClip, Split, open_clips
+from spikesim_datasets.upsampling import interpolate_clip
 
 HEIGHT, WIDTH = 72, 120
 
@@ -209,6 +211,18 @@ def test_shown_defaults_of_simulate_are_those_of_the_library() -> None:
         },
     }
     assert [parameters[name] for name in ("v_th", "frames", "start", "weights")] == [None, None, 0, None]
+
+
+def test_shown_defaults_of_interpolate_are_those_of_the_library() -> None:
+    parameters = {name: p.default for name, p in signature(interpolate_clip).parameters.items()}
+    assert shown("interpolate") == {
+        "interpolations": f"{parameters['interpolation']}; flow and linear with --check",
+        "frames": "to the end",
+        "weights": "looked up by its published name",
+        "every": f"{EVERY}, more in clips that would have over {MOST}",
+        **{name: str(parameters[name]).lower() for name in ("device", "tile", "precision", "factor", "start", "fps")},
+    }
+    assert [parameters[name] for name in ("frames", "weights", "overwrite")] == [None, None, False]
 
 
 def test_choices_are_those_of_the_library() -> None:
@@ -516,6 +530,100 @@ def test_simulate_refuses_bad_input(run: Run, frames: Path, tmp_path: Path) -> N
         write_frames(both / name, 2)
     assert_refused(run("simulate", both, output), "INPUT holds 2 clips")
     assert not output.exists()
+
+
+# interpolate
+
+
+def test_interpolate(run: Run, frames: Path, tmp_path: Path) -> None:
+    words = ("interpolate", frames, tmp_path / "out", "--start", 2, "--frames", 4)
+    result = run(*words)
+    assert (result.code, result.out) == (0, "")
+    assert result.err.splitlines() == ["frames: 25 of 25", f"{tmp_path / 'out'}: 25 frames of 120×72"]
+    (clip,) = open_clips([frames])
+    interpolate_clip(clip, tmp_path / "same", start=2, frames=4)
+    assert files(tmp_path / "out") == files(tmp_path / "same")
+    for name in files(tmp_path / "out"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "same" / name).read_bytes()
+    again = run(*words, "--json")
+    assert again.json == {"output": str(tmp_path / "out"), "frames": 25, "kept": 25, "cuts": [], "fast": []}
+    assert run(*words).err.endswith("120×72, 25 of them there already\n")
+    other = (*words, "--interp", "linear", "--factor", 2)
+    assert_refused(run(*other), "made otherwise (other interpolation, factor)", "--overwrite")
+    assert run(*other, "--overwrite", "--json").json["frames"] == 7
+    assert len(files(tmp_path / "out")) == 8
+
+
+def test_interpolate_to_a_video(run: Run, frames: Path, tmp_path: Path) -> None:
+    result = run("interpolate", frames, tmp_path / "a.mp4", "--interp", "linear", "--frames", 3, "--fps", 12)
+    assert result.code == 0
+    with av.open(str(tmp_path / "a.mp4")) as film:
+        assert film.streams.video[0].average_rate == 12
+        assert sum(1 for _ in film.decode(video=0)) == 17
+
+
+def test_interpolate_says_where_scenes_are_cut(run: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "clip").mkdir()
+    for number in range(4):
+        blocks = np.kron(rng.integers(0, 256, (9, 15, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+        Image.fromarray(blocks).save(tmp_path / "clip" / f"{number:06d}.png")
+    result = run("interpolate", tmp_path / "clip", tmp_path / "out", "--interp", "linear")
+    assert "clip: 3 scene cuts, at frames 1, 2, 3; what lies before them is a mixture of two scenes" in result.err
+    result = run("interpolate", "--check", tmp_path / "clip")
+    assert result.code == 0
+    assert "clip: nothing to compare, 1 triple across scene cuts left out" in result.err
+
+
+def test_interpolators_are_compared(run: Run, frames: Path, tmp_path: Path) -> None:
+    short = write_frames(tmp_path / "short", 5)
+    words = ("interpolate", "--check", frames, short, "--every", 8)
+    result = run(*words)
+    assert result.code == 0
+    assert result.err.splitlines() == ["triples: 4 of 4"]
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.out.splitlines() if "│" in line]
+    assert [(row[0], row[1], row[7]) for row in rows] == [
+        ("clip", "flow", "3"), ("clip", "linear", "3"), ("short", "flow", "1"), ("short", "linear", "1"),
+        ("all", "flow", ""), ("all", "linear", ""),
+    ]  # fmt: skip
+    numbers = np.array([row[2:6] for row in rows], float)
+    np.testing.assert_allclose(numbers[4:, [0, 2]], (numbers[:2] + numbers[2:4])[:, [0, 2]] / 2, rtol=1e-3)
+    np.testing.assert_array_equal(numbers[4:, [1, 3]], np.minimum(numbers[:2], numbers[2:4])[:, [1, 3]])
+    assert len(files(tmp_path)) == 5  # nothing is written
+
+    (record,) = run("interpolate", frames, "--check", "--interp", "linear", "--interp", "linear", "--json").json
+    assert (record["clip"], record["triples"], record["cuts"]) == ("train/clip", 2, 0)
+    (score,) = record["scores"]
+    assert score["interpolator"] == "linear"
+    assert 15 < score["least_psnr"] <= score["psnr"] < 100
+    assert 0.5 < score["least_ssim"] <= score["ssim"] < 1
+    assert score["seconds"] > 0
+
+
+def test_interpolate_refuses_bad_input(run: Run, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPIKESIM_WEIGHTS", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "none"))
+    out = tmp_path / "out"
+    assert_refused(run("interpolate"), "INPUT")
+    assert_refused(run("interpolate", frames), "give INPUT and OUTPUT, or --check and inputs alone; got 1")
+    assert_refused(run("interpolate", frames, frames, out), "got 3 paths")
+    assert_refused(run("interpolate", frames, out, "--every", 3), "--every goes with --check")
+    assert_refused(run("interpolate", frames, out, "--interp", "flow", "--interp", "linear"), "made by one --interp")
+    for words in ("--factor 4", "--start 0", "--frames 9", "--fps 30", "--overwrite"):
+        assert_refused(run("interpolate", "--check", frames, *words.split()), f"leave out {words.split()[0]}")
+    assert_refused(run("interpolate", frames, out, "--interp", "none"), "'none' makes no frames between")
+    assert_refused(run("interpolate", "--check", frames, "--interp", "none"), "'none' makes no frames to compare")
+    for words in (("interpolate", frames, out), ("interpolate", "--check", frames)):
+        assert_refused(run(*words, "--interp", "magic"), "interpolator must be one of")
+        assert_refused(run(*words, "--interp", "rife"), "no weights of RIFE", "needs no weights")
+    assert_refused(run("interpolate", tmp_path / "none.mp4", out), "none.mp4 does not exist")
+    assert_refused(run("interpolate", frames, frames / "out"), "never written to")
+    assert_refused(run("interpolate", "--check", write_frames(tmp_path / "short", 2)), "three frames", "train/short")
+    both = tmp_path / "both"
+    for name in "ab":
+        write_frames(both / name, 2)
+    assert_refused(run("interpolate", both, out), "INPUT holds 2 clips")
+    assert not out.exists()
 
 
 def test_rates_of_streams_longer_than_a_count_can_hold(run: Run, tmp_path: Path) -> None:

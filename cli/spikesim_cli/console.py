@@ -13,6 +13,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from spikesim import SpikeStream
+    from spikesim_datasets.shards.findings import Findings
 
 # What is printed has names of files in it: nothing is taken for markup, and no line of a message is broken.
 messages = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -83,6 +84,28 @@ def tell_licence(interpolator: dict[str, Any]) -> None:
         messages.print(
             f"{interpolator['network']}: weights {interpolator['weights'][:12]}..., {interpolator['licence']}"
         )
+
+
+def tell_findings(key: str, findings: "Findings", at_cuts: str) -> None:
+    """What was found of a clip, if anything.
+
+    Args:
+        key: Of the clip.
+        findings: What was found.
+        at_cuts: What that means, where there are scene cuts.
+    """
+    if findings.cuts:
+        messages.print(f"{key}: {count(len(findings.cuts), 'scene cut')}, at {_some(findings.cuts)}; {at_cuts}")
+    if findings.fast:
+        messages.print(
+            f"{key}: motion too fast to be followed at {_some(findings.fast)}; look at the result there, or take "
+            "footage of a higher frame rate"
+        )
+
+
+def _some(frames: list[int]) -> str:
+    more = f" and {len(frames) - 5} more" if len(frames) > 5 else ""
+    return f"frame{'s' if len(frames) > 1 else ''} " + ", ".join(map(str, frames[:5])) + more
 
 
 def count(number: int, thing: str) -> str:

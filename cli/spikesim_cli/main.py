@@ -15,6 +15,7 @@ COMMANDS = {
     "build-gopro": "build",
     "build": "build",
     "simulate": "simulate",
+    "interpolate": "interpolate",
     "info": "info",
     "view": "view",
     "convert": "convert",

@@ -3,9 +3,12 @@
 import re
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from spikesim_datasets.sources import Clip
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,6 +57,11 @@ def thresholds_option(function: F) -> F:
     )(function)
 
 
+INTERPOLATORS = (
+    "flow, linear, rife (MIT), xvfi (weights for research and education only), torchscript:MODEL.pt, a plug-in"
+)
+"""What `--interp` takes, but none."""
+
 network_options = (
     click.option("--weights", help="File of a network's weights.", show_default="looked up by its published name"),
     click.option(
@@ -87,8 +95,8 @@ def synthesis_options(function: F) -> F:
                 "--interp",
                 "interpolation",
                 show_default="flow",
-                help="What makes the readouts between frames: flow, linear, rife (MIT), xvfi (weights for research and "
-                "education only), torchscript:MODEL.pt, a plug-in, or none for a source interpolated already.",
+                help=f"What makes the readouts between frames: {INTERPOLATORS}, or none for a source interpolated "
+                "already.",
             ),
             *network_options,
             click.option(
@@ -100,6 +108,16 @@ def synthesis_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def one_clip(source: str) -> "Clip":
+    """The clip of an INPUT that is to hold one."""
+    from spikesim_datasets.sources import open_clips
+
+    clips = open_clips([source])
+    if len(clips) != 1:
+        raise click.BadParameter(f"INPUT holds {len(clips)} clips; give one of them")
+    return clips[0]
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from spikesim_datasets.shards.findings import Findings
 from spikesim_datasets.shards.index import INDEX, ShardEntry, checksum, describe_shard, read_index, write_index
 from spikesim_datasets.shards.writer import ShardWriter
 from spikesim_datasets.sources import Clip, Split, open_clips
+from spikesim_datasets.sources.clip import refuse_output_in_source
 from spikesim_datasets.synthesis import synthesise
 
 
@@ -121,7 +122,7 @@ def build_clips(
         raise InvalidValueError(f"workers must be at least 1, got {workers}")
     plan = plan_build(clips, out, recipe)
     folders = {out, *(job.path.parent for job in plan.jobs)}
-    _refuse_output_in_source(folders, clips)
+    refuse_output_in_source(folders, clips)
     listed = read_index(out) or []
     kept = finished_jobs(plan, out, recipe, overwrite=overwrite)
     kept_paths = {job.path for job, _, _ in kept}
@@ -243,13 +244,3 @@ def _entries_that_stay(listed: Sequence[ShardEntry], out: Path, waiting: Sequenc
     if len(unchanged) < len(listed):
         (out / INDEX).unlink()
     return unchanged
-
-
-def _refuse_output_in_source(folders: set[Path], clips: Sequence[Clip]) -> None:
-    sources = {clip.source for clip in clips if clip.source is not None and clip.source.is_dir()}
-    for source in sources:
-        for folder in sorted(folders):
-            if folder.resolve().is_relative_to(source.resolve()):
-                raise InvalidValueError(
-                    f"the output {folder} lies in the source {source}, which is never written to; choose another"
-                )

@@ -5,7 +5,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
 
-import av
 import cv2
 import numpy as np
 from PIL import Image
@@ -13,6 +12,7 @@ from PIL import Image
 from spikesim import SpikeStream, tfi, tfp
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
+from spikesim_datasets.encoding import write_png, write_video
 from spikesim_datasets.shards import Sample
 from spikesim_datasets.shards.schema import threshold_name
 
@@ -22,6 +22,7 @@ _CAPTION = 26  # pixels
 _MARGIN = 6
 _PAPER, _INK = 250, 20
 _FPS = 20
+_CRF = 23  # spikes are noise, which better quality would spend much on
 
 Panel = tuple[str, np.ndarray]
 """A caption and an image, uint8 grey (h, w) or RGB (h, w, 3)."""
@@ -109,7 +110,7 @@ def sheet(rows: Sequence[Sequence[Panel]], width: int = 480) -> np.ndarray:
     """
     drawn = [[_panel(caption, image, width) for caption, image in row] for row in rows]
     columns = max(len(row) for row in drawn)
-    # Video encoders want even sides.
+    # Even sides, which every player of videos shows.
     full = (_MARGIN + columns * (width + _MARGIN) + 1) // 2 * 2
     height = _MARGIN + sum(max(panel.shape[0] for panel in row) + _MARGIN for row in drawn)
     page = np.full(((height + 1) // 2 * 2, full, 3), _PAPER, np.uint8)
@@ -143,8 +144,7 @@ def write_picture(path: Path | str, image: np.ndarray) -> None:
     """
     if not is_still(path):
         raise InvalidValueError(f"{path}: pictures are .png")
-    with atomic_path(path) as temporary:
-        Image.fromarray(image).save(temporary, "PNG")
+    write_png(Path(path), image)
 
 
 def write_film(path: Path | str, frames: Iterator[np.ndarray]) -> None:
@@ -152,7 +152,7 @@ def write_film(path: Path | str, frames: Iterator[np.ndarray]) -> None:
 
     Args:
         path: The file.
-        frames: At least one; RGB uint8 (H, W, 3) of one size, even for MP4.
+        frames: At least one; RGB uint8 (H, W, 3) of one size.
 
     Raises:
         InvalidValueError: The extension is another one, or there is no frame.
@@ -163,19 +163,12 @@ def write_film(path: Path | str, frames: Iterator[np.ndarray]) -> None:
     first = next(frames, None)
     if first is None:
         raise InvalidValueError(f"{path} would be a film without a frame; the stream is empty")
+    if Path(path).suffix.lower() == ".mp4":
+        write_video(Path(path), chain([first], frames), _FPS, _CRF)
+        return
     with atomic_path(path) as temporary:
-        if Path(path).suffix.lower() == ".gif":
-            pages = map(Image.fromarray, frames)
-            Image.fromarray(first).save(
-                temporary, "GIF", save_all=True, append_images=pages, duration=1000 // _FPS, loop=0
-            )
-            return
-        with av.open(str(temporary), "w", format="mp4") as film:
-            stream = film.add_stream("libx264", rate=_FPS)
-            stream.height, stream.width, stream.pix_fmt = *first.shape[:2], "yuv420p"
-            for frame in chain([first], frames):
-                film.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-            film.mux(stream.encode())
+        pages = map(Image.fromarray, frames)
+        Image.fromarray(first).save(temporary, "GIF", save_all=True, append_images=pages, duration=1000 // _FPS, loop=0)
 
 
 def _sharp_panels(sample: Sample, readout: int) -> list[Panel]:

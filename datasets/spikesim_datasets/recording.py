@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from spikesim import Recording, SpikeCamera, simulate_to_file
-from spikesim.errors import InvalidValueError
 from spikesim.formats import require_format
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.interpolation import make_interpolator
 from spikesim_datasets.light import Downscale, Optics
 from spikesim_datasets.sources import Clip
-from spikesim_datasets.synthesis import interpolated
+from spikesim_datasets.synthesis import interpolated, stretch
 
 
 def simulate_clip(
@@ -61,17 +60,10 @@ def simulate_clip(
     require_format(output)
     changes = {} if v_th is None else {"v_th": v_th}
     camera = SpikeCamera.preset(preset, **changes)
-    interpolator, optics = (
-        make_interpolator(interpolation, weights, device, tile, precision),
-        Optics(downscale, linear_light),
-    )
-    if factor < 1:
-        raise InvalidValueError(f"factor must be at least 1 readout from one frame to the next, got {factor}")
-    stop = clip.n_frames if frames is None else start + frames
-    if not 0 <= start < stop <= clip.n_frames:
-        raise InvalidValueError(f"frames {start}..{stop - 1} are not in {clip.key}, which has {clip.n_frames}")
+    interpolator = make_interpolator(interpolation, weights, device, tile, precision)
+    optics = Optics(downscale, linear_light)
     step = 1 if interpolator.dense else factor
-    span = range(start * step, (stop - 1) * step + 1)
+    span = stretch(clip, step, start, frames)
 
     def light() -> Iterator[np.ndarray]:
         for _, frame in interpolated(clip, interpolator, step, [span]):

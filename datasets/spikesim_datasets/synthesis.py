@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spikesim import SpikeCamera, simulate_cameras
-from spikesim.errors import InputFileError
+from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.exposure import ExposurePlan, Sharp, Window
 from spikesim_datasets.interpolation import Interpolator
@@ -20,6 +20,26 @@ from spikesim_datasets.sources import Clip
 def raw_frames(clip: Clip, interpolator: Interpolator, plan: ExposurePlan) -> int:
     """Raw frames of a clip: all of them, or every factor-th where the source is dense, that is interpolated already."""
     return (clip.n_frames - 1) // plan.factor + 1 if interpolator.dense else clip.n_frames
+
+
+def stretch(clip: Clip, factor: int, start: int = 0, frames: int | None = None) -> range:
+    """The readouts from one frame of a clip to another.
+
+    Args:
+        clip: The source.
+        factor: Readouts from one frame to the next.
+        start: First frame.
+        frames: Number of frames; None goes on to the end.
+
+    Raises:
+        InvalidValueError: The factor is less than 1, or the frames are not in the clip.
+    """
+    if factor < 1:
+        raise InvalidValueError(f"factor must be at least 1 readout from one frame to the next, got {factor}")
+    stop = clip.n_frames if frames is None else start + frames
+    if not 0 <= start < stop <= clip.n_frames:
+        raise InvalidValueError(f"frames {start}..{stop - 1} are not in {clip.key}, which has {clip.n_frames}")
+    return range(start * factor, (stop - 1) * factor + 1)
 
 
 def noise_key(clip_key: str, window: Window, camera: SpikeCamera) -> str:

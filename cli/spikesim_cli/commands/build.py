@@ -115,7 +115,16 @@ def _build(
 ) -> None:
     from dataclasses import asdict
 
-    from spikesim_cli.console import Steps, count, duration, messages, print_json, size, tell_licence
+    from spikesim_cli.console import (
+        Steps,
+        count,
+        duration,
+        messages,
+        print_json,
+        size,
+        tell_findings,
+        tell_licence,
+    )
     from spikesim_datasets.build import build_clips
     from spikesim_datasets.exposure import ExposurePlan
     from spikesim_datasets.recipe import make_recipe
@@ -139,7 +148,7 @@ def _build(
         )
     _tell_skipped(report.skipped)
     for key, findings in report.findings.items():
-        _tell_findings(key, findings)
+        tell_findings(key, findings, _at_cuts(findings))
     if as_json:
         print_json(asdict(report))
         return
@@ -186,25 +195,12 @@ def _estimate(clips: "list[Clip]", out: Path, recipe: "Recipe", workers: int | N
     )
 
 
-def _tell_findings(key: str, findings: "Findings") -> None:
-    from spikesim_cli.console import count, messages
+def _at_cuts(findings: "Findings") -> str:
+    from spikesim_cli.console import count
 
-    if findings.cuts:
-        fate = "skipped " + count(len(findings.left_out), "window") if findings.left_out else "--cuts skip leaves out"
-        messages.print(
-            f"{key}: {count(len(findings.cuts), 'scene cut')}, at {_some(findings.cuts)}; "
-            + (f"{fate} across them" if findings.left_out else f"{fate} the windows across them")
-        )
-    if findings.fast:
-        messages.print(
-            f"{key}: motion too fast to be followed at {_some(findings.fast)}; look at the samples there, or take "
-            "footage of a higher frame rate"
-        )
-
-
-def _some(frames: list[int]) -> str:
-    more = f" and {len(frames) - 5} more" if len(frames) > 5 else ""
-    return f"frame{'s' if len(frames) > 1 else ''} " + ", ".join(map(str, frames[:5])) + more
+    if findings.left_out:
+        return f"skipped {count(len(findings.left_out), 'window')} across them"
+    return "--cuts skip leaves out the windows across them"
 
 
 def _tell_skipped(skipped: dict[str, int]) -> None:

@@ -1,11 +1,10 @@
 """`simulate`: a video to one spike file."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from spikesim_cli.options import given, synthesis_options
+from spikesim_cli.options import given, one_clip, synthesis_options
 
 
 @click.command()
@@ -52,13 +51,11 @@ def simulate(
     """
     from spikesim_cli.console import Steps, messages, print_json
     from spikesim_datasets.recording import simulate_clip
-    from spikesim_datasets.sources import open_clips
 
-    (clip,) = _only(open_clips([source]))
     steps = Steps("readouts")
     with steps.shown():
         recording = simulate_clip(
-            clip,
+            one_clip(source),
             output,
             start=start,
             on_readout=steps.advance,
@@ -84,9 +81,3 @@ def simulate(
     messages.print(
         f"{output}: {readouts} readouts of {width}×{height}, {recording.rate:.4f} spikes per pixel and readout"
     )
-
-
-def _only(clips: list[Any]) -> list[Any]:
-    if len(clips) != 1:
-        raise click.BadParameter(f"INPUT holds {len(clips)} clips; give one of them, or use `spikesim build` for all")
-    return clips

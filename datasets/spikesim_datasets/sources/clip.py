@@ -7,6 +7,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from spikesim.errors import InvalidValueError
+
 Split = Literal["train", "test"]
 
 _SAMPLE = 1 << 12
@@ -62,3 +64,14 @@ def files_fingerprint(files: Iterable[Path]) -> dict[str, object]:
                 stream.seek(offset)
                 digest.update(stream.read(_SAMPLE))
     return {"files": len(files), "bytes": sum(sizes), "sha256": digest.hexdigest()}
+
+
+def refuse_output_in_source(outputs: Iterable[Path], clips: Iterable[Clip]) -> None:
+    """Raise `InvalidValueError` if an output is a clip's source, or lies in one."""
+    sources = {clip.source for clip in clips if clip.source is not None}
+    for source in sources:
+        for output in sorted(outputs):
+            if output.resolve().is_relative_to(source.resolve()):
+                raise InvalidValueError(
+                    f"the output {output} lies in the source {source}, which is never written to; choose another"
+                )

@@ -1,0 +1,159 @@
+"""`interpolate`: the frames between frames, on disk, or how good they are."""
+
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spikesim_cli.options import INTERPOLATORS, given, network_options, one_clip
+
+if TYPE_CHECKING:
+    from spikesim_datasets.comparison import Comparison
+
+_TITLE = "Frames made at t = 1/2: PSNR in dB, SSIM, milliseconds a frame"
+
+
+def _network_options(function: Any) -> Any:
+    for option in reversed(network_options):
+        function = option(function)
+    return function
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
+@click.option(
+    "--interp",
+    "interpolations",
+    multiple=True,
+    show_default="flow; flow and linear with --check",
+    help=f"What makes the frames: {INTERPOLATORS}; with --check give several.",
+)
+@_network_options
+@click.option("--factor", type=click.IntRange(1), show_default="8", help="Frames from one of INPUT to the next.")
+@click.option("--start", type=click.IntRange(0), show_default="0", help="First frame.")
+@click.option("--frames", type=click.IntRange(2), show_default="to the end", help="Number of frames of INPUT.")
+@click.option("--fps", type=click.IntRange(1), show_default="30", help="Frames per second that a video is shown at.")
+@click.option("--overwrite", is_flag=True, help="Replace frames in OUTPUT that were made otherwise.")
+@click.option("--check", is_flag=True, help="Compare interpolators on INPUT, and write nothing.")
+@click.option(
+    "--every",
+    type=click.IntRange(1),
+    show_default="14, more in clips that would have over 25",
+    help="With --check: frames from one triple to the next.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def interpolate(
+    paths: tuple[str, ...],
+    interpolations: tuple[str, ...],
+    check: bool,
+    every: int | None,
+    as_json: bool,
+    weights: str | None,
+    device: str | None,
+    tile: int | None,
+    precision: str | None,
+    overwrite: bool,
+    **span: int | None,
+) -> None:
+    """Write the frames of INPUT, a video file, a folder of frames or demo:SCENE, and those between them to OUTPUT, a
+    folder or a video (.mp4, .mov, .mkv).
+
+    A folder gets 000123.png for frame 123 and 000123_000.png ... for those up to the next; run again after an
+    interruption to finish it. `spikesim build OUTPUT --interp none` reads it.
+
+    With --check there is no OUTPUT: of triples of every INPUT's frames the middle one is made from its neighbours and
+    compared with the truth (PSNR, SSIM), for each interpolator given.
+
+    \b
+    Examples:
+      spikesim interpolate clip.mp4 frames/ --factor 8
+      spikesim interpolate clip.mp4 slow.mp4 --interp rife --weights flownet.pkl
+      spikesim interpolate --check clip.mp4 other.mp4 --interp flow --interp linear
+    """
+    network = given(weights=weights, device=device, tile=tile, precision=precision)
+    writing = given(**span, overwrite=overwrite or None)
+    if check:
+        if writing:
+            raise click.UsageError(f"--check writes no frames; leave out {', '.join(f'--{name}' for name in writing)}")
+        _check(paths, interpolations or ("flow", "linear"), network, every, as_json)
+        return
+    if len(paths) != 2:
+        raise click.UsageError(f"give INPUT and OUTPUT, or --check and inputs alone; got {len(paths)} paths")
+    if every is not None:
+        raise click.UsageError("--every goes with --check")
+    if len(interpolations) > 1:
+        raise click.UsageError("frames are made by one --interp; --check compares several")
+    _write(paths[0], paths[1], as_json, **given(interpolation=next(iter(interpolations), None)), **network, **writing)
+
+
+def _write(source: str, output: str, as_json: bool, **choices: Any) -> None:
+    from spikesim_cli.console import Steps, messages, print_json, tell_findings
+    from spikesim_datasets.upsampling import interpolate_clip
+
+    clip = one_clip(source)
+    steps = Steps("frames")
+    with steps.shown():
+        made = interpolate_clip(clip, Path(output), on_frame=steps.advance, **choices)
+    tell_findings(_name(clip.key), made.findings, "what lies before them is a mixture of two scenes")
+    if as_json:
+        found = {"cuts": made.findings.cuts, "fast": made.findings.fast}
+        print_json({"output": output, "frames": made.frames, "kept": made.kept, **found})
+        return
+    kept = f", {made.kept} of them there already" if made.kept else ""
+    messages.print(f"{output}: {made.frames} frames of {clip.width}×{clip.height}{kept}")
+
+
+def _check(
+    paths: tuple[str, ...], names: tuple[str, ...], network: dict[str, Any], every: int | None, as_json: bool
+) -> None:
+    from spikesim_cli.console import Steps, count, messages, print_json
+    from spikesim_datasets.comparison import compare, make_interpolators, triples
+    from spikesim_datasets.sources import open_clips
+
+    clips = [clip for path in paths for clip in open_clips([path])]
+    interpolators = make_interpolators(tuple(dict.fromkeys(names)), **network)
+    total = sum(len(triples(clip, every)) for clip in clips)
+    steps = Steps("triples")
+    with steps.shown():
+        compared = [
+            compare(clip, interpolators, every=every, on_triple=lambda done, _: steps.advance(done, total))
+            for clip in clips
+        ]
+    for comparison in compared:
+        if not comparison.scores:
+            left_out = count(comparison.cuts, "triple")
+            messages.print(f"{_name(comparison.clip)}: nothing to compare, {left_out} across scene cuts left out")
+    if as_json:
+        print_json([asdict(comparison) for comparison in compared])
+        return
+    _show(compared)
+
+
+def _show(compared: "list[Comparison]") -> None:
+    """The table, with means and the worst of all where there are several clips."""
+    from spikesim_cli.console import print_table
+
+    scores = [(comparison, score) for comparison in compared for score in comparison.scores]
+    rows: list[tuple[Any, ...]] = [
+        (
+            _name(comparison.clip), score.interpolator, score.psnr, score.least_psnr, score.ssim, score.least_ssim,
+            round(1e3 * score.seconds, 1), f"{comparison.triples}" + f", {comparison.cuts} cut" * bool(comparison.cuts),
+        )
+        for comparison, score in scores
+    ]  # fmt: skip
+    if len(compared) > 1:
+        for name in dict.fromkeys(score.interpolator for _, score in scores):
+            own = [score for _, score in scores if score.interpolator == name]
+            rows.append((
+                "all", name, fmean(score.psnr for score in own), min(score.least_psnr for score in own),
+                fmean(score.ssim for score in own), min(score.least_ssim for score in own),
+                round(1e3 * fmean(score.seconds for score in own), 1), "",
+            ))  # fmt: skip
+    print_table(("clip", "interp", "PSNR", "worst", "SSIM", "worst", "ms", "triples"), rows, _TITLE)
+
+
+def _name(key: str) -> str:
+    """A clip's name without the split, which matters to datasets alone."""
+    return key.partition("/")[2]

@@ -1,0 +1,64 @@
+"""Frames as PNG and as video, in files that are whole or absent."""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+
+from spikesim.files import atomic_path
+
+CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""FFmpeg's name of the container by the extension of a video."""
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write an RGB image, uint8 (H, W, 3), as PNG.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        _, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        temporary.write_bytes(encoded.tobytes())
+
+
+def write_video(path: Path, frames: Iterator[np.ndarray], fps: int, crf: int) -> None:
+    """Write frames as H.264 video with the colours of ITU-R BT.709.
+
+    Colour has half of the resolution, which all players show; frames of odd sides, which cannot be halved, keep it.
+
+    Args:
+        path: The file; its extension is one of `CONTAINERS`.
+        frames: At least one; RGB uint8 (H, W, 3) of one size.
+        fps: Frames per second.
+        crf: Quality of x264: 0 is lossless, about 18 looks so, 51 is worst.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    first = next(frames)
+    height, width, _ = first.shape
+    with atomic_path(path) as temporary:
+        try:
+            with av.open(str(temporary), "w", format=CONTAINERS[path.suffix.lower()]) as film:
+                stream = film.add_stream("libx264", rate=fps, options={"crf": str(crf), "preset": "veryfast"})
+                stream.height, stream.width = height, width
+                stream.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
+                stream.codec_context.colorspace = Colorspace.ITU709
+                stream.codec_context.color_range = ColorRange.MPEG
+                for frame in chain([first], frames):
+                    picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+                    film.mux(
+                        stream.encode(
+                            picture.reformat(
+                                format=stream.pix_fmt, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+                            )
+                        )
+                    )
+                film.mux(stream.encode())
+        except av.FFmpegError as error:
+            raise OSError(error.strerror) from error

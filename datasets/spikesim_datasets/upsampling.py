@@ -1,0 +1,227 @@
+"""A clip at a higher rate, on disk: a folder of frames or a video, to look at or for other programs.
+
+Building a dataset needs none of it: there, frames between frames are used as they are made, and never written.
+"""
+
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spikesim.errors import InvalidValueError, OutputError
+from spikesim.files import atomic_path, remove_stale_temporaries
+from spikesim_datasets.continuity import Continuity
+from spikesim_datasets.encoding import CONTAINERS, write_png, write_video
+from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.interpolation import Interpolator, make_interpolator
+from spikesim_datasets.shards.findings import Findings
+from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, Clip
+from spikesim_datasets.sources.clip import refuse_output_in_source
+from spikesim_datasets.synthesis import interpolated, stretch
+
+DESCRIPTION = "interpolation.json"
+SCHEMA = "spikesim.interpolation/1"
+
+_FRAME = re.compile(r"\d{6,}(_\d{3,})?\.png")
+_CRF = 12  # looks lossless, frame by frame as well
+_WRITERS = 2  # threads: compressing a frame takes about as long as making it
+
+
+@dataclass(frozen=True)
+class Upsampled:
+    """What `interpolate_clip` wrote.
+
+    Attributes:
+        output: Folder or video.
+        frames: Frames in it, those of the clip included.
+        kept: Those of them that were there already.
+        findings: Where the clip has scene cuts, and motion too fast to be followed.
+    """
+
+    output: Path
+    frames: int
+    kept: int
+    findings: Findings
+
+
+def interpolate_clip(
+    clip: Clip,
+    output: Path | str,
+    *,
+    interpolation: str = "flow",
+    weights: str | None = None,
+    device: str = "auto",
+    tile: int | None = None,
+    precision: str = "float32",
+    factor: int = ExposurePlan().factor,
+    start: int = 0,
+    frames: int | None = None,
+    fps: int = 30,
+    overwrite: bool = False,
+    on_frame: Callable[[int, int], None] | None = None,
+) -> Upsampled:
+    """Write the frames of a clip and those between them.
+
+    A folder gets a PNG for each: `000123.png` is frame 123 of the clip, `000123_000.png` the first between it and the
+    next. It says of what and how they were made, and frames that are there are kept, so that running again after an
+    interruption finishes the work. As a source, a folder is for the interpolator `none`.
+
+    Args:
+        clip: The source, which is never written to.
+        output: A video (.mp4, .mov, .mkv), which replaces an older one, or a folder.
+        interpolation: Name of the interpolator.
+        weights, device, tile, precision: As for `make_interpolator`.
+        factor: Frames from one of the clip's to the next.
+        start: First frame.
+        frames: Number of the clip's frames; None goes on to the end.
+        fps: Frames per second that a video is shown at.
+        overwrite: Remove frames in a folder that were made of something else, or otherwise.
+        on_frame: Called with 1 and the total after each frame; first with the number of frames kept.
+
+    Returns:
+        What is written: factor·(frames − 1) + 1 frames.
+
+    Raises:
+        InvalidValueError: A value is meaningless, the frames are not in the clip, the interpolator makes none between,
+            or the source would be written to.
+        InputFileError: A frame cannot be read.
+        OutputError: The folder holds something else, or a file cannot be written. A video is whole or absent.
+    """
+    output = Path(output)
+    video = _is_video(output)
+    if fps < 1:
+        raise InvalidValueError(f"a video shows at least 1 frame a second, got fps={fps}")
+    span = stretch(clip, factor, start, frames)
+    if len(span) == 1:
+        raise InvalidValueError(f"one frame has none to interpolate to; {clip.key} has {clip.n_frames}, give 2 or more")
+    interpolator = make_interpolator(interpolation, weights, device, tile, precision)
+    if interpolator.dense:
+        raise InvalidValueError(f"the interpolator {interpolator.name!r} makes no frames between; choose another")
+    refuse_output_in_source([output], [clip])
+    findings = Findings()
+    notify = on_frame or (lambda frames, total: None)
+
+    def made(spans: Sequence[range]) -> Iterator[tuple[int, np.ndarray]]:
+        numbered = interpolated(clip, interpolator, factor, spans, Continuity(findings))
+        # What the interpolator refuses is refused here, before anything is written.
+        return chain(list(islice(numbered, 2)), numbered)
+
+    if video:
+
+        def shown() -> Iterator[np.ndarray]:
+            for _, frame in made([span]):
+                yield frame
+                notify(1, len(span))
+
+        write_video(output, shown(), fps, _CRF)
+        return Upsampled(output, len(span), 0, findings)
+
+    description = _describe(clip, interpolator, factor, span)
+    there = _frames_there(output, description, overwrite)
+    paths = {readout: output / _frame_name(readout, factor) for readout in span}
+    missing = [readout for readout, path in paths.items() if path.name not in there]
+    kept = len(span) - len(missing)
+    # The clip is read from end to end even if nothing is missing: what is found of it does not depend on interruptions.
+    numbered = made([span[:0], *_ranges(missing), span[len(span) :]])
+    if not there:
+        _begin(output, description)
+    notify(kept, len(span))
+    _write(((paths[readout], frame) for readout, frame in numbered), lambda: notify(1, len(span)))
+    return Upsampled(output, len(span), kept, findings)
+
+
+def _is_video(output: Path) -> bool:
+    """Whether an output is a video, not a folder."""
+    suffix = output.suffix.lower()
+    if suffix not in CONTAINERS and suffix in (*VIDEO_SUFFIXES, *FRAME_SUFFIXES, ".gif"):
+        raise InvalidValueError(f"{output}: videos are {', '.join(CONTAINERS)}; for frames, give the name of a folder")
+    return suffix in CONTAINERS
+
+
+def _frame_name(readout: int, factor: int) -> str:
+    frame, between = divmod(readout, factor)
+    return f"{frame:06d}_{between - 1:03d}.png" if between else f"{frame:06d}.png"
+
+
+def _describe(clip: Clip, interpolator: Interpolator, factor: int, span: range) -> dict[str, Any]:
+    """Everything that decides what the frames of a folder are, as JSON values."""
+    description = {
+        "schema": SCHEMA,
+        "source": clip.fingerprint(),
+        "interpolation": interpolator.describe(),
+        "factor": factor,
+        "start": span.start // factor,
+        "frames": len(span) // factor + 1,
+    }
+    return dict(json.loads(json.dumps(description)))
+
+
+def _frames_there(folder: Path, description: dict[str, Any], overwrite: bool) -> set[str]:
+    """Names of the frames in a folder that are what the description says.
+
+    Raises:
+        OutputError: The folder holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"cannot write frames to {folder}: a file has that name; choose another")
+    if not folder.is_dir():
+        return set()
+    remove_stale_temporaries(folder)
+    names = {path.name for path in folder.iterdir()}
+    if not names:
+        return set()
+    path = folder / DESCRIPTION
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        ours = found["schema"] == SCHEMA
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = False
+    if not ours:
+        raise OutputError(f"{folder} exists already and is no folder of interpolated frames; choose another")
+    frames = {name for name in names if _FRAME.fullmatch(name)}
+    if found == description:
+        return frames
+    differing = [key for key in description if found.get(key) != description[key]]
+    if not overwrite:
+        raise OutputError(
+            f"{folder} holds frames that were made otherwise (other {', '.join(differing)}); choose another folder, or "
+            "replace them with --overwrite"
+        )
+    return set()
+
+
+def _begin(folder: Path, description: dict[str, Any]) -> None:
+    """Say what the frames of a folder are going to be; those of another description go first."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if _FRAME.fullmatch(path.name):
+                path.unlink()
+    with atomic_path(folder / DESCRIPTION) as temporary:
+        temporary.write_text(json.dumps(description, indent=1) + "\n", "utf-8")
+
+
+def _ranges(numbers: Sequence[int]) -> list[range]:
+    """Ascending numbers as ranges of consecutive ones."""
+    parts = np.split(np.array(numbers, int), np.flatnonzero(np.diff(numbers) != 1) + 1)
+    return [range(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
+
+
+def _write(frames: Iterator[tuple[Path, np.ndarray]], on_written: Callable[[], None]) -> None:
+    """Write frames in threads of their own while the next are made."""
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        for path, frame in frames:
+            waiting.append(pool.submit(write_png, path, frame))
+            if len(waiting) > 2 * _WRITERS:
+                waiting.popleft().result()
+                on_written()
+        for future in waiting:
+            future.result()
+            on_written()

@@ -1,0 +1,514 @@
+"""Interpolated frames on disk, and how good interpolators are on a clip."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from spikesim.errors import InputFileError, InvalidValueError, OutputError, SpikesimError
+from spikesim_datasets import comparison
+from spikesim_datasets.build import build_clips
+from spikesim_datasets.comparison import compare, make_interpolators, psnr, ssim, triples
+from spikesim_datasets.interpolation import Interpolator, make_interpolator
+from spikesim_datasets.interpolation.linear import LinearInterpolator
+from spikesim_datasets.recipe import make_recipe
+from spikesim_datasets.shards import open_dataset
+from spikesim_datasets.sources import Clip, open_clips
+from spikesim_datasets.synthesis import interpolated
+from spikesim_datasets.upsampling import DESCRIPTION, interpolate_clip
+
+HEIGHT, WIDTH = 27, 41
+
+
+def scene(number: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """A frame of coloured waves that move."""
+    y, x, colour = np.ogrid[:height, :width, :3]
+    wave = np.sin((x + 2 * number + 40 * colour) / 9) * np.cos((y - number) / 7)
+    return (127 + 120 * wave).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class WaveClip:
+    """Waves, or other frames; Ctrl-C is hit before a frame is read."""
+
+    key: str = "train/wave"
+    n_frames: int = 7
+    height: int = HEIGHT
+    width: int = WIDTH
+    source: Path | None = None
+    interrupted_at: int | None = None
+    pictures: Callable[..., np.ndarray] = scene
+    read: list[int] = field(default_factory=list)
+
+    def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        for number in range(start, stop):
+            if number == self.interrupted_at:
+                raise KeyboardInterrupt
+            self.read.append(number)
+            yield self.pictures(number, self.height, self.width)
+
+    def fingerprint(self) -> dict[str, object]:
+        return {"frames": self.n_frames, "size": [self.height, self.width]}
+
+
+def two_scenes(number: int, height: int, width: int) -> np.ndarray:
+    """Blocks of random colours, of which frame 4 is the first of others."""
+    rng = np.random.default_rng(number >= 4)
+    blocks = np.kron(rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+    return blocks[:height, :width]
+
+
+def write_frames(folder: Path, frames: int, height: int = HEIGHT, width: int = WIDTH) -> Path:
+    folder.mkdir(parents=True)
+    for number in range(frames):
+        Image.fromarray(scene(number, height, width)).save(folder / f"{number:06d}.png", compress_level=1)
+    return folder
+
+
+def write(clip: Clip, output: Path, **choices: Any) -> Any:
+    return interpolate_clip(clip, output, **{"interpolation": "linear", "factor": 3, **choices})
+
+
+def expected(clip: Clip, factor: int = 3, name: str = "linear") -> list[np.ndarray]:
+    span = range((clip.n_frames - 1) * factor + 1)
+    return [frame for _, frame in interpolated(clip, make_interpolator(name), factor, [span])]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# A folder of frames
+
+
+def test_a_folder_holds_the_frames_and_those_between_by_their_names(tmp_path: Path) -> None:
+    made = write(WaveClip(n_frames=3), tmp_path / "out")
+    names = ["000000", "000000_000", "000000_001", "000001", "000001_000", "000001_001", "000002"]
+    assert sorted(contents(tmp_path / "out")) == [*(f"{name}.png" for name in names), DESCRIPTION]
+    assert (made.output, made.frames, made.kept) == (tmp_path / "out", 7, 0)
+    for name, frame in zip(names, expected(WaveClip(n_frames=3)), strict=True):
+        np.testing.assert_array_equal(Image.open(tmp_path / "out" / f"{name}.png"), frame)
+
+
+@pytest.mark.parametrize(("name", "factor"), [("flow", 8), ("linear", 1), ("linear", 13)])
+def test_a_folder_is_read_back_in_order(tmp_path: Path, name: str, factor: int) -> None:
+    clip = WaveClip(n_frames=12)
+    write(clip, tmp_path / "out", interpolation=name, factor=factor)
+    (back,) = open_clips([tmp_path / "out"])
+    frames = expected(clip, factor, name)
+    assert back.n_frames == len(frames) == 11 * factor + 1
+    np.testing.assert_array_equal(list(back.frames(0, back.n_frames)), frames)
+
+
+def test_a_dataset_of_an_interpolated_folder_is_that_of_its_source(tmp_path: Path) -> None:
+    source = write_frames(tmp_path / "source" / "clip", 42, 48, 64)
+    (clip,) = open_clips([source])
+    folder = tmp_path / "interpolated" / "clip"  # its name is a part of the names of random numbers
+    interpolate_clip(clip, folder)
+    datasets = []
+    for number, (place, name) in enumerate([(source, "flow"), (folder, "none")]):
+        recipe = make_recipe((1, 2), interpolation=name, sharp="sequence")
+        build_clips(open_clips([place]), tmp_path / str(number), recipe, workers=1)
+        datasets.append(list(open_dataset(tmp_path / str(number), "train")))
+    assert len(datasets[0]) == len(datasets[1]) == 2
+    for direct, indirect in zip(*datasets, strict=True):
+        assert direct.sharp_readouts == indirect.sharp_readouts
+        np.testing.assert_array_equal(direct.blur, indirect.blur)
+        np.testing.assert_array_equal(direct.sharp, indirect.sharp)
+        for v_th, stream in direct.spikes.items():
+            assert stream.counts().any()
+            np.testing.assert_array_equal(stream.packed, indirect.spikes[v_th].packed)
+
+
+def test_a_stretch_keeps_the_numbers_of_its_frames(tmp_path: Path) -> None:
+    clip = WaveClip()
+    assert write(clip, tmp_path / "out", start=3, frames=2).frames == 4
+    assert clip.read == [3, 4]
+    frames = expected(WaveClip())[9:13]
+    for name, frame in zip(["000003", "000003_000", "000003_001", "000004"], frames, strict=True):
+        np.testing.assert_array_equal(Image.open(tmp_path / "out" / f"{name}.png"), frame)
+    write(WaveClip(), tmp_path / "rest", start=5)
+    assert min(contents(tmp_path / "rest")) == "000005.png"
+
+
+# Running again
+
+
+def test_an_interrupted_folder_is_finished_by_running_again(tmp_path: Path) -> None:
+    cut = WaveClip(pictures=two_scenes, height=96, width=160)
+    whole = write(cut, tmp_path / "whole")
+    assert whole.findings.cuts == [4]
+    with pytest.raises(KeyboardInterrupt):
+        write(replace(cut, interrupted_at=5), tmp_path / "out")
+    before = contents(tmp_path / "out")
+    assert before.keys() < contents(tmp_path / "whole").keys()  # so nothing temporary
+    assert len(before) > 8
+    (tmp_path / "out" / ".spikesim-other-machine.tmp").touch()
+    again = write(cut, tmp_path / "out")
+    assert (again.kept, again.frames) == (len(before) - 1, whole.frames)
+    assert again.findings == whole.findings
+    (tmp_path / "out" / ".spikesim-other-machine.tmp").unlink()
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_only_what_is_missing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(WaveClip(), tmp_path / "out")
+    before = contents(tmp_path / "out")
+    for name in ("000000_001", "000002", "000004_000", "000004_001", "000005"):
+        (tmp_path / "out" / f"{name}.png").unlink()
+    kept = {path: path.stat().st_ino for path in (tmp_path / "out").iterdir()}
+    asked: list[float] = []
+
+    def between(self: Interpolator, frame0: np.ndarray, frame1: np.ndarray, times: list[float]) -> Iterator[np.ndarray]:
+        asked.extend(times)
+        return self._frames(frame0, frame1, times)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(LinearInterpolator, "between", between)
+    told: list[tuple[int, int]] = []
+    assert write(WaveClip(), tmp_path / "out", on_frame=lambda *step: told.append(step)).kept == 14
+    assert asked == [2 / 3, 1 / 3, 2 / 3]
+    assert told == [(14, 19)] + [(1, 19)] * 5
+    assert contents(tmp_path / "out") == before
+    assert kept.items() <= {path: path.stat().st_ino for path in (tmp_path / "out").iterdir()}.items()
+    assert write(WaveClip(), tmp_path / "out").kept == 19
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("choices", "other"),
+    [
+        ({"factor": 2}, "factor"),
+        ({"interpolation": "flow"}, "interpolation"),
+        ({"start": 1}, "start, frames"),
+        ({"frames": 4}, "frames"),
+        ({"clip": WaveClip(n_frames=8)}, "source, frames"),
+    ],
+)
+def test_frames_made_otherwise_are_refused_or_replaced(tmp_path: Path, choices: dict[str, Any], other: str) -> None:
+    choices = {"clip": WaveClip(), "output": tmp_path / "out", **choices}
+    write(WaveClip(), tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").touch()
+    before = contents(tmp_path / "out")
+    with pytest.raises(OutputError, match=rf"made otherwise \(other {other}\).*--overwrite"):
+        write(**choices)
+    assert contents(tmp_path / "out") == before
+    assert write(**choices, overwrite=True).kept == 0
+    write(**{**choices, "output": tmp_path / "fresh"})
+    assert contents(tmp_path / "out") == {**contents(tmp_path / "fresh"), "notes.txt": b""}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "held", [{"000000.png": ""}, {DESCRIPTION: "{"}, {DESCRIPTION: "[]"}, {DESCRIPTION: '{"schema": "other"}'}]
+)
+def test_a_folder_of_something_else_is_never_written_to(tmp_path: Path, held: dict[str, str], overwrite: bool) -> None:
+    (tmp_path / "out").mkdir()
+    for name, text in held.items():
+        (tmp_path / "out" / name).write_text(text)
+    before = contents(tmp_path / "out")
+    with pytest.raises(OutputError, match="out exists already and is no folder of interpolated frames"):
+        write(WaveClip(), tmp_path / "out", overwrite=overwrite)
+    assert contents(tmp_path / "out") == before
+
+
+def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert write(WaveClip(), tmp_path / "out").frames == 19
+
+
+# Videos
+
+
+def decoded(path: Path) -> tuple[list[np.ndarray], av.VideoStream]:
+    with av.open(str(path)) as container:
+        return [p.to_ndarray(format="rgb24") for p in container.decode(video=0)], container.streams.video[0]
+
+
+@pytest.mark.parametrize("extension", [".mp4", ".mov", ".mkv", ".MP4"])
+@pytest.mark.parametrize(("height", "width"), [(HEIGHT, WIDTH), (48, 64), (48, 65)])
+def test_a_video_shows_the_frames(tmp_path: Path, extension: str, height: int, width: int) -> None:
+    clip = WaveClip(height=height, width=width)
+    made = write(clip, tmp_path / f"new/a{extension}", fps=25)
+    frames, stream = decoded(made.output)
+    assert (stream.average_rate, stream.height, stream.width) == (25, height, width)
+    assert made.frames == len(frames) == 19
+    for shown, frame in zip(frames, expected(clip), strict=True):
+        # These colours change from pixel to pixel, which colour of half the resolution cannot.
+        assert np.abs(shown.astype(int) - frame).mean() < (3 if height % 2 or width % 2 else 6)
+    (back,) = open_clips([made.output])
+    assert (back.n_frames, back.height, back.width) == (19, height, width)
+    assert [path.name for path in made.output.parent.iterdir()] == [made.output.name]
+
+
+@pytest.mark.parametrize("width", [16, 17])
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 120, 40), (0, 0, 0), (255, 255, 255)])
+def test_a_video_keeps_colours_and_says_what_its_numbers_mean(tmp_path: Path, width: int, colour: tuple[int]) -> None:
+    clip = WaveClip(width=width, n_frames=2, pictures=lambda n, h, w: np.full((h, w, 3), colour, np.uint8))
+    frames, stream = decoded(write(clip, tmp_path / "a.mp4").output)
+    assert np.abs(frames[1].astype(int) - colour).max() <= 3
+    assert (stream.codec_context.colorspace, stream.codec_context.color_range) == (1, 1)  # BT.709, 16..235
+
+
+def test_a_video_is_thirty_frames_a_second_and_replaces_an_older_one(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"old")
+    assert decoded(write(WaveClip(), tmp_path / "a.mp4").output)[1].average_rate == Fraction(30)
+
+
+def test_an_interrupted_video_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"old")
+    for name in ("a.mp4", "b.mkv"):
+        with pytest.raises(KeyboardInterrupt):
+            write(WaveClip(interrupted_at=5), tmp_path / name)
+    assert contents(tmp_path) == {"a.mp4": b"old"}
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("name", ["out", "out.mp4"])
+@pytest.mark.parametrize(
+    ("choices", "error", "what"),
+    [
+        ({"interpolation": "magic"}, InvalidValueError, "interpolator must be one of"),
+        ({"interpolation": "none"}, InvalidValueError, "interpolator 'none' makes no frames between"),
+        ({"interpolation": "rife"}, InputFileError, r"no weights of RIFE.*'flow' needs no weights"),
+        ({"weights": "a.pkl"}, InvalidValueError, "'linear' has no weights"),
+        ({"tile": 64}, InvalidValueError, "'linear' does not work in tiles"),
+        ({"factor": 0}, InvalidValueError, "factor must be at least 1"),
+        ({"fps": 0}, InvalidValueError, "at least 1 frame a second, got fps=0"),
+        ({"start": 7}, InvalidValueError, "are not in train/wave, which has 7"),
+        ({"start": 2, "frames": 6}, InvalidValueError, r"frames 2\.\.7 are not in train/wave"),
+        ({"frames": 1}, InvalidValueError, "one frame has none to interpolate to; train/wave has 7, give 2 or more"),
+        ({"start": 6}, InvalidValueError, "one frame has none to interpolate to"),
+        ({"clip": WaveClip(n_frames=1)}, InvalidValueError, "one frame has none to interpolate to; train/wave has 1"),
+        ({"clip": WaveClip(height=12), "interpolation": "flow"}, InvalidValueError, "optical flow needs frames of at"),
+    ],
+)
+def test_what_is_meaningless_is_refused_and_nothing_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    choices: dict[str, Any],
+    error: type[SpikesimError],
+    what: str,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("SPIKESIM_WEIGHTS", raising=False)
+    with pytest.raises(error, match=what):
+        write(**{"clip": WaveClip(), "output": tmp_path / name, **choices})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a.avi", "a.gif", "a.PNG"])
+def test_a_file_that_is_no_video_of_ours_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidValueError, match=rf"{name}: videos are \.mp4, \.mov, \.mkv; for frames, give the name"):
+        write(WaveClip(), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    (tmp_path / "a.mp4").mkdir()
+    for name in ("out", "a.mp4", "out/frames"):
+        with pytest.raises(OutputError, match=name):
+            write(WaveClip(), tmp_path / name)
+    assert list((tmp_path / "a.mp4").iterdir()) == []
+    assert (tmp_path / "out").read_bytes() == b""
+
+
+def test_the_source_is_never_written_to(tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "clip", 3)
+    (frames,) = open_clips([folder])
+    write(frames, tmp_path / "film.mp4")
+    (film,) = open_clips([tmp_path / "film.mp4"])
+    before = contents(folder), (tmp_path / "film.mp4").read_bytes()
+    (tmp_path / "link").symlink_to(folder)
+    for clip, output in [
+        (frames, folder), (frames, folder / "out"), (frames, tmp_path / "link" / "a.mp4"), (film, tmp_path / "film.mp4")
+    ]:  # fmt: skip
+        with pytest.raises(InvalidValueError, match=r"lies in the source .* never written to"):
+            write(clip, output, overwrite=True)
+    assert (contents(folder), (tmp_path / "film.mp4").read_bytes()) == before
+
+
+@pytest.mark.parametrize("name", ["out", "a.mp4"])
+def test_a_damaged_frame_is_named(tmp_path: Path, name: str) -> None:
+    folder = write_frames(tmp_path / "clip", 6)
+    (folder / "000004.png").write_bytes((folder / "000004.png").read_bytes()[:-300])
+    (clip,) = open_clips([folder])
+    with pytest.raises(InputFileError, match=r"000004\.png cannot be decoded"):
+        write(clip, tmp_path / name)
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert not (tmp_path / "a.mp4").exists()
+
+
+FULL_DISK = """
+import resource, sys
+from spikesim.errors import OutputError
+from spikesim_datasets.sources import open_clips
+from spikesim_datasets.upsampling import interpolate_clip
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
+try:
+    interpolate_clip(open_clips([sys.argv[1]])[0], sys.argv[2], interpolation="linear")
+except OutputError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.parametrize("name", ["out", "a.mp4", "a.mkv"])
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, name: str) -> None:
+    source = write_frames(tmp_path / "clip", 12, 60, 80)
+    command = [sys.executable, "-c", FULL_DISK, str(source), str(tmp_path / name)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    assert re.search(rf"cannot write .*{name}.*File too large", result.stderr)
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file() and path.parent != source}
+    assert left == ({DESCRIPTION} if name == "out" else set())
+
+
+# Measures
+
+
+def test_psnr_of_known_errors(rng: np.random.Generator) -> None:
+    truth = rng.integers(16, 200, (HEIGHT, WIDTH, 3), np.uint8)
+    assert psnr(truth, truth) == 100
+    for error, decibels in ((1, 48.1308), (16, 24.0484)):
+        assert psnr(truth + np.uint8(error), truth) == psnr(truth - np.uint8(error), truth)
+        assert psnr(truth + np.uint8(error), truth) == pytest.approx(decibels, abs=1e-4)
+    assert psnr(np.zeros_like(truth), np.full_like(truth, 255)) == pytest.approx(0, abs=1e-9)
+    one = truth.copy()
+    one[3, 4, 1] += 1
+    assert 48.14 < psnr(one, truth) < 100
+
+
+def test_ssim_of_equal_frames_is_one_and_of_others_less(rng: np.random.Generator) -> None:
+    truth = scene(0, 40, 60)
+    assert ssim(truth, truth) == pytest.approx(1, abs=1e-9)
+    levels = [ssim(np.clip(truth + rng.normal(0, sigma, truth.shape), 0, 255).astype(np.uint8), truth)
+              for sigma in (2, 5, 15, 40)]  # fmt: skip
+    assert 1 > levels[0] > levels[1] > levels[2] > levels[3] > 0
+    assert ssim(255 - truth, truth) < 0
+    assert ssim(scene(5, 40, 60), truth) == pytest.approx(ssim(truth, scene(5, 40, 60)), abs=1e-9)
+
+
+@given(st.integers(0, 255), st.integers(0, 255))
+def test_ssim_of_flat_frames_compares_their_brightness_alone(a: int, b: int) -> None:
+    frames = [np.full((11, 13, 3), value, np.uint8) for value in (a, b)]
+    assert ssim(*frames) == pytest.approx((2 * a * b + 6.5025) / (a * a + b * b + 6.5025), abs=1e-9)
+
+
+def test_ssim_sees_nothing_outside_its_windows_and_weighs_the_middle_most() -> None:
+    flat = np.full((11, 11, 3), 100, np.uint8)
+    values = []
+    for y, x in ((5, 5), (5, 0), (0, 0)):
+        spot = flat.copy()
+        spot[y, x] = 140
+        values.append(ssim(spot, flat))
+    assert values[0] < values[1] < values[2] < 1
+    with pytest.raises(InvalidValueError, match="SSIM needs frames of at least 11×11 pixels, got 13×10"):
+        ssim(np.zeros((10, 13, 3), np.uint8), np.zeros((10, 13, 3), np.uint8))
+
+
+# Comparing
+
+
+@pytest.mark.parametrize(
+    ("frames", "every", "found"),
+    [
+        (3, None, [0]),
+        (22, None, [0, 14]),
+        (23, None, [20]),
+        (300, None, list(range(20, 298, 14))),
+        (10, 4, [0, 4]),
+        (29, 3, [20, 23, 26]),
+    ],
+)
+def test_which_triples(frames: int, every: int | None, found: list[int]) -> None:
+    assert list(triples(WaveClip(n_frames=frames), every)) == found
+
+
+@given(st.integers(3, 100_000))
+def test_long_clips_have_no_more_triples(frames: int) -> None:
+    starts = triples(WaveClip(n_frames=frames))
+    assert 1 <= len(starts) <= 25
+    assert starts[-1] + 3 <= frames
+    if frames > 700:
+        assert len(starts) >= 20
+        assert starts[-1] + 2 * starts.step >= frames - 2  # up to the end
+
+
+def test_the_middle_frame_is_compared_with_what_is_made_of_its_neighbours() -> None:
+    clip = WaveClip(n_frames=12)
+    told: list[tuple[int, int]] = []
+    result = compare(clip, make_interpolators(["flow", "linear"]), every=4, on_triple=lambda *s: told.append(s))
+    assert (result.clip, result.triples, result.cuts) == ("train/wave", 3, 0)
+    assert clip.read == [0, 1, 2, 4, 5, 6, 8, 9, 10]
+    assert told == [(1, 3)] * 3
+    flow, linear = result.scores
+    assert (flow.interpolator, linear.interpolator) == ("flow", "linear")
+    made = [np.rint((scene(i).astype(float) + scene(i + 2)) / 2) for i in (0, 4, 8)]
+    psnrs = [10 * np.log10(255**2 / np.mean((frame - scene(i)) ** 2)) for i, frame in zip((1, 5, 9), made, strict=True)]
+    assert linear.psnr == pytest.approx(np.mean(psnrs), abs=0.1)
+    assert linear.least_psnr == pytest.approx(min(psnrs), abs=0.1)
+    assert linear.least_psnr < linear.psnr
+    assert linear.least_ssim < linear.ssim < 1
+    assert flow.psnr > linear.psnr
+    assert flow.seconds > 0
+
+
+def test_what_is_made_exactly_is_best() -> None:
+    fade = WaveClip(n_frames=12, pictures=lambda n, h, w: scene(0, h, w) // 2 + np.uint8(2 * n))
+    (score,) = compare(fade, make_interpolators(["linear"]), every=1).scores
+    assert (score.psnr, score.least_psnr) == (100, 100)
+    assert score.ssim == pytest.approx(1, abs=1e-9)
+
+
+def test_triples_across_cuts_are_left_out_and_counted() -> None:
+    clip = WaveClip(n_frames=9, height=96, width=160, pictures=two_scenes)
+    result = compare(clip, make_interpolators(["linear"]), every=1)
+    assert (result.triples, result.cuts) == (5, 2)
+    assert result.scores[0].least_psnr == 100
+    alone = compare(replace(clip, n_frames=5), make_interpolators(["linear"]), every=2)
+    assert (alone.triples, alone.cuts) == (1, 1)
+    changing = replace(clip, n_frames=3, pictures=lambda n, h, w: two_scenes(4 * (n == 2), h, w))
+    nothing = compare(changing, make_interpolators(["linear"]))
+    assert (nothing.triples, nothing.cuts, nothing.scores) == (0, 1, ())
+
+
+def test_what_cannot_be_compared_is_refused() -> None:
+    linear = make_interpolators(["linear"])
+    with pytest.raises(InvalidValueError, match="three frames make a triple to compare, but train/wave has 2"):
+        compare(WaveClip(n_frames=2), linear)
+    with pytest.raises(InvalidValueError, match="every must be at least 1"):
+        compare(WaveClip(), linear, every=0)
+    with pytest.raises(InvalidValueError, match="'none' makes no frames to compare"):
+        compare(WaveClip(), make_interpolators(["none"]))
+    with pytest.raises(InvalidValueError, match="SSIM needs frames of at least 11×11"):
+        compare(WaveClip(height=10), linear)
+
+
+def test_what_networks_know_is_for_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, tuple[Any, ...]] = {}
+    monkeypatch.setattr(comparison, "make_interpolator", lambda name, *network: asked.update({name: network}))
+    make_interpolators(["flow", "rife", "linear"], "flownet.pkl", "cuda", 128, "float16")
+    assert asked == {"flow": (), "linear": (), "rife": ("flownet.pkl", "cuda", 128, "float16")}
+    make_interpolators(["rife", "xvfi"], None, "cpu", 64)
+    assert asked["rife"] == asked["xvfi"] == (None, "cpu", 64, "float32")
+    with pytest.raises(InvalidValueError, match=r"got flownet\.pkl for rife, xvfi; .*\$SPIKESIM_WEIGHTS"):
+        make_interpolators(["rife", "flow", "xvfi"], "flownet.pkl")
+
+
+def test_without_networks_nobody_takes_their_options() -> None:
+    with pytest.raises(InvalidValueError, match="'flow' has no weights"):
+        make_interpolators(["flow", "linear"], "flownet.pkl")
