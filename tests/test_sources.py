@@ -25,6 +25,7 @@ from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.scenes import SCENES
 from spikesim_datasets.sources import Clip, DemoClip, open_clips, open_gopro
+from spikesim_datasets.sources.video import to_rgb
 
 HEIGHT, WIDTH = 20, 28
 
@@ -277,7 +278,7 @@ def remux(path: Path, target: Path, shift: int = 0, **options: str) -> Path:
 
 def decoded(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
-        return [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
+        return [to_rgb(picture) for picture in container.decode(video=0)]
 
 
 def odd_times() -> list[int]:
@@ -340,6 +341,23 @@ def test_a_video_clip_travels_to_a_worker(tmp_path):
     again = pickle.loads(pickle.dumps(clip))
     assert again == clip
     assert np.array_equal(everything(again), everything(clip))
+
+
+def test_colours_are_rounded_and_not_darkened():
+    """BT.709 in limited range, by its formulas; one colour, so that where it lies between pixels does not matter."""
+    luma = np.tile(np.arange(40.0, 168.0), (96, 1))
+    blue, red = np.full_like(luma, 110), np.full_like(luma, 145)
+    picture = av.VideoFrame(128, 96, "yuv420p")
+    for plane, values in zip(picture.planes, (luma, blue[::2, ::2], red[::2, ::2]), strict=True):
+        rows = np.zeros((plane.height, plane.line_size), np.uint8)
+        rows[:, : plane.width] = np.rint(values)
+        plane.update(rows)
+    picture.colorspace = av.video.reformatter.Colorspace.ITU709
+    grey, u, v = 255 / 219 * (np.rint(luma) - 16), 255 / 224 * (blue - 128), 255 / 224 * (red - 128)
+    exact = np.stack([grey + 1.5748 * v, grey - 0.1873 * u - 0.4681 * v, grey + 1.8556 * u], axis=-1)
+    difference = (to_rgb(picture) - np.clip(exact, 0, 255))[4:-4, 4:-4]
+    assert np.abs(difference.mean(axis=(0, 1))).max() < 0.3
+    assert np.abs(difference).max() < 2.5
 
 
 def cut(path: Path, target: Path, share: float) -> Path:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
 
+import av
 import cv2
-import imageio.v3 as iio
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,6 +23,7 @@ from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.shards import ShardReader
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.sources import Clip, DemoClip, open_clips, open_gopro
+from spikesim_datasets.sources.video import to_rgb
 from spikesim_datasets.synthesis import raw_frames, synthesise
 
 GOPRO = ExposurePlan()
@@ -299,8 +300,9 @@ def test_a_clip_without_a_quarter_size_is_refused():
 
 @pytest.fixture(scope="module")
 def cups(shared: Path) -> list[np.ndarray]:
-    """The first 42 frames of the clip, decoded in order by another reader."""
-    return list(islice(iio.imiter(shared / "data" / "clips" / "cups.mp4", plugin="pyav"), 42))
+    """The first 42 frames of the clip, decoded in order."""
+    with av.open(str(shared / "data" / "clips" / "cups.mp4")) as video:
+        return [to_rgb(picture) for picture in islice(video.decode(video=0), 42)]
 
 
 @pytest.mark.footage

@@ -7,9 +7,16 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 
 from spikesim.errors import InputFileError
 from spikesim_datasets.sources.clip import files_fingerprint
+
+# By itself FFmpeg drops fractions, which makes pictures a level of 255 darker, gives two neighbours one colour, and
+# leaves the last bits to the processor.
+_CONVERSION = (
+    Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+)
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
@@ -84,7 +91,7 @@ class VideoClip:
                         f"{self.path} changes its size at frame {number}, from {self.width}×{self.height} to "
                         f"{picture.width}×{picture.height}; the frames of a clip must all have one size"
                     )
-                yield picture.to_ndarray(format="rgb24")
+                yield to_rgb(picture)
                 number += 1
         except av.FFmpegError as error:
             raise InputFileError(f"{self.path} cannot be decoded at frame {number} ({error}); replace it") from error
@@ -126,6 +133,11 @@ class VideoClip:
 
     def _damaged(self, number: int) -> InputFileError:
         return InputFileError(f"{self.path} is damaged at frame {number}; replace it")
+
+
+def to_rgb(picture: av.VideoFrame) -> np.ndarray:
+    """The colours of a decoded picture, uint8 (H,W,3), rounded, on every processor alike."""
+    return picture.to_ndarray(format="rgb24", interpolation=_CONVERSION)
 
 
 def _opened(path: Path) -> av.container.InputContainer:
