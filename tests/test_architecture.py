@@ -39,7 +39,7 @@ TORCH_AT_HEAD = {
     "spikesim_datasets/interpolation/rife.py",
     "spikesim_datasets/interpolation/xvfi.py",
     "spikesim_datasets/interpolation/networks/torchscript.py",
-    "spikesim_datasets/interpolation/networks/checkpoint.py",
+    "spikesim_datasets/state_dicts.py",
     "spikesim_datasets/interpolation/networks/interpolator.py",
     "spikesim_datasets/interpolation/networks/layers.py",
     "spikesim_datasets/interpolation/networks/memory.py",
