@@ -13,6 +13,9 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 GAINS = {"ldn": 1.0, "edsr": 1.0, "bsn": 1.4, "xvfi": 0.7, "rife": 0.5}
 
+# Parameters of EDSR that are never trained: the mean of natural images, taken off and put back.
+FIXED = {"sub_mean.weight": 1.0, "sub_mean.bias": -0.446, "add_mean.weight": 1.0, "add_mean.bias": 0.446}
+
 
 def released_shapes(shared: Path, network: str) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a released file's tensors."""
@@ -36,6 +39,8 @@ def rebuilt(shapes: Shapes, network: str, ties: Mapping[str, str]) -> dict[str, 
 
 
 def _drawn(name: str, shape: tuple[int, ...], gain: float) -> Tensor:
+    if name in FIXED:
+        return torch.full(shape, FIXED[name])
     values = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape).astype(np.float32)
     if name.endswith("beta"):
         values = 1 + np.float32(0.05) * values

@@ -25,13 +25,13 @@ AT_HEAD = {
     "spikesim_datasets": {
         "spikesim", "spikesim_datasets", "numpy", "numba", "cv2", "av", "PIL", "h5py", "hdf5plugin",
     },
-    "ssdm_models": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "torch"},
+    "ssdm_models": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "torch", "safetensors", "skimage"},
     "spikesim_cli": {"spikesim_cli", "spikesim.errors", "click", "rich"},
 }  # fmt: skip
 INSIDE = {
     "spikesim": {"h5py"},
     "spikesim_datasets": set(),
-    "ssdm_models": set(),
+    "ssdm_models": {"lpips"},
     "spikesim_cli": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "cv2", "av", "h5py", "hdf5plugin"},
 }  # fmt: skip
 TORCH_AT_HEAD = {
@@ -39,7 +39,7 @@ TORCH_AT_HEAD = {
     "spikesim_datasets/interpolation/rife.py",
     "spikesim_datasets/interpolation/xvfi.py",
     "spikesim_datasets/interpolation/networks/torchscript.py",
-    "spikesim_datasets/interpolation/networks/checkpoint.py",
+    "spikesim_datasets/state_dicts.py",
     "spikesim_datasets/interpolation/networks/interpolator.py",
     "spikesim_datasets/interpolation/networks/layers.py",
     "spikesim_datasets/interpolation/networks/memory.py",

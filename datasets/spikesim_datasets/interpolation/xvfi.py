@@ -3,9 +3,9 @@
 import torch
 
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim_datasets.interpolation.networks.checkpoint import Slot, Weights, fill, origin_of, read_tensors
 from spikesim_datasets.interpolation.networks.layers import ready_for_inference
 from spikesim_datasets.interpolation.networks.xvfi import Xvfi
+from spikesim_datasets.state_dicts import Slot, Weights, fill, origin_of, read_tensors
 
 __all__ = ["SCALES", "load_released"]
 

@@ -1,4 +1,4 @@
-"""Reading released weights: tensors alone, into networks whose names are ours."""
+"""Reading weights that others wrote: tensors alone, into networks whose names are ours."""
 
 import os
 import pickle
@@ -66,7 +66,7 @@ def read_tensors(weights: Weights, entry: str | None = None) -> dict[str, Tensor
     if others or not tensors:
         raise InputFileError(
             f"{origin_of(weights)} must hold tensors by name, but {some(others) if others else 'nothing'} is in it; "
-            "give the released file of the network"
+            "give a file of the network's weights"
         )
     return tensors
 
@@ -118,7 +118,7 @@ def fill(network: nn.Module, slots: Iterable[Slot], tensors: Mapping[str, Tensor
         if names:
             raise InputFileError(
                 f"{origin_of(weights)} does not fit {network.title}: it {problem} {some(sorted(names))}; "
-                "give the released file of this network"
+                "give a file of this network's weights"
             )
 
     refuse("lacks", expected.keys() - tensors.keys())

@@ -1,0 +1,205 @@
+"""Checkpoints: the weights of one network as safetensors, with a card that says what they are.
+
+The card is JSON in the metadata of the safetensors file itself, not beside it: one file is written and renamed, so
+weights and card can neither be parted nor come from two different moments.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+import spikesim
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.files import atomic_path
+from spikesim_datasets.state_dicts import Slot, fill, origin_of
+from ssdm_models.bsn import BSN
+from ssdm_models.edsr import EDSR
+from ssdm_models.ldn import LDN
+from ssdm_models.released import load_released
+
+__all__ = ["STAGES", "Card", "Stage", "load", "load_released", "read_card", "save"]
+
+Stage = Literal["bsn", "sr", "ldn"]
+
+STAGES: dict[Stage, type[nn.Module]] = {"bsn": BSN, "sr": EDSR, "ldn": LDN}
+"""The stages of training in their order, and the network that each trains."""
+
+# Arguments of the networks, each an attribute of the same name.
+_ARGUMENTS: dict[Stage, tuple[str, ...]] = {"bsn": ("square",), "sr": (), "ldn": ("readouts",)}
+
+_ENTRY = "spikesim"  # of the card in the file's metadata
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the weights in a checkpoint are, and where they are from.
+
+    Args:
+        architecture: Name of the network's class.
+        arguments: What the network was made with.
+        stage: Stage of training that the network belongs to.
+        v_th: Thresholds of the spikes it was trained on.
+        data: Hash of the recipe of the dataset it was trained on.
+        loss: What was minimised, by name.
+        metrics: Figures by name: losses, PSNR, SSIM, epochs.
+        versions: Versions of the programs that wrote it.
+    """
+
+    architecture: str
+    arguments: Mapping[str, Any]
+    stage: Stage
+    v_th: tuple[float, ...]
+    data: str
+    loss: str
+    metrics: Mapping[str, float]
+    versions: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "v_th", tuple(map(float, self.v_th)))
+        network, arguments = STAGES.get(self.stage, nn.Module), _ARGUMENTS.get(self.stage)
+        for problem, found in (
+            (f"stage must be one of {', '.join(get_args(Stage))}", self.stage not in STAGES),
+            ("architecture must be that of the stage", self.architecture != network.__name__),
+            ("arguments must be those of the network", tuple(self.arguments) != arguments),
+            ("arguments must be whole numbers", not all(isinstance(value, int) for value in self.arguments.values())),
+            ("v_th must be positive numbers", not all(0 < value < float("inf") for value in self.v_th)),
+            ("data and loss must be text", not (isinstance(self.data, str) and isinstance(self.loss, str))),
+            ("metrics must be finite numbers", not all(map(_is_number, self.metrics.values()))),
+        ):
+            if found:
+                raise InvalidValueError(f"{problem} in the card of a checkpoint, got {self}")
+
+
+def save(
+    path: str | os.PathLike[str],
+    network: nn.Module,
+    *,
+    v_th: Sequence[float] = (),
+    data: str = "",
+    loss: str = "",
+    metrics: Mapping[str, float] | None = None,
+) -> Card:
+    """Write the weights of a network with a card; a file that is there is replaced once the new one is whole.
+
+    Args:
+        path: The file, by custom `.safetensors`.
+        network: A BSN, EDSR or LDN itself, not wrapped.
+        v_th, data, loss, metrics: For the card; empty where nothing is known.
+
+    Returns:
+        The card.
+
+    Raises:
+        InvalidValueError: The network is of another class, its weights are no numbers, or the card would be wrong.
+        OutputError: The file cannot be written; what was there before is untouched.
+    """
+    stage = next((stage for stage, kind in STAGES.items() if type(network) is kind), None)
+    if stage is None:
+        kinds = ", ".join(kind.__name__ for kind in STAGES.values())
+        raise InvalidValueError(f"a checkpoint holds one of {kinds}, got {type(network).__name__}; unwrap the network")
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.named_parameters()}
+    broken = [name for name, value in tensors.items() if not value.isfinite().all()]
+    if broken:
+        raise InvalidValueError(
+            f"the weights to be saved are no numbers in {', '.join(broken[:3])}; nothing is written"
+        )
+    card = Card(
+        architecture=type(network).__name__,
+        arguments={name: getattr(network, name) for name in _ARGUMENTS[stage]},
+        stage=stage,
+        v_th=tuple(v_th),
+        data=data,
+        loss=loss,
+        metrics=dict(metrics or {}),
+        versions={"spikesim": spikesim.__version__, "torch": torch.__version__, "python": platform.python_version()},
+    )
+    written = safetensors.torch.save(tensors, {_ENTRY: json.dumps({"format": _FORMAT, **asdict(card)})})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(written)
+    return card
+
+
+def load(path: str | os.PathLike[str], stage: Stage | None = None, **arguments: object) -> nn.Module:
+    """Load the network of a checkpoint.
+
+    Args:
+        path: What `save` wrote.
+        stage: The stage that the network must be of; None takes any.
+        arguments: Arguments that the network must have been made with, such as `readouts=21`.
+
+    Returns:
+        The network on the CPU, float32, ready to be evaluated or trained on.
+
+    Raises:
+        InputFileError: The file is missing, damaged or no checkpoint, its card is missing or damaged, its tensors are
+            not those of its network, or the network is not the one that is wanted.
+    """
+    card, tensors = _read(path)
+    if stage not in (None, card.stage):
+        raise InputFileError(
+            f"{path} holds the {card.architecture} of the stage {card.stage!r}, not the {STAGES[stage].__name__} of "
+            f"{stage!r}; give a checkpoint of that stage"
+        )
+    for name, wanted in arguments.items():
+        if card.arguments.get(name) != wanted:
+            raise InputFileError(
+                f"{path} holds a {card.architecture} with {name}={card.arguments.get(name)}, not {wanted}; give one "
+                f"that was trained with {name}={wanted}"
+            )
+    try:
+        with torch.device("meta"):
+            network = STAGES[card.stage](**card.arguments)
+    except (TypeError, ValueError) as error:
+        raise _damaged(path, f"no {card.architecture} can be made with {dict(card.arguments)}") from error
+    slots = [Slot(name, (name,), tuple(parameter.shape)) for name, parameter in network.named_parameters()]
+    fill(network, slots, tensors, path)
+    return network.eval()
+
+
+def read_card(path: str | os.PathLike[str]) -> Card:
+    """The card of a checkpoint.
+
+    Raises:
+        InputFileError: As for `load`.
+    """
+    return _read(path)[0]
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[Card, dict[str, Tensor]]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it has no other iterator
+    except safetensors.SafetensorError as error:
+        raise InputFileError(
+            f"{origin_of(path)} is truncated, damaged or no checkpoint of spikesim at all ({error}); the files that "
+            "the authors of S-SDM released are read by load_released"
+        ) from error
+    except OSError as error:
+        raise InputFileError(f"cannot read {origin_of(path)}: {error.strerror or error}") from error
+    if _ENTRY not in metadata:
+        raise InputFileError(f"{path} has no card that says what its tensors are: it is no checkpoint of spikesim")
+    try:
+        held = json.loads(metadata[_ENTRY])
+        if held.pop("format") != _FORMAT:
+            raise InputFileError(f"{path} has a card of another format than {_FORMAT}; read it with a newer spikesim")
+        return Card(**held), tensors
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(path: str | os.PathLike[str], problem: str) -> InputFileError:
+    return InputFileError(f"the card in {path} is damaged: {problem}; take another copy of the checkpoint")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) < float("inf")

@@ -1,0 +1,158 @@
+"""LDN, the student: a light network that deblurs an image with the spikes around any time of its exposure."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spikesim.errors import InvalidValueError
+from spikesim_datasets.light import SCALE
+
+_ENCODED = 32  # channels of the image, and as many of the spikes
+_FUSED = 2 * _ENCODED
+
+
+class EncodedBlur(NamedTuple):
+    """What a blurry image alone gives: features (N, 32, H/4, W/4), and its part in the output (N, 3, H, W)."""
+
+    features: Tensor
+    image: Tensor
+
+
+class LDN(nn.Module):
+    """Lightweight deblurring network: `network(blur, spikes)` is `fuse(encode_blur(blur), encode_spikes(spikes))`.
+
+    The image and the spikes are encoded to a quarter of the image's size, weighted by channel and by place, refined,
+    and enlarged to the image's size, where a 1×1 convolution joins them with the image itself.
+
+    Convolutions run in the channels-last layout, which transposed ones are twice as fast in on the CPU.
+
+    Args:
+        readouts: Length of the window of spikes, odd: the wanted time is in its middle.
+
+    Attributes:
+        title: What messages call the network.
+
+    Raises:
+        InvalidValueError: The length is even or not positive.
+
+    Source:
+        Chen et al., "SpikeReveal", NeurIPS 2024, Sec. 4.3; attention: Woo et al., "CBAM", ECCV 2018.
+    """
+
+    title = "LDN"
+
+    def __init__(self, readouts: int = 21) -> None:
+        super().__init__()
+        if readouts < 1 or readouts % 2 == 0:
+            raise InvalidValueError(f"LDN needs an odd number of readouts with the time in the middle, got {readouts}")
+        self.readouts = readouts
+        self.blur_encoder = nn.Sequential(
+            nn.Conv2d(3, 16, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(16, _ENCODED, 5, stride=2, padding=2),
+            nn.ReLU(),
+        )
+        self.spike_encoder = nn.Sequential(
+            nn.Conv2d(readouts, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, _ENCODED, 3, padding=1), nn.ReLU()
+        )
+        self.channel_attention = nn.Sequential(
+            nn.Conv2d(_FUSED, 4, 1, bias=False), nn.ReLU(), nn.Conv2d(4, _FUSED, 1, bias=False)
+        )
+        self.spatial_attention = nn.Conv2d(2, 1, 7, padding=3, bias=False)
+        self.residuals = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(_FUSED, _FUSED, 3, padding=1), nn.ReLU(), nn.Conv2d(_FUSED, _FUSED, 3, padding=1))
+            for _ in range(2)
+        )
+        self.decoder = nn.Sequential(
+            nn.ConvTranspose2d(_FUSED, 32, 5, stride=2, padding=2, output_padding=1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(32, 16, 5, stride=2, padding=2, output_padding=1),
+            nn.ReLU(),
+        )
+        self.output = nn.Conv2d(3 + 16, 3, 1)
+
+    def forward(self, blur: Tensor, spikes: Tensor) -> Tensor:
+        """The sharp image in the middle of the window.
+
+        Args:
+            blur: Blurry images (N, 3, H, W), RGB in [0, 1], H and W multiples of 4.
+            spikes: Readouts around the wanted time (N, `readouts`, H/4, W/4) of 0 and 1.
+
+        Returns:
+            Sharp images (N, 3, H, W), RGB, not clipped.
+
+        Raises:
+            InvalidValueError: The spikes are not a quarter of the image, or another number of readouts.
+        """
+        self.check(blur, spikes)
+        return self.fuse(self.encode_blur(blur), self.encode_spikes(spikes))
+
+    def sequence(self, blur: Tensor, spikes: Tensor) -> Tensor:
+        """The sharp images at several times: each blurry image is encoded once.
+
+        Args:
+            blur: Blurry images (N, 3, H, W), as for `forward`.
+            spikes: Windows of readouts (N, S, `readouts`, H/4, W/4), as `windows.windows` cuts them.
+
+        Returns:
+            Sharp images (N, S, 3, H, W), RGB, not clipped.
+
+        Raises:
+            InvalidValueError: As for `forward`.
+        """
+        times = spikes.shape[1]
+        self.check(blur, spikes.flatten(0, 1), times)
+        encoded = EncodedBlur(*(part.repeat_interleave(times, 0) for part in self.encode_blur(blur)))
+        return self.fuse(encoded, self.encode_spikes(spikes.flatten(0, 1))).unflatten(0, (-1, times))
+
+    def encode_blur(self, blur: Tensor) -> EncodedBlur:
+        """What depends on the blurry image (N, 3, H, W) alone."""
+        blur = blur.contiguous(memory_format=torch.channels_last)
+        of_image, _ = self._output_weights()
+        return EncodedBlur(self.blur_encoder(blur), functional.conv2d(blur, of_image, self.output.bias))
+
+    def encode_spikes(self, spikes: Tensor) -> Tensor:
+        """What depends on the spikes (N, readouts, H/4, W/4) around a time alone: features (N, 32, H/4, W/4)."""
+        features: Tensor = self.spike_encoder(spikes.contiguous(memory_format=torch.channels_last))
+        return features
+
+    def fuse(self, blur: EncodedBlur, spikes: Tensor) -> Tensor:
+        """The sharp images (N, 3, H, W), from what both encoders gave."""
+        fused = self._attend(torch.cat([blur.features, spikes], 1))
+        for residual in self.residuals:
+            fused = fused + residual(fused)
+        _, of_features = self._output_weights()
+        return blur.image + functional.conv2d(self.decoder(fused), of_features)
+
+    def _output_weights(self) -> tuple[Tensor, Tensor]:
+        """The last convolution takes image and features side by side; apart, they need not be laid there."""
+        of_image, of_features = self.output.weight.split([3, 16], 1)
+        return of_image, of_features
+
+    def _attend(self, features: Tensor) -> Tensor:
+        """Weigh features by channel, then by place."""
+        pooled = self.channel_attention(features.mean((2, 3), keepdim=True)) + self.channel_attention(
+            features.amax((2, 3), keepdim=True)
+        )
+        features = features * pooled.sigmoid()
+        places = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], 1)
+        return features * self.spatial_attention(places).sigmoid()
+
+    def check(self, blur: Tensor, spikes: Tensor, times: int = 1) -> None:
+        """Raise an InvalidValueError where spikes (N·times, readouts, h, w) do not belong to images (N, 3, H, W)."""
+        if blur.ndim != 4 or blur.shape[1] != 3:
+            raise InvalidValueError(f"blur must be (N, 3, H, W), got {tuple(blur.shape)}")
+        images, _, height, width = blur.shape
+        quarter = (height // SCALE, width // SCALE)
+        if height % SCALE or width % SCALE or tuple(spikes.shape[2:]) != quarter:
+            raise InvalidValueError(
+                f"spikes must be a quarter of the blurry image, {width}×{height} pixels, whose sides must be multiples "
+                f"of {SCALE}; got spikes {tuple(spikes.shape)}"
+            )
+        if tuple(spikes.shape[:2]) != (images * times, self.readouts):
+            raise InvalidValueError(
+                f"this LDN takes windows of {self.readouts} readouts, one for each of {images * times} images; got "
+                f"spikes {tuple(spikes.shape)}"
+            )

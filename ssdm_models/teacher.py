@@ -1,0 +1,65 @@
+"""The teacher: sharp images from a blurry one and its spikes, without ever having seen a sharp one."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spikesim_datasets.light import SCALE
+from ssdm_models import sdm
+from ssdm_models.windows import long_exposure, short_exposures
+
+
+class Bilinear(nn.Module):
+    """Bilinear enlargement to the colour camera's size, what super-resolution has to beat."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images (N, C, h, w) as (N, C, 4h, 4w)."""
+        return functional.interpolate(image, scale_factor=SCALE, mode="bilinear", align_corners=False)
+
+
+class Teacher(nn.Module):
+    """BSN → super-resolution → SDM: what the student learns from.
+
+        T(t) = clip(B · SR(BSN(short TFP at t)) / SR(long TFP)),   0 where the denominator is 0
+
+    SR is clipped to [0, 1] as in its training. The parts are evaluated, not trained.
+
+    Args:
+        denoiser: BSN of short exposures; None leaves them as they are.
+        enlarger: EDSR; None enlarges bilinearly. Without both, this is plain SDM.
+
+    Source:
+        Chen et al., "SpikeReveal", NeurIPS 2024, Eq. 10.
+    """
+
+    def __init__(self, denoiser: nn.Module | None = None, enlarger: nn.Module | None = None) -> None:
+        super().__init__()
+        self.denoiser = nn.Identity() if denoiser is None else denoiser
+        self.enlarger = Bilinear() if enlarger is None else enlarger
+        self.requires_grad_(False).eval()
+
+    def forward(self, blur: Tensor, spikes: Tensor, readouts: Sequence[int], exposure: tuple[int, int]) -> Tensor:
+        """The sharp images at several times.
+
+        Args:
+            blur: Blurry images (N, 3, H, W), RGB in [0, 1].
+            spikes: Their streams (N, T, H/4, W/4) of 0 and 1.
+            readouts: The S times.
+            exposure: First readout of the blurry images' exposure, and the one after its last.
+
+        Returns:
+            Sharp images (N, S, 3, H, W) in [0, 1].
+
+        Raises:
+            InvalidValueError: A time or the exposure is not in the stream, or the spikes are not a quarter of the
+                images.
+        """
+        long = self._enlarge(long_exposure(spikes, exposure))
+        short = self._enlarge(self.denoiser(short_exposures(spikes, readouts).flatten(0, 1)[:, None]))
+        short = short.unflatten(0, (-1, len(readouts)))
+        return sdm.deblur(blur[:, None].expand(-1, len(readouts), -1, -1, -1), long[:, None], short).clamp(0, 1)
+
+    def _enlarge(self, exposure: Tensor) -> Tensor:
+        enlarged: Tensor = self.enlarger(exposure).clamp(0, 1)
+        return enlarged

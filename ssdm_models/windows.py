@@ -1,0 +1,77 @@
+"""Windows of readouts around a time, cut from streams of spikes that are tensors."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from spikesim.errors import InvalidValueError
+
+SHORT_READOUTS = 9
+"""Length of the short exposures that the teacher is made of."""
+
+
+def window(spikes: Tensor, readout: int, length: int) -> Tensor:
+    """The readouts around a time.
+
+    Args:
+        spikes: (..., T, h, w).
+        readout: The time, as a readout of the stream. An even window reaches one further back than forward.
+        length: Number of readouts.
+
+    Returns:
+        A view (..., length, h, w).
+
+    Raises:
+        InvalidValueError: The window reaches outside the stream.
+    """
+    start, readouts = readout - length // 2, spikes.shape[-3]
+    if start < 0 or start + length > readouts:
+        raise InvalidValueError(
+            f"a window of {length} readouts around {readout} is {start}..{start + length - 1}, outside the spikes' "
+            f"0..{readouts - 1}; choose times from {length // 2} to {readouts - length + length // 2}"
+        )
+    return spikes.narrow(-3, start, length)
+
+
+def windows(spikes: Tensor, readouts: Sequence[int], length: int) -> Tensor:
+    """The readouts around each of several times, (..., S, length, h, w); see `window`."""
+    return torch.stack([window(spikes, readout, length) for readout in readouts], -4)
+
+
+def short_exposures(spikes: Tensor, readouts: Sequence[int]) -> Tensor:
+    """Spikes per readout in a short window around each of several times: short TFP.
+
+    Args:
+        spikes: (..., T, h, w).
+        readouts: The S times.
+
+    Returns:
+        (..., S, h, w) in [0, 1].
+
+    Raises:
+        InvalidValueError: A window reaches outside the stream.
+    """
+    return torch.stack([window(spikes, readout, SHORT_READOUTS).mean(-3) for readout in readouts], -3)
+
+
+def long_exposure(spikes: Tensor, exposure: tuple[int, int]) -> Tensor:
+    """Spikes per readout in the whole exposure of the blurry image: long TFP.
+
+    Args:
+        spikes: (..., T, h, w).
+        exposure: First readout of the exposure, and the one after its last.
+
+    Returns:
+        (..., 1, h, w) in [0, 1].
+
+    Raises:
+        InvalidValueError: The exposure is empty or reaches outside the stream.
+    """
+    start, stop = exposure
+    if not 0 <= start < stop <= spikes.shape[-3]:
+        raise InvalidValueError(
+            f"an exposure of the readouts {start}..{stop - 1} is empty or reaches outside the spikes' "
+            f"0..{spikes.shape[-3] - 1}"
+        )
+    return spikes[..., start:stop, :, :].mean(-3, keepdim=True)
