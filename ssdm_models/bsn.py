@@ -26,7 +26,7 @@ class BSN(nn.Module):
 
     Source:
         Laine et al., "High-Quality Self-Supervised Deep Image Denoising", NeurIPS 2019; for spikes: Chen et al.,
-        "SpikeReveal", NeurIPS 2024, Sec. 4.2.
+        "SpikeReveal", NeurIPS 2024.
     """
 
     title = "BSN"

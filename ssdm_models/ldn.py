@@ -38,7 +38,7 @@ class LDN(nn.Module):
         InvalidValueError: The length is even or not positive.
 
     Source:
-        Chen et al., "SpikeReveal", NeurIPS 2024, Sec. 4.3; attention: Woo et al., "CBAM", ECCV 2018.
+        Chen et al., "SpikeReveal", NeurIPS 2024; attention: Woo et al., "CBAM", ECCV 2018.
     """
 
     title = "LDN"

@@ -179,6 +179,6 @@ def reblur_loss(sharp: Tensor, blur: Tensor) -> Tensor:
         blur: Blurry images (N, 3, H, W).
 
     Source:
-        Chen et al., "SpikeReveal", NeurIPS 2024, Eq. 12.
+        Chen et al., "SpikeReveal", NeurIPS 2024.
     """
     return functional.mse_loss(sharp.mean(1), blur)

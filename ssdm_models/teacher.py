@@ -30,7 +30,7 @@ class Teacher(nn.Module):
         enlarger: EDSR; None enlarges bilinearly. Without both, this is plain SDM.
 
     Source:
-        Chen et al., "SpikeReveal", NeurIPS 2024, Eq. 10.
+        Chen et al., "SpikeReveal", NeurIPS 2024.
     """
 
     def __init__(self, denoiser: nn.Module | None = None, enlarger: nn.Module | None = None) -> None:
