@@ -11,8 +11,7 @@ Work goes row by row through buffers that stay in the cache, in loops that the c
 it does not know, the compiler guesses 1. fastmath stays off: the bits are those of any IEEE 754 machine.
 
 Source:
-    Blu, Thévenaz and Unser, "Linear Interpolation Revitalized", IEEE Trans. Image Processing 13(5), 2004, eqs. 4 and 6
-    (the shift; the recursive filter).
+    Blu, Thévenaz and Unser, "Linear Interpolation Revitalized", IEEE Trans. Image Processing 13(5), 2004.
 """
 
 import numpy as np
@@ -194,7 +193,7 @@ def _tell_apart(motions: np.ndarray, mean: np.ndarray, apart: np.ndarray) -> int
     n = 0
     for x in range(width):
         apart[n] = x
-        n += _I32(flags[x])
+        n += int(flags[x])
     return n
 
 
