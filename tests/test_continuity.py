@@ -175,4 +175,4 @@ def test_a_bird_that_flies_off_is_too_fast(shared: Path) -> None:
     continuity = Continuity(findings)
     for number, frame in enumerate(clip.frames(0, clip.n_frames)):
         continuity.look(number, frame)
-    assert findings == Findings(fast=[157, 158])
+    assert findings == Findings(fast=[157, 158, 159])

@@ -56,6 +56,8 @@ def _small(frame: np.ndarray) -> np.ndarray:
 
 def _unexplained(grey0: np.ndarray, grey1: np.ndarray) -> float:
     grid = np.dstack(np.meshgrid(*(np.arange(length, dtype=np.float32) for length in _SIZE)))
-    moved = cv2.remap(grey1, grid + optical_flow(grey0, grey1), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    moved = cv2.remap(
+        grey1, grid + optical_flow(grey0, grey1, 1, 3), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )  # type: ignore[call-overload]
     before, after = (grey - grey.mean(dtype=np.float32) for grey in (grey0, moved))
     return float(np.abs(before - after).mean() / (np.abs(before).mean() + 1))
