@@ -536,10 +536,18 @@ def wait_until(condition: Callable[[], Any], seconds: float = 30) -> Any:
     return found
 
 
+def of_the_living(path: Path) -> str:
+    """What is said of a thread or a process; nothing of one that has just ended."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def workers_of(parent: int) -> list[int]:
     """The processes that a build started to do its work."""
-    children = " ".join(path.read_text() for path in Path(f"/proc/{parent}/task").glob("*/children"))
-    return [pid for pid in map(int, children.split()) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    children = " ".join(map(of_the_living, Path(f"/proc/{parent}/task").glob("*/children")))
+    return [pid for pid in map(int, children.split()) if "spawn_main" in of_the_living(Path(f"/proc/{pid}/cmdline"))]
 
 
 def is_deaf_to_ctrl_c(pid: int) -> bool:
