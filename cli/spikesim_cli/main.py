@@ -86,7 +86,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. Finished files are kept; a build goes on where it stopped when run again.", err=True)
+        click.echo("Interrupted. Finished files are kept; run it again to go on where it stopped.", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
