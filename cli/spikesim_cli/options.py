@@ -45,6 +45,17 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     return tuple(thresholds)
 
 
+def together(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Several options as one; the help lists them in this order."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
 def thresholds_option(function: F) -> F:
     """`--vth`, one or several; for a `ThresholdCommand`."""
     return click.option(
@@ -62,7 +73,7 @@ INTERPOLATORS = (
 )
 """What `--interp` takes, but none."""
 
-network_options = (
+network_options = together(
     click.option("--weights", help="File of a network's weights.", show_default="looked up by its published name"),
     click.option(
         "--device", type=click.Choice(["auto", "cpu", "cuda"]), show_default="auto", help="Where a network runs."
@@ -82,32 +93,24 @@ network_options = (
 )
 
 
-def synthesis_options(function: F) -> F:
-    """How frames become light and light becomes spikes. What is not given is None, and the library's default holds."""
-    for option in reversed(
-        (
-            click.option(
-                "--preset",
-                show_default="ssdm",
-                help="Sensor: ideal, ssdm, spikingsim, spikezoo, spikecv, scsim, rsir or realistic.",
-            ),
-            click.option(
-                "--interp",
-                "interpolation",
-                show_default="flow",
-                help=f"What makes the readouts between frames: {INTERPOLATORS}, or none for a source interpolated "
-                "already.",
-            ),
-            *network_options,
-            click.option(
-                "--factor", type=click.IntRange(1), show_default="8", help="Readouts from one frame to the next."
-            ),
-            click.option("--linear-light", is_flag=True, help="Decode gamma 2.2 before averaging and sensing."),
-            click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of all noise."),
-        )
-    ):
-        function = option(function)
-    return function
+synthesis_options = together(
+    click.option(
+        "--preset",
+        show_default="ssdm",
+        help="Sensor: ideal, ssdm, spikingsim, spikezoo, spikecv, scsim, rsir or realistic.",
+    ),
+    click.option(
+        "--interp",
+        "interpolation",
+        show_default="flow",
+        help=f"What makes the readouts between frames: {INTERPOLATORS}, or none for a source interpolated already.",
+    ),
+    network_options,
+    click.option("--factor", type=click.IntRange(1), show_default="8", help="Readouts from one frame to the next."),
+    click.option("--linear-light", is_flag=True, help="Decode gamma 2.2 before averaging and sensing."),
+    click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of all noise."),
+)
+"""How frames become light and light becomes spikes. What is not given is None, and the library's default holds."""
 
 
 def one_clip(source: str) -> "Clip":
@@ -125,21 +128,14 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def size_options(function: F) -> F:
-    """What a spike file may not say of itself."""
-    for option in reversed(
-        (
-            click.option("--height", type=click.IntRange(1), help="Height of the spikes, for .dat files."),
-            click.option("--width", type=click.IntRange(1), help="Width of the spikes, for .dat files."),
-            click.option(
-                "--header-columns", type=click.IntRange(0), help="Extra columns of a .dat at the right of each row."
-            ),
-            click.option("--no-flip", is_flag=True, help="The .dat begins with the top row of the image."),
-            click.option("--axes", type=click.Choice(["THW", "HWT"]), help="Axis order of a dense .npz or .npy array."),
-        )
-    ):
-        function = option(function)
-    return function
+size_options = together(
+    click.option("--height", type=click.IntRange(1), help="Height of the spikes, for .dat files."),
+    click.option("--width", type=click.IntRange(1), help="Width of the spikes, for .dat files."),
+    click.option("--header-columns", type=click.IntRange(0), help="Extra columns of a .dat at the right of each row."),
+    click.option("--no-flip", is_flag=True, help="The .dat begins with the top row of the image."),
+    click.option("--axes", type=click.Choice(["THW", "HWT"]), help="Axis order of a dense .npz or .npy array."),
+)
+"""What a spike file may not say of itself."""
 
 
 def read_options(no_flip: bool, **options: Any) -> dict[str, Any]:

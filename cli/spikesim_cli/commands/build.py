@@ -2,60 +2,52 @@
 
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from spikesim_cli.options import ThresholdCommand, given, synthesis_options, thresholds_option
+from spikesim_cli.options import ThresholdCommand, given, synthesis_options, thresholds_option, together
 
 if TYPE_CHECKING:
     from spikesim_datasets.recipe import Recipe
     from spikesim_datasets.shards.findings import Findings
     from spikesim_datasets.sources import Clip
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def _build_options(function: F) -> F:
-    for option in reversed(
-        (
-            thresholds_option,
-            synthesis_options,
-            click.option(
-                "--downscale",
-                type=click.Choice(["bilinear", "area"]),
-                show_default="bilinear",
-                help="How light comes to ¼ size.",
-            ),
-            click.option(
-                "--cuts",
-                type=click.Choice(["keep", "skip"]),
-                show_default="keep",
-                help="Whether windows across a scene cut are kept or skipped.",
-            ),
-            click.option(
-                "--sharp",
-                type=click.Choice(["middle", "sequence", "none"]),
-                show_default="middle for train, sequence for test",
-                help="Ground truth to keep: the middle raw frame, every second one, or none.",
-            ),
-            click.option("--shard-samples", type=click.IntRange(1), show_default="8", help="Most samples in a shard."),
-            click.option(
-                "--compression",
-                type=click.Choice(["zstd", "gzip", "none"]),
-                show_default="zstd",
-                help="Of images; gzip and none need no plugin to read.",
-            ),
-            click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes."),
-            click.option("--overwrite", is_flag=True, help="Replace shards that another recipe made."),
-            click.option("--dry-run", is_flag=True, help="Print clips, samples, size and time, and build nothing."),
-            click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-        )
-    ):
-        function = option(function)
-    return function
+_build_options = together(
+    thresholds_option,
+    synthesis_options,
+    click.option(
+        "--downscale",
+        type=click.Choice(["bilinear", "area"]),
+        show_default="bilinear",
+        help="How light comes to ¼ size.",
+    ),
+    click.option(
+        "--cuts",
+        type=click.Choice(["keep", "skip"]),
+        show_default="keep",
+        help="Whether windows across a scene cut are kept or skipped.",
+    ),
+    click.option(
+        "--sharp",
+        type=click.Choice(["middle", "sequence", "none"]),
+        show_default="middle for train, sequence for test",
+        help="Ground truth to keep: the middle raw frame, every second one, or none.",
+    ),
+    click.option("--shard-samples", type=click.IntRange(1), show_default="8", help="Most samples in a shard."),
+    click.option(
+        "--compression",
+        type=click.Choice(["zstd", "gzip", "none"]),
+        show_default="zstd",
+        help="Of images; gzip and none need no plugin to read.",
+    ),
+    click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes."),
+    click.option("--overwrite", is_flag=True, help="Replace shards that another recipe made."),
+    click.option("--dry-run", is_flag=True, help="Print clips, samples, size and time, and build nothing."),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+)
 
 
 @click.command(cls=ThresholdCommand)

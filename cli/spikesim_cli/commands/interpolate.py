@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 _TITLE = "Frames made at t = 1/2: PSNR in dB, SSIM, milliseconds a frame"
 
 
-def _network_options(function: Any) -> Any:
-    for option in reversed(network_options):
-        function = option(function)
-    return function
-
-
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
 @click.option(
@@ -30,7 +24,7 @@ def _network_options(function: Any) -> Any:
     show_default="flow; flow and linear with --check",
     help=f"What makes the frames: {INTERPOLATORS}; with --check give several.",
 )
-@_network_options
+@network_options
 @click.option("--factor", type=click.IntRange(1), show_default="8", help="Frames from one of INPUT to the next.")
 @click.option("--start", type=click.IntRange(0), show_default="0", help="First frame.")
 @click.option("--frames", type=click.IntRange(2), show_default="to the end", help="Number of frames of INPUT.")
