@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 
+from spikesim_datasets.comparison import EVERY, FIRST, psnr
 from spikesim_datasets.interpolation import make_interpolator
 from spikesim_datasets.scenes import SCENES
 from spikesim_datasets.sources import Clip, open_clips
 
 Between = Callable[[np.ndarray, np.ndarray, Sequence[float]], Iterator[np.ndarray]]
 
-FIRST_TRIPLE, TRIPLE_STEP = 20, 14
 EIGHTFOLD = [i / 8 for i in range(1, 8)]
 
 
@@ -43,19 +43,14 @@ def plain(frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]) -> Ite
 
 
 def triples(clip: Clip) -> Iterator[list[np.ndarray]]:
-    """Every 14th triple of neighbouring frames."""
+    """The triples that `comparison.compare` takes of a clip of 300 frames, from one reading."""
     triple: list[np.ndarray] = []
-    for i, frame in enumerate(clip.frames(FIRST_TRIPLE, clip.n_frames)):
-        if i % TRIPLE_STEP < 3:
+    for i, frame in enumerate(clip.frames(FIRST, clip.n_frames)):
+        if i % EVERY < 3:
             triple.append(frame)
         if len(triple) == 3:
             yield triple
             triple = []
-
-
-def psnr(frame: np.ndarray, truth: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of two uint8 frames, dB."""
-    return float(10 * np.log10(255**2 / np.mean((frame.astype(np.float32) - truth) ** 2, dtype=np.float64)))
 
 
 def cost(between: Between, frame0: np.ndarray, frame1: np.ndarray) -> float:

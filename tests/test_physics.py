@@ -30,9 +30,11 @@ from estimators import (
     wander,
     window_counts,
 )
+from numba import njit
 
 from spikesim import Crop, SpikeCamera, SpikeStream, simulate, tfi
-from spikesim.kernels.random import fill_normals
+from spikesim.kernels.lanes import LANES, store
+from spikesim.kernels.random import lanes_of_normals
 from spikesim.noise import (
     BitErrors,
     DarkCurrent,
@@ -78,6 +80,17 @@ def ideal() -> tuple[np.ndarray, np.ndarray]:
     """Drives (P,) and the spikes (T, P) of ideal pixels."""
     drive = np.random.default_rng(2).uniform(0.02, 0.98, 200_000).astype(np.float32)
     return drive, spikes_of(SpikeCamera.preset("ideal"), drive, 256)
+
+
+@njit
+def fill_normals(readout, purpose, draw, key, values):  # type: ignore[no-untyped-def]
+    """The four normals of each pixel, as the kernels draw them, in values (4,W), W a multiple of 16."""
+    for x in range(0, values.shape[1], LANES):
+        first, second, third, fourth = lanes_of_normals(x, readout, purpose, draw, key)
+        store(values, (0, x), LANES, first)
+        store(values, (1, x), LANES, second)
+        store(values, (2, x), LANES, third)
+        store(values, (3, x), LANES, fourth)
 
 
 class TestIdeal:
@@ -359,7 +372,7 @@ class TestReadout:
 
         def normals(readout: int = 0, purpose: int = SHOT_NOISE, draw: int = 0, seed: int = 0) -> np.ndarray:
             values = np.empty((4, 200_000), np.float32)
-            fill_normals(0, readout, purpose, draw, make_key(seed, ""), values)
+            fill_normals(readout, purpose, draw, make_key(seed, ""), values)
             return values
 
         first = normals()

@@ -126,22 +126,18 @@ def load(typing_context: Any, array: Any, place: Any, count: Any) -> Any:
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> ir.Value:
         first = _place(context, builder, sig.args[0], *arguments[:2], sig.args[1])
-        nothing = ir.Constant(lanes.vector, None)
-        with builder.if_else(_all(builder, arguments[2])) as (whole, part):
-            with whole:
-                everything = builder.load(builder.bitcast(first, lanes.vector.as_pointer()), align=1)
-                after_whole = builder.block
-            with part:
-                some = alloca_once_value(builder, nothing)
-                with for_range(builder, arguments[2]) as loop:
-                    number = builder.load(builder.gep(first, [loop.index]))
-                    builder.store(builder.insert_element(builder.load(some), number, loop.index), some)
-                some = builder.load(some)
-                after_part = builder.block
-        value = builder.phi(lanes.vector)
-        value.add_incoming(everything, after_whole)
-        value.add_incoming(some, after_part)
-        return value
+
+        def whole() -> ir.Value:
+            return builder.load(builder.bitcast(first, lanes.vector.as_pointer()), align=1)
+
+        def part() -> ir.Value:
+            some = alloca_once_value(builder, ir.Constant(lanes.vector, None))
+            with for_range(builder, arguments[2]) as loop:
+                number = builder.load(builder.gep(first, [loop.index]))
+                builder.store(builder.insert_element(builder.load(some), number, loop.index), some)
+            return builder.load(some)
+
+        return _either(builder, _all(builder, arguments[2]), whole, part)
 
     return lanes(array, _at(array), types.intp), generate
 
@@ -197,16 +193,12 @@ def load_bits(typing_context: Any, packed: Any, place: Any, count: Any) -> Any:
 
     def generate(context: Any, builder: Any, sig: Any, arguments: Any) -> ir.Value:
         first = _place(context, builder, sig.args[0], *arguments[:2], sig.args[1])
-        with builder.if_else(_two_bytes(builder, arguments[2])) as (two, one):
-            with two:
-                both = builder.load(builder.bitcast(first, _BITS.as_pointer()), align=1)
-                after_two = builder.block
-            with one:
-                low = builder.zext(builder.load(first), _BITS)
-                after_one = builder.block
-        bits = builder.phi(_BITS)
-        bits.add_incoming(both, after_two)
-        bits.add_incoming(low, after_one)
+        bits = _either(
+            builder,
+            _two_bytes(builder, arguments[2]),
+            lambda: builder.load(builder.bitcast(first, _BITS.as_pointer()), align=1),
+            lambda: builder.zext(builder.load(first), _BITS),
+        )
         return builder.bitcast(bits, MASK.vector)
 
     return MASK(packed, _at(packed), types.intp), generate
@@ -229,6 +221,21 @@ def store_bits(typing_context: Any, packed: Any, place: Any, count: Any, mask: A
         return context.get_dummy_value()
 
     return types.none(packed, _at(packed), types.intp, MASK), generate
+
+
+def _either(builder: Any, condition: ir.Value, yes: Callable[[], ir.Value], no: Callable[[], ir.Value]) -> ir.Value:
+    """The value that one of two pieces of code gives, of which only that one is run."""
+    with builder.if_else(condition) as (if_yes, if_no):
+        with if_yes:
+            first = yes()
+            after_yes = builder.block
+        with if_no:
+            second = no()
+            after_no = builder.block
+    value = builder.phi(first.type)
+    value.add_incoming(first, after_yes)
+    value.add_incoming(second, after_no)
+    return value
 
 
 def _all(builder: Any, count: ir.Value) -> ir.Value:

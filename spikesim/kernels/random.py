@@ -130,19 +130,6 @@ def fill_words(pixel, readout, purpose, draw, key, words):
 
 
 @kernel
-def fill_normals(pixel, readout, purpose, draw, key, normals):
-    """Fill normals (4,W) float32 for the pixels `pixel`, `pixel`+1, ... of a row."""
-    width = normals.shape[1]
-    for x in range(0, width, LANES):
-        a, b, c, d = lanes_of_normals(pixel + x, readout, purpose, draw, key)
-        count = min(LANES, width - x)
-        store(normals, (0, x), count, a)
-        store(normals, (1, x), count, b)
-        store(normals, (2, x), count, c)
-        store(normals, (3, x), count, d)
-
-
-@kernel
 def uniforms(first, stop, purpose, draw, key, pixels, values):
     """Fill values (H,W) float32 with U[0, 1) on a grid of 2^-24; pixels (H,) numbers each row's first pixel."""
     width = values.shape[1]

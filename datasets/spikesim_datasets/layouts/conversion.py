@@ -4,12 +4,10 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from spikesim import write_spikes
 from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path
+from spikesim_datasets.encoding import write_png
 from spikesim_datasets.layouts.description import (
     BLUR,
     DESCRIPTION,
@@ -100,17 +98,12 @@ def _write_sample(out: Path, sample: Sample, shard: LayoutShard) -> None:
     split, clip = sample.key.split("/", 1)
     plan = shard.plan
     name = frame_name(sample.first_frame + plan.middle_frame)
-    _write_png(out / split / BLUR / clip / f"{name}.png", sample.blur)
+    write_png(out / split / BLUR / clip / f"{name}.png", sample.blur)
     for frame, readout in zip(sample.sharp, sample.sharp_readouts, strict=True):
-        _write_png(out / split / SHARP / clip / sharp_name(sample.first_frame, readout, plan), frame)
+        write_png(out / split / SHARP / clip / sharp_name(sample.first_frame, readout, plan), frame)
     for folder, (v_th, _) in shard.cameras.items():
         # The field's loaders take every file of the folder for spikes, so no description may lie beside.
         write_spikes(out / split / folder / clip / f"{name}.dat", sample.spikes[v_th], describe=False)
-
-
-def _write_png(path: Path, image: np.ndarray) -> None:
-    with atomic_path(path) as temporary:
-        Image.fromarray(image).save(temporary, "PNG", compress_level=1)
 
 
 def _refuse_full(out: Path) -> None:

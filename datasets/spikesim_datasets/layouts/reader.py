@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from spikesim import SpikeStream, read_spikes
-from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.errors import InputFileError
 from spikesim.formats.contents import reading
 from spikesim_datasets.layouts.description import (
     BLUR,
@@ -21,9 +21,9 @@ from spikesim_datasets.layouts.description import (
     sharp_name,
 )
 from spikesim_datasets.light import SCALE
-from spikesim_datasets.shards.dataset import Dataset
+from spikesim_datasets.shards.dataset import Dataset, of_split
 from spikesim_datasets.shards.index import ShardEntry
-from spikesim_datasets.shards.sample import Sample
+from spikesim_datasets.shards.sample import Sample, crop_columns
 
 
 class LayoutReader:
@@ -85,13 +85,9 @@ class LayoutReader:
     def spikes(self, number: int, v_th: float, rows: slice = slice(None), columns: slice = slice(None)) -> SpikeStream:
         """See `ShardReader.spikes`."""
         stream = self._stream(number, v_th, self.shape[1:])
-        start, stop, step = columns.indices(stream.shape[2])
-        if start % 8 or stop <= start or step != 1:
-            raise InvalidValueError(f"a crop of spikes is of columns from a multiple of 8 on, got {columns}")
-        packed = stream.packed[:, rows, start // 8 : -(-stop // 8)].copy()
-        if stop % 8:
-            packed[..., -1] &= (1 << stop % 8) - 1
-        return SpikeStream(packed, stop - start, self.cameras[v_th])
+        return crop_columns(
+            lambda bytes_: stream.packed[:, rows, bytes_].copy(), columns, stream.width, self.cameras[v_th]
+        )
 
     def _first_frame(self, number: int) -> int:
         return self.windows[number] * self._plan.period // self._plan.factor
@@ -145,11 +141,7 @@ def open_layout(path: Path | str, split: str, v_th: float | None = None) -> Data
     entries = [
         ShardEntry(shard.path, shard.key, shard.key.split("/")[0], len(shard.windows), 0, "") for shard in shards
     ]
-    chosen = [entry for entry in entries if entry.split == split]
-    if not chosen:
-        raise InvalidValueError(
-            f"{root} has no samples of the split {split!r}; it has {', '.join(sorted({e.split for e in entries}))}"
-        )
+    chosen = of_split(root, entries, split)
     return Dataset(root, split, chosen, partial(_open_clip, root, {root / shard.path: shard for shard in shards}))
 
 

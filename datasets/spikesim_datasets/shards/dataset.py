@@ -78,14 +78,24 @@ def open_dataset(path: Path | str, split: str) -> Dataset:
     entries = list_shards(root)
     if not entries:
         raise InputFileError(f"{root} holds no shards; `spikesim build-gopro` or `spikesim build` makes a dataset")
+    chosen = of_split(root, entries, split)
+    for entry in chosen:
+        check_entry(root, entry)
+    return Dataset(root, split, chosen)
+
+
+def of_split(root: Path, entries: Sequence[ShardEntry], split: str) -> list[ShardEntry]:
+    """The entries of a split.
+
+    Raises:
+        InvalidValueError: There is none.
+    """
     chosen = [entry for entry in entries if entry.split == split]
     if not chosen:
         raise InvalidValueError(
             f"{root} has no samples of the split {split!r}; it has {', '.join(sorted({e.split for e in entries}))}"
         )
-    for entry in chosen:
-        check_entry(root, entry)
-    return Dataset(root, split, chosen)
+    return chosen
 
 
 def check_entry(root: Path, entry: ShardEntry) -> None:

@@ -16,7 +16,7 @@ from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats.contents import camera_from_json, reading
 from spikesim_datasets.light import SCALE
 from spikesim_datasets.shards.findings import Findings
-from spikesim_datasets.shards.sample import Sample
+from spikesim_datasets.shards.sample import Sample, crop_columns
 from spikesim_datasets.shards.schema import (
     BLUR,
     FIRST_FRAME,
@@ -141,14 +141,13 @@ class ShardReader:
             InputFileError: The data are damaged.
         """
         v_th = self.threshold(v_th)
-        dataset = self._file[spikes_path(v_th)]
-        start, stop, step = columns.indices(int(dataset.attrs["width"]))
-        if start % 8 or stop <= start or step != 1:
-            raise InvalidValueError(f"a crop of spikes is of columns from a multiple of 8 on, got {columns}")
-        packed = self._read(spikes_path(v_th), (sample, slice(None), rows, slice(start // 8, -(-stop // 8))))
-        if stop % 8:
-            packed[..., -1] &= (1 << stop % 8) - 1
-        return SpikeStream(packed, stop - start, self.cameras[v_th])
+        name = spikes_path(v_th)
+        return crop_columns(
+            lambda bytes_: self._read(name, (sample, slice(None), rows, bytes_)),
+            columns,
+            int(self._file[name].attrs["width"]),
+            self.cameras[v_th],
+        )
 
     def threshold(self, v_th: float | None) -> float:
         """The threshold meant: the one given, or the only one there is.

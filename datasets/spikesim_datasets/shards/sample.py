@@ -1,5 +1,6 @@
 """A sample: one exposure of a clip and what the colour camera and the spike camera saw of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -7,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from spikesim import SpikeCamera, SpikeStream
+from spikesim.errors import InvalidValueError
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,29 @@ class Sample:
     sharp: np.ndarray
     sharp_readouts: tuple[int, ...]
     spikes: dict[float, SpikeStream]
+
+
+def crop_columns(
+    read: Callable[[slice], np.ndarray], columns: slice, width: int, camera: SpikeCamera | None
+) -> SpikeStream:
+    """The stream of some columns of packed spikes.
+
+    Args:
+        read: Gives these bytes of the rows, to be changed.
+        columns: Not empty, from a multiple of 8 on.
+        width: Of all columns.
+        camera: Of the stream.
+
+    Raises:
+        InvalidValueError: The columns are not as above.
+    """
+    start, stop, step = columns.indices(width)
+    if start % 8 or stop <= start or step != 1:
+        raise InvalidValueError(f"a crop of spikes is of columns from a multiple of 8 on, got {columns}")
+    packed = read(slice(start // 8, -(-stop // 8)))
+    if stop % 8:
+        packed[..., -1] &= (1 << stop % 8) - 1
+    return SpikeStream(packed, stop - start, camera)
 
 
 class SampleReader(Protocol):
