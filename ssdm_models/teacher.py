@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from spikesim_datasets.light import SCALE
 from ssdm_models import sdm
+from ssdm_models.light import brightness
 from ssdm_models.windows import long_exposure, short_exposures
 
 
@@ -21,9 +22,10 @@ class Bilinear(nn.Module):
 class Teacher(nn.Module):
     """BSN → super-resolution → SDM: what the student learns from.
 
-        T(t) = clip(B · SR(BSN(short TFP at t)) / SR(long TFP)),   0 where the denominator is 0
+        T(t) = clip(B · SR(c · BSN(short TFP at t)) / SR(c · long TFP)),   0 where the denominator is 0
 
-    SR is clipped to [0, 1] as in its training. The parts are evaluated, not trained.
+    SR is clipped to [0, 1] as in its training. `light.brightness` c, which the paper does not have, makes light of
+    spikes, so that one SR serves every threshold. The parts are evaluated, not trained.
 
     Args:
         denoiser: BSN of short exposures; None leaves them as they are.
@@ -55,9 +57,11 @@ class Teacher(nn.Module):
             InvalidValueError: A time or the exposure is not in the stream, or the spikes are not a quarter of the
                 images.
         """
-        long = self._enlarge(long_exposure(spikes, exposure))
-        short = self._enlarge(self.denoiser(short_exposures(spikes, readouts).flatten(0, 1)[:, None]))
-        short = short.unflatten(0, (-1, len(readouts)))
+        long = long_exposure(spikes, exposure)
+        gain = brightness(blur, long)
+        short = self.denoiser(short_exposures(spikes, readouts).flatten(0, 1)[:, None])
+        short = self._enlarge(short * gain.repeat_interleave(len(readouts), 0)).unflatten(0, (-1, len(readouts)))
+        long = self._enlarge(long * gain)
         return sdm.deblur(blur[:, None].expand(-1, len(readouts), -1, -1, -1), long[:, None], short).clamp(0, 1)
 
     def _enlarge(self, exposure: Tensor) -> Tensor:

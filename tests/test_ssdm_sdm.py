@@ -11,6 +11,7 @@ from spikesim import SpikeCamera, simulate, tfp
 from spikesim.errors import InvalidValueError
 from ssdm_models.bsn import BSN
 from ssdm_models.edsr import EDSR
+from ssdm_models.light import brightness, luma
 from ssdm_models.sdm import deblur
 from ssdm_models.teacher import Bilinear, Teacher
 from ssdm_models.windows import long_exposure, short_exposures, window
@@ -166,9 +167,32 @@ def test_the_teacher_is_made_of_its_parts():
 
 def test_what_is_enlarged_is_clipped_before_it_is_divided():
     blur, spikes = brightening()
-    dim = Teacher(denoiser=Constant(1.0))(0.3 * blur, spikes, [68], EXPOSURE)
-    assert dim.max() < 0.9
-    assert torch.equal(Teacher(denoiser=Constant(9.0))(0.3 * blur, spikes, [68], EXPOSURE), dim)
+    bright = Teacher(denoiser=Constant(4.0))(0.3 * blur, spikes, [68], EXPOSURE)
+    assert torch.equal(Teacher(denoiser=Constant(9.0))(0.3 * blur, spikes, [68], EXPOSURE), bright)
+    assert not torch.equal(Teacher(denoiser=Constant(1.0))(0.3 * blur, spikes, [68], EXPOSURE), bright)
+
+
+@given(SEEDS, st.floats(1, 8))
+def test_brightness_is_the_threshold(seed, v_th):
+    """Over the gain; to the quantisation of the long exposure, at most one spike a pixel."""
+    light, spikes = static(seed, v_th)
+    blur = torch.from_numpy(np.repeat(light[None, None], 3, 1))
+    long = long_exposure(torch.from_numpy(spikes)[None], EXPOSURE)
+    assert abs(float(long.mean() * v_th - light.mean())) <= v_th / READOUTS
+    torch.testing.assert_close(brightness(blur, long) * long.mean(), luma(blur).mean((1, 2, 3), keepdim=True))
+
+
+def test_no_spikes_leave_the_brightness_alone():
+    blur, dark = torch.full((2, 3, 8, 8), 0.5), torch.zeros(2, 1, 2, 2)
+    dark[1] = 0.25
+    torch.testing.assert_close(brightness(blur, dark).flatten(), torch.tensor([1.0, 2.0]))
+
+
+def test_the_teacher_does_not_depend_on_the_gain_of_the_spikes():
+    """What enlarges is given light: twice the spikes per readout are the same light."""
+    blur, spikes = brightening()
+    enlarger = nn.Sequential(Bilinear(), nn.Conv2d(1, 1, 1), nn.Sigmoid())
+    torch.testing.assert_close(*(Teacher(None, enlarger)(blur, k * spikes, [40, 68], EXPOSURE) for k in (0.5, 1.0)))
 
 
 def test_the_teacher_is_not_trained():

@@ -13,8 +13,9 @@ SCALE = 4
 """A spike camera's pixel is this many pixels of the colour camera wide and high."""
 
 _GAMMA = 2.2
-# Grey of the field, ITU-R BT.601 rounded to two digits.
-_LUMA = (0.30, 0.59, 0.11)
+
+LUMA = (0.30, 0.59, 0.11)
+"""Grey of the field: weights of red, green and blue, ITU-R BT.601 rounded to two digits."""
 
 
 class Optics:
@@ -108,8 +109,8 @@ def _mean_luma(frame, linear, block, border, light):  # type: ignore[no-untyped-
             for i in range(block * y + border, block * y + border + side):
                 for j in range(block * x + border, block * x + border + side):
                     total += (
-                        _LUMA[0] * linear[frame[i, j, 0]]
-                        + _LUMA[1] * linear[frame[i, j, 1]]
-                        + _LUMA[2] * linear[frame[i, j, 2]]
+                        LUMA[0] * linear[frame[i, j, 0]]
+                        + LUMA[1] * linear[frame[i, j, 1]]
+                        + LUMA[2] * linear[frame[i, j, 2]]
                     )
             light[y, x] = min(1.0, total * scale)

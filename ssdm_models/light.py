@@ -1,0 +1,33 @@
+"""Grey light: what a blurry image and its spikes both tell."""
+
+import torch
+from torch import Tensor
+
+from spikesim_datasets.light import LUMA
+
+
+def luma(image: Tensor) -> Tensor:
+    """Grey images (..., 1, H, W) of RGB ones (..., 3, H, W): 0.30 R + 0.59 G + 0.11 B, what the spike camera sees."""
+    weights = torch.tensor(LUMA, device=image.device, dtype=image.dtype)
+    return (image * weights[:, None, None]).sum(-3, keepdim=True)
+
+
+def brightness(blur: Tensor, long_exposure: Tensor) -> Tensor:
+    """What spikes per readout are to be multiplied with to be light, so that thresholds and gains need not be known.
+
+        c = mean(luma(B)) / mean(N/T),   1 where there are no spikes
+
+    Both are means of the same light over the same time, so c is V_th/gain, but for what noise adds.
+
+    Args:
+        blur: Blurry images (N, 3, H, W), RGB in [0, 1].
+        long_exposure: Spikes per readout (N, 1, h, w) in the same exposure of the same scene.
+
+    Returns:
+        (N, 1, 1, 1).
+
+    Source:
+        Chen et al., "SpikeReveal", NeurIPS 2024, Eq. 5, averaged over the image.
+    """
+    grey, spikes = (image.mean((1, 2, 3), keepdim=True) for image in (luma(blur), long_exposure))
+    return torch.where(spikes > 0, grey / spikes.clamp(min=torch.finfo(spikes.dtype).tiny), 1)
