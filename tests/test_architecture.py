@@ -25,7 +25,10 @@ AT_HEAD = {
     "spikesim_datasets": {
         "spikesim", "spikesim_datasets", "numpy", "numba", "cv2", "av", "PIL", "h5py", "hdf5plugin",
     },
-    "ssdm_models": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "torch", "safetensors", "skimage"},
+    "ssdm_models": {
+        "spikesim", "spikesim_datasets", "ssdm_models", "numpy", "torch", "safetensors", "skimage",
+        "lightning_fabric",
+    },
     "spikesim_cli": {"spikesim_cli", "spikesim.errors", "click", "rich"},
 }  # fmt: skip
 INSIDE = {

@@ -16,6 +16,7 @@ COMMANDS = {
     "build": "build",
     "simulate": "simulate",
     "interpolate": "interpolate",
+    "train-ssdm": "train_ssdm",
     "info": "info",
     "view": "view",
     "convert": "convert",

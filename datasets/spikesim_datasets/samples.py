@@ -65,6 +65,10 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
     What is random is drawn from torch's generator, which a loader seeds for each worker. `dataset[Draw(i, seed)]` draws
     it from the seed instead, so that it depends neither on the worker nor on the items before.
 
+    Attributes:
+        exposure: (start, stop) of the exposures of the blurry images in the streams.
+        fingerprint: Hash of what the samples are, wherever they lie.
+
     Raises:
         InputFileError: There is no such dataset or it is damaged.
         InvalidValueError: It has no such split or threshold, or the crop does not fit.
@@ -87,6 +91,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
             self._dataset = open_layout(path, split, thresholds[0])
         else:
             self._dataset = open_dataset(path, split)
+        self.exposure, self.fingerprint = self._dataset.exposure, self._dataset.fingerprint
         self._thresholds, self._crop, self._sharp, self._flip = thresholds, crop, sharp, flip
         if sharp not in (None, "middle", "none"):
             raise InvalidValueError(f"sharp must be None (all there is), 'middle' or 'none', got {sharp!r}")
