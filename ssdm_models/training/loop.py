@@ -17,6 +17,7 @@ from spikesim.errors import SpikesimError
 from spikesim_datasets.samples import SpikeBlurDataset
 from ssdm_models.training.config import StageConfig
 from ssdm_models.training.draws import Draws
+from ssdm_models.training.lessons import Lessons
 from ssdm_models.training.log import Log
 from ssdm_models.training.objectives import Batch, Objective
 from ssdm_models.training.state import State, follow, load_state, save_state
@@ -67,7 +68,7 @@ class Loop:
         self,
         fabric: Fabric,
         objective: Objective,
-        dataset: SpikeBlurDataset,
+        dataset: SpikeBlurDataset | Lessons,
         config: StageConfig,
         folder: Path,
         workers: int,

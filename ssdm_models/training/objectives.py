@@ -90,19 +90,6 @@ class SuperResolution(Objective):
         return {"blur": luma(batch["blur"]), "bilinear": Bilinear()(light), "sr": self.network(light)}
 
 
-class Lesson(nn.Module):
-    """A teacher and the distance to it; both stay as they are."""
-
-    def __init__(self, teacher: Teacher, perceptual: PerceptualLoss) -> None:
-        super().__init__()
-        self.teacher, self.perceptual = teacher, perceptual
-        self.requires_grad_(False).eval()
-
-    def train(self, mode: bool = True) -> "Lesson":
-        """Nothing changes, whatever the mode of what it is part of."""
-        return self
-
-
 class Distillation(Objective):
     """LDN learns from the teacher, and from the mean of its sharp images, which must be the blurry one.
 
@@ -110,8 +97,9 @@ class Distillation(Objective):
 
     Args:
         network, exposure: See `Objective`.
-        lesson: The teacher and the distance to it; None for the blurry images alone.
+        perceptual: Distance to the teacher; None for none, when no teacher is needed.
         reblur: λ.
+        teacher: What makes T; None where it comes with the samples, as `sharp`.
 
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024.
@@ -119,30 +107,39 @@ class Distillation(Objective):
 
     network: LDN
 
-    def __init__(self, network: LDN, exposure: tuple[int, int], lesson: Lesson | None, reblur: float) -> None:
+    def __init__(
+        self,
+        network: LDN,
+        exposure: tuple[int, int],
+        perceptual: PerceptualLoss | None,
+        reblur: float,
+        teacher: Teacher | None,
+    ) -> None:
         super().__init__(network, exposure)
-        self.lesson, self.reblur = lesson, reblur
+        self.perceptual, self.reblur, self.teacher = perceptual, reblur, teacher
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         sharp = self._sharp(batch)
         losses = {"reblur": reblur_loss(sharp, batch["blur"])}
         total = self.reblur * losses["reblur"]
-        if self.lesson is not None:
-            taught = self._taught(self.lesson.teacher, batch)
-            losses["perceptual"] = self.lesson.perceptual(sharp.flatten(0, 1), taught.flatten(0, 1))
+        if self.perceptual is not None:
+            losses["perceptual"] = self.perceptual(sharp.flatten(0, 1), self._taught(batch).flatten(0, 1))
             total = total + losses["perceptual"]
         return {"loss": total, **losses}
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         middle = _TIMES // 2
         shown = {"blur": batch["blur"], "ldn": self._sharp(batch)[:, middle]}
-        if self.lesson is not None:
-            shown["teacher"] = self._taught(self.lesson.teacher, batch)[:, middle]
+        if self.perceptual is not None:
+            shown["teacher"] = self._taught(batch)[:, middle]
         return shown
 
     @torch.no_grad()
-    def _taught(self, teacher: Teacher, batch: Batch) -> Tensor:
-        taught: Tensor = teacher(batch["blur"], batch["spikes"], self.times, self.exposure)
+    def _taught(self, batch: Batch) -> Tensor:
+        if self.teacher is None:
+            ahead: Tensor = batch["sharp"]
+            return ahead
+        taught: Tensor = self.teacher(batch["blur"], batch["spikes"], self.times, self.exposure)
         return taught
 
     def _sharp(self, batch: Batch) -> Tensor:

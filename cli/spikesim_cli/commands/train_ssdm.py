@@ -60,6 +60,11 @@ _STAGES: tuple["Stage", ...] = ("bsn", "sr", "ldn")
     help="LDN's distance to the teacher; lpips needs weights, none leaves the teacher out.",
 )
 @click.option("--reblur", type=float, show_default="100", help="LDN's weight of the distance to the blurry image.")
+@click.option(
+    "--ahead/--no-ahead",
+    default=None,
+    help="Ask LDN's teacher once for whole images, not for every crop: faster, takes disk space.",
+)
 @click.option("--compat", type=click.Choice(["release"]), help="Train as the released code where the paper differs.")
 @click.option(
     "--init",
@@ -185,5 +190,7 @@ def _line(stage: str) -> "Steps":
 
 def _note(progress: "Progress") -> str:
     means = progress.means
+    if not means:
+        return ""
     waiting = means["data_seconds"] / (means["data_seconds"] + means["step_seconds"])
     return f"loss {means['loss']:.4g}, {waiting:.0%} of the time waiting for data"
