@@ -16,6 +16,7 @@ COMMANDS = {
     "build": "build",
     "simulate": "simulate",
     "interpolate": "interpolate",
+    "eval-ssdm": "eval_ssdm",
     "info": "info",
     "view": "view",
     "convert": "convert",
