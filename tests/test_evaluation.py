@@ -1,6 +1,7 @@
 """Evaluation: figures are those of the images, means and intervals those of the figures, and nothing is lost."""
 
 import csv
+import itertools
 import json
 import re
 import shutil
@@ -37,7 +38,7 @@ from ssdm_models import checkpoints, evaluation  # noqa: E402
 from ssdm_models.bsn import BSN  # noqa: E402
 from ssdm_models.cost import macs, parameters  # noqa: E402
 from ssdm_models.edsr import EDSR  # noqa: E402
-from ssdm_models.evaluation import scores  # noqa: E402
+from ssdm_models.evaluation import running, scores  # noqa: E402
 from ssdm_models.evaluation.ablation import Loss, ablation_tables, parse_loss  # noqa: E402
 from ssdm_models.evaluation.footage import DOMAINS, Footage  # noqa: E402
 from ssdm_models.evaluation.results import MethodCard, Results  # noqa: E402
@@ -259,6 +260,13 @@ def test_costs_are_those_of_the_parts(results: Results) -> None:
     assert min(results.seconds[label] for label in ("LDN", "teacher", "BSN", "SR")) > 0
 
 
+def test_a_frame_takes_its_share_of_the_sequence(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(0, 14)
+    monkeypatch.setattr(running, "perf_counter", lambda: float(next(clock)))
+    results = evaluation.evaluate(data, limit=1, v_th=[1])
+    assert results.seconds == {"blur": 2, "SDM": 2, "TFP": 2, "TFI": 2, "bilinear": 14}
+
+
 def test_the_released_layout_gives_the_rows_of_the_shards(data: Path, tmp_path: Path) -> None:
     shards_to_layout(data, tmp_path / "layout")
     first, second = (evaluation.evaluate(folder, sequence=False) for folder in (data, tmp_path / "layout"))
@@ -273,11 +281,11 @@ def test_the_released_layout_gives_the_rows_of_the_shards(data: Path, tmp_path: 
 # Which samples, times and thresholds
 
 
-def test_a_limit_spreads_samples_evenly(data: Path) -> None:
-    assert Footage(data, "test").numbers == [0, 1, 2]
-    assert Footage(data, "test", limit=2).numbers == [0, 1]
-    assert Footage(data, "test", limit=1).numbers == [0]
-    assert Footage(data, "test", limit=99).numbers == [0, 1, 2]
+def test_a_limit_spreads_samples_evenly(data: Path, tmp_path: Path) -> None:
+    samples = [make_sample("test/a", window, (68,)) for window in range(1, 6)]
+    root = write_dataset(tmp_path, {"test/a": samples[:3], "test/b": [replace(s, key="test/b") for s in samples[3:]]})
+    numbers = {limit: Footage(root, "test", limit=limit).numbers for limit in (None, 1, 2, 3, 99)}
+    assert numbers == {None: [0, 1, 2, 3, 4], 1: [0], 2: [0, 2], 3: [0, 1, 3], 99: [0, 1, 2, 3, 4]}
     results = evaluation.evaluate(data, limit=2, sequence=False, v_th=(2.5,))
     assert results.samples == 2
     assert results.thresholds == (2.5,)
