@@ -34,7 +34,7 @@ AT_HEAD = {
 INSIDE = {
     "spikesim": {"h5py"},
     "spikesim_datasets": set(),
-    "ssdm_models": {"lpips"},
+    "ssdm_models": {"lpips", "pyiqa"},
     "spikesim_cli": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "cv2", "av", "h5py", "hdf5plugin"},
 }  # fmt: skip
 TORCH_AT_HEAD = {

@@ -17,6 +17,7 @@ COMMANDS = {
     "simulate": "simulate",
     "interpolate": "interpolate",
     "train-ssdm": "train_ssdm",
+    "eval-ssdm": "eval_ssdm",
     "info": "info",
     "view": "view",
     "convert": "convert",

@@ -33,7 +33,8 @@ class ThresholdCommand(click.Command):
         return super().parse_args(ctx, spread)
 
 
-def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[float, ...] | None:
+def parse_thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[float, ...] | None:
+    """What `--vth` of a `ThresholdCommand` holds, as numbers; None where it was not given."""
     if not values:
         return None
     thresholds: list[float] = []
@@ -61,7 +62,7 @@ def thresholds_option(function: F) -> F:
     return click.option(
         "--vth",
         multiple=True,
-        callback=_thresholds,
+        callback=parse_thresholds,
         metavar="V_TH...",
         show_default="1",
         help="Firing thresholds, in full-scale light per readout; each gets a stream of its own.",

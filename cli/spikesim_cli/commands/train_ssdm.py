@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from spikesim_cli.extras import needs_ssdm
 from spikesim_cli.options import ThresholdCommand, given, thresholds_option
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ def train_ssdm(
     import logging
 
     from spikesim_cli.console import messages, print_json
-    from ssdm_models.training import train
+
+    with needs_ssdm():
+        from ssdm_models.training import train
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     stages: list[Stage] = [name for name in _STAGES if stage in ("all", name)]
