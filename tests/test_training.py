@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from training_data import write_moving
 
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
+from spikesim_datasets.layouts import shards_to_layout
 from spikesim_datasets.samples import Draw, SpikeBlurDataset
 from ssdm_models import checkpoints
 from ssdm_models.bsn import BSN
@@ -476,6 +478,34 @@ def test_a_checkpoint_of_another_network(data, run, tmp_path, network, message):
     checkpoints.save(tmp_path / "other.safetensors", network)
     with pytest.raises(InputFileError, match=message):
         train_stage("ldn", data, run, init={"ldn": tmp_path / "other.safetensors"}, epochs=1, **SHORT)
+
+
+# Folders in the released layout
+
+
+def test_a_released_layout_trains_as_the_shards_it_was_made_of(data, taught, tmp_path):
+    shards_to_layout(data, tmp_path / "layout")
+    for ground_truth in (tmp_path / "layout").glob("*/sharp_data"):
+        shutil.rmtree(ground_truth)
+    train_stage("sr", tmp_path / "layout", tmp_path / "run", epochs=1, **SHORT)
+    assert_same(tmp_path / "run" / "sr.safetensors", taught / "sr.safetensors")
+
+
+def test_a_layout_without_a_description_trains(data, tmp_path):
+    """As the authors' own data, or a recording."""
+    shards_to_layout(data, tmp_path / "layout")
+    (tmp_path / "layout" / "spikesim.json").unlink()
+    for ground_truth in (tmp_path / "layout").glob("*/sharp_data"):
+        shutil.rmtree(ground_truth)
+    assert train_stage("sr", tmp_path / "layout", tmp_path / "run", epochs=1, **SHORT).checkpoint is not None
+
+
+def test_spikes_that_are_not_a_quarter_of_their_image(data, tmp_path):
+    shards_to_layout(data, tmp_path / "layout")
+    for stream in (tmp_path / "layout").rglob("*.dat"):
+        stream.write_bytes(stream.read_bytes()[:-7])
+    with pytest.raises(InputFileError, match=r"\.dat"):
+        train_stage("sr", tmp_path / "layout", tmp_path / "run", epochs=1, **SHORT)
 
 
 # What is refused

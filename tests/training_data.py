@@ -1,5 +1,6 @@
 """A small dataset with spikes that are really those of its light, for tests of what learns and evaluates."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,12 @@ def write_moving(
     optics = Optics()
     start, stop = PLAN.exposure
     for number, (key, samples) in enumerate(clips.items()):
-        with ShardWriter(root / f"{key}.000.h5", {"choices": {"of": "tests"}}, "none") as writer:
-            for window in range(samples):
+        with ShardWriter(root / f"{key}.000.h5", {"choices": {"plan": asdict(PLAN)}}, "none") as writer:
+            for window in range(1, samples + 1):
                 frames = moving(100 * number + window, *size)
                 light = np.stack([optics.light(frame) for frame in frames])
                 spikes = {v: simulate(light, SpikeCamera.preset("ideal", v_th=v), seed=window) for v in v_th}
                 blur = frames[start:stop].mean(0).round().astype(np.uint8)
-                writer.append(Sample(key, window, 0, PLAN.exposure, blur, frames[list(sharp)], sharp, spikes))
+                first_frame = window * PLAN.period // PLAN.factor
+                sample = Sample(key, window, first_frame, PLAN.exposure, blur, frames[list(sharp)], sharp, spikes)
+                writer.append(sample)
