@@ -372,7 +372,9 @@ def test_the_time_ends_a_training_that_the_next_run_finishes(data, taught, tmp_p
 
 def test_lessons_are_what_the_teacher_makes_of_whole_samples(data, run):
     train_stage("ldn", data, run, epochs=1, v_th=(1, 2), ahead=True, **SHORT)
-    teacher = Teacher(*(checkpoints.load(run / f"{stage}.safetensors") for stage in ("bsn", "sr")))
+    denoiser, enlarger = (checkpoints.load(run / f"{stage}.safetensors") for stage in ("bsn", "sr"))
+    denoiser.square = False
+    teacher = Teacher(denoiser, enlarger)
     times = [20, 44, 68, 92, 116]
     lessons = Lessons(run / "ldn" / "lessons", "train", (1, 2), crop=32, flip=True)
     whole = {v_th: SpikeBlurDataset(data, "train", v_th, sharp="none") for v_th in (1.0, 2.0)}
