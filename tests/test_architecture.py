@@ -27,7 +27,7 @@ AT_HEAD = {
     },
     "ssdm_models": {
         "spikesim", "spikesim_datasets", "ssdm_models", "numpy", "torch", "safetensors", "skimage",
-        "lightning_fabric",
+        "lightning_fabric", "filelock",
     },
     "spikesim_cli": {"spikesim_cli", "spikesim.errors", "click", "rich"},
 }  # fmt: skip

@@ -523,6 +523,21 @@ def test_another_configuration_is_refused_until_it_may_replace(data, taught, tmp
     assert len(losses(run, "bsn")) == 2
 
 
+def test_two_trainings_in_one_folder(data, tmp_path):
+    def again(progress):
+        with pytest.raises(OutputError, match="is being trained by another process"):
+            train_stage("sr", data, tmp_path, epochs=1, **SHORT)
+
+    assert train_stage("bsn", data, tmp_path, epochs=1, on_step=again, **SHORT).checkpoint is not None
+    assert train_stage("sr", data, tmp_path, epochs=1, **SHORT).checkpoint is not None
+
+
+def test_a_folder_that_cannot_be_written(data, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot write to .*file"):
+        train_stage("sr", data, tmp_path / "file" / "run", epochs=1, **SHORT)
+
+
 def test_what_a_stage_does_not_use_is_not_its_configuration(data, taught):
     (result,) = train(data, taught, ["bsn"], epochs=1, **{**SHORT, "perceptual": "ms-ssim"})
     assert result.kept

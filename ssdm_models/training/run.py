@@ -7,16 +7,18 @@ RUN/STAGE/metrics.csv      means by epoch; the same for TensorBoard beside it
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
-from spikesim.errors import InvalidValueError
+from spikesim.errors import InvalidValueError, OutputError
 from spikesim_datasets.samples import Draw
 from ssdm_models import checkpoints
 from ssdm_models.checkpoints import STAGES, Stage
@@ -27,6 +29,8 @@ from ssdm_models.training.lessons import write_lessons
 from ssdm_models.training.loop import Loop, Progress
 from ssdm_models.training.objectives import training_times
 from ssdm_models.training.record import claim
+
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ def train(
         InvalidValueError: A value is not as `StageConfig` wants it, the dataset has no such split or threshold, or the
             batch cannot be shared.
         InputFileError: Dataset, checkpoint or kept state are missing or damaged.
-        OutputError: The folder holds a training of another configuration, or cannot be written.
+        OutputError: The folder holds a training of another configuration, another process trains in it, or it cannot be
+            written.
         MissingExtraError: The perceptual loss needs a package that is not there.
         TrainingError: A loss is no number.
     """
@@ -113,12 +118,36 @@ def train(
     for job in jobs:
         _check(job, stages, devices)
     results = []
-    for job in jobs:
-        if time.monotonic() < deadline:
-            results.append(_train_stage(job, device, devices, overwrite))
-            if results[-1].checkpoint is None:
-                break
+    with _locked(Path(run)):
+        for job in jobs:
+            if time.monotonic() < deadline:
+                results.append(_train_stage(job, device, devices, overwrite))
+                if results[-1].checkpoint is None:
+                    break
     return results
+
+
+@contextmanager
+def _locked(run: Path) -> Iterator[None]:
+    """Keep the folder for this process.
+
+    Raises:
+        OutputError: Another has it, or it cannot be written.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(run / _LOCK, timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise OutputError(
+            f"{run} is being trained by another process; wait for it, or choose another folder"
+        ) from error
+    except OSError as error:
+        raise OutputError(f"cannot write to {run}: {error.strerror or error}; choose another folder") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _nothing(progress: Progress) -> None:
