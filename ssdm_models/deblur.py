@@ -1,16 +1,34 @@
 """Deblurring with a trained student: one blurry image and its spikes to a sharp sequence."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from spikesim import SpikeStream, to_torch
+from spikesim.errors import InvalidValueError
+from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.interpolation.networks.memory import ran_out
+from spikesim_datasets.interpolation.networks.network import full_precision
 from ssdm_models.ldn import LDN
-from ssdm_models.windows import window
+from ssdm_models.tiles import LEAST_SIDE, TiledDeblurring
+from ssdm_models.windows import span, window
+
+FRAMES = len(ExposurePlan().sharp_readouts("sequence"))
+"""Sharp images of an exposure where no number is given."""
+
+LARGE = 3_000_000
+"""Pixels over which an image is computed in tiles where nothing is said: one piece is slower from here on."""
+
+TILE = 512
+"""Side of those tiles: larger and smaller ones are slower on a CPU."""
 
 
-@torch.inference_mode()
-def deblur_sequence(network: LDN, blur: Tensor, spikes: Tensor, readouts: Sequence[int]) -> Tensor:
+def deblur_sequence(
+    network: LDN, blur: Tensor, spikes: Tensor, readouts: Sequence[int], tile: int | None = None
+) -> Tensor:
     """The sharp images at several times; the blurry image is encoded once.
 
     Times are computed one after the other, so that memory does not grow with their number.
@@ -20,20 +38,132 @@ def deblur_sequence(network: LDN, blur: Tensor, spikes: Tensor, readouts: Sequen
         blur: Blurry image (3, H, W), RGB in [0, 1], on the network's device.
         spikes: Its stream (T, H/4, W/4) of 0 and 1, on the network's device.
         readouts: The S times, each with its whole window in the stream.
+        tile: Side of the tiles to compute in, pixels, at least 64; None computes images of over 3 megapixels in tiles
+            of 512, smaller ones in one piece. Results are equal but for rounding.
 
     Returns:
         Sharp images (S, 3, H, W), RGB, not clipped: `network(blur, window)` of each time.
 
     Raises:
-        InvalidValueError: A window reaches outside the stream, or the spikes are not a quarter of the image.
+        InvalidValueError: A window reaches outside the stream, the spikes are not a quarter of the image, the tile is
+            too small, or memory ran out.
     """
-    image = blur[None]
-    windows = [window(spikes, readout, network.readouts)[None] for readout in readouts]
+    windows = [window(spikes, readout, network.readouts) for readout in readouts]
     sharp = blur.new_empty((len(readouts), *blur.shape))
-    if not windows:
-        return sharp
-    network.check(image, windows[0])
-    encoded = network.encode_blur(image)
-    for row, spikes_around in zip(sharp, windows, strict=True):
-        row.copy_(network.fuse(encoded, network.encode_spikes(spikes_around))[0])
+    for row, frame in zip(sharp, _sharp(network, blur, windows, tile), strict=True):
+        row.copy_(frame)
     return sharp
+
+
+def deblur_frames(
+    network: LDN, blur: np.ndarray, stream: SpikeStream, readouts: Sequence[int], tile: int | None = None
+) -> Iterator[np.ndarray]:
+    """The sharp frames at several times; of the stream, only the spikes around one time are unpacked.
+
+    Args:
+        network: The student.
+        blur: Blurry image, RGB uint8 (H, W, 3).
+        stream: Its spikes (T, H/4, W/4).
+        readouts, tile: As for `deblur_sequence`.
+
+    Returns:
+        Sharp frames, RGB uint8 (H, W, 3), each computed when it is asked for.
+
+    Raises:
+        InvalidValueError: As for `deblur_sequence`; of windows outside the stream before any frame is computed.
+    """
+    device = next(network.parameters()).device
+    parts = [stream[span(readout, network.readouts, len(stream))] for readout in readouts]
+    image = torch.tensor(blur, device=device).permute(2, 0, 1).float() / 255
+    frames = _sharp(network, image, (to_torch(part, device) for part in parts), tile)
+    return (_levels(frame) for frame in frames)
+
+
+def frame_times(
+    readouts: int, window_readouts: int, exposure: tuple[int, int] | None = None, frames: int = FRAMES
+) -> tuple[int, ...]:
+    """Times spread evenly over an exposure, from its first readout to its last; of one alone, the middle.
+
+    Args:
+        readouts: T, of the stream.
+        window_readouts: What the network looks at around a time.
+        exposure: First readout of the exposure and the one after its last. None stands for that of the release, which
+            lies in the middle of streams of 137 readouts; there is none for others.
+        frames: How many, ≥ 1.
+
+    Raises:
+        InvalidValueError: The exposure is not known, empty or not in the stream, has fewer readouts than frames are
+            wanted, or a window reaches outside the stream.
+    """
+    plan = ExposurePlan()
+    if exposure is None and readouts != plan.stream_length:
+        raise InvalidValueError(
+            f"in which of its {readouts} readouts the image was exposed is not known, only of streams of "
+            f"{plan.stream_length}; give the exposure, its first readout and the one after its last, such as "
+            f"--exposure {' '.join(map(str, plan.exposure))}, or the times themselves (--at)"
+        )
+    start, stop = exposure or plan.exposure
+    if not 0 <= start < stop <= readouts:
+        raise InvalidValueError(
+            f"an exposure from {start} to before {stop} is empty or not in the stream, whose readouts are "
+            f"0..{readouts - 1}; give its first readout and the one after its last"
+        )
+    if not 1 <= frames <= stop - start:
+        raise InvalidValueError(f"an exposure of {stop - start} readouts has no {frames} different times")
+    first, last = (start, stop - 1) if frames > 1 else ((start + stop - 1) // 2,) * 2
+    least, most = window_readouts // 2, readouts - 1 - window_readouts // 2
+    if first < least or last > most:
+        raise InvalidValueError(_out_of_reach(first, last, least, most, readouts, window_readouts))
+    return tuple(first + round(i * (last - first) / max(frames - 1, 1)) for i in range(frames))
+
+
+def _out_of_reach(first: int, last: int, least: int, most: int, readouts: int, window_readouts: int) -> str:
+    """What to do about times whose windows reach outside the stream."""
+    looks = f"the network looks at {window_readouts} readouts around a time"
+    if least > most:
+        return f"{looks}, and the stream has {readouts}; give a longer recording"
+    inside = max(first, least), min(last, most)
+    advice = f"--exposure {inside[0]} {inside[1] + 1}, or " if inside[0] <= inside[1] else ""
+    return (
+        f"{looks}, so of {readouts} it can show those from {least} to {most}, not from {first} to {last}; give {advice}"
+        f"a recording that goes on {window_readouts // 2} readouts before and after the exposure"
+    )
+
+
+def _sharp(network: LDN, blur: Tensor, windows: Iterable[Tensor], tile: int | None) -> Iterator[Tensor]:
+    """The sharp images (3, H, W) in the middle of windows of spikes (readouts, h, w)."""
+    render = None
+    for spikes in windows:
+        with _computing(blur):
+            network.check(blur[None], spikes[None])
+            render = render or _renderer(network, blur[None], tile)
+            frame = render(spikes[None])[0]
+        yield frame
+
+
+def _renderer(network: LDN, blur: Tensor, tile: int | None) -> Callable[[Tensor], Tensor]:
+    """The function of a window; what depends on the blurry image alone is computed here."""
+    if tile is not None or blur[0, 0].numel() > LARGE:
+        return TiledDeblurring(network, blur, tile or TILE)
+    encoded = network.encode_blur(blur)
+    return lambda spikes: network.fuse(encoded, network.encode_spikes(spikes))
+
+
+@contextmanager
+def _computing(blur: Tensor) -> Iterator[None]:
+    try:
+        with torch.inference_mode(), full_precision(blur.device):
+            yield
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        height, width = blur.shape[-2:]
+        raise InvalidValueError(
+            f"memory ran out on an image of {width}×{height}; take smaller tiles (--tile {LEAST_SIDE} is least)"
+        ) from error
+
+
+@torch.inference_mode()
+def _levels(frame: Tensor) -> np.ndarray:
+    """RGB (3, H, W) in [0, 1] as uint8 (H, W, 3)."""
+    return frame.mul(255).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy(force=True)

@@ -109,9 +109,12 @@ class LDN(nn.Module):
 
     def encode_blur(self, blur: Tensor) -> EncodedBlur:
         """What depends on the blurry image (N, 3, H, W) alone."""
-        blur = blur.contiguous(memory_format=torch.channels_last)
-        of_image, _ = self._output_weights()
-        return EncodedBlur(self.blur_encoder(blur), functional.conv2d(blur, of_image, self.output.bias))
+        return EncodedBlur(self.blur_features(blur), self.part_in_output(blur))
+
+    def blur_features(self, blur: Tensor) -> Tensor:
+        """Features (N, 32, H/4, W/4) of the blurry image (N, 3, H, W)."""
+        features: Tensor = self.blur_encoder(blur.contiguous(memory_format=torch.channels_last))
+        return features
 
     def encode_spikes(self, spikes: Tensor) -> Tensor:
         """What depends on the spikes (N, readouts, H/4, W/4) around a time alone: features (N, 32, H/4, W/4)."""
@@ -120,25 +123,38 @@ class LDN(nn.Module):
 
     def fuse(self, blur: EncodedBlur, spikes: Tensor) -> Tensor:
         """The sharp images (N, 3, H, W), from what both encoders gave."""
-        fused = self._attend(torch.cat([blur.features, spikes], 1))
+        features = torch.cat([blur.features, spikes], 1)
+        return blur.image + self.render(features * self.channel_weights(features))
+
+    def part_in_output(self, blur: Tensor) -> Tensor:
+        """What the blurry image (N, 3, H, W) itself adds to the sharp ones, of the same shape."""
+        of_image, _ = self._output_weights()
+        return functional.conv2d(blur, of_image, self.output.bias)
+
+    def channel_weights(self, *features: Tensor) -> Tensor:
+        """The weights of channels (N, 64, 1, 1): the one step that looks at whole images.
+
+        Args:
+            features: The features (N, 64, h, w), in one piece or several that follow each other.
+        """
+        means = torch.cat([part.mean((2, 3), keepdim=True) for part in features], 1)
+        peaks = torch.cat([part.amax((2, 3), keepdim=True) for part in features], 1)
+        weights: Tensor = self.channel_attention(means) + self.channel_attention(peaks)
+        return weights.sigmoid()
+
+    def render(self, features: Tensor) -> Tensor:
+        """What features (N, 64, h, w), weighted by channel, add to the sharp images, (N, 3, 4h, 4w)."""
+        places = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], 1)
+        fused = features * self.spatial_attention(places).sigmoid()
         for residual in self.residuals:
             fused = fused + residual(fused)
         _, of_features = self._output_weights()
-        return blur.image + functional.conv2d(self.decoder(fused), of_features)
+        return functional.conv2d(self.decoder(fused), of_features)
 
     def _output_weights(self) -> tuple[Tensor, Tensor]:
         """The last convolution takes image and features side by side; apart, they need not be laid there."""
         of_image, of_features = self.output.weight.split([3, 16], 1)
         return of_image, of_features
-
-    def _attend(self, features: Tensor) -> Tensor:
-        """Weigh features by channel, then by place."""
-        pooled = self.channel_attention(features.mean((2, 3), keepdim=True)) + self.channel_attention(
-            features.amax((2, 3), keepdim=True)
-        )
-        features = features * pooled.sigmoid()
-        places = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], 1)
-        return features * self.spatial_attention(places).sigmoid()
 
     def check(self, blur: Tensor, spikes: Tensor, times: int = 1) -> None:
         """Raise an InvalidValueError where spikes (N·times, readouts, h, w) do not belong to images (N, 3, H, W)."""

@@ -11,13 +11,32 @@ SHORT_READOUTS = 9
 """Length of the short exposures that the teacher is made of."""
 
 
+def span(readout: int, length: int, readouts: int) -> slice:
+    """Which readouts of a stream a window around a time holds.
+
+    Args:
+        readout: The time, as a readout of the stream. An even window reaches one further back than forward.
+        length: Number of readouts.
+        readouts: Those of the stream.
+
+    Raises:
+        InvalidValueError: The window reaches outside the stream.
+    """
+    start = readout - length // 2
+    if start < 0 or start + length > readouts:
+        raise InvalidValueError(
+            f"a window of {length} readouts around {readout} is {start}..{start + length - 1}, outside the spikes' "
+            f"0..{readouts - 1}; choose times from {length // 2} to {readouts - length + length // 2}"
+        )
+    return slice(start, start + length)
+
+
 def window(spikes: Tensor, readout: int, length: int) -> Tensor:
     """The readouts around a time.
 
     Args:
         spikes: (..., T, h, w).
-        readout: The time, as a readout of the stream. An even window reaches one further back than forward.
-        length: Number of readouts.
+        readout, length: As for `span`.
 
     Returns:
         A view (..., length, h, w).
@@ -25,13 +44,7 @@ def window(spikes: Tensor, readout: int, length: int) -> Tensor:
     Raises:
         InvalidValueError: The window reaches outside the stream.
     """
-    start, readouts = readout - length // 2, spikes.shape[-3]
-    if start < 0 or start + length > readouts:
-        raise InvalidValueError(
-            f"a window of {length} readouts around {readout} is {start}..{start + length - 1}, outside the spikes' "
-            f"0..{readouts - 1}; choose times from {length // 2} to {readouts - length + length // 2}"
-        )
-    return spikes.narrow(-3, start, length)
+    return spikes[..., span(readout, length, spikes.shape[-3]), :, :]
 
 
 def windows(spikes: Tensor, readouts: Sequence[int], length: int) -> Tensor:

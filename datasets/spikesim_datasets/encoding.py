@@ -8,11 +8,15 @@ import av
 import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
+from PIL import Image
 
+from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
 
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's name of the container by the extension of a video."""
+
+MOST_GIF_FPS = 50
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
@@ -62,3 +66,23 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: int, crf: int) ->
                 film.mux(stream.encode())
         except av.FFmpegError as error:
             raise OSError(error.strerror) from error
+
+
+def write_gif(path: Path, frames: Iterator[np.ndarray], fps: int) -> None:
+    """Write frames as a GIF that is shown over and over, each in 256 colours of its own.
+
+    Args:
+        path: The file.
+        frames: At least one; RGB uint8 (H, W, 3) of one size.
+        fps: Frames per second, 1 to 50; a GIF counts in hundredths of a second.
+
+    Raises:
+        InvalidValueError: `fps` is not one of these: players show faster ones slower.
+        OutputError: It cannot be written.
+    """
+    if not 1 <= fps <= MOST_GIF_FPS:
+        raise InvalidValueError(f"a GIF shows 1 to {MOST_GIF_FPS} frames a second, got fps={fps}; write a .mp4")
+    first = Image.fromarray(next(frames))
+    with atomic_path(path) as temporary:
+        rest = map(Image.fromarray, frames)
+        first.save(temporary, "GIF", save_all=True, append_images=rest, duration=1000 // fps, loop=0)

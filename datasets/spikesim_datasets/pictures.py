@@ -7,12 +7,10 @@ from typing import Literal, get_args
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from spikesim import SpikeStream, tfi, tfp
 from spikesim.errors import InvalidValueError
-from spikesim.files import atomic_path
-from spikesim_datasets.encoding import write_png, write_video
+from spikesim_datasets.encoding import write_gif, write_png, write_video
 from spikesim_datasets.shards import Sample
 from spikesim_datasets.shards.schema import threshold_name
 
@@ -165,10 +163,8 @@ def write_film(path: Path | str, frames: Iterator[np.ndarray]) -> None:
         raise InvalidValueError(f"{path} would be a film without a frame; the stream is empty")
     if Path(path).suffix.lower() == ".mp4":
         write_video(Path(path), chain([first], frames), _FPS, _CRF)
-        return
-    with atomic_path(path) as temporary:
-        pages = map(Image.fromarray, frames)
-        Image.fromarray(first).save(temporary, "GIF", save_all=True, append_images=pages, duration=1000 // _FPS, loop=0)
+    else:
+        write_gif(Path(path), chain([first], frames), _FPS)
 
 
 def _sharp_panels(sample: Sample, readout: int) -> list[Panel]:

@@ -3,7 +3,6 @@
 Building a dataset needs none of it: there, frames between frames are used as they are made, and never written.
 """
 
-import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -15,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from spikesim.errors import InvalidValueError, OutputError
-from spikesim.files import atomic_path, remove_stale_temporaries
+from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.encoding import CONTAINERS, write_png, write_video
 from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.frame_folder import FrameFolder
 from spikesim_datasets.interpolation import Interpolator, make_interpolator
 from spikesim_datasets.shards.findings import Findings
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, Clip
@@ -123,15 +122,17 @@ def interpolate_clip(
         write_video(output, shown(), fps, _CRF)
         return Upsampled(output, len(span), 0, findings)
 
-    description = _describe(clip, interpolator, factor, span)
-    there = _frames_there(output, description, overwrite)
+    folder = FrameFolder(
+        output, "interpolated frames", DESCRIPTION, _FRAME, _describe(clip, interpolator, factor, span)
+    )
+    there = folder.frames_there(overwrite)
     paths = {readout: output / _frame_name(readout, factor) for readout in span}
     missing = [readout for readout, path in paths.items() if path.name not in there]
     kept = len(span) - len(missing)
     # The clip is read from end to end even if nothing is missing: what is found of it does not depend on interruptions.
     numbered = made([span[:0], *_ranges(missing), span[len(span) :]])
     if not there:
-        _begin(output, description)
+        folder.begin()
     notify(kept, len(span))
     _write(((paths[readout], frame) for readout, frame in numbered), lambda: notify(1, len(span)))
     return Upsampled(output, len(span), kept, findings)
@@ -152,7 +153,7 @@ def _frame_name(readout: int, factor: int) -> str:
 
 def _describe(clip: Clip, interpolator: Interpolator, factor: int, span: range) -> dict[str, Any]:
     """Everything that decides what the frames of a folder are, as JSON values."""
-    description = {
+    return {
         "schema": SCHEMA,
         "source": clip.fingerprint(),
         "interpolation": interpolator.describe(),
@@ -160,51 +161,6 @@ def _describe(clip: Clip, interpolator: Interpolator, factor: int, span: range) 
         "start": span.start // factor,
         "frames": len(span) // factor + 1,
     }
-    return dict(json.loads(json.dumps(description)))
-
-
-def _frames_there(folder: Path, description: dict[str, Any], overwrite: bool) -> set[str]:
-    """Names of the frames in a folder that are what the description says.
-
-    Raises:
-        OutputError: The folder holds something else.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"cannot write frames to {folder}: a file has that name; choose another")
-    if not folder.is_dir():
-        return set()
-    remove_stale_temporaries(folder)
-    names = {path.name for path in folder.iterdir()}
-    if not names:
-        return set()
-    path = folder / DESCRIPTION
-    try:
-        found = json.loads(path.read_text("utf-8"))
-        ours = found["schema"] == SCHEMA
-    except (OSError, ValueError, KeyError, TypeError):
-        ours = False
-    if not ours:
-        raise OutputError(f"{folder} exists already and is no folder of interpolated frames; choose another")
-    frames = {name for name in names if _FRAME.fullmatch(name)}
-    if found == description:
-        return frames
-    differing = [key for key in description if found.get(key) != description[key]]
-    if not overwrite:
-        raise OutputError(
-            f"{folder} holds frames that were made otherwise (other {', '.join(differing)}); choose another folder, or "
-            "replace them with --overwrite"
-        )
-    return set()
-
-
-def _begin(folder: Path, description: dict[str, Any]) -> None:
-    """Say what the frames of a folder are going to be; those of another description go first."""
-    if folder.is_dir():
-        for path in folder.iterdir():
-            if _FRAME.fullmatch(path.name):
-                path.unlink()
-    with atomic_path(folder / DESCRIPTION) as temporary:
-        temporary.write_text(json.dumps(description, indent=1) + "\n", "utf-8")
 
 
 def _ranges(numbers: Sequence[int]) -> list[range]:

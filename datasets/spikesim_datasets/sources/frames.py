@@ -98,18 +98,31 @@ def _picture_size(path: Path) -> tuple[int, int]:
         raise InputFileError(f"{path} {what}; replace it, or take its clip away") from error
 
 
-def _read_frame(path: Path, height: int, width: int) -> np.ndarray:
+def read_picture(path: Path) -> np.ndarray:
+    """The pixels of an image file, RGB uint8 (H, W, 3); grey becomes RGB, transparency is dropped.
+
+    Raises:
+        InputFileError: It is missing, damaged, no picture, or has more than 8 bits a channel.
+    """
     try:
         with Image.open(path) as picture:
             # Colour of 16 bits opens as mode RGB, its lower bytes lost; only the decoder's arguments tell.
             if picture.mode.startswith(("I", "F")) or re.search(";16[BLN]", str(picture.tile)):
-                raise InputFileError(f"{path} has more than 8 bits a channel; 8-bit frames are expected, convert it")
+                raise InputFileError(f"{path} has more than 8 bits a channel; 8-bit pictures are expected, convert it")
             picture.info.pop("transparency", None)  # not wanted, and Pillow warns of some kinds
-            frame = np.asarray(picture.convert("RGB"))
+            return np.asarray(picture.convert("RGB"))
     except InputFileError:
         raise
-    except Exception as error:
-        raise InputFileError(f"{path} cannot be decoded ({error}); replace it, or take its clip away") from error
+    except Exception as error:  # what Pillow raises on damaged files is no closed set
+        why = getattr(error, "strerror", None) or error
+        raise InputFileError(f"{path} cannot be decoded ({why}); replace it") from error
+
+
+def _read_frame(path: Path, height: int, width: int) -> np.ndarray:
+    try:
+        frame = read_picture(path)
+    except InputFileError as error:
+        raise InputFileError(f"{error}, or take its clip away") from error
     if frame.shape != (height, width, 3):
         raise InputFileError(
             f"{path} is {frame.shape[1]}×{frame.shape[0]}, its clip is {width}×{height}; it has changed"

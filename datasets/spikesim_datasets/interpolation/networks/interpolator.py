@@ -17,7 +17,7 @@ from spikesim_datasets.interpolation import rife, xvfi
 from spikesim_datasets.interpolation.base import check_request
 from spikesim_datasets.interpolation.networks.layers import compute_in
 from spikesim_datasets.interpolation.networks.memory import available_memory, check_memory, explained
-from spikesim_datasets.interpolation.networks.network import InterpolationNetwork, full_precision
+from spikesim_datasets.interpolation.networks.network import InterpolationNetwork, find_device, full_precision
 from spikesim_datasets.interpolation.networks.torchscript import load_script
 from spikesim_datasets.interpolation.networks.weights import (
     KNOWN_SHA256,
@@ -39,15 +39,10 @@ def make_network_interpolator(
     name: str, weights: str | os.PathLike[str] | None, device: str, tile: int | None, precision: str
 ) -> "NetworkInterpolator":
     """An interpolator with released weights; see `interpolation.make_interpolator`."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InvalidValueError(
-            f"device 'cuda' was asked for, but torch {torch.__version__} finds no CUDA device here; "
-            "use 'cpu' or 'auto', or install a torch built for CUDA"
-        )
+    where = find_device(device)
     if tile is not None and tile < LEAST_TILE:
         raise InvalidValueError(f"tile must be at least {LEAST_TILE} pixels, got {tile}")
-    where = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
-    if precision == "float16" and where == "cpu":
+    if precision == "float16" and where.type == "cpu":
         raise InvalidValueError("precision 'float16' is for GPUs; on a CPU take 'float32', or 'bfloat16'")
     if name not in RELEASES:
         return _scripted(name, weights, where, tile, precision)
@@ -68,7 +63,7 @@ def make_network_interpolator(
 
 
 def _scripted(
-    name: str, weights: str | os.PathLike[str] | None, device: str, tile: int | None, precision: str
+    name: str, weights: str | os.PathLike[str] | None, device: torch.device, tile: int | None, precision: str
 ) -> "NetworkInterpolator":
     """An interpolator of an exported network."""
     path = Path(name.partition(":")[2])

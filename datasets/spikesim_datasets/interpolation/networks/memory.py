@@ -69,9 +69,14 @@ def explained(network: InterpolationNetwork[Any, Any], height: int, width: int) 
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or _OUT_OF_MEMORY.search(str(error)):
+        if ran_out(error):
             raise _too_large(network, height, width, "memory ran out") from error
         raise
+
+
+def ran_out(error: MemoryError | RuntimeError) -> bool:
+    """Whether an error of torch or the system is that of exhausted memory."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 def _too_large(network: InterpolationNetwork[Any, Any], height: int, width: int, why: str) -> InvalidValueError:

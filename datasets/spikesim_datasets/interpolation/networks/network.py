@@ -14,6 +14,20 @@ Encoded = TypeVar("Encoded")
 Pair = TypeVar("Pair")
 
 
+def find_device(name: str) -> torch.device:
+    """The device that `auto`, `cpu` or `cuda` stands for on this machine.
+
+    Raises:
+        InvalidValueError: There is no CUDA device.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InvalidValueError(
+            f"device 'cuda' was asked for, but torch {torch.__version__} finds no CUDA device here; "
+            "use 'cpu' or 'auto', or install a torch built for CUDA"
+        )
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+
+
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
     """On a GPU, let convolutions take float32 instead of TF32, and sums the same order every time."""
