@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
 from spikesim.errors import InvalidValueError, OutputError
+from spikesim_datasets.interpolation.networks.network import find_device
 from spikesim_datasets.samples import Draw
 from ssdm_models import checkpoints
 from ssdm_models.checkpoints import STAGES, Stage
@@ -115,13 +116,14 @@ def train(
         )
         for stage in stages
     ]
+    where = find_device(device).type
     for job in jobs:
-        _check(job, stages, devices)
+        _check(job, stages, where, devices)
     results = []
     with _locked(Path(run)):
         for job in jobs:
             if time.monotonic() < deadline:
-                results.append(_train_stage(job, device, devices, overwrite))
+                results.append(_train_stage(job, where, devices, overwrite))
                 if results[-1].checkpoint is None:
                     break
     return results
@@ -160,8 +162,12 @@ def train_stage(stage: Stage, data: Path | str, run: Path | str, **options: Any)
     return result
 
 
-def _check(job: Job, stages: Sequence[Stage], devices: int) -> None:
+def _check(job: Job, stages: Sequence[Stage], device: str, devices: int) -> None:
     """Find what would fail later."""
+    if job.config.precision == "16-mixed" and device == "cpu":
+        raise InvalidValueError("precision '16-mixed' is for GPUs; on a CPU take '32-true', or 'bf16-mixed'")
+    if device == "cuda" and devices > torch.cuda.device_count():
+        raise InvalidValueError(f"{devices} devices were asked for, there are {torch.cuda.device_count()}")
     parts = devices * job.config.accumulate
     if job.config.batch % parts:
         raise InvalidValueError(
