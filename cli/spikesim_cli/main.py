@@ -16,6 +16,7 @@ COMMANDS = {
     "build": "build",
     "simulate": "simulate",
     "interpolate": "interpolate",
+    "deblur": "deblur",
     "info": "info",
     "view": "view",
     "convert": "convert",
