@@ -1,7 +1,8 @@
 """Deblurring with a trained student: one blurry image and its spikes to a sharp sequence."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -50,8 +51,9 @@ def deblur_sequence(
     """
     windows = [window(spikes, readout, network.readouts) for readout in readouts]
     sharp = blur.new_empty((len(readouts), *blur.shape))
-    for row, frame in zip(sharp, _sharp(network, blur, windows, tile), strict=True):
-        row.copy_(frame)
+    render = _renderer(network, blur, spikes.shape[1:], tile)
+    for row, around in zip(sharp, windows, strict=True):
+        row.copy_(render(around))
     return sharp
 
 
@@ -70,13 +72,14 @@ def deblur_frames(
         Sharp frames, RGB uint8 (H, W, 3), each computed when it is asked for.
 
     Raises:
-        InvalidValueError: As for `deblur_sequence`; of windows outside the stream before any frame is computed.
+        InvalidValueError: As for `deblur_sequence`; before any frame is computed, but where memory runs out.
     """
     device = next(network.parameters()).device
     parts = [stream[span(readout, network.readouts, len(stream))] for readout in readouts]
-    image = torch.tensor(blur, device=device).permute(2, 0, 1).float() / 255
-    frames = _sharp(network, image, (to_torch(part, device) for part in parts), tile)
-    return (_levels(frame) for frame in frames)
+    image = torch.tensor(np.ascontiguousarray(blur), device=device).permute(2, 0, 1).float().div_(255)
+    render = _renderer(network, image, stream.shape[1:], tile)
+    # `map`, not a loop: no frame is kept while the next is computed.
+    return map(_levels, map(render, (to_torch(part, device) for part in parts)))
 
 
 def frame_times(
@@ -109,7 +112,9 @@ def frame_times(
             f"0..{readouts - 1}; give its first readout and the one after its last"
         )
     if not 1 <= frames <= stop - start:
-        raise InvalidValueError(f"an exposure of {stop - start} readouts has no {frames} different times")
+        raise InvalidValueError(
+            f"an exposure of {stop - start} readouts has no {frames} different times; give fewer frames"
+        )
     first, last = (start, stop - 1) if frames > 1 else ((start + stop - 1) // 2,) * 2
     least, most = window_readouts // 2, readouts - 1 - window_readouts // 2
     if first < least or last > most:
@@ -130,19 +135,26 @@ def _out_of_reach(first: int, last: int, least: int, most: int, readouts: int, w
     )
 
 
-def _sharp(network: LDN, blur: Tensor, windows: Iterable[Tensor], tile: int | None) -> Iterator[Tensor]:
-    """The sharp images (3, H, W) in the middle of windows of spikes (readouts, h, w)."""
-    render = None
-    for spikes in windows:
-        with _computing(blur):
-            network.check(blur[None], spikes[None])
-            render = render or _renderer(network, blur[None], tile)
-            frame = render(spikes[None])[0]
-        yield frame
+def _renderer(network: LDN, blur: Tensor, size: Sequence[int], tile: int | None) -> Callable[[Tensor], Tensor]:
+    """The function that gives sharp images (3, H, W) of windows of spikes (readouts, h, w).
+
+    What depends on the blurry image (3, H, W) alone is computed here, once.
+    """
+    image = blur[None]
+    network.check(image, torch.empty((1, network.readouts, *size), device="meta"))
+    computing = partial(_computing, blur.device, *blur.shape[1:])
+    with computing():
+        render = _encoded(network, image, tile)
+
+    def sharp(spikes: Tensor) -> Tensor:
+        with computing():
+            return render(spikes[None])[0]
+
+    return sharp
 
 
-def _renderer(network: LDN, blur: Tensor, tile: int | None) -> Callable[[Tensor], Tensor]:
-    """The function of a window; what depends on the blurry image alone is computed here."""
+def _encoded(network: LDN, blur: Tensor, tile: int | None) -> Callable[[Tensor], Tensor]:
+    """`network` with a blurry image (1, 3, H, W), as a function of the spikes alone."""
     if tile is not None or blur[0, 0].numel() > LARGE:
         return TiledDeblurring(network, blur, tile or TILE)
     encoded = network.encode_blur(blur)
@@ -150,14 +162,14 @@ def _renderer(network: LDN, blur: Tensor, tile: int | None) -> Callable[[Tensor]
 
 
 @contextmanager
-def _computing(blur: Tensor) -> Iterator[None]:
+def _computing(device: torch.device, height: int, width: int) -> Iterator[None]:
+    """Compute for inference alone, as precisely on a GPU as on a CPU, and explain exhausted memory."""
     try:
-        with torch.inference_mode(), full_precision(blur.device):
+        with torch.inference_mode(), full_precision(device):
             yield
     except (MemoryError, RuntimeError) as error:
         if not ran_out(error):
             raise
-        height, width = blur.shape[-2:]
         raise InvalidValueError(
             f"memory ran out on an image of {width}×{height}; take smaller tiles (--tile {LEAST_SIDE} is least)"
         ) from error
@@ -165,5 +177,5 @@ def _computing(blur: Tensor) -> Iterator[None]:
 
 @torch.inference_mode()
 def _levels(frame: Tensor) -> np.ndarray:
-    """RGB (3, H, W) in [0, 1] as uint8 (H, W, 3)."""
-    return frame.mul(255).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy(force=True)
+    """RGB (3, H, W) in [0, 1], which is overwritten, as uint8 (H, W, 3)."""
+    return frame.mul_(255).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy(force=True)

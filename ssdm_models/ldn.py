@@ -109,16 +109,12 @@ class LDN(nn.Module):
 
     def encode_blur(self, blur: Tensor) -> EncodedBlur:
         """What depends on the blurry image (N, 3, H, W) alone."""
-        return EncodedBlur(self.blur_features(blur), self.part_in_output(blur))
-
-    def blur_features(self, blur: Tensor) -> Tensor:
-        """Features (N, 32, H/4, W/4) of the blurry image (N, 3, H, W)."""
-        features: Tensor = self.blur_encoder(blur.contiguous(memory_format=torch.channels_last))
-        return features
+        blur = channels_last(blur)
+        return EncodedBlur(self.blur_encoder(blur), self.part_in_output(blur))
 
     def encode_spikes(self, spikes: Tensor) -> Tensor:
         """What depends on the spikes (N, readouts, H/4, W/4) around a time alone: features (N, 32, H/4, W/4)."""
-        features: Tensor = self.spike_encoder(spikes.contiguous(memory_format=torch.channels_last))
+        features: Tensor = self.spike_encoder(channels_last(spikes))
         return features
 
     def fuse(self, blur: EncodedBlur, spikes: Tensor) -> Tensor:
@@ -172,3 +168,12 @@ class LDN(nn.Module):
                 f"this LDN takes windows of {self.readouts} readouts, one for each of {images * times} images; got "
                 f"spikes {tuple(spikes.shape)}"
             )
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """A copy of images (N, C, H, W) in this layout.
+
+    `contiguous` would leave a single image as it is whose strides fit, and convolutions would still take it for one of
+    the other layout: what they compute then takes half as much memory again.
+    """
+    return images.clone(memory_format=torch.channels_last)

@@ -6,7 +6,7 @@ from torch import Tensor
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.interpolation.networks.tiles import Tile, in_tiles
 from spikesim_datasets.light import SCALE
-from ssdm_models.ldn import LDN
+from ssdm_models.ldn import LDN, channels_last
 
 LEAST_SIDE = 64
 """Smaller tiles would be margins for the most part."""
@@ -38,7 +38,7 @@ class TiledDeblurring:
         self._network, self._blur, self._side = network, blur, side
         self._cells = (blur.shape[-2] // SCALE, blur.shape[-1] // SCALE)
         self._features = in_tiles(
-            lambda tile: network.blur_features(tile.take(blur, SCALE)), *self._whole(1), reach=_ENCODERS
+            lambda tile: network.blur_encoder(channels_last(tile.take(blur, SCALE))), *self._whole(1), reach=_ENCODERS
         )
 
     def __call__(self, spikes: Tensor) -> Tensor:
@@ -49,7 +49,8 @@ class TiledDeblurring:
 
         def rendered(tile: Tile) -> Tensor:
             features = torch.cat([tile.take(self._features, 1), tile.take(of_spikes, 1)], 1)
-            return network.part_in_output(tile.take(self._blur, SCALE)) + network.render(features * weights)
+            image = channels_last(tile.take(self._blur, SCALE))
+            return network.part_in_output(image) + network.render(channels_last(features * weights))
 
         return in_tiles(rendered, *self._whole(SCALE), reach=SCALE * _RENDERING)
 

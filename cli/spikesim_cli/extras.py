@@ -1,23 +1,24 @@
-"""Commands whose dependencies are an extra say so."""
+"""What a command says when the packages of an extra are not installed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from spikesim.errors import MissingExtraError
 
-_SSDM = ("torch", "safetensors", "skimage", "lightning_fabric", "lightning_utilities", "tensorboard", "filelock")
+_SSDM = {"torch", "safetensors", "skimage", "lightning_fabric", "lightning_utilities", "tensorboard", "filelock"}
 
 
 @contextmanager
-def needs_ssdm() -> Iterator[None]:
-    """Tell of imports in the `with` block that fail because the extra `ssdm` is not installed.
+def needs_ssdm(command: str) -> Iterator[None]:
+    """Around the imports of a command: name the extra [ssdm] where one of its packages is missing.
 
     Raises:
-        MissingExtraError: One of its packages is missing.
+        MissingExtraError: One is.
     """
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _SSDM:
+        package = (error.name or "").partition(".")[0]
+        if package not in _SSDM:
             raise
-        raise MissingExtraError(f"this command needs {error.name}; pip install 'spikesim[ssdm]'") from error
+        raise MissingExtraError(f"`spikesim {command}` needs {package}; pip install 'spikesim[ssdm]'") from error

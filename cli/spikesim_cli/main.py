@@ -18,6 +18,7 @@ COMMANDS = {
     "interpolate": "interpolate",
     "train-ssdm": "train_ssdm",
     "eval-ssdm": "eval_ssdm",
+    "deblur": "deblur",
     "info": "info",
     "view": "view",
     "convert": "convert",

@@ -11,39 +11,57 @@ if TYPE_CHECKING:
     from spikesim_datasets.sources import Clip
 
 F = TypeVar("F", bound=Callable[..., Any])
+N = TypeVar("N", int, float)
 
 _NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
+_KINDS: dict[type, str] = {int: "whole number", float: "number"}
 _NUMBERS = re.compile(rf"{_NUMBER}(,{_NUMBER})*", re.IGNORECASE)
 
 
-class ThresholdCommand(click.Command):
-    """A command whose `--vth` takes several values: `--vth 1 2 4`, `--vth 1,2,4` and `--vth 1 --vth 2` all work."""
+class NumbersCommand(click.Command):
+    """A command with an option that takes several numbers: `--vth 1 2 4`, `--vth 1,2,4` and `--vth 1 --vth 2`."""
+
+    numbers: str
+    """The option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         spread: list[str] = []
         collecting = False
         for argument, following in pairwise([*args, ""]):
             if collecting and _NUMBERS.fullmatch(argument):
-                spread.append(f"--vth={argument}")
-            elif argument == "--vth" and _NUMBERS.fullmatch(following):
+                spread.append(f"{self.numbers}={argument}")
+            elif argument == self.numbers and _NUMBERS.fullmatch(following):
                 collecting = True
             else:
-                collecting = argument.startswith("--vth=")
+                collecting = argument.startswith(f"{self.numbers}=")
                 spread.append(argument)
         return super().parse_args(ctx, spread)
 
 
+class ThresholdCommand(NumbersCommand):
+    """A command whose `--vth` takes several values."""
+
+    numbers = "--vth"
+
+
+def parse_numbers(values: tuple[str, ...], kind: type[N], example: str) -> tuple[N, ...] | None:
+    """What was given to an option of a `NumbersCommand`, None where it was not.
+
+    Raises:
+        click.BadParameter: One is no number of this kind; the message shows the example.
+    """
+    found: list[N] = []
+    for part in ",".join(values).split(",") if values else ():
+        try:
+            found.append(kind(part))
+        except ValueError:
+            raise click.BadParameter(f"{part!r} is no {_KINDS[kind]}; give {example}") from None
+    return tuple(found) or None
+
+
 def parse_thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[float, ...] | None:
     """What `--vth` of a `ThresholdCommand` holds, as numbers; None where it was not given."""
-    if not values:
-        return None
-    thresholds: list[float] = []
-    for part in ",".join(values).split(","):
-        try:
-            thresholds.append(float(part))
-        except ValueError:
-            raise click.BadParameter(f"{part!r} is no number; give thresholds as --vth 1 2 4") from None
-    return tuple(thresholds)
+    return parse_numbers(values, float, "thresholds as --vth 1 2 4")
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[F], F]:
@@ -74,11 +92,13 @@ INTERPOLATORS = (
 )
 """What `--interp` takes, but none."""
 
+device_option = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), show_default="auto", help="Where a network runs."
+)
+
 network_options = together(
     click.option("--weights", help="File of a network's weights.", show_default="looked up by its published name"),
-    click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), show_default="auto", help="Where a network runs."
-    ),
+    device_option,
     click.option(
         "--tile",
         type=click.IntRange(64),

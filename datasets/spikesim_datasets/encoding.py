@@ -16,6 +16,9 @@ from spikesim.files import atomic_path
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's name of the container by the extension of a video."""
 
+FINE_CRF = 12
+"""Quality of x264 that looks lossless, frame by frame as well."""
+
 MOST_GIF_FPS = 50
 
 
@@ -83,6 +86,6 @@ def write_gif(path: Path, frames: Iterator[np.ndarray], fps: int) -> None:
     if not 1 <= fps <= MOST_GIF_FPS:
         raise InvalidValueError(f"a GIF shows 1 to {MOST_GIF_FPS} frames a second, got fps={fps}; write a .mp4")
     first = Image.fromarray(next(frames))
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:  # which Pillow would not close on Ctrl-C
         rest = map(Image.fromarray, frames)
-        first.save(temporary, "GIF", save_all=True, append_images=rest, duration=1000 // fps, loop=0)
+        first.save(file, "GIF", save_all=True, append_images=rest, duration=1000 // fps, loop=0)

@@ -16,7 +16,7 @@ import numpy as np
 
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import Continuity
-from spikesim_datasets.encoding import CONTAINERS, write_png, write_video
+from spikesim_datasets.encoding import CONTAINERS, FINE_CRF, write_png, write_video
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.frame_folder import FrameFolder
 from spikesim_datasets.interpolation import Interpolator, make_interpolator
@@ -29,7 +29,6 @@ DESCRIPTION = "interpolation.json"
 SCHEMA = "spikesim.interpolation/1"
 
 _FRAME = re.compile(r"\d{6,}(_\d{3,})?\.png")
-_CRF = 12  # looks lossless, frame by frame as well
 _WRITERS = 2  # threads: compressing a frame takes about as long as making it
 
 
@@ -119,7 +118,7 @@ def interpolate_clip(
                 yield frame
                 notify(1, len(span))
 
-        write_video(output, shown(), fps, _CRF)
+        write_video(output, shown(), fps, FINE_CRF)
         return Upsampled(output, len(span), 0, findings)
 
     folder = FrameFolder(

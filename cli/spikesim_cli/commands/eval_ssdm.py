@@ -85,7 +85,7 @@ def eval_ssdm(
 
     if as_json and table:
         raise click.UsageError("--json and --table both print the result; give one of them")
-    with needs_ssdm():
+    with needs_ssdm("eval-ssdm"):
         from ssdm_models.evaluation import evaluate
 
     steps = Steps("samples")

@@ -109,7 +109,7 @@ def train_ssdm(
 
     from spikesim_cli.console import messages, print_json
 
-    with needs_ssdm():
+    with needs_ssdm("train-ssdm"):
         from ssdm_models.training import train
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)

@@ -14,7 +14,7 @@ Encoded = TypeVar("Encoded")
 Pair = TypeVar("Pair")
 
 
-def find_device(name: str) -> torch.device:
+def find_device(name: str = "auto") -> torch.device:
     """The device that `auto`, `cpu` or `cuda` stands for on this machine.
 
     Raises:

@@ -1,0 +1,131 @@
+"""`deblur`: one blurry picture and its spikes to a sharp sequence."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spikesim_cli.extras import needs_ssdm
+from spikesim_cli.options import NumbersCommand, device_option, given, parse_numbers, read_options, size_options
+
+if TYPE_CHECKING:
+    from spikesim import SpikeStream
+
+
+class _TimesCommand(NumbersCommand):
+    numbers = "--at"
+
+
+def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[int, ...] | None:
+    return parse_numbers(values, int, "readouts as --at 20 68 116")
+
+
+@click.command(cls=_TimesCommand)
+@click.argument("blur", type=click.Path(path_type=Path))
+@click.argument("spikes", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The network: an LDN of train-ssdm (.safetensors), or the one that its authors released (.pth).",
+)
+@click.option(
+    "--exposure",
+    nargs=2,
+    type=int,
+    metavar="START STOP",
+    show_default="20 117 in a stream of 137 readouts",
+    help="Readouts that BLUR was exposed in: the first, and the one after the last.",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(1),
+    show_default="7; 1 for a .png",
+    help="Frames, spread evenly from the exposure's first readout to its last; of one, the middle.",
+)
+@click.option(
+    "--at", multiple=True, callback=_times, metavar="READOUT...", help="The readouts to show, instead of an exposure."
+)
+@click.option("--fps", type=click.IntRange(1), show_default="10", help="Frames per second that a film is shown at.")
+@click.option(
+    "--tile",
+    type=click.IntRange(64),
+    show_default="512 for pictures of over 3 megapixels, else none",
+    help="Side of the tiles to compute in, pixels: smaller ones take less memory.",
+)
+@device_option
+@click.option("--overwrite", is_flag=True, help="Replace frames in a folder that were made of something else.")
+@size_options
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def deblur(
+    blur: Path,
+    spikes: Path,
+    output: Path,
+    checkpoint: Path,
+    exposure: tuple[int, int] | None,
+    frames: int | None,
+    at: tuple[int, ...] | None,
+    fps: int | None,
+    tile: int | None,
+    device: str | None,
+    overwrite: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Deblur the picture BLUR (PNG, JPEG, ...) with the SPIKES (.dat, .h5, .npz, .npy) of its exposure.
+
+    SPIKES are a quarter of BLUR in width and height; a .dat that does not know its size is taken so. OUT is a folder,
+    which gets 000068.png for readout 68; a film (.mp4, .mov, .mkv, .gif); or a single .png, the middle of the exposure.
+
+    \b
+    Examples:
+      spikesim deblur blur.png spikes.dat sharp/ --checkpoint runs/ssdm/ldn.safetensors
+      spikesim deblur blur.jpg spikes.h5 film.mp4 --checkpoint DeblurNet_100.pth --exposure 40 240 --frames 50
+      spikesim deblur blur.png spikes.npz two/ --checkpoint ldn.safetensors --at 30 90
+    """
+    if at is not None and (exposure is not None or frames is not None):
+        raise click.UsageError("--at says the readouts themselves; leave out --exposure and --frames")
+    for source in (blur, spikes, checkpoint):
+        if output.resolve() == source.resolve():
+            raise click.UsageError(f"OUT would replace {source}; choose another name")
+    with needs_ssdm("deblur"):
+        from ssdm_models.recordings import deblur_recording, read_recording
+        from ssdm_models.students import load_student
+    from spikesim_cli.console import Steps, count, messages, print_json
+    from spikesim_datasets.interpolation.networks.network import find_device
+
+    recording = read_recording(blur, spikes, **read_options(**options))
+    student = load_student(checkpoint)
+    _tell_threshold(recording.spikes, student.v_th)
+    steps = Steps("frames")
+    with steps.shown():
+        made = deblur_recording(
+            student.network.to(find_device(**given(name=device))),
+            recording,
+            output,
+            **given(exposure=exposure, frames=frames, at=at, fps=fps, tile=tile),
+            overwrite=overwrite,
+            on_frame=steps.advance,
+        )
+    height, width, _ = recording.blur.shape
+    if as_json:
+        record = {"output": output, "files": made.files, "readouts": made.readouts, "kept": made.kept}
+        print_json({**record, "width": width, "height": height})
+        return
+    kept = f", {made.kept} of them there already" if made.kept else ""
+    first, last = made.readouts[0], made.readouts[-1]
+    readouts = f"readouts {first} to {last}" if len(made.readouts) > 1 else f"readout {first}"
+    messages.print(f"{output}: {count(len(made.readouts), 'frame')} of {width}×{height}, at {readouts}{kept}")
+
+
+def _tell_threshold(spikes: "SpikeStream", trained: tuple[float, ...]) -> None:
+    """Say so where spikes are of a threshold that the network has not seen; frames are then often of no use."""
+    from spikesim_cli.console import messages
+
+    if spikes.camera is not None and trained and spikes.camera.v_th not in trained:
+        thresholds = ", ".join(f"{v_th:g}" for v_th in trained)
+        messages.print(
+            f"the spikes are of V_th {spikes.camera.v_th:g}, and the network was trained on {thresholds}: look at the "
+            "result"
+        )
