@@ -424,4 +424,4 @@ def test_on_footage_flow_beats_fading_and_plain_motion_compensation(shared, clip
         scores.append([psnr(frame, middle) for frame in made])
     with_flow, faded, plain = np.mean(scores, axis=0)
     assert with_flow >= faded + 4
-    assert with_flow >= plain
+    assert with_flow >= plain + 0.3
