@@ -25,13 +25,16 @@ AT_HEAD = {
     "spikesim_datasets": {
         "spikesim", "spikesim_datasets", "numpy", "numba", "cv2", "av", "PIL", "h5py", "hdf5plugin",
     },
-    "ssdm_models": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "torch", "safetensors", "skimage"},
+    "ssdm_models": {
+        "spikesim", "spikesim_datasets", "ssdm_models", "numpy", "torch", "safetensors", "skimage",
+        "lightning_fabric", "filelock",
+    },
     "spikesim_cli": {"spikesim_cli", "spikesim.errors", "click", "rich"},
 }  # fmt: skip
 INSIDE = {
     "spikesim": {"h5py"},
     "spikesim_datasets": set(),
-    "ssdm_models": {"lpips"},
+    "ssdm_models": {"lpips", "pyiqa"},
     "spikesim_cli": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "cv2", "av", "h5py", "hdf5plugin"},
 }  # fmt: skip
 TORCH_AT_HEAD = {

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.interpolation import flow, kernels, make_interpolator
+from spikesim_datasets.interpolation import flow, kernels, kernels_sampling, make_interpolator
 from spikesim_datasets.sources import open_clips
 
 EIGHTFOLD = [i / 8 for i in range(1, 8)]
@@ -71,17 +71,27 @@ def test_a_pan_is_recovered_at_every_quarter(dy, dx):
 
 
 def blend(
-    frame0: np.ndarray, frame1: np.ndarray, flows: Sequence[np.ndarray], t: float, agreement: float = 4, radius: int = 8
+    frame0: np.ndarray,
+    frame1: np.ndarray,
+    flows: Sequence[np.ndarray],
+    t: float,
+    agreement: float = 4,
+    radius: int = 8,
+    swift: float = 1e9,
 ) -> np.ndarray:
-    """The frame at t by four flows: fine ones from frame 0 and from frame 1, coarse ones from frame 0 and frame 1."""
-    frame = np.empty_like(frame0)
+    """The frame at t by four flows: fine ones from frame 0 and from frame 1, coarse ones from frame 0 and frame 1.
+
+    What moves beyond `swift` pixels is sampled from frames that are grey all over.
+    """
+    frame, smooth = np.empty_like(frame0), np.full_like(frame0, 99)
     kernels.motion_blend(
-        kernels.coefficients(frame0),
-        kernels.coefficients(frame1),
+        kernels_sampling.coefficients(frame0, smooth),
+        kernels_sampling.coefficients(frame1, smooth),
         kernels.join_flows(*flows),
         np.float32(t),
         np.float32(agreement),
         radius,
+        np.float32(swift),
         frame,
     )
     return frame
@@ -135,6 +145,25 @@ def test_a_coarse_motion_is_taken_where_it_starts_in_its_own_frame(of_frame):
         flows, reached = [still, still, still, back], slice(12, 18)
     frame = blend(frame0, frame1, flows, 0.5, 1e-3, radius=0)
     assert distance(frame, truth)[:, reached].mean() < 1
+
+
+def test_motions_beside_a_pixel_are_candidates():
+    """In a stripe of 9 columns the motions differ, and all are wrong; 12 px beside it they are right."""
+    frame0, truth, frame1 = map(np.ascontiguousarray, pan(37, 61, 0, 4, [0, 0.5, 1]))
+    stripe = abs(np.arange(61)[None, :, None] - 30) < 5
+    fine, coarse = (
+        np.where(stripe, wrong, np.full((37, 61, 2), (4, 0), np.float32)) for wrong in np.float32([[0, 0], [0, 8]])
+    )
+    frame = blend(frame0, frame1, [fine, -fine, coarse, -coarse], 0.5, 1e-3, radius=0)
+    assert distance(frame, truth)[13:-13, 29:32].mean() < 1
+
+
+@pytest.mark.parametrize(("t", "smoothed"), [(0.5, True), (0.1, False), (0.9, False)])
+def test_what_moves_fast_is_sampled_smoothed_in_the_middle_of_the_time(t, smoothed):
+    frame0, truth, frame1 = map(np.ascontiguousarray, pan(37, 31, 0, 10, [0, t, 1]))
+    motion = uniform(0, 10)
+    frame = blend(frame0, frame1, [motion, -motion, motion, -motion], t, swift=5)
+    assert np.array_equal(frame, np.full_like(frame, 99) if smoothed else truth)
 
 
 def test_flow_that_is_no_number_or_endless_reads_nothing_outside_the_frames():
@@ -257,6 +286,8 @@ def test_flow_is_estimated_once_each_way_and_scale_and_only_when_frames_are_aske
     assert calls == []
     assert len(between("flow", *pair, EIGHTFOLD)) == 7
     assert len(calls) == 4
+    assert np.array_equal(calls[0][0], cv2.cvtColor(pair[0], cv2.COLOR_RGB2GRAY))
+    assert np.array_equal(calls[2][0], flow.edge_strength(calls[0][0]))
     for ahead, back in (calls[:2], calls[2:]):
         assert ahead[0] is back[1]
         assert ahead[1] is back[0]

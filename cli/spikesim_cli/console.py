@@ -23,26 +23,31 @@ _SECONDS_BETWEEN_LINES = 10
 
 
 class Steps:
-    """A count of finished steps: a live bar on a terminal, else a plain line now and then."""
+    """A count of finished steps: a live bar on a terminal, else, or where it is not to be live, lines now and then."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, live: bool = True) -> None:
         self._what = what
         self._done = 0
         self._printed = time.monotonic()
         self._bar: Progress | None = None
-        if messages.is_terminal:
+        if live and messages.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
             self._bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=messages)
             self._task = self._bar.add_task(what, total=None)
 
     def advance(self, steps: int, total: int) -> None:
         """Count further steps of a total."""
-        self._done += steps
+        self.reach(self._done + steps, total)
+
+    def reach(self, done: int, total: int, note: str = "") -> None:
+        """Have done so many steps of a total; a note is shown beside."""
+        self._done = done
+        what = f"{self._what}{note and ', '}{note}"
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, total=total)
-        elif self._done == total or time.monotonic() - self._printed > _SECONDS_BETWEEN_LINES:
+            self._bar.update(self._task, description=what, completed=done, total=total)
+        elif done == total or time.monotonic() - self._printed > _SECONDS_BETWEEN_LINES:
             self._printed = time.monotonic()
-            messages.print(f"{self._what}: {self._done} of {total}")
+            messages.print(f"{self._what}: {done} of {total}{note and ', '}{note}")
 
     @contextmanager
     def shown(self) -> Iterator["Steps"]:

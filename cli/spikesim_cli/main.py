@@ -16,6 +16,8 @@ COMMANDS = {
     "build": "build",
     "simulate": "simulate",
     "interpolate": "interpolate",
+    "train-ssdm": "train_ssdm",
+    "eval-ssdm": "eval_ssdm",
     "deblur": "deblur",
     "info": "info",
     "view": "view",

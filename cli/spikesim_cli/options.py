@@ -59,7 +59,8 @@ def parse_numbers(values: tuple[str, ...], kind: type[N], example: str) -> tuple
     return tuple(found) or None
 
 
-def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[float, ...] | None:
+def parse_thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[float, ...] | None:
+    """What `--vth` of a `ThresholdCommand` holds, as numbers; None where it was not given."""
     return parse_numbers(values, float, "thresholds as --vth 1 2 4")
 
 
@@ -79,7 +80,7 @@ def thresholds_option(function: F) -> F:
     return click.option(
         "--vth",
         multiple=True,
-        callback=_thresholds,
+        callback=parse_thresholds,
         metavar="V_TH...",
         show_default="1",
         help="Firing thresholds, in full-scale light per readout; each gets a stream of its own.",

@@ -65,6 +65,12 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
     What is random is drawn from torch's generator, which a loader seeds for each worker. `dataset[Draw(i, seed)]` draws
     it from the seed instead, so that it depends neither on the worker nor on the items before.
 
+    Attributes:
+        source: Whole samples of the split, and where they lie.
+        thresholds: Those that items have.
+        exposure: (start, stop) of the exposures of the blurry images in the streams.
+        fingerprint: Hash of what the samples are, wherever they lie.
+
     Raises:
         InputFileError: There is no such dataset or it is damaged.
         InvalidValueError: It has no such split or threshold, or the crop does not fit.
@@ -84,17 +90,18 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         if not thresholds:
             raise InvalidValueError("spikes need at least one threshold v_th, got none")
         if is_layout(Path(path)):
-            self._dataset = open_layout(path, split, thresholds[0])
+            self.source = open_layout(path, split, thresholds[0])
         else:
-            self._dataset = open_dataset(path, split)
-        self._thresholds, self._crop, self._sharp, self._flip = thresholds, crop, sharp, flip
+            self.source = open_dataset(path, split)
+        self.exposure, self.fingerprint = self.source.exposure, self.source.fingerprint
+        self.thresholds, self._crop, self._sharp, self._flip = thresholds, crop, sharp, flip
         if sharp not in (None, "middle", "none"):
             raise InvalidValueError(f"sharp must be None (all there is), 'middle' or 'none', got {sharp!r}")
         for threshold in thresholds:
-            if threshold not in self._dataset.thresholds:
+            if threshold not in self.source.thresholds:
                 raise InvalidValueError(
                     f"{path} has no spikes of threshold {threshold_name(threshold)} in the split {split!r}; it has "
-                    f"{', '.join(map(threshold_name, self._dataset.thresholds))}"
+                    f"{', '.join(map(threshold_name, self.source.thresholds))}"
                 )
         if crop is not None and (crop < 1 or crop % (_GRID * SCALE)):
             raise InvalidValueError(f"crop must be a positive multiple of {_GRID * SCALE} pixels, got {crop}")
@@ -102,17 +109,17 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         self._process = os.getpid()
 
     def __len__(self) -> int:
-        return len(self._dataset)
+        return len(self.source)
 
     def __getitem__(self, index: int | Draw) -> TrainingSample:
         if isinstance(index, Draw):
             number, generator = index.sample, torch.Generator().manual_seed(index.seed)
         else:
             number, generator = index, torch.default_generator
-        path, sample = self._dataset.locate(number)
+        path, sample = self.source.locate(number)
         shard = self._shard(path)
         rows, columns = self._place(shard, generator)
-        v_th = self._thresholds[_below(len(self._thresholds), generator)]
+        v_th = self.thresholds[_below(len(self.thresholds), generator)]
         down, across = (-1 if self._flip and _below(2, generator) else 1 for _ in range(2))  # −1 mirrors that axis
         blur = shard.blur(sample, _scaled(rows), _scaled(columns))
         sharp = shard.sharp(sample, _scaled(rows), _scaled(columns), self._frames(shard))
@@ -136,7 +143,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         if self._process != os.getpid():  # forked: what the parent has open is the parent's
             self._shards, self._process = OrderedDict(), os.getpid()
         if path not in self._shards:
-            self._shards[path] = self._dataset.open_shard(path)
+            self._shards[path] = self.source.open_shard(path)
             if len(self._shards) > _OPEN_SHARDS:
                 self._shards.popitem(last=False)[1].close()
         self._shards.move_to_end(path)

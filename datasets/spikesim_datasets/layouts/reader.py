@@ -38,6 +38,7 @@ class LayoutReader:
         self.path = layout / shard.path
         self.key, self.windows = shard.key, tuple(shard.windows)
         self.exposure, self.sharp_readouts = shard.plan.exposure, tuple(shard.sharp_readouts)
+        self.recipe = shard.recipe
         self.cameras = dict(sorted(shard.cameras.values(), key=lambda camera: camera[0]))
         self._plan = shard.plan
         self._folders = {v_th: folder for folder, (v_th, _) in shard.cameras.items()}

@@ -1,5 +1,7 @@
 """A dataset: the samples of all shards of a split, in one sequence."""
 
+import hashlib
+import json
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -23,6 +25,7 @@ class Dataset(Sequence[Sample]):
         split: The split.
         entries: Its shards, by path.
         thresholds: Thresholds that every shard has, ascending.
+        exposure: (start, stop) of the exposures in the streams.
     """
 
     def __init__(
@@ -36,10 +39,18 @@ class Dataset(Sequence[Sample]):
         self.open_shard = open_shard
         self._stops = list(accumulate(entry.samples for entry in entries))
         with closing(open_shard(root / self.entries[0].path)) as shard:
-            self.thresholds = tuple(shard.cameras)
+            self.thresholds, self.exposure = tuple(shard.cameras), shard.exposure
+            self._choices = shard.recipe.get("choices")
 
     def __len__(self) -> int:
         return self._stops[-1]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what the samples are: how they were made, their clips and numbers; not of where they lie."""
+        clips = [(entry.key, entry.samples) for entry in self.entries]
+        described = json.dumps([self._choices, self.split, clips], sort_keys=True)
+        return hashlib.sha256(described.encode()).hexdigest()
 
     def locate(self, index: int) -> tuple[Path, int]:
         """The shard that holds sample `index`, and the sample's number in it.

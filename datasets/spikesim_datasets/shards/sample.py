@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -70,6 +70,7 @@ class SampleReader(Protocol):
     windows: tuple[int, ...]
     exposure: tuple[int, int]
     sharp_readouts: tuple[int, ...]
+    recipe: dict[str, Any]
     cameras: dict[float, SpikeCamera | None]
 
     @property

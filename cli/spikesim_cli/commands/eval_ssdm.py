@@ -1,0 +1,118 @@
+"""`eval-ssdm`: tables of what each method makes of a split."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spikesim_cli.extras import needs_ssdm
+from spikesim_cli.options import ThresholdCommand, given, parse_thresholds
+
+if TYPE_CHECKING:
+    from ssdm_models.evaluation import Results
+
+_RUN = Path("runs/ssdm")
+
+
+@click.command(cls=ThresholdCommand)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default="data/gopro",
+    show_default=True,
+    help="Folder of a dataset, or one in the layout of the S-SDM release.",
+)
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    show_default=f"{_RUN} if it is there",
+    help="Folder of trained networks; of further ones LDN is compared.",
+)
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A further LDN, .safetensors or as its authors released it; its row has the file's name.",
+)
+@click.option(
+    "--vth",
+    multiple=True,
+    callback=parse_thresholds,
+    metavar="V_TH...",
+    show_default="all that every shard has",
+    help="Thresholds of the spikes.",
+)
+@click.option("--split", type=click.Choice(["train", "test"]), show_default="test", help="Split of the dataset.")
+@click.option("--single", is_flag=True, help="Compare the middle frame alone, and no sequences.")
+@click.option("--limit", type=click.IntRange(1), show_default="all", help="Only so many samples, evenly spread.")
+@click.option("--ablation", is_flag=True, help="Print the rows of the paper's ablations, of single frames.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), show_default="auto", help="Where networks compute."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    show_default="nowhere",
+    help="Folder for samples.csv and evaluation.json; run again, an interrupted evaluation goes on from there.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace another evaluation in --out.")
+@click.option("--table", type=click.Choice(["markdown", "latex"]), help="Print tables for a document.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def eval_ssdm(
+    data: Path,
+    runs: tuple[Path, ...],
+    vth: tuple[float, ...] | None,
+    single: bool,
+    ablation: bool,
+    overwrite: bool,
+    table: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Compare blur, TFP, TFI, SDM and the networks of S-SDM with the ground truth: PSNR, SSIM by the protocols ssdm and
+    standard, LPIPS and LIQE where they can be had, and what each costs.
+
+    \b
+    Examples:
+      spikesim eval-ssdm --vth 1 2 4 --out results/gopro
+      spikesim eval-ssdm --data data/mine --checkpoint DeblurNet_100.pth --single --table markdown
+      spikesim eval-ssdm --ablation --run runs/ssdm --run runs/lambda_10
+    """
+    from spikesim_cli.console import Steps, messages
+
+    if as_json and table:
+        raise click.UsageError("--json and --table both print the result; give one of them")
+    with needs_ssdm("eval-ssdm"):
+        from ssdm_models.evaluation import evaluate
+
+    steps = Steps("samples")
+    with steps.shown():
+        results = evaluate(
+            data,
+            runs=runs or ((_RUN,) if _RUN.is_dir() else ()),
+            sequence=not (single or ablation),
+            overwrite=overwrite,
+            on_sample=steps.advance,
+            **given(v_th=vth, **options),
+        )
+    for note in results.notes:
+        messages.print(note)
+    _print(results, ablation, table, as_json)
+
+
+def _print(results: "Results", ablation: bool, form: Any, as_json: bool) -> None:
+    from spikesim_cli.console import print_json, print_table
+    from ssdm_models.evaluation.ablation import ablation_tables
+    from ssdm_models.evaluation.tables import tables
+
+    if as_json:
+        print_json(results.record())
+        return
+    for table in ablation_tables(results) if ablation else tables(results):
+        if form:
+            print(table.text(form), end="\n\n")
+        else:
+            print_table(table.columns, list(table.rows), table.title)

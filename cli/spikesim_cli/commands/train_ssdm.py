@@ -1,0 +1,199 @@
+"""`train-ssdm`: the three stages of S-SDM on a dataset's blurry images and spikes."""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from spikesim_cli.extras import needs_ssdm
+from spikesim_cli.options import ThresholdCommand, given, thresholds_option
+
+if TYPE_CHECKING:
+    from spikesim_cli.console import Steps
+    from ssdm_models.checkpoints import Stage
+    from ssdm_models.training import Progress, StageResult
+
+_STAGES: tuple["Stage", ...] = ("bsn", "sr", "ldn")
+
+
+@click.command(cls=ThresholdCommand)
+@click.option("--data", type=click.Path(path_type=Path), default="data/gopro", show_default=True, help="Dataset.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="runs/ssdm", show_default=True, help="Folder of the run."
+)
+@click.option(
+    "--stage", type=click.Choice(["all", *_STAGES]), default="all", show_default=True, help="What is to be trained."
+)
+@thresholds_option
+@click.option("--split", type=click.Choice(["train", "test"]), show_default="train", help="Split that is trained on.")
+@click.option("--epochs", type=click.IntRange(1), show_default="1000, 70, 100", help="Times that a sample is seen.")
+@click.option("--batch", type=click.IntRange(1), show_default="8", help="Samples a step, on all devices together.")
+@click.option("--accumulate", type=click.IntRange(1), show_default="1", help="Parts that a device's batch is cut into.")
+@click.option("--crop", type=click.IntRange(32), show_default="512", help="Side of the crops, pixels.")
+@click.option("--lr", "learning_rate", type=float, show_default="3e-4, 3e-4, 1e-3", help="Highest learning rate.")
+@click.option(
+    "--schedule",
+    type=click.Choice(["epoch", "batch", "constant"]),
+    show_default="epoch",
+    help="Cosine stepped by epoch, one stepped by batch as the released code has it, or none.",
+)
+@click.option("--warm-up", type=click.IntRange(0), show_default="0", help="Epochs in which the rate rises.")
+@click.option(
+    "--ema", type=float, show_default="off", help="Save a running mean of the weights, of this decay by step."
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]),
+    show_default="32-true",
+    help="Half precision where it is safe, or nowhere.",
+)
+@click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of all that is random.")
+@click.option(
+    "--perceptual",
+    type=click.Choice(["lpips", "ms-ssim", "laplacian", "none"]),
+    show_default="lpips",
+    help="LDN's distance to the teacher; lpips needs weights, none leaves the teacher out.",
+)
+@click.option("--reblur", type=float, show_default="100", help="LDN's weight of the distance to the blurry image.")
+@click.option(
+    "--ahead/--no-ahead",
+    default=None,
+    help="Ask LDN's teacher once for whole images, not for every crop: faster, takes disk space.",
+)
+@click.option("--compat", type=click.Choice(["release"]), help="Train as the released code where the paper differs.")
+@click.option(
+    "--init",
+    "initial",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Checkpoint to begin its stage from; one a stage. The authors' .pth files go with --stage.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), show_default="auto", help="Where to train.")
+@click.option("--devices", type=click.IntRange(1), show_default="1", help="How many devices, or processes on a CPU.")
+@click.option("--workers", type=click.IntRange(0), show_default="2", help="Processes that read data, for each device.")
+@click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop then; the next run goes on.")
+@click.option("--overwrite", is_flag=True, help="Replace stages that were trained with other options.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def train_ssdm(
+    data: Path,
+    out: Path,
+    stage: str,
+    vth: tuple[float, ...] | None,
+    initial: tuple[Path, ...],
+    devices: int | None,
+    as_json: bool,
+    **choices: Any,
+) -> None:
+    """Train S-SDM without ground truth: BSN denoises short exposures of the spikes, SR enlarges them, and LDN learns to
+    deblur from the teacher that both make.
+
+    Finished stages are skipped, and one that was stopped, in whatever way, goes on where it was. Networks come to lie
+    in OUT as bsn.safetensors, sr.safetensors and ldn.safetensors, logs and settings in a folder for each stage:
+    metrics.csv, and pictures and curves for `tensorboard --logdir OUT`.
+
+    Several thresholds train one network for all of them.
+
+    \b
+    Examples:
+      spikesim train-ssdm --data data/gopro --out runs/ssdm --vth 1
+      spikesim train-ssdm --data data/mine --vth 1 2 --perceptual ms-ssim --crop 128
+      spikesim train-ssdm --data recording/ --out runs/new --stage ldn --init runs/ssdm/ldn.safetensors
+    """
+    import logging
+
+    from spikesim_cli.console import messages, print_json
+
+    with needs_ssdm("train-ssdm"):
+        from ssdm_models.training import train
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    stages: list[Stage] = [name for name in _STAGES if stage in ("all", name)]
+    # Several devices are processes of their own, from which only lines come out whole.
+    shown = _bars() if (devices or 1) == 1 else nullcontext(_print_line)
+    with shown as on_step:
+        results = train(
+            data,
+            out,
+            stages,
+            init=_by_stage(initial, stage),
+            on_step=on_step,
+            command=shlex.join(["spikesim", *sys.argv[1:]]),
+            **given(v_th=vth, devices=devices, **choices),
+        )
+    if as_json:
+        print_json([asdict(result) for result in results])
+        return
+    for result in results:
+        messages.print(_told(result))
+    for name in stages[len(results) :]:
+        messages.print(f"{name}: not begun; run the command again to go on")
+
+
+def _told(result: "StageResult") -> str:
+    if result.checkpoint is None:
+        return f"{result.stage}: stopped after {result.steps} of {result.total} steps; run the command again to go on"
+    loss = "" if result.loss is None else f", loss {result.loss:.4g}"
+    return f"{result.stage}: {result.checkpoint}, {result.total} steps{loss}{', finished before' * result.kept}"
+
+
+def _by_stage(paths: tuple[Path, ...], stage: str) -> "dict[Stage, Path]":
+    """Checkpoints to begin with, by their stage."""
+    from ssdm_models.checkpoints import read_card
+
+    found: dict[Stage, Path] = {}
+    for path in paths:
+        if path.suffix == ".safetensors":
+            own = read_card(path).stage
+        elif stage == "all":
+            raise click.UsageError(f"{path} does not say of which stage it is; give it with --stage")
+        else:
+            own = cast("Stage", stage)
+        if own in found:
+            raise click.UsageError(f"{found[own]} and {path} are both of the stage {own}; give one")
+        if stage not in ("all", own):
+            raise click.UsageError(f"{path} is of the stage {own}, which --stage {stage} does not train")
+        found[own] = path
+    return found
+
+
+@contextmanager
+def _bars() -> "Iterator[Callable[[Progress], None]]":
+    """Show progress, a bar for each stage."""
+    from spikesim_cli.console import Steps
+
+    bars: dict[str, Steps] = {}
+    with ExitStack() as stack:
+
+        def show(progress: "Progress") -> None:
+            if progress.stage not in bars:
+                stack.close()
+                bars[progress.stage] = stack.enter_context(Steps(progress.stage).shown())
+            bars[progress.stage].reach(progress.steps, progress.total, _note(progress))
+
+        yield show
+
+
+def _print_line(progress: "Progress") -> None:
+    """Show progress now and then."""
+    _line(progress.stage).reach(progress.steps, progress.total, _note(progress))
+
+
+@cache
+def _line(stage: str) -> "Steps":
+    from spikesim_cli.console import Steps
+
+    return Steps(stage, live=False)
+
+
+def _note(progress: "Progress") -> str:
+    means = progress.means
+    if not means:
+        return ""
+    waiting = means["data_seconds"] / (means["data_seconds"] + means["step_seconds"])
+    return f"loss {means['loss']:.4g}, {waiting:.0%} of the time waiting for data"

@@ -1,0 +1,191 @@
+"""What is evaluated: samples of a split, and the true image that each kind of result is compared with."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+
+from spikesim import SpikeStream, to_torch
+from spikesim.errors import InvalidValueError
+from spikesim_datasets.layouts import is_layout, open_layout
+from spikesim_datasets.light import SCALE, Optics
+from spikesim_datasets.shards import open_dataset
+from spikesim_datasets.shards.dataset import Dataset
+from spikesim_datasets.shards.sample import Sample
+from spikesim_datasets.shards.schema import threshold_name
+from ssdm_models.light import luma
+
+Domain = Literal["colour", "grey", "exposure"]
+
+DOMAINS: dict[Domain, str] = {
+    "colour": "Sharp images: colour, full size, against the sharp frame",
+    "grey": "What the spike camera sees: grey, quarter size, against the sharp frame made so",
+    "exposure": "The whole exposure: grey, full size, against the grey blurry image",
+}
+"""Kinds of images that can be compared with one another, and what they are compared with."""
+
+Frames = Literal["single", "sequence", "exposure"]
+Times = dict[Frames, tuple[int | None, ...]]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A sample at one threshold, as methods take it.
+
+    Attributes:
+        blur: Blurry image (3, H, W), RGB in [0, 1], on the device.
+        stream: Its spikes (T, H/4, W/4).
+        spikes: The same as a tensor of 0 and 1, on the device.
+        exposure: First readout of the exposure, and the one after its last.
+        readouts: The S times wanted.
+    """
+
+    blur: torch.Tensor
+    stream: SpikeStream
+    spikes: torch.Tensor
+    exposure: tuple[int, int]
+    readouts: Sequence[int]
+
+
+class Footage:
+    """The samples of a split that are evaluated, checked before any is computed with.
+
+    Args:
+        path: Folder of the dataset, or one in the layout of the S-SDM release.
+        split: `train` or `test`.
+        v_th: Thresholds; none takes those that every shard has.
+        sequence: Whether all ground truth is compared with, or the frame in the middle of the exposure alone.
+        limit: Only so many samples, evenly spread; None takes all.
+
+    Attributes:
+        thresholds: Ascending.
+        exposure: In the streams.
+        shape: (T, H, W) of the first shard.
+        times: The readouts of each kind of result; None stands for the whole exposure.
+        readouts: All of them, ascending.
+        numbers: Of the samples.
+        digest: Names the data: a hash of what shards there are, with their sizes and checksums.
+        notes: What is left out, and why.
+
+    Raises:
+        InputFileError: There is no such dataset, or it is damaged or of another schema.
+        InvalidValueError: It has no such split, threshold or ground truth, its shards have several exposures, or images
+            have no quarter size.
+    """
+
+    def __init__(
+        self, path: str | Path, split: str, v_th: Sequence[float] = (), sequence: bool = True, limit: int | None = None
+    ) -> None:
+        if limit is not None and limit < 1:
+            raise InvalidValueError(f"limit must be at least one sample, got {limit}")
+        root = Path(path)
+        self._dataset = (
+            open_layout(root, split, next(iter(v_th), None)) if is_layout(root) else open_dataset(root, split)
+        )
+        shards = _survey(self._dataset)
+        self.thresholds = self._chosen(v_th, set.intersection(*(shard.thresholds for shard in shards)))
+        self.exposure, self.shape, self._optics = shards[0].exposure, shards[0].shape, Optics(**shards[0].optics)
+        self.notes: list[str] = []
+        self.times = self._times(sorted(set.intersection(*(shard.sharp_readouts for shard in shards))), sequence)
+        self.readouts = sorted({time for times in self.times.values() for time in times if time is not None})
+        total = len(self._dataset)
+        samples = total if limit is None else min(limit, total)
+        self.numbers = [number * total // samples for number in range(samples)]
+        listed = [(entry.path, entry.samples, entry.bytes, entry.sha256) for entry in self._dataset.entries]
+        self.digest = sha256(repr(listed).encode()).hexdigest()
+
+    def name(self, number: int) -> tuple[str, int]:
+        """The clip and the window of a sample, without reading it."""
+        path, place = self._dataset.locate(number)
+        with closing(self._dataset.open_shard(path)) as shard:
+            return shard.key, shard.windows[place]
+
+    def sample(self, number: int) -> Sample:
+        """A whole sample."""
+        return self._dataset[number]
+
+    def scene(self, sample: Sample, v_th: float, device: torch.device) -> Scene:
+        """A sample at a threshold, on a device."""
+        stream = sample.spikes[v_th]
+        blur = torch.from_numpy(_channels_first(sample.blur)).to(device)
+        return Scene(blur, stream, to_torch(stream, device), self.exposure, self.readouts)
+
+    def truth(self, sample: Sample) -> dict[Domain, np.ndarray]:
+        """The true images of each domain, float32 (S, C, H, W) in [0, 1]; S are the `readouts`, or the one exposure."""
+        frames = [sample.sharp[sample.sharp_readouts.index(readout)] for readout in self.readouts]
+        return {
+            "colour": np.stack([_channels_first(frame) for frame in frames]),
+            "grey": np.stack([self._optics.light(frame)[None] for frame in frames]),
+            "exposure": luma(torch.from_numpy(_channels_first(sample.blur)))[None].clamp(0, 1).numpy(),
+        }
+
+    def _chosen(self, v_th: Sequence[float], there: set[float]) -> tuple[float, ...]:
+        for threshold in v_th:
+            if threshold not in there:
+                raise InvalidValueError(
+                    f"{self._dataset.root} has no spikes of threshold {threshold_name(threshold)} in every shard of "
+                    f"the split {self._dataset.split!r}; it has {', '.join(map(threshold_name, sorted(there)))}"
+                )
+        return tuple(sorted(map(float, set(v_th) or there)))
+
+    def _times(self, readouts: list[int], sequence: bool) -> Times:
+        middle = sum(self.exposure) // 2
+        times: Times = {}
+        if middle in readouts:
+            times["single"] = (middle,)
+        if sequence and len(readouts) > 1:
+            times["sequence"] = tuple(readouts)
+        if not times:
+            raise InvalidValueError(
+                f"{self._dataset.root} has no ground truth at the middle readout {middle} in every shard of the split "
+                f"{self._dataset.split!r}, only at {readouts}; build it with --sharp sequence"
+            )
+        if "single" not in times:
+            self.notes.append(f"there is no ground truth at the middle readout {middle}: no single frame")
+        if sequence and "sequence" not in times:
+            self.notes.append(f"there is ground truth at readout {middle} alone: no sequence (build --sharp sequence)")
+        return times | {"exposure": (None,)}
+
+
+class _Shard(NamedTuple):
+    thresholds: set[float]
+    sharp_readouts: set[int]
+    exposure: tuple[int, int]
+    optics: dict[str, Any]
+    shape: tuple[int, int, int]
+
+
+def _survey(dataset: Dataset) -> list[_Shard]:
+    """What every shard of a split holds.
+
+    Raises:
+        InvalidValueError: They cannot be evaluated, or not together.
+    """
+    found = []
+    for entry in dataset.entries:
+        with closing(dataset.open_shard(dataset.root / entry.path)) as shard:
+            choices = shard.recipe.get("choices", {})
+            optics = {name: choices[name] for name in ("downscale", "linear_light") if name in choices}
+            found.append(_Shard(set(shard.cameras), set(shard.sharp_readouts), shard.exposure, optics, shard.shape))
+        _, height, width = found[-1].shape
+        if height % SCALE or width % SCALE:
+            raise InvalidValueError(
+                f"the images of {shard.path}, {width}×{height}, have no quarter size; both must be multiples of {SCALE}"
+            )
+        for name in ("exposure", "optics"):
+            first, this = getattr(found[0], name), getattr(found[-1], name)
+            if this != first:
+                raise InvalidValueError(
+                    f"{shard.path} has the {name} {this}, other shards of the split {first}; evaluate them apart"
+                )
+    return found
+
+
+def _channels_first(image: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3) as float32 (3, H, W) in [0, 1]."""
+    return np.ascontiguousarray(np.moveaxis(image, -1, 0), np.float32) / np.float32(255)

@@ -1,0 +1,94 @@
+"""Figures of single images, and the CSV they are kept in."""
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from spikesim.errors import InputFileError
+from spikesim.files import atomic_path
+from ssdm_models.evaluation.footage import DOMAINS, Domain
+from ssdm_models.evaluation.scores import Score
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of one method.
+
+    Attributes:
+        key, window: The sample: its clip, and its number in it.
+        v_th: Threshold of the spikes; None where none were looked at.
+        readout: The time; None for the whole exposure.
+        domain: What it was compared with, a key of `DOMAINS`.
+        method: Label of the method.
+        score: Its figures.
+        seconds: That making it took, as its share of the sequence it was made in.
+    """
+
+    key: str
+    window: int
+    v_th: float | None
+    readout: int | None
+    domain: Domain
+    method: str
+    score: Score
+    seconds: float
+
+
+_SCORES = [field.name for field in fields(Score)]
+_NAMES = [field.name for field in fields(Row) if field.name != "score"]
+COLUMNS = (*_NAMES[:-1], *_SCORES, _NAMES[-1])
+"""Of the CSV."""
+
+
+def write_rows(path: str | os.PathLike[str], rows: Sequence[Row]) -> None:
+    """Write rows as CSV with a header; what is None is empty, and numbers come back as they were.
+
+    Raises:
+        OutputError: The file cannot be written; what was there before is untouched.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for row in rows:
+            record = asdict(row)
+            writer.writerow(record | record.pop("score"))
+
+
+def read_rows(path: str | os.PathLike[str]) -> list[Row]:
+    """What `write_rows` wrote.
+
+    Raises:
+        InputFileError: The file is missing or was changed.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            return [_row(record) for record in csv.DictReader(file)]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputFileError(
+            f"{os.fspath(path)} is no CSV of an evaluation ({error!r}); remove its folder to evaluate anew"
+        ) from error
+    except OSError as error:
+        raise InputFileError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from error
+
+
+def _row(record: dict[str, Any]) -> Row:
+    (domain,) = [domain for domain in DOMAINS if domain == record["domain"]]
+    return Row(
+        record["key"],
+        int(record["window"]),
+        None if record["v_th"] == "" else float(record["v_th"]),
+        None if record["readout"] == "" else int(record["readout"]),
+        domain,
+        record["method"],
+        Score(
+            float(record["psnr"]),
+            float(record["ssim_ssdm"]),
+            float(record["ssim_standard"]),
+            float(record["lpips"]) if record["lpips"] else None,
+            float(record["liqe"]) if record["liqe"] else None,
+        ),
+        float(record["seconds"]),
+    )

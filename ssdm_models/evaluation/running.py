@@ -1,0 +1,193 @@
+"""Evaluation: every method on every sample, one sample after the other."""
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+import spikesim
+from spikesim.errors import InvalidValueError
+from spikesim_datasets.interpolation.networks.network import full_precision
+from spikesim_datasets.light import SCALE
+from spikesim_datasets.shards.sample import Sample
+from ssdm_models.evaluation.folder import Folder
+from ssdm_models.evaluation.footage import Footage, Scene
+from ssdm_models.evaluation.methods import Method, make_methods
+from ssdm_models.evaluation.results import MethodCard, Results
+from ssdm_models.evaluation.rows import Row
+from ssdm_models.evaluation.scores import Scorer
+from ssdm_models.windows import window
+
+Progress = Callable[[int, int], None]
+
+
+def evaluate(
+    data: str | Path,
+    split: str = "test",
+    *,
+    runs: Sequence[str | Path] = (),
+    checkpoints: Sequence[str | Path] = (),
+    v_th: Sequence[float] = (),
+    sequence: bool = True,
+    limit: int | None = None,
+    device: str = "auto",
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    on_sample: Progress = lambda _done, _total: None,
+) -> Results:
+    """Compare every way to a sharp image on the samples of a split.
+
+    One sample is in memory at a time. Images are clipped to [0, 1], and spikes per readout brought to light by
+    `light.brightness`, before they are compared.
+
+    Args:
+        data: Folder of the dataset, or one in the layout of the S-SDM release.
+        split: `train` or `test`.
+        runs: Run folders of training. The first gives BSN, the teacher, SR and LDN, as far as they are there; of the
+            others LDN is compared.
+        checkpoints: Further files of LDN, ours (`.safetensors`) or the authors'; rows have their names.
+        v_th: Thresholds; none takes those that every shard has.
+        sequence: Whether all times with ground truth are compared, or the middle of the exposure alone.
+        limit: Only so many samples, evenly spread; None takes all.
+        device: `cpu`, `cuda`, or `auto`, which takes a GPU where there is one.
+        out: Folder for `samples.csv` and `evaluation.json`; with it an evaluation that was interrupted goes on where it
+            stopped. None writes nothing.
+        overwrite: Whether to replace another evaluation there.
+        on_sample: Called with the samples done since the last call, and their total.
+
+    Raises:
+        InputFileError: Data, a run folder or a checkpoint is missing, damaged or of another kind.
+        InvalidValueError: There is no such split, threshold or ground truth, images have no quarter size or streams no
+            room for a window, two rows would have one name, or there is no such device.
+        OutputError: `out` holds another evaluation, or cannot be written.
+
+    Source:
+        Chen et al., "SpikeReveal", NeurIPS 2024, section 5, and its release.
+    """
+    where = _device(device)
+    footage = Footage(data, split, v_th, sequence, limit)
+    methods = make_methods([Path(run) for run in runs], [Path(path) for path in checkpoints], where)
+    for method in methods.rows:
+        _check_window(method, footage)
+    scorer = Scorer(where)
+    _, height, width = footage.shape
+    results = Results(
+        data=str(data),
+        split=split,
+        thresholds=footage.thresholds,
+        times=footage.times,
+        size=(height, width),
+        device=_words(where),
+        methods=tuple(_card(method, height // SCALE, width // SCALE) for method in methods.rows),
+        rows=(),
+        notes=(*footage.notes, *methods.notes, *scorer.notes),
+    )
+    folder = None if out is None else Folder(Path(out), _request(results, footage, scorer), overwrite)
+    rows = [] if folder is None else folder.rows
+    done = {(row.key, row.window) for row in rows}
+    for number in footage.numbers:
+        if not done or footage.name(number) not in done:
+            rows += _evaluate_sample(footage, footage.sample(number), methods.rows, scorer, where)
+            if folder is not None:
+                folder.save(rows)
+        on_sample(1, len(footage.numbers))
+    results = replace(results, rows=tuple(rows))
+    if folder is not None:
+        folder.finish(results.record())
+    return results
+
+
+def _evaluate_sample(
+    footage: Footage, sample: Sample, methods: Sequence[Method], scorer: Scorer, device: torch.device
+) -> Iterator[Row]:
+    truth = footage.truth(sample)
+    for number, v_th in enumerate(footage.thresholds):
+        scene = footage.scene(sample, v_th, device)
+        for method in methods:
+            if not method.sees_spikes and number:
+                continue
+            images, seconds = _timed(method, scene)
+            times = (None,) if method.domain == "exposure" else footage.readouts
+            for readout, score in zip(times, scorer.score(images, truth[method.domain]), strict=True):
+                yield Row(
+                    sample.key,
+                    sample.window,
+                    v_th if method.sees_spikes else None,
+                    readout,
+                    method.domain,
+                    method.label,
+                    score,
+                    seconds / len(times),
+                )
+
+
+def _timed(method: Method, scene: Scene) -> tuple[torch.Tensor, float]:
+    """A method's images, and the seconds they took."""
+    device = scene.blur.device
+    with torch.inference_mode(), full_precision(device):
+        _wait_for(device)
+        start = perf_counter()
+        images = method.compute(scene)
+        _wait_for(device)
+    return images, perf_counter() - start
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _check_window(method: Method, footage: Footage) -> None:
+    """Refuse a network that needs more readouts around a time than streams have, before hours of others are lost."""
+    stream = torch.empty((footage.shape[0], 1, 1), device="meta")
+    try:
+        for readout in footage.readouts:
+            window(stream, readout, method.window)
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{method.label} cannot be evaluated on this data: {error}") from error
+
+
+def _device(name: str) -> torch.device:
+    if name not in ("auto", "cpu", "cuda"):
+        raise InvalidValueError(f"device must be auto, cpu or cuda, got {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InvalidValueError(f"device 'cuda' was asked for, but torch {torch.__version__} finds no CUDA device here")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _words(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{platform.machine()} processor, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _card(method: Method, height: int, width: int) -> MethodCard:
+    return MethodCard(
+        method.label,
+        method.domain,
+        method.parameters(),
+        method.macs(height, width),
+        method.student,
+        method.loss,
+        tuple(weights.sha256 for weights in method.passes),
+    )
+
+
+def _request(results: Results, footage: Footage, scorer: Scorer) -> dict[str, Any]:
+    """What decides the rows, by the names that a message about another request gives."""
+    return {
+        "data": footage.digest,
+        "split": results.split,
+        "samples": footage.numbers,
+        "thresholds": results.thresholds,
+        "times": footage.readouts,
+        "methods": [(card.label, card.domain, card.weights) for card in results.methods],
+        "learned metrics": scorer.learned,
+        "device": results.device,
+        "version": spikesim.__version__,
+    }

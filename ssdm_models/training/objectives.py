@@ -1,0 +1,147 @@
+"""What each stage minimises: a module that holds the network, and makes losses of a batch of samples."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ssdm_models.ldn import LDN
+from ssdm_models.light import brightness, luma
+from ssdm_models.losses import PerceptualLoss, reblur_loss
+from ssdm_models.teacher import Bilinear, Teacher
+from ssdm_models.windows import long_exposure, short_exposures, windows
+
+_TIMES = 5
+
+Batch = dict[str, Any]
+"""Samples as a loader stacks them: `blur` (N, 3, H, W), `spikes` (N, T, H/4, W/4), and what names them."""
+
+
+def training_times(exposure: tuple[int, int]) -> list[int]:
+    """The readouts of an exposure that are trained at: five, evenly from its first to its last."""
+    start, stop = exposure
+    return [round(time) for time in np.linspace(start, stop - 1, _TIMES)]
+
+
+class Objective(nn.Module, ABC):
+    """A network in training; `objective(batch)` gives scalar losses by name, `loss` being the one to minimise.
+
+    Args:
+        network: What is trained.
+        exposure: (start, stop) of the blurry images' exposure in the streams.
+    """
+
+    def __init__(self, network: nn.Module, exposure: tuple[int, int]) -> None:
+        super().__init__()
+        self.network = network
+        self.exposure, self.times = exposure, training_times(exposure)
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The losses of a batch."""
+
+    @abstractmethod
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        """Pictures (N, C, H, W) in [0, 1] of the same batch by what they show, to look at."""
+
+    def _long(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Light of the whole exposures (N, 1, h, w), and what spikes were multiplied with."""
+        long = long_exposure(batch["spikes"], self.exposure)
+        gain = brightness(batch["blur"], long)
+        return long * gain, gain
+
+
+class Denoising(Objective):
+    """BSN on light of short exposures: since it cannot see a pixel, the noisy image itself is its target.
+
+    Source:
+        Chen et al., "SpikeReveal", NeurIPS 2024.
+    """
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        noisy = self._short(batch).flatten(0, 1)
+        return {"loss": functional.mse_loss(self.network(noisy).float(), noisy)}
+
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        noisy = self._short(batch)[:, _TIMES // 2]
+        return {"tfp": noisy, "bsn": self.network(noisy)}
+
+    def _short(self, batch: Batch) -> Tensor:
+        _, gain = self._long(batch)
+        return (short_exposures(batch["spikes"], self.times) * gain)[:, :, None]
+
+
+class SuperResolution(Objective):
+    """SR from light of whole exposures to the grey blurry images, which are the same light.
+
+    Source:
+        Chen et al., "SpikeReveal", NeurIPS 2024.
+    """
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        light, _ = self._long(batch)
+        return {"loss": functional.mse_loss(self.network(light).float().clamp(0, 1), luma(batch["blur"]))}
+
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        light, _ = self._long(batch)
+        return {"blur": luma(batch["blur"]), "bilinear": Bilinear()(light), "sr": self.network(light)}
+
+
+class Distillation(Objective):
+    """LDN learns from the teacher, and from the mean of its sharp images, which must be the blurry one.
+
+        mean_m perceptual(LDN(t_m), T(t_m)) + λ · MSE(mean_m LDN(t_m), B)
+
+    Args:
+        network, exposure: See `Objective`.
+        perceptual: Distance to the teacher; None for none, when no teacher is needed.
+        reblur: λ.
+        teacher: What makes T; None where it comes with the samples, as `sharp`.
+
+    Source:
+        Chen et al., "SpikeReveal", NeurIPS 2024.
+    """
+
+    network: LDN
+
+    def __init__(
+        self,
+        network: LDN,
+        exposure: tuple[int, int],
+        perceptual: PerceptualLoss | None,
+        reblur: float,
+        teacher: Teacher | None,
+    ) -> None:
+        super().__init__(network, exposure)
+        self.perceptual, self.reblur, self.teacher = perceptual, reblur, teacher
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        sharp = self._sharp(batch)
+        losses = {"reblur": reblur_loss(sharp, batch["blur"])}
+        total = self.reblur * losses["reblur"]
+        if self.perceptual is not None:
+            losses["perceptual"] = self.perceptual(sharp.flatten(0, 1), self._taught(batch).flatten(0, 1))
+            total = total + losses["perceptual"]
+        return {"loss": total, **losses}
+
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        middle = _TIMES // 2
+        shown = {"blur": batch["blur"], "ldn": self._sharp(batch)[:, middle]}
+        if self.perceptual is not None:
+            shown["teacher"] = self._taught(batch)[:, middle]
+        return shown
+
+    @torch.no_grad()
+    def _taught(self, batch: Batch) -> Tensor:
+        if self.teacher is None:
+            ahead: Tensor = batch["sharp"]
+            return ahead
+        taught: Tensor = self.teacher(batch["blur"], batch["spikes"], self.times, self.exposure)
+        return taught
+
+    def _sharp(self, batch: Batch) -> Tensor:
+        seen = windows(batch["spikes"], self.times, self.network.readouts)
+        return self.network.sequence(batch["blur"], seen).float()

@@ -1,0 +1,76 @@
+"""The record of how a stage is trained, by which a folder tells whether it holds this training or another."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import spikesim
+from spikesim.errors import InputFileError, OutputError
+from spikesim.files import atomic_path
+from spikesim_datasets.shards.index import checksum
+from ssdm_models.training.job import Job
+
+_RECORD = "config.json"
+
+
+def _provenance(job: Job) -> dict[str, Any]:
+    """What is kept of a training without deciding its weights."""
+    versions = {"spikesim": spikesim.__version__, "torch": torch.__version__}
+    return {"source": str(job.data.resolve()), "command": job.command, "versions": versions}
+
+
+def claim(job: Job, overwrite: bool) -> None:
+    """Make sure that what the folder holds of the stage, if anything, is this training; then write that down.
+
+    Raises:
+        OutputError: It is another, and may not be replaced.
+        InputFileError: It does not say.
+    """
+    path, wanted = job.folder / _RECORD, _identity(job)
+    others = []
+    if path.exists():
+        others = differences(_recorded(path), wanted)
+    elif job.final.exists():
+        others = ["nothing says how it was trained"]
+    if others and not overwrite:
+        raise OutputError(
+            f"{job.run} holds another training of the stage {job.config.stage} ({'; '.join(others)}); choose another "
+            "folder, leave the stage out, or replace it with --overwrite"
+        )
+    if others:
+        shutil.rmtree(job.folder, ignore_errors=True)
+        job.final.unlink(missing_ok=True)
+    if not job.final.exists():
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps({**wanted, **_provenance(job)}, indent=1))
+
+
+def _identity(job: Job) -> dict[str, Any]:
+    """What decides the weights: configuration, samples, and the networks it begins with and learns from."""
+    networks = {} if job.init is None else {"init": checksum(job.init)}
+    if job.needs_teacher:
+        networks |= {stage: checksum(job.taught_by(stage)) for stage in ("bsn", "sr")}
+    return {"config": job.config.record(), "data": {"samples": job.samples().fingerprint}, "networks": networks}
+
+
+def _recorded(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text())
+        return {part: dict(record[part]) for part in ("config", "data", "networks")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputFileError(f"{path} is damaged ({error!r}); remove {path.parent} to train its stage anew") from error
+
+
+def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """In words, where the configuration of a training differs from what is wanted."""
+    found = []
+    for part in wanted:
+        for name in dict.fromkeys([*there[part], *wanted[part]]):
+            old, new = there[part].get(name), wanted[part].get(name)
+            if old != new:
+                found.append(f"{name} {old}, not {new}" if part == "config" else f"other {part}: {name}")
+    return found

@@ -1,0 +1,158 @@
+"""The command that trains: what it says, what it leaves, and what it refuses in one line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from training_data import write_moving
+
+from spikesim_cli.main import cli
+from ssdm_models import checkpoints
+from ssdm_models.bsn import BSN
+from ssdm_models.ldn import LDN
+
+SHORT = ("--crop", 32, "--batch", 2, "--epochs", 1, "--workers", 0, "--device", "cpu", "--perceptual", "laplacian")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    write_moving(root, {"train/a": 3})
+    return root
+
+
+def invoke(*arguments: object) -> Any:
+    return CliRunner().invoke(cli, ["train-ssdm", *map(str, arguments)])
+
+
+def assert_refused(result: Any, *said: str) -> None:
+    assert result.exit_code == 2, result.output
+    assert not result.stdout
+    for text in said:
+        assert text in " ".join(result.stderr.split())
+
+
+def test_one_command_trains_all_and_does_nothing_when_it_has(data, tmp_path):
+    run = tmp_path / "run"
+    first = invoke("--data", data, "--out", run, "--vth", 1, 2, *SHORT)
+    assert first.exit_code == 0, first.output
+    assert not first.stdout
+    for stage in ("bsn", "sr", "ldn"):
+        assert f"{stage}: 2 of 2, loss " in first.stderr
+        assert f"{stage}: {run / stage}.safetensors, 2 steps, loss " in first.stderr
+        assert checkpoints.read_card(run / f"{stage}.safetensors").v_th == (1.0, 2.0)
+        events = EventAccumulator(str(run / stage))
+        events.Reload()
+        assert "loss" in events.Tags()["scalars"]
+    again = invoke("--data", data, "--out", run, "--vth", "1,2", *SHORT, "--json")
+    assert again.exit_code == 0, again.output
+    told = json.loads(again.stdout)
+    assert [(stage["stage"], stage["steps"], stage["kept"]) for stage in told] == [
+        (name, 2, True) for name in ("bsn", "sr", "ldn")
+    ]
+    assert_refused(invoke("--data", data, "--out", run, "--vth", 1, *SHORT), "another training", "v_th", "--overwrite")
+    replaced = invoke("--data", data, "--out", run, "--stage", "sr", "--vth", 1, "--overwrite", *SHORT)
+    assert replaced.exit_code == 0, replaced.output
+    assert checkpoints.read_card(run / "sr.safetensors").v_th == (1.0,)
+
+
+def test_the_time_that_is_over_is_told(data, tmp_path):
+    result = invoke("--data", data, "--out", tmp_path / "run", "--max-minutes", 1e-6, *SHORT)
+    assert result.exit_code == 0, result.output
+    assert "bsn: not begun; run the command again to go on" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--vth", 3), "no spikes of threshold 3 in the split 'train'; it has 1, 2"),
+        (("--split", "test"), "no samples of the split 'test'; it has train"),
+        (("--crop", 50), "crop must be a positive multiple of 32"),
+        (("--crop", 256), "is larger than the images"),
+        (("--lr", -1), "learning_rate must be a positive number, got -1"),
+        (("--ema", 1), "ema must lie in [0, 1), got 1"),
+        (("--accumulate", 3), "accumulate must divide the batch"),
+        (("--devices", 3), "cannot be cut into equal parts for 3 devices"),
+        (("--precision", "16-mixed"), "precision '16-mixed' is for GPUs; on a CPU take '32-true', or 'bf16-mixed'"),
+        (("--stage", "ldn"), "train the stage bsn first"),
+        (("--init", "missing.safetensors"), "missing.safetensors: No such file"),
+        (("--init", "old.pth"), "give it with --stage"),
+        (("--stage", "bsn", "--init", "old.pth"), "old.pth"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(data, tmp_path, monkeypatch, options, said):
+    monkeypatch.chdir(tmp_path)
+    assert_refused(invoke("--data", data, "--out", "run", *SHORT, *options), said)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(data, tmp_path):
+    result = invoke("--data", data, "--out", tmp_path / "run", *SHORT, "--device", "cuda")
+    assert_refused(result, "device 'cuda' was asked for", "finds no CUDA device here")
+
+
+def test_datasets_that_are_none(tmp_path):
+    assert_refused(invoke("--data", tmp_path / "nowhere", "--out", tmp_path / "run"), "there is no dataset at")
+    root = tmp_path / "old" / "train"
+    root.mkdir(parents=True)
+    (root / "a.000.h5").write_bytes(b"no shard")
+    assert_refused(invoke("--data", tmp_path / "old", "--out", tmp_path / "run"), "a.000.h5")
+
+
+def test_checkpoints_to_begin_with_go_to_their_stage(data, tmp_path):
+    torch.manual_seed(1)
+    for name, network in (("bsn", BSN()), ("ldn", LDN())):
+        checkpoints.save(tmp_path / f"{name}.safetensors", network)
+    both = [option for name in ("bsn", "ldn") for option in ("--init", tmp_path / f"{name}.safetensors")]
+    result = invoke("--data", data, "--out", tmp_path / "run", *both, *SHORT)
+    assert result.exit_code == 0, result.output
+    for name, begun in (("bsn", True), ("sr", False), ("ldn", True)):
+        recorded = json.loads((tmp_path / "run" / name / "config.json").read_text())
+        assert ("init" in recorded["networks"]) is begun
+        assert recorded["command"].startswith("spikesim ")
+    assert_refused(
+        invoke("--data", data, "--out", tmp_path / "two", *both, "--init", tmp_path / "ldn.safetensors", *SHORT),
+        "are both of the stage ldn",
+    )
+    assert_refused(
+        invoke("--data", data, "--out", tmp_path / "two", "--stage", "sr", *both, *SHORT),
+        "is of the stage bsn, which --stage sr does not train",
+    )
+
+
+def test_a_loss_that_is_no_number_is_an_error_of_one_line(data, tmp_path):
+    result = invoke(
+        "--data",
+        data,
+        "--out",
+        tmp_path,
+        "--stage",
+        "sr",
+        *SHORT,
+        "--epochs",
+        3,
+        "--lr",
+        1e30,
+        "--schedule",
+        "constant",
+    )
+    assert_refused(result, "the loss of stage sr is", "failed.pt", "lower the learning rate")
+
+
+def test_two_processes_train_by_the_command(data, tmp_path):
+    """Through the installed entry point, since processes of its own import it again."""
+    options = ["--data", data, "--out", tmp_path, "--stage", "sr", *SHORT, "--devices", 2, "--workers", 1]
+    script = "from spikesim_cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "train-ssdm", *map(str, options)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "sr: 2 of 2, loss " in done.stderr
+    assert (tmp_path / "sr.safetensors").is_file()
