@@ -28,6 +28,7 @@ DESCRIPTION = "deblurring.json"
 SCHEMA = "spikesim.deblurring/1"
 
 FPS = 10
+"""Frames per second of a film: seven of an exposure last long enough to be seen."""
 
 _FRAME = re.compile(r"\d{6,}\.png")
 
@@ -137,8 +138,9 @@ def deblur_recording(
     if fps < 1:
         raise InvalidValueError(f"a film shows at least 1 frame a second, got fps={fps}")
     blur, stream = recording
-    number = frames or (1 if form == "picture" else FRAMES)
-    times = tuple(dict.fromkeys(at)) or frame_times(len(stream), network.readouts, exposure, number)
+    if frames is None:
+        frames = 1 if form == "picture" else FRAMES
+    times = tuple(dict.fromkeys(at)) or frame_times(len(stream), network.readouts, exposure, frames)
     if form == "picture" and len(times) > 1:
         raise InvalidValueError(f"{output} is one picture, not {len(times)} frames; give a folder or a film")
     notify = on_frame or (lambda frames, total: None)

@@ -520,6 +520,7 @@ def test_a_folder_of_something_else_is_never_written_to(ldn: LDN, tmp_path: Path
     [
         ({"exposure": None}, "of its 30 readouts the image was exposed in|is not known"),
         ({"exposure": None, "at": [28]}, "around 28 .* outside"),
+        ({"frames": 0}, "has no 0 different times"),
         ({"exposure": (0, 30), "frames": 31}, "has no 31 different times"),
         ({"exposure": (0, 3), "frames": 1}, "not from 1 to 1; give --exposure 2 3|give a recording"),
         ({"fps": 0}, "at least 1 frame a second, got fps=0"),
