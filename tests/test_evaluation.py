@@ -868,4 +868,5 @@ def test_a_missing_extra_is_named(missing: str) -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 2
-    assert re.fullmatch(rf"Error: `spikesim eval-ssdm` needs {missing}.*; pip install 'spikesim\[ssdm\]'\n", result.stderr)
+    said = rf"Error: `spikesim eval-ssdm` needs {missing}.*; pip install 'spikesim\[ssdm\]'\n"
+    assert re.fullmatch(said, result.stderr)

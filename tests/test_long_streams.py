@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from child_memory import PEAK
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -289,17 +290,18 @@ def test_memory_does_not_grow_with_the_stream(tmp_path: Path, extension: str) ->
     assert long < 1.2 * short
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_the_resident_set_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """What the libraries below allocate themselves, unseen by Python."""
-    code = """
-import resource, sys
+    code = f"""{PEAK}
+import sys
 import numpy as np
 from spikesim import SpikeStream, SpikeWriter
 piece = SpikeStream(np.random.default_rng(0).integers(0, 256, (100, 250, 50), np.uint8), 400)
 with SpikeWriter(sys.argv[1], 250, 400) as writer:
     for _ in range(int(sys.argv[2])):
         writer.append(piece)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak())
 """
 
     def peak(name: str, pieces: int) -> int:
