@@ -9,6 +9,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import safetensors
@@ -19,18 +20,22 @@ from torch import Tensor, nn
 import spikesim
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
+from spikesim.formats.contents import reading
 from spikesim_datasets.state_dicts import Slot, fill, origin_of
 from ssdm_models.bsn import BSN
 from ssdm_models.edsr import EDSR
 from ssdm_models.ldn import LDN
-from ssdm_models.released import load_released
+from ssdm_models.released import Kind, load_released
 
-__all__ = ["STAGES", "Card", "Stage", "load", "load_released", "read_card", "save"]
+__all__ = ["STAGES", "Card", "Stage", "is_ours", "load", "load_any", "load_released", "read_card", "save"]
 
 Stage = Literal["bsn", "sr", "ldn"]
 
 STAGES: dict[Stage, type[nn.Module]] = {"bsn": BSN, "sr": EDSR, "ldn": LDN}
 """The stages of training in their order, and the network that each trains."""
+
+# What the authors call the networks of the stages.
+_RELEASED: dict[Stage, Kind] = {"bsn": "bsn", "sr": "edsr", "ldn": "ldn"}
 
 # Arguments of the networks, each an attribute of the same name.
 _ARGUMENTS: dict[Stage, tuple[str, ...]] = {"bsn": ("square",), "sr": (), "ldn": ("readouts",)}
@@ -163,6 +168,38 @@ def load(path: str | os.PathLike[str], stage: Stage | None = None, **arguments: 
     slots = [Slot(name, (name,), tuple(parameter.shape)) for name, parameter in network.named_parameters()]
     fill(network, slots, tensors, path)
     return network.eval()
+
+
+def load_any(path: str | os.PathLike[str], stage: Stage, **arguments: object) -> tuple[nn.Module, Card | None]:
+    """Load the network of a stage from a checkpoint of ours, or from the file that the authors of S-SDM released.
+
+    Args:
+        path: The file; whose it is shows in its first bytes, whatever its name.
+        stage, arguments: As for `load`; the authors' files are of the default arguments.
+
+    Returns:
+        The network, and its card; the authors' files have none.
+
+    Raises:
+        InputFileError: The file is missing, damaged, or holds another network.
+    """
+    if is_ours(path):
+        return load(path, stage, **arguments), read_card(path)
+    return load_released(path, _RELEASED[stage]), None
+
+
+def is_ours(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is one of safetensors, as `save` writes, rather than of torch's, as the authors' are.
+
+    Raises:
+        InputFileError: It is missing or a folder.
+    """
+    if Path(path).is_dir():
+        raise InputFileError(
+            f"{path} is a folder; give the file of a network in it, such as {Path(path, 'ldn')}.safetensors"
+        )
+    with reading(Path(path)), Path(path).open("rb") as file:
+        return file.read(9)[8:] == b"{"  # the length of the header, then JSON
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:

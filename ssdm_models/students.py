@@ -1,12 +1,9 @@
 """Trained students, whoever trained them."""
 
 import os
-from pathlib import Path
 from typing import NamedTuple
 
-from spikesim.errors import InputFileError
-from spikesim.formats.contents import reading
-from ssdm_models.checkpoints import load, load_released, read_card
+from ssdm_models.checkpoints import load_any
 from ssdm_models.ldn import LDN
 
 _RELEASED_V_TH = 1.0
@@ -28,15 +25,6 @@ def load_student(path: str | os.PathLike[str]) -> Student:
     Raises:
         InputFileError: It is missing, damaged, or holds another network.
     """
-    if Path(path).is_dir():
-        raise InputFileError(
-            f"{path} is a folder; give the file of the LDN in it, such as {Path(path, 'ldn')}.safetensors"
-        )
-    with reading(path), Path(path).open("rb") as file:
-        beginning = file.read(9)
-    if beginning[8:] == b"{":  # safetensors: the length of the header, then JSON
-        network, v_th = load(path, "ldn"), read_card(path).v_th
-    else:
-        network, v_th = load_released(path, "ldn"), (_RELEASED_V_TH,)
+    network, card = load_any(path, "ldn")
     assert isinstance(network, LDN)
-    return Student(network, v_th)
+    return Student(network, (_RELEASED_V_TH,) if card is None else card.v_th)

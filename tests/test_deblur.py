@@ -305,7 +305,7 @@ def test_files_that_hold_no_student(checkpoint: Path, released: Path, tmp_path: 
         tmp_path / "page.pth": "a web page, perhaps",
         tmp_path / "empty.pth": "truncated, damaged",
         tmp_path / "none.pth": "cannot read .*none.pth: No such file",
-        tmp_path: r"is a folder; give the file of the LDN in it, such as .*/ldn\.safetensors",
+        tmp_path: r"is a folder; give the file of a network in it, such as .*/ldn\.safetensors",
     }.items():
         with pytest.raises(InputFileError, match=message):
             load_student(path)

@@ -88,6 +88,7 @@ def test_the_time_that_is_over_is_told(data, tmp_path):
 )
 def test_bad_input_is_refused_in_one_line(data, tmp_path, monkeypatch, options, said):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.pth").write_bytes(b"PK and no more")
     assert_refused(invoke("--data", data, "--out", "run", *SHORT, *options), said)
     assert not (tmp_path / "run").exists()
 

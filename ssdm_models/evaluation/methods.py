@@ -15,7 +15,7 @@ from ssdm_models.checkpoints import Stage
 from ssdm_models.cost import parameters
 from ssdm_models.deblur import deblur_sequence
 from ssdm_models.evaluation.footage import Domain, Scene
-from ssdm_models.evaluation.weights import OURS, Weights, load_run, load_student
+from ssdm_models.evaluation.weights import Weights, load_run, load_student
 from ssdm_models.ldn import LDN
 from ssdm_models.light import brightness
 from ssdm_models.teacher import Bilinear, Teacher
@@ -84,7 +84,7 @@ def make_methods(runs: Sequence[Path], students: Sequence[Path], device: torch.d
     of_run: dict[Stage, Weights] = {}
     if runs:
         of_run = load_run(runs[0], device)
-        missing = [f"{stage}{OURS}" for stage in get_args(Stage) if stage not in of_run]
+        missing = [f"{stage}.safetensors" for stage in get_args(Stage) if stage not in of_run]
         if missing:
             made.notes.append(f"{runs[0]} has no {' and no '.join(missing)}: rows that need it are left out")
     else:
@@ -93,7 +93,7 @@ def make_methods(runs: Sequence[Path], students: Sequence[Path], device: torch.d
     for run in runs[1:]:
         further = load_run(run, device)
         if "ldn" not in further:
-            raise InputFileError(f"{run} holds no ldn{OURS}; train its stage ldn first, or leave the folder out")
+            raise InputFileError(f"{run} holds no ldn.safetensors; train its stage ldn first, or leave the folder out")
         made.rows.append(_student(f"LDN of {run.name}", further["ldn"]))
     made.rows += [_student(path.stem, load_student(path, device)) for path in students]
     made.rows += _spike_methods(of_run)

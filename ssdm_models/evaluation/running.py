@@ -11,7 +11,7 @@ import torch
 
 import spikesim
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.interpolation.networks.network import full_precision
+from spikesim_datasets.interpolation.networks.network import find_device, full_precision
 from spikesim_datasets.light import SCALE
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models.evaluation.folder import Folder
@@ -68,7 +68,7 @@ def evaluate(
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024, section 5, and its release.
     """
-    where = _device(device)
+    where = find_device(device)
     footage = Footage(data, split, v_th, sequence, limit)
     methods = make_methods([Path(run) for run in runs], [Path(path) for path in checkpoints], where)
     for method in methods.rows:
@@ -149,14 +149,6 @@ def _check_window(method: Method, footage: Footage) -> None:
             window(stream, readout, method.window)
     except InvalidValueError as error:
         raise InvalidValueError(f"{method.label} cannot be evaluated on this data: {error}") from error
-
-
-def _device(name: str) -> torch.device:
-    if name not in ("auto", "cpu", "cuda"):
-        raise InvalidValueError(f"device must be auto, cpu or cuda, got {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InvalidValueError(f"device 'cuda' was asked for, but torch {torch.__version__} finds no CUDA device here")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _words(device: torch.device) -> str:

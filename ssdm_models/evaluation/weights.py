@@ -14,9 +14,6 @@ from ssdm_models import checkpoints, cost
 from ssdm_models.checkpoints import Stage
 from ssdm_models.ldn import LDN
 
-OURS = ".safetensors"
-"""How files of ours end; others are the authors'."""
-
 
 @dataclass(frozen=True)
 class Weights:
@@ -50,7 +47,7 @@ def load_run(run: Path, device: torch.device) -> dict[Stage, Weights]:
     """
     if not run.is_dir():
         raise InputFileError(f"there is no run folder {run}; `spikesim train-ssdm` makes one")
-    paths: dict[Stage, Path] = {stage: run / f"{stage}{OURS}" for stage in get_args(Stage)}
+    paths: dict[Stage, Path] = {stage: run / f"{stage}.safetensors" for stage in get_args(Stage)}
     return {stage: _load(path, stage, device) for stage, path in paths.items() if path.exists()}
 
 
@@ -60,11 +57,9 @@ def load_student(path: Path, device: torch.device) -> Weights:
     Raises:
         InputFileError: The file is missing, damaged, or holds another network.
     """
-    if path.suffix == OURS:
-        return _load(path, "ldn", device)
-    return Weights(checkpoints.load_released(path, "ldn").to(device), path, "", checksum(path))
+    return _load(path, "ldn", device)
 
 
 def _load(path: Path, stage: Stage, device: torch.device) -> Weights:
-    network = checkpoints.load(path, stage).to(device)
-    return Weights(network, path, checkpoints.read_card(path).loss, checksum(path))
+    network, card = checkpoints.load_any(path, stage)
+    return Weights(network.to(device), path, "" if card is None else card.loss, checksum(path))

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
@@ -21,8 +20,6 @@ from ssdm_models.training.draws import Draws
 from ssdm_models.training.lessons import Lessons
 from ssdm_models.training.loop import Progress
 from ssdm_models.training.objectives import Denoising, Distillation, Objective, SuperResolution
-
-_RELEASED: dict[Stage, Literal["bsn", "edsr", "ldn"]] = {"bsn": "bsn", "sr": "edsr", "ldn": "ldn"}
 
 
 @dataclass(frozen=True)
@@ -117,10 +114,9 @@ class Job:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.config.seed)
                 return STAGES[stage]()
-        if self.init.suffix == ".safetensors":
-            arguments = {"readouts": LDN().readouts} if stage == "ldn" else {}
-            return checkpoints.load(self.init, stage, **arguments).train()
-        return checkpoints.load_released(self.init, _RELEASED[stage]).train()
+        arguments = {"readouts": LDN().readouts} if stage == "ldn" else {}
+        network, _ = checkpoints.load_any(self.init, stage, **arguments)
+        return network.train()
 
     def objective(self, exposure: tuple[int, int]) -> Objective:
         """What is minimised."""

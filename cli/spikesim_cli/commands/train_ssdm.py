@@ -144,11 +144,11 @@ def _told(result: "StageResult") -> str:
 
 def _by_stage(paths: tuple[Path, ...], stage: str) -> "dict[Stage, Path]":
     """Checkpoints to begin with, by their stage."""
-    from ssdm_models.checkpoints import read_card
+    from ssdm_models.checkpoints import is_ours, read_card
 
     found: dict[Stage, Path] = {}
     for path in paths:
-        if path.suffix == ".safetensors":
+        if is_ours(path):
             own = read_card(path).stage
         elif stage == "all":
             raise click.UsageError(f"{path} does not say of which stage it is; give it with --stage")

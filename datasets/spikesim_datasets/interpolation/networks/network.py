@@ -18,8 +18,10 @@ def find_device(name: str = "auto") -> torch.device:
     """The device that `auto`, `cpu` or `cuda` stands for on this machine.
 
     Raises:
-        InvalidValueError: There is no CUDA device.
+        InvalidValueError: There is no such name, or no CUDA device.
     """
+    if name not in ("auto", "cpu", "cuda"):
+        raise InvalidValueError(f"device must be auto, cpu or cuda, got {name!r}")
     if name == "cuda" and not torch.cuda.is_available():
         raise InvalidValueError(
             f"device 'cuda' was asked for, but torch {torch.__version__} finds no CUDA device here; "
