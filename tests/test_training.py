@@ -288,10 +288,10 @@ def EDSR_START() -> dict[str, torch.Tensor]:  # noqa: N802
 
 
 def test_without_a_teacher_the_blurry_images_alone_are_learnt_from(data, tmp_path):
-    result = train_stage("ldn", data, tmp_path, epochs=2, **{**SHORT, "perceptual": "none"})
+    result = train_stage("ldn", data, tmp_path, epochs=10, **{**SHORT, "perceptual": "none"})
     assert checkpoints.read_card(result.checkpoint).loss == "100 reblur"
     fallen = losses(tmp_path, "ldn")
-    assert fallen[1] < fallen[0]
+    assert np.mean(fallen[-3:]) < 0.7 * np.mean(fallen[:3])
 
 
 def test_training_leaves_no_trace_in_the_random_numbers_of_others(data, tmp_path):

@@ -117,7 +117,7 @@ def test_checkpoints_to_begin_with_go_to_their_stage(data, tmp_path):
     for name, begun in (("bsn", True), ("sr", False), ("ldn", True)):
         recorded = json.loads((tmp_path / "run" / name / "config.json").read_text())
         assert ("init" in recorded["networks"]) is begun
-        assert recorded["command"].startswith("spikesim ")
+        assert recorded["command"].startswith("spikesim")
     assert_refused(
         invoke("--data", data, "--out", tmp_path / "two", *both, "--init", tmp_path / "ldn.safetensors", *SHORT),
         "are both of the stage ldn",
