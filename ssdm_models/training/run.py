@@ -179,8 +179,9 @@ def _check(job: Job, stages: Sequence[Stage], device: str, devices: int) -> None
         job.network()
     if job.needs_teacher:
         make_perceptual(job.config.perceptual)
-        if not {"bsn", "sr"} & set(stages):
-            job.teacher()
+        for stage in ("bsn", "sr"):
+            if stage not in stages:
+                checkpoints.load(job.taught_by(stage), stage)
 
 
 def _train_stage(job: Job, device: str, devices: int, overwrite: bool) -> StageResult:
@@ -193,8 +194,7 @@ def _train_stage(job: Job, device: str, devices: int, overwrite: bool) -> StageR
         return StageResult(job.config.stage, None, 0, job.steps, None, kept=False)
     strategy = "auto" if devices == 1 else "ddp_spawn"
     fabric = Fabric(accelerator=device, devices=devices, strategy=strategy, precision=job.config.precision)
-    steps, loss = fabric.launch(partial(_work, job=job))
-    total = job.steps
+    steps, total, loss = fabric.launch(partial(_work, job=job))
     return StageResult(job.config.stage, job.final if steps == total else None, steps, total, loss, kept=False)
 
 
@@ -214,8 +214,8 @@ def _teach(job: Job, folder: Path, device: str) -> bool:
     )
 
 
-def _work(fabric: Fabric, job: Job) -> tuple[int, float | None]:
-    """Train a stage in this process, one of several perhaps; gives steps done, and the last loss."""
+def _work(fabric: Fabric, job: Job) -> tuple[int, int, float | None]:
+    """Train a stage in this process, one of several perhaps; gives steps done, all there are, and the last loss."""
     if fabric.device.type == "cpu" and fabric.world_size > 1:  # each its share of the processor
         torch.set_num_threads(max(1, torch.get_num_threads() // fabric.world_size))
     samples = job.samples()
@@ -232,4 +232,4 @@ def _work(fabric: Fabric, job: Job) -> tuple[int, float | None]:
             loss=job.config.loss,
             metrics={"epochs": job.config.epochs, "steps": state.steps, "loss": state.history[-1]["loss"]},
         )
-    return state.steps, loss
+    return state.steps, loop.total, loss

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spikesim_cli.extras import needs_ssdm
-from spikesim_cli.options import ThresholdCommand, given, parse_thresholds
+from spikesim_cli.options import ThresholdCommand, device_option, given, parse_thresholds
 
 if TYPE_CHECKING:
     from ssdm_models.evaluation import Results
@@ -49,9 +49,7 @@ _RUN = Path("runs/ssdm")
 @click.option("--single", is_flag=True, help="Compare the middle frame alone, and no sequences.")
 @click.option("--limit", type=click.IntRange(1), show_default="all", help="Only so many samples, evenly spread.")
 @click.option("--ablation", is_flag=True, help="Print the rows of the paper's ablations, of single frames.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), show_default="auto", help="Where networks compute."
-)
+@device_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from spikesim_cli.extras import needs_ssdm
-from spikesim_cli.options import ThresholdCommand, given, thresholds_option
+from spikesim_cli.options import ThresholdCommand, device_option, given, thresholds_option
 
 if TYPE_CHECKING:
     from spikesim_cli.console import Steps
@@ -74,7 +74,7 @@ _STAGES: tuple["Stage", ...] = ("bsn", "sr", "ldn")
     type=click.Path(path_type=Path),
     help="Checkpoint to begin its stage from; one a stage. The authors' .pth files go with --stage.",
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), show_default="auto", help="Where to train.")
+@device_option
 @click.option("--devices", type=click.IntRange(1), show_default="1", help="How many devices, or processes on a CPU.")
 @click.option("--workers", type=click.IntRange(0), show_default="2", help="Processes that read data, for each device.")
 @click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop then; the next run goes on.")
