@@ -106,6 +106,12 @@ class SpikeStream:
         run_on_rows(unpack, height, readouts * width // _LIGHTER, self.packed, dense)
         return dense
 
+    @property
+    def rate(self) -> float:
+        """Spikes per pixel and readout, 0..1; of nothing, 0."""
+        pixels = len(self) * self.shape[1] * self.width
+        return int(np.bitwise_count(self.packed).sum(dtype=np.int64)) / max(pixels, 1)
+
     def counts(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Spikes of each pixel in readouts start..stop−1, uint16 (H, W).
 

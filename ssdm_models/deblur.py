@@ -10,14 +10,16 @@ from torch import Tensor
 
 from spikesim import SpikeStream, to_torch
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.devices import full_precision, ran_out
 from spikesim_datasets.exposure import ExposurePlan
-from spikesim_datasets.interpolation.networks.memory import ran_out
-from spikesim_datasets.interpolation.networks.network import full_precision
 from ssdm_models.ldn import LDN
+from ssdm_models.light import brightness
 from ssdm_models.tiles import LEAST_SIDE, TiledDeblurring
-from ssdm_models.windows import span, window
+from ssdm_models.windows import long_exposure, span, window, within
 
-FRAMES = len(ExposurePlan().sharp_readouts("sequence"))
+_PLAN = ExposurePlan()
+
+FRAMES = len(_PLAN.sharp_readouts("sequence"))
 """Sharp images of an exposure where no number is given."""
 
 LARGE = 3_000_000
@@ -28,7 +30,12 @@ TILE = 512
 
 
 def deblur_sequence(
-    network: LDN, blur: Tensor, spikes: Tensor, readouts: Sequence[int], tile: int | None = None
+    network: LDN,
+    blur: Tensor,
+    spikes: Tensor,
+    readouts: Sequence[int],
+    exposure: tuple[int, int],
+    tile: int | None = None,
 ) -> Tensor:
     """The sharp images at several times; the blurry image is encoded once.
 
@@ -39,26 +46,34 @@ def deblur_sequence(
         blur: Blurry image (3, H, W), RGB in [0, 1], on the network's device.
         spikes: Its stream (T, H/4, W/4) of 0 and 1, on the network's device.
         readouts: The S times, each with its whole window in the stream.
+        exposure: First readout of the blurry image's exposure, and the one after its last: what tells how much light
+            a spike is (`light.brightness`).
         tile: Side of the tiles to compute in, pixels, at least 64; None computes images of over 3 megapixels in tiles
             of 512, smaller ones in one piece. Results are equal but for rounding.
 
     Returns:
-        Sharp images (S, 3, H, W), RGB, not clipped: `network(blur, window)` of each time.
+        Sharp images (S, 3, H, W), RGB, not clipped: `network(blur, light)` of the light around each time.
 
     Raises:
-        InvalidValueError: A window reaches outside the stream, the spikes are not a quarter of the image, the tile is
-            too small, or memory ran out.
+        InvalidValueError: A window or the exposure reaches outside the stream, the spikes are not a quarter of the
+            image, the tile is too small, or memory ran out.
     """
     windows = [window(spikes, readout, network.readouts) for readout in readouts]
+    gain = brightness(blur[None], long_exposure(spikes, exposure)[None])[0]
     sharp = blur.new_empty((len(readouts), *blur.shape))
     render = _renderer(network, blur, spikes.shape[1:], tile)
     for row, around in zip(sharp, windows, strict=True):
-        row.copy_(render(around))
+        row.copy_(render(around * gain))
     return sharp
 
 
 def deblur_frames(
-    network: LDN, blur: np.ndarray, stream: SpikeStream, readouts: Sequence[int], tile: int | None = None
+    network: LDN,
+    blur: np.ndarray,
+    stream: SpikeStream,
+    readouts: Sequence[int],
+    exposure: tuple[int, int],
+    tile: int | None = None,
 ) -> Iterator[np.ndarray]:
     """The sharp frames at several times; of the stream, only the spikes around one time are unpacked.
 
@@ -66,7 +81,7 @@ def deblur_frames(
         network: The student.
         blur: Blurry image, RGB uint8 (H, W, 3).
         stream: Its spikes (T, H/4, W/4).
-        readouts, tile: As for `deblur_sequence`.
+        readouts, exposure, tile: As for `deblur_sequence`.
 
     Returns:
         Sharp frames, RGB uint8 (H, W, 3), each computed when it is asked for.
@@ -76,10 +91,17 @@ def deblur_frames(
     """
     device = next(network.parameters()).device
     parts = [stream[span(readout, network.readouts, len(stream))] for readout in readouts]
+    during = within(exposure, len(stream))
     image = torch.tensor(np.ascontiguousarray(blur), device=device).permute(2, 0, 1).float().div_(255)
+    gain = brightness(image[None], torch.full((1, 1, 1, 1), stream[during].rate, device=device))[0]
     render = _renderer(network, image, stream.shape[1:], tile)
     # `map`, not a loop: no frame is kept while the next is computed.
-    return map(_levels, map(render, (to_torch(part, device) for part in parts)))
+    return map(_levels, map(render, (to_torch(part, device) * gain for part in parts)))
+
+
+def usual_exposure(readouts: int) -> tuple[int, int] | None:
+    """The exposure of the release, which lies in the middle of streams of 137 readouts; of others, None."""
+    return _PLAN.exposure if readouts == _PLAN.stream_length else None
 
 
 def frame_times(
@@ -90,27 +112,22 @@ def frame_times(
     Args:
         readouts: T, of the stream.
         window_readouts: What the network looks at around a time.
-        exposure: First readout of the exposure and the one after its last. None stands for that of the release, which
-            lies in the middle of streams of 137 readouts; there is none for others.
+        exposure: First readout of the exposure and the one after its last. None stands for `usual_exposure`.
         frames: How many, ≥ 1.
 
     Raises:
         InvalidValueError: The exposure is not known, empty or not in the stream, has fewer readouts than frames are
             wanted, or a window reaches outside the stream.
     """
-    plan = ExposurePlan()
-    if exposure is None and readouts != plan.stream_length:
+    exposure = exposure or usual_exposure(readouts)
+    if exposure is None:
         raise InvalidValueError(
             f"in which of its {readouts} readouts the image was exposed is not known, only of streams of "
-            f"{plan.stream_length}; give the exposure, its first readout and the one after its last, such as "
-            f"--exposure {' '.join(map(str, plan.exposure))}, or the times themselves (--at)"
+            f"{_PLAN.stream_length}; give the exposure, its first readout and the one after its last, such as "
+            f"--exposure {' '.join(map(str, _PLAN.exposure))}, or the times themselves (--at)"
         )
-    start, stop = exposure or plan.exposure
-    if not 0 <= start < stop <= readouts:
-        raise InvalidValueError(
-            f"an exposure from {start} to before {stop} is empty or not in the stream, whose readouts are "
-            f"0..{readouts - 1}; give its first readout and the one after its last"
-        )
+    during = within(exposure, readouts)
+    start, stop = during.start, during.stop
     if not 1 <= frames <= stop - start:
         raise InvalidValueError(
             f"an exposure of {stop - start} readouts has no {frames} different times; give fewer frames"

@@ -13,7 +13,7 @@ def luma(image: Tensor) -> Tensor:
 
 
 def brightness(blur: Tensor, long_exposure: Tensor) -> Tensor:
-    """What spikes per readout are to be multiplied with to be light, so that thresholds and gains need not be known.
+    """What spikes are to be multiplied with to be light, so that thresholds and gains need not be known.
 
         c = mean(luma(B)) / mean(N/T),   1 where there are no spikes
 
@@ -21,7 +21,7 @@ def brightness(blur: Tensor, long_exposure: Tensor) -> Tensor:
 
     Args:
         blur: Blurry images (N, 3, H, W), RGB in [0, 1].
-        long_exposure: Spikes per readout (N, 1, h, w) in the same exposure of the same scene.
+        long_exposure: Spikes per readout (N, 1, h, w) in the same exposure of the same scene, or their mean.
 
     Returns:
         (N, 1, 1, 1).

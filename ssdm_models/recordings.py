@@ -21,7 +21,7 @@ from spikesim_datasets.light import SCALE
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES
 from spikesim_datasets.sources.frames import read_picture
-from ssdm_models.deblur import FRAMES, deblur_frames, frame_times
+from ssdm_models.deblur import FRAMES, deblur_frames, frame_times, usual_exposure
 from ssdm_models.ldn import LDN
 
 DESCRIPTION = "deblurring.json"
@@ -121,7 +121,8 @@ def deblur_recording(
         output: A folder, a film (.mp4, .mov, .mkv, .gif) or a single picture (.png); these replace older ones.
         exposure: In which readouts of the stream the picture was exposed, as for `frame_times`.
         frames: How many frames to spread over the exposure; None makes 7, and of a single picture 1, the middle.
-        at: The times themselves; then there is no need of an exposure.
+        at: The times themselves. Then an exposure tells only how much light a spike is; where it is not known, all
+            of the stream does.
         fps: Frames per second that a film is shown at.
         tile: As for `deblur_sequence`.
         overwrite: Remove frames in a folder that were made of something else.
@@ -141,13 +142,14 @@ def deblur_recording(
     if frames is None:
         frames = 1 if form == "picture" else FRAMES
     times = tuple(dict.fromkeys(at)) or frame_times(len(stream), network.readouts, exposure, frames)
+    exposed = exposure or usual_exposure(len(stream)) or (0, len(stream))
     if form == "picture" and len(times) > 1:
         raise InvalidValueError(f"{output} is one picture, not {len(times)} frames; give a folder or a film")
     notify = on_frame or (lambda frames, total: None)
 
     def made(readouts: Sequence[int]) -> Iterator[np.ndarray]:
         # What is refused is refused here, before anything is written.
-        sharp = deblur_frames(network, blur, stream, readouts, tile)
+        sharp = deblur_frames(network, blur, stream, readouts, exposed, tile)
         return _noted(chain([next(sharp)], sharp), lambda: notify(1, len(times)))
 
     match form:
@@ -158,7 +160,7 @@ def deblur_recording(
         case "video":
             write_video(output, made(times), fps, FINE_CRF)
         case "folder":
-            return _fill(output, _describe(network, recording, times), times, overwrite, made, notify)
+            return _fill(output, _describe(network, recording, times, exposed), times, overwrite, made, notify)
     return Deblurred((output,), times, 0)
 
 
@@ -209,7 +211,9 @@ def _noted(frames: Iterator[np.ndarray], note: Callable[[], None]) -> Iterator[n
         yield frame
 
 
-def _describe(network: LDN, recording: BlurryRecording, times: tuple[int, ...]) -> dict[str, Any]:
+def _describe(
+    network: LDN, recording: BlurryRecording, times: tuple[int, ...], exposure: tuple[int, int]
+) -> dict[str, Any]:
     """Everything that decides what the frames of a folder are, as JSON values."""
     weights = (parameter.detach().cpu().numpy() for parameter in network.parameters())
     return {
@@ -218,6 +222,7 @@ def _describe(network: LDN, recording: BlurryRecording, times: tuple[int, ...]) 
         "blur": _digest(recording.blur),
         "spikes": _digest(recording.spikes.packed),
         "readouts": times,
+        "exposure": exposure,
     }
 
 

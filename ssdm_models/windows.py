@@ -81,10 +81,23 @@ def long_exposure(spikes: Tensor, exposure: tuple[int, int]) -> Tensor:
     Raises:
         InvalidValueError: The exposure is empty or reaches outside the stream.
     """
+    return spikes[..., within(exposure, spikes.shape[-3]), :, :].mean(-3, keepdim=True)
+
+
+def within(exposure: tuple[int, int], readouts: int) -> slice:
+    """Which readouts of a stream an exposure holds.
+
+    Args:
+        exposure: First readout of the exposure, and the one after its last.
+        readouts: Those of the stream.
+
+    Raises:
+        InvalidValueError: The exposure is empty or reaches outside the stream.
+    """
     start, stop = exposure
-    if not 0 <= start < stop <= spikes.shape[-3]:
+    if not 0 <= start < stop <= readouts:
         raise InvalidValueError(
-            f"an exposure of the readouts {start}..{stop - 1} is empty or reaches outside the spikes' "
-            f"0..{spikes.shape[-3] - 1}"
+            f"an exposure from {start} to before {stop} is empty or not in the stream, whose readouts are "
+            f"0..{readouts - 1}; give its first readout and the one after its last"
         )
-    return spikes[..., start:stop, :, :].mean(-3, keepdim=True)
+    return slice(start, stop)

@@ -38,6 +38,7 @@ INSIDE = {
     "spikesim_cli": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "cv2", "av", "h5py", "hdf5plugin"},
 }  # fmt: skip
 TORCH_AT_HEAD = {
+    "spikesim_datasets/devices.py",
     "spikesim_datasets/samples.py",
     "spikesim_datasets/interpolation/rife.py",
     "spikesim_datasets/interpolation/xvfi.py",

@@ -41,6 +41,7 @@ from ssdm_models.students import load_student
 run = run_fixture
 PLAN = ExposurePlan()
 HEIGHT, WIDTH = 36, 52
+EXPOSURE = (5, 25)
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +82,10 @@ def pixels(path: Path) -> np.ndarray:
 def difference(network: LDN, height: int, width: int, tile: int) -> float:
     """How much tiles change, at most."""
     blur, spikes = tensors(scene(height, width, 7))
-    whole = deblur_sequence(network, blur, spikes, [2, 4])
+    whole = deblur_sequence(network, blur, spikes, [2, 4], (0, 7))
     assert whole.shape == (2, 3, height, width)
     assert whole.std() > 0.1
-    return float((deblur_sequence(network, blur, spikes, [2, 4], tile) - whole).abs().max())
+    return float((deblur_sequence(network, blur, spikes, [2, 4], (0, 7), tile) - whole).abs().max())
 
 
 @settings(max_examples=12)
@@ -101,8 +102,8 @@ def test_a_narrower_margin_would_show(ldn: LDN, monkeypatch: pytest.MonkeyPatch,
 
 def test_statistics_of_a_tile_would_show(ldn: LDN) -> None:
     blur, spikes = tensors(scene(148, 212))
-    whole = deblur_sequence(ldn, blur, spikes, [9])[0]
-    part = deblur_sequence(ldn, blur[:, :, :140], spikes[:, :, :35], [9])[0]
+    whole = deblur_sequence(ldn, blur, spikes, [9], EXPOSURE)[0]
+    part = deblur_sequence(ldn, blur[:, :, :140], spikes[:, :, :35], [9], EXPOSURE)[0]
     assert (part[:, :, :80] - whole[:, :, :80]).abs().max() > 1e-5  # far from where it was cut
 
 
@@ -111,7 +112,8 @@ def test_tiles_of_the_released_network(shared: Path) -> None:
     with np.load(shared / "golden" / "ldn.npz") as file:
         blur, spikes, expected = (torch.from_numpy(file[name])[0] for name in ("blur", "spikes", "released_output"))
     # Golden images are BGR.
-    sharp = deblur_sequence(network, blur.flip(0), spikes, [10], tile=64)[0].flip(0)
+    with torch.inference_mode():
+        sharp = tiles.TiledDeblurring(network, blur.flip(0)[None], 64)(spikes[None])[0].flip(0)
     torch.testing.assert_close(sharp, expected, rtol=0, atol=1e-4)
 
 
@@ -127,19 +129,19 @@ def test_large_images_are_computed_in_tiles(ldn: LDN, monkeypatch: pytest.Monkey
     recording = scene(132, 80)
     for large in (132 * 80, 132 * 80 - 1):
         monkeypatch.setattr(deblur, "LARGE", large)
-        deblur_sequence(ldn, *tensors(recording), [9])
-        list(deblur_frames(ldn, *recording, [9]))
+        deblur_sequence(ldn, *tensors(recording), [9], EXPOSURE)
+        list(deblur_frames(ldn, *recording, [9], EXPOSURE))
     assert sides == [512, 512]
-    deblur_sequence(ldn, *tensors(recording), [9], tile=80)
+    deblur_sequence(ldn, *tensors(recording), [9], EXPOSURE, tile=80)
     assert sides[2:] == [80]
     with pytest.raises(InvalidValueError, match="tile must be at least 64 pixels, got 63"):
-        deblur_sequence(ldn, *tensors(recording), [9], tile=63)
+        deblur_sequence(ldn, *tensors(recording), [9], EXPOSURE, tile=63)
 
 
 def test_every_tile_of_the_blurry_image_is_encoded_once(ldn: LDN) -> None:
     calls = []
     hook = ldn.blur_encoder.register_forward_hook(lambda *_: calls.append(1))
-    deblur_sequence(ldn, *tensors(scene(100, 140)), [4, 9, 14, 20], tile=64)
+    deblur_sequence(ldn, *tensors(scene(100, 140)), [4, 9, 14, 20], EXPOSURE, tile=64)
     hook.remove()
     assert len(calls) == 2 * 3
 
@@ -153,7 +155,7 @@ torch.set_num_threads(1)
 network = LDN(readouts=5)
 def peak_of(height, width, tile=None):
     spikes = SpikeStream(np.zeros((6, height // 4, width // 32), np.uint8), width // 4)
-    for _ in deblur_frames(network, np.zeros((height, width, 3), np.uint8), spikes, [2], tile):
+    for _ in deblur_frames(network, np.zeros((height, width, 3), np.uint8), spikes, [2], (0, 6), tile):
         pass
     return peak()
 start = peak_of(64, 64)
@@ -177,7 +179,30 @@ def test_exhausted_memory_is_explained(ldn: LDN, monkeypatch: pytest.MonkeyPatch
 
         monkeypatch.setattr(ldn, "render", fail)
         with pytest.raises(InvalidValueError if explained else RuntimeError, match=r"52×36.*--tile 64|bug"):
-            list(deblur_frames(ldn, *scene(), [9]))
+            list(deblur_frames(ldn, *scene(), [9], EXPOSURE))
+
+
+# Light
+
+
+def test_frames_are_made_of_light_whatever_the_threshold(ldn: LDN) -> None:
+    """Every spike twice as far apart, and the picture the same: each spike is twice the light."""
+    recording = scene(readouts=60)
+    thinned = recording.spikes.packed.copy()
+    thinned[::2] = 0
+    gains = []
+
+    class Spy(LDN):
+        def encode_spikes(self, spikes: torch.Tensor) -> torch.Tensor:
+            gains.append(float(spikes.max()))
+            return super().encode_spikes(spikes)
+
+    for stream in (recording.spikes, SpikeStream(thinned, recording.spikes.width)):
+        list(deblur_frames(Spy(5), recording.blur, stream, [30], (10, 50)))
+        dense = stream.dense(np.float32)[10:50]
+        grey = (recording.blur @ np.array([0.30, 0.59, 0.11])).mean() / 255
+        assert abs(gains[-1] * dense.mean() - grey) < 1e-5
+    assert gains[1] > 1.9 * gains[0]
 
 
 # Frames
@@ -185,8 +210,8 @@ def test_exhausted_memory_is_explained(ldn: LDN, monkeypatch: pytest.MonkeyPatch
 
 def test_frames_are_the_rounded_images_of_a_sequence(ldn: LDN) -> None:
     recording = scene()
-    frames = list(deblur_frames(ldn, *recording, [3, 20, 9]))
-    images = deblur_sequence(ldn, *tensors(recording), [3, 20, 9])
+    frames = list(deblur_frames(ldn, *recording, [3, 20, 9], EXPOSURE))
+    images = deblur_sequence(ldn, *tensors(recording), [3, 20, 9], EXPOSURE)
     assert images.min() < 0 or images.max() > 1  # there is something to clip
     for frame, image in zip(frames, images, strict=True):
         assert (frame.dtype, frame.shape) == (np.uint8, (HEIGHT, WIDTH, 3))
@@ -198,7 +223,7 @@ def test_only_the_spikes_around_a_time_are_unpacked(ldn: LDN, monkeypatch: pytes
     unpacked = []
     to_torch = deblur.to_torch
     monkeypatch.setattr(deblur, "to_torch", lambda part, device: unpacked.append(len(part)) or to_torch(part, device))
-    frames = deblur_frames(ldn, *scene(readouts=300), [9, 200])
+    frames = deblur_frames(ldn, *scene(readouts=300), [9, 200], EXPOSURE)
     assert unpacked == []
     next(frames)
     assert unpacked == [5]
@@ -207,9 +232,9 @@ def test_only_the_spikes_around_a_time_are_unpacked(ldn: LDN, monkeypatch: pytes
 def test_frames_that_cannot_be_made_are_refused_at_once(ldn: LDN) -> None:
     recording = scene()
     with pytest.raises(InvalidValueError, match=r"around 28 .* outside the spikes' 0\.\.29; choose times from 2 to 27"):
-        deblur_frames(ldn, *recording, [9, 28])
+        deblur_frames(ldn, *recording, [9, 28], EXPOSURE)
     with pytest.raises(InvalidValueError, match="a quarter of the blurry image, 48×36"):
-        deblur_frames(ldn, recording.blur[:, :48], recording.spikes, [9])
+        deblur_frames(ldn, recording.blur[:, :48], recording.spikes, [9], EXPOSURE)
 
 
 # Times
@@ -282,8 +307,9 @@ def test_students_are_told_apart_by_what_is_in_the_file(
         for name in (path.name, "a.pth", "a.safetensors", "a"):
             student = load_student(shutil.copy(path, tmp_path / name))
             assert student.v_th == v_th
-            sharp = deblur_sequence(student.network, blur, spikes, [14])
-            torch.testing.assert_close(sharp, deblur_sequence(expected, blur, spikes, [14]))  # type: ignore[arg-type]
+            assert isinstance(expected, LDN)
+            sharp, same = (deblur_sequence(n, blur, spikes, [14], EXPOSURE) for n in (student.network, expected))
+            torch.testing.assert_close(sharp, same)
 
 
 def test_files_that_hold_no_student(checkpoint: Path, released: Path, tmp_path: Path) -> None:
@@ -383,11 +409,11 @@ def test_samples_of_a_dataset_are_to_be_exported(tmp_path: Path, recorded: Path)
 
 
 def write(ldn: LDN, output: Path, recording: BlurryRecording | None = None, **choices: Any) -> recordings.Deblurred:
-    return deblur_recording(ldn, recording or scene(), output, **{"exposure": (5, 25), **choices})
+    return deblur_recording(ldn, recording or scene(), output, **{"exposure": EXPOSURE, **choices})
 
 
 def expected(ldn: LDN, times: tuple[int, ...]) -> list[np.ndarray]:
-    return list(deblur_frames(ldn, *scene(), times))
+    return list(deblur_frames(ldn, *scene(), times, EXPOSURE))
 
 
 def test_a_folder_holds_a_picture_for_each_time(ldn: LDN, tmp_path: Path) -> None:
@@ -403,7 +429,7 @@ def test_a_folder_holds_a_picture_for_each_time(ldn: LDN, tmp_path: Path) -> Non
 
 def test_a_picture_shows_the_middle_or_the_time_asked_for(ldn: LDN, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"old")
-    for choices, time in (({}, 14), ({"exposure": None, "at": [3]}, 3), ({"frames": 1}, 14)):
+    for choices, time in (({}, 14), ({"at": [3]}, 3), ({"frames": 1}, 14)):
         made = write(ldn, tmp_path / "a.png", **choices)
         assert (made.files, made.readouts) == ((tmp_path / "a.png",), (time,))
         np.testing.assert_array_equal(pixels(tmp_path / "a.png"), expected(ldn, (time,))[0])
@@ -419,7 +445,7 @@ def test_a_film_shows_the_frames(ldn: LDN, tmp_path: Path, name: str) -> None:
         assert film.streams.video[0].average_rate == 25
         shown_frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
     assert len(shown_frames) == 4
-    for frame, exact in zip(shown_frames, deblur_frames(ldn, *recording, made.readouts), strict=True):
+    for frame, exact in zip(shown_frames, deblur_frames(ldn, *recording, made.readouts, EXPOSURE), strict=True):
         assert np.abs(frame.astype(int).mean((0, 1)) - exact.mean((0, 1))).max() < 4
     assert list(tmp_path.iterdir()) == [tmp_path / name]
 
@@ -490,8 +516,8 @@ def test_frames_made_otherwise_are_refused_or_replaced(ldn: LDN, tmp_path: Path)
         stranger = LDN(5)
     for network, recording, choices, what in (
         (ldn, other, {"frames": 3}, "readouts"),
-        (ldn, other, {"exposure": (5, 24)}, "readouts"),
-        (ldn, flipped, {"frames": 3}, "blur, readouts"),
+        (ldn, other, {"exposure": (5, 24)}, "readouts, exposure"),
+        (ldn, flipped, {"frames": 3}, "blur, readouts, exposure"),
         (ldn, darker, {}, "spikes, readouts"),
         (stranger, darker, {}, "network, readouts"),
     ):
@@ -590,7 +616,7 @@ def test_deblur(run: Run, recorded: Path, checkpoint: Path, ldn: LDN, tmp_path: 
         "height": 36,
     }
     assert run(*words, "--exposure", 5, 25).err.endswith("at readouts 5 to 24, 7 of them there already\n")
-    assert_refused(run(*words, "--at", 9), "made otherwise (other readouts)", "--overwrite")
+    assert_refused(run(*words, "--at", 9), "made otherwise (other readouts, exposure)", "--overwrite")
     assert run(*words, "--at", 9, "--overwrite").err.endswith("1 frame of 52×36, at readout 9\n")
 
 
@@ -609,7 +635,7 @@ def test_options_reach_the_library(run: Run, recorded: Path, released: Path, tmp
     words += ["--header-columns", 3, "--no-flip", "--json"]
     result = run("deblur", recorded / "blur.png", recorded / "wide.dat", output, "--checkpoint", released, *words)
     assert result.json["readouts"] == [12, 17]
-    frames = list(deblur_frames(load_student(released).network, *scene(), [12, 17], 64))
+    frames = list(deblur_frames(load_student(released).network, *scene(), [12, 17], (12, 18), 64))
     with Image.open(output) as film:
         assert (film.n_frames, film.info["duration"]) == (2, 50)
         assert np.abs(np.asarray(film.convert("RGB")).astype(int) - frames[0]).mean() < 20
@@ -646,8 +672,8 @@ def test_deblur_refuses_bad_input(run: Run, recorded: Path, checkpoint: Path, tm
     assert_refused(run(*good, "--exposure", 0, 30), "give --exposure 2 28")
     assert_refused(run(*good, "--at", 28), "choose times from 2 to 27")
     assert_refused(run(*good, "--at", 2.5), "'2.5' is no whole number; give readouts as --at 20 68 116")
-    for other in (["--frames", 2], ["--exposure", 5, 25]):
-        assert_refused(run(*good, "--at", 9, *other), "leave out --exposure and --frames")
+    assert_refused(run(*good, "--at", 9, "--frames", 2), "leave out --frames")
+    assert_refused(run(*good, "--at", 9, "--exposure", 5, 31), "not in the stream, whose readouts are 0..29")
     for place in (blur, spikes, checkpoint):
         assert_refused(run("deblur", blur, spikes, place, "--checkpoint", checkpoint), f"would replace {place}")
     assert_refused(run("deblur", blur, spikes, recorded, *good[4:], "--at", 9), "no folder of deblurred frames")
@@ -668,8 +694,8 @@ def test_a_gpu_that_is_not_there(run: Run, recorded: Path, checkpoint: Path, tmp
 def test_a_gpu_gives_what_the_processor_gives(ldn: LDN) -> None:
     recording = scene(148, 212)
     for tile in (None, 64):
-        on_cpu = list(deblur_frames(ldn, *recording, [5, 9], tile))
-        on_gpu = list(deblur_frames(ldn.to("cuda"), *recording, [5, 9], tile))
+        on_cpu = list(deblur_frames(ldn, *recording, [5, 9], EXPOSURE, tile))
+        on_gpu = list(deblur_frames(ldn.to("cuda"), *recording, [5, 9], EXPOSURE, tile))
         ldn.to("cpu")
         assert max(np.abs(a.astype(int) - b).max() for a, b in zip(on_cpu, on_gpu, strict=True)) <= 1
 
@@ -737,3 +763,6 @@ def test_the_description_says_of_what_frames_are_made(ldn: LDN, tmp_path: Path) 
     record = json.loads((tmp_path / "out" / DESCRIPTION).read_text())
     assert record["schema"] == recordings.SCHEMA
     assert record["readouts"] == [9, 20]
+    assert record["exposure"] == [0, 30]  # nothing is known of it
+    write(ldn, tmp_path / "long", scene(readouts=PLAN.stream_length), exposure=None, at=[9])
+    assert json.loads((tmp_path / "long" / DESCRIPTION).read_text())["exposure"] == list(PLAN.exposure)

@@ -163,12 +163,17 @@ def tensors(sample: Sample, v_th: float) -> tuple[Any, Any]:
     return blur, torch.from_numpy(sample.spikes[v_th].dense(np.float32))[None]
 
 
+def gain(sample: Sample, v_th: float) -> float:
+    """How much light a spike is."""
+    return float((sample.blur / 255 @ [0.30, 0.59, 0.11]).mean() / (sample.spikes[v_th].counts(20, 117) / 97).mean())
+
+
 def test_a_sequence_of_ldn_has_the_figures_of_single_calls(results: Results, run: Path) -> None:
     sample = make_sample("test/a", 2, SEVEN)
     network = checkpoints.load(run / "ldn.safetensors")
     blur, spikes = tensors(sample, 2.5)
     with torch.inference_mode():
-        sharp = [network(blur, spikes[:, t - 10 : t + 11])[0] for t in SEVEN]
+        sharp = [network(blur, gain(sample, 2.5) * spikes[:, t - 10 : t + 11])[0] for t in SEVEN]
     rows = select(results, "LDN", key="test/a", window=2, v_th=2.5)
     assert_figures(rows, images(torch.stack(sharp)), np.float32(sample.sharp) / 255, 1e-5)
 
@@ -186,17 +191,16 @@ def test_teachers_are_made_of_their_parts(results: Results, run: Path, label: st
 def test_spikes_alone_are_compared_with_what_the_spike_camera_would_see(results: Results, run: Path) -> None:
     sample = make_sample("test/a", 1, SEVEN)
     stream = sample.spikes[2.5]
-    gain = (sample.blur / 255 @ [0.30, 0.59, 0.11]).mean() / (stream.counts(20, 117) / 97).mean()
     truth = np.stack([Optics("area").light(frame)[..., None] for frame in sample.sharp])  # as the recipe says
     rates = np.stack([tfp(stream, t, 9) for t in SEVEN])
     rows = select(results, "TFP", key="test/a", window=1, v_th=2.5)
-    assert_figures(rows, (rates[..., None] * gain).clip(0, 1), truth, 1e-5)
+    assert_figures(rows, (rates[..., None] * gain(sample, 2.5)).clip(0, 1), truth, 1e-5)
     with torch.inference_mode():
         denoised = checkpoints.load(run / "bsn.safetensors")(torch.from_numpy(rates)[:, None]).numpy()
     rows = select(results, "BSN", key="test/a", window=1, v_th=2.5)
-    assert_figures(rows, images(denoised * gain), truth, 1e-5)
+    assert_figures(rows, images(denoised * gain(sample, 2.5)), truth, 1e-5)
     (long,) = select(results, "SR", key="test/a", window=1, v_th=2.5)
-    light = torch.from_numpy(stream.counts(20, 117) / np.float32(97) * np.float32(gain))[None, None]
+    light = torch.from_numpy(stream.counts(20, 117) / np.float32(97) * np.float32(gain(sample, 2.5)))[None, None]
     with torch.inference_mode():
         enlarged = checkpoints.load(run / "sr.safetensors")(light)
     assert long.readout is None

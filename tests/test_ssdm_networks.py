@@ -14,11 +14,13 @@ from ssdm_models.cost import macs, parameters
 from ssdm_models.deblur import deblur_sequence
 from ssdm_models.edsr import EDSR
 from ssdm_models.ldn import LDN
+from ssdm_models.light import luma
 from ssdm_models.released import load_released, slots
 from ssdm_models.windows import window, windows
 
 NETWORKS = {"ldn": LDN, "bsn": BSN, "edsr": EDSR}
 TIMES = (10, 25, 14)
+EXPOSURE = (6, 31)
 
 
 def seeded(make, **arguments) -> nn.Module:
@@ -95,10 +97,11 @@ def test_what_the_networks_cost():
 @torch.inference_mode()
 def test_a_sequence_is_what_separate_calls_give(ldn, scene):
     blur, spikes = scene
+    blur = blur * spikes[slice(*EXPOSURE)].mean() / luma(blur).mean()  # one spike is one unit of light
     separate = torch.cat([ldn(blur[None], window(spikes, time, 21)[None]) for time in TIMES])
     assert separate.shape == (3, 3, 36, 52)
     assert (separate[0] - separate[1]).abs().max() > 1e-4
-    torch.testing.assert_close(deblur_sequence(ldn, blur, spikes, TIMES), separate, rtol=0, atol=1e-5)
+    torch.testing.assert_close(deblur_sequence(ldn, blur, spikes, TIMES, EXPOSURE), separate, rtol=0, atol=1e-5)
     batch = ldn.sequence(
         torch.stack([blur, 1 - blur]), torch.stack([windows(spikes, TIMES, 21), windows(spikes, TIMES[::-1], 21)])
     )
@@ -106,20 +109,31 @@ def test_a_sequence_is_what_separate_calls_give(ldn, scene):
     torch.testing.assert_close(batch[1, 0], ldn(1 - blur[None], window(spikes, 14, 21)[None])[0], rtol=0, atol=1e-5)
 
 
+@torch.inference_mode()
+def test_a_sequence_does_not_depend_on_the_gain_of_the_spikes(ldn, scene):
+    """The student is given light: half the spikes per readout are the same light."""
+    blur, spikes = scene
+    torch.testing.assert_close(*(deblur_sequence(ldn, blur, k * spikes, TIMES, EXPOSURE) for k in (0.5, 1.0)))
+    assert not torch.allclose(*(ldn(blur[None], k * spikes[None, :21]) for k in (0.5, 1.0)), atol=1e-3)
+    for exposure in ((5, 5), (-1, 30), (6, 37)):
+        with pytest.raises(InvalidValueError, match=r"is empty or not in the stream, .* 0\.\.35"):
+            deblur_sequence(ldn, blur, spikes, TIMES, exposure)
+
+
 def test_the_blurry_image_is_encoded_once(ldn, scene, monkeypatch):
     calls = []
     encode = ldn.encode_blur
     monkeypatch.setattr(ldn, "encode_blur", lambda blur: calls.append(1) or encode(blur))
-    deblur_sequence(ldn, *scene, TIMES)
+    deblur_sequence(ldn, *scene, TIMES, EXPOSURE)
     assert len(calls) == 1
-    assert deblur_sequence(ldn, *scene, ()).shape == (0, 3, 36, 52)
+    assert deblur_sequence(ldn, *scene, (), EXPOSURE).shape == (0, 3, 36, 52)
 
 
 def test_a_window_may_have_another_length(scene):
     blur, spikes = scene
     network = seeded(LDN, readouts=5)
     assert network(blur[None], spikes[None, :5]).shape == (1, 3, 36, 52)
-    assert deblur_sequence(network, blur, spikes, [2, 33]).shape == (2, 3, 36, 52)
+    assert deblur_sequence(network, blur, spikes, [2, 33], EXPOSURE).shape == (2, 3, 36, 52)
     for readouts in (0, 20, -3):
         with pytest.raises(InvalidValueError, match=f"odd number of readouts .* got {readouts}"):
             LDN(readouts)
@@ -145,7 +159,7 @@ def test_spikes_that_do_not_belong_to_an_image(ldn, blur, spikes, message):
 def test_windows_outside_the_stream(ldn, scene):
     for time in (9, 26):
         with pytest.raises(InvalidValueError, match=rf"around {time} .* outside .* 0..35; choose times from 10 to 25"):
-            deblur_sequence(ldn, *scene, [14, time])
+            deblur_sequence(ldn, *scene, [14, time], EXPOSURE)
 
 
 def leaks(network: nn.Module, height: int, width: int) -> float:

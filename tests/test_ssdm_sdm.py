@@ -11,9 +11,11 @@ from spikesim import SpikeCamera, simulate, tfp
 from spikesim.errors import InvalidValueError
 from ssdm_models.bsn import BSN
 from ssdm_models.edsr import EDSR
+from ssdm_models.ldn import LDN
 from ssdm_models.light import brightness, luma
 from ssdm_models.sdm import deblur
 from ssdm_models.teacher import Bilinear, Teacher
+from ssdm_models.training.objectives import Distillation
 from ssdm_models.windows import long_exposure, short_exposures, window
 
 EXPOSURE = (20, 117)
@@ -109,7 +111,7 @@ def test_windows_are_those_of_texture_from_playback():
 
 @pytest.mark.parametrize("exposure", [(5, 5), (-1, 4), (8, 31)])
 def test_exposures_outside_the_stream(exposure):
-    with pytest.raises(InvalidValueError, match=r"is empty or reaches outside the spikes' 0..29"):
+    with pytest.raises(InvalidValueError, match=r"is empty or not in the stream, .* 0\.\.29"):
         long_exposure(torch.zeros(30, 3, 4), exposure)
 
 
@@ -186,6 +188,19 @@ def test_no_spikes_leave_the_brightness_alone():
     blur, dark = torch.full((2, 3, 8, 8), 0.5), torch.zeros(2, 1, 2, 2)
     dark[1] = 0.25
     torch.testing.assert_close(brightness(blur, dark).flatten(), torch.tensor([1.0, 2.0]))
+
+
+def test_the_student_is_trained_on_light_whatever_the_gain_of_the_spikes():
+    blur = torch.rand(2, 3, 20, 28, generator=torch.Generator().manual_seed(3))
+    spikes = torch.rand(2, 137, 5, 7, generator=torch.Generator().manual_seed(4)).round()
+    objective = Distillation(LDN(), EXPOSURE, None, 1.0, None)
+    seen: list[torch.Tensor] = []
+    objective.network.spike_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    for k in (0.5, 1.0):
+        objective({"blur": (1 + k) / 2 * blur, "spikes": k * spikes})
+    bright, whole = (windows.unflatten(0, (2, 5)).amax((1, 2, 3, 4)) for windows in seen)
+    torch.testing.assert_close(bright / whole, torch.full((2,), 0.75))  # three quarters of the light in either image
+    assert whole[0] != whole[1]
 
 
 def test_the_teacher_does_not_depend_on_the_gain_of_the_spikes():

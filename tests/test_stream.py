@@ -139,6 +139,11 @@ def test_counts_reach_the_end_of_their_type() -> None:
         stream.counts()
 
 
+@given(dense=dense_spikes())
+def test_the_rate_is_the_mean(dense: np.ndarray) -> None:
+    assert SpikeStream.from_dense(dense).rate == pytest.approx(dense.mean() if dense.size else 0, rel=1e-12)
+
+
 @pytest.mark.parametrize(("start", "stop"), [(-1, 4), (0, 10), (5, 4)])
 def test_counts_of_readouts_that_are_not_there(start: int, stop: int) -> None:
     with pytest.raises(InvalidValueError, match=rf"{start}\.\.{stop} are not in a stream of 9"):

@@ -1,7 +1,6 @@
 """What people see while a command works: messages and progress on stderr, tables and JSON on stdout."""
 
 import json
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from spikesim import SpikeStream
     from spikesim_datasets.shards.findings import Findings
 
 # What is printed has names of files in it: nothing is taken for markup, and no line of a message is broken.
@@ -74,13 +72,6 @@ def print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: st
     for row in rows:
         table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
     results.print(table)
-
-
-def spike_rate(stream: "SpikeStream") -> float:
-    """Spikes per pixel and readout."""
-    import numpy as np
-
-    return float(np.bitwise_count(stream.packed).sum(dtype=int)) / max(math.prod(stream.shape), 1)
 
 
 def tell_licence(interpolator: dict[str, Any]) -> None:

@@ -153,7 +153,7 @@ def _student(label: str, weights: Weights) -> Method:
     assert isinstance(network, LDN)
 
     def compute(scene: Scene) -> Tensor:
-        return deblur_sequence(network, scene.blur, scene.spikes, scene.readouts).clamp(0, 1)
+        return deblur_sequence(network, scene.blur, scene.spikes, scene.readouts, scene.exposure).clamp(0, 1)
 
     return Method(label, "colour", compute, (weights,), network.readouts, student=True)
 

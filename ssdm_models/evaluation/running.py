@@ -11,7 +11,7 @@ import torch
 
 import spikesim
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.interpolation.networks.network import find_device, full_precision
+from spikesim_datasets.devices import find_device, full_precision
 from spikesim_datasets.light import SCALE
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models.evaluation.folder import Folder

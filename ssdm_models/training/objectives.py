@@ -143,5 +143,6 @@ class Distillation(Objective):
         return taught
 
     def _sharp(self, batch: Batch) -> Tensor:
-        seen = windows(batch["spikes"], self.times, self.network.readouts)
+        _, gain = self._long(batch)
+        seen = windows(batch["spikes"], self.times, self.network.readouts) * gain[:, None]
         return self.network.sequence(batch["blur"], seen).float()

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
 from spikesim.errors import InvalidValueError, OutputError
-from spikesim_datasets.interpolation.networks.network import find_device
+from spikesim_datasets.devices import find_device
 from spikesim_datasets.samples import Draw
 from ssdm_models import checkpoints
 from ssdm_models.checkpoints import STAGES, Stage

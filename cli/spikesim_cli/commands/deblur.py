@@ -45,7 +45,7 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     help="Frames, spread evenly from the exposure's first readout to its last; of one, the middle.",
 )
 @click.option(
-    "--at", multiple=True, callback=_times, metavar="READOUT...", help="The readouts to show, instead of an exposure."
+    "--at", multiple=True, callback=_times, metavar="READOUT...", help="The readouts to show, whatever the exposure."
 )
 @click.option("--fps", type=click.IntRange(1), show_default="10", help="Frames per second that a film is shown at.")
 @click.option(
@@ -84,8 +84,8 @@ def deblur(
       spikesim deblur blur.jpg spikes.h5 film.mp4 --checkpoint DeblurNet_100.pth --exposure 40 240 --frames 50
       spikesim deblur blur.png spikes.npz two/ --checkpoint ldn.safetensors --at 30 90
     """
-    if at is not None and (exposure is not None or frames is not None):
-        raise click.UsageError("--at says the readouts themselves; leave out --exposure and --frames")
+    if at is not None and frames is not None:
+        raise click.UsageError("--at says the readouts themselves; leave out --frames")
     for source in (blur, spikes, checkpoint):
         if output.resolve() == source.resolve():
             raise click.UsageError(f"OUT would replace {source}; choose another name")
@@ -93,7 +93,7 @@ def deblur(
         from ssdm_models.recordings import deblur_recording, read_recording
         from ssdm_models.students import load_student
     from spikesim_cli.console import Steps, count, messages, print_json
-    from spikesim_datasets.interpolation.networks.network import find_device
+    from spikesim_datasets.devices import find_device
 
     recording = read_recording(blur, spikes, **read_options(**options))
     student = load_student(checkpoint)

@@ -86,7 +86,6 @@ def _layout(path: Path) -> dict[str, Any]:
 
 def _spikes(path: Path, **options: Any) -> dict[str, Any]:
     from spikesim import read_spikes
-    from spikesim_cli.console import spike_rate
 
     stream = read_spikes(path, **read_options(**options))
     readouts, height, width = stream.shape
@@ -94,7 +93,7 @@ def _spikes(path: Path, **options: Any) -> dict[str, Any]:
         "readouts": readouts,
         "height": height,
         "width": width,
-        "spikes_per_pixel_and_readout": spike_rate(stream),
+        "spikes_per_pixel_and_readout": stream.rate,
         "camera": None if stream.camera is None else str(stream.camera),
     }
 

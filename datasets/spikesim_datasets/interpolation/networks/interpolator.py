@@ -13,11 +13,12 @@ import torch
 
 from spikesim.errors import InvalidValueError
 from spikesim.threads import allowed_threads
+from spikesim_datasets.devices import find_device, full_precision
 from spikesim_datasets.interpolation import rife, xvfi
 from spikesim_datasets.interpolation.base import check_request
 from spikesim_datasets.interpolation.networks.layers import compute_in
 from spikesim_datasets.interpolation.networks.memory import available_memory, check_memory, explained
-from spikesim_datasets.interpolation.networks.network import InterpolationNetwork, find_device, full_precision
+from spikesim_datasets.interpolation.networks.network import InterpolationNetwork
 from spikesim_datasets.interpolation.networks.torchscript import load_script
 from spikesim_datasets.interpolation.networks.weights import (
     KNOWN_SHA256,

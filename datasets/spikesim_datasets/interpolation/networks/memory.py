@@ -10,11 +10,10 @@ from typing import Any
 import torch
 
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.devices import ran_out
 from spikesim_datasets.interpolation.networks.network import InterpolationNetwork
 
 _ROOT = Path("/")
-
-_OUT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory|alloc_failed", re.IGNORECASE)
 
 
 def available_memory(device: torch.device, root: Path = _ROOT) -> int | None:
@@ -72,11 +71,6 @@ def explained(network: InterpolationNetwork[Any, Any], height: int, width: int) 
         if ran_out(error):
             raise _too_large(network, height, width, "memory ran out") from error
         raise
-
-
-def ran_out(error: MemoryError | RuntimeError) -> bool:
-    """Whether an error of torch or the system is that of exhausted memory."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 def _too_large(network: InterpolationNetwork[Any, Any], height: int, width: int, why: str) -> InvalidValueError:

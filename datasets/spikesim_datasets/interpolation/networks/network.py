@@ -1,43 +1,16 @@
 """What every interpolation network is: what depends on a frame, on a pair and on a time, each computed once."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.devices import full_precision
 
 Encoded = TypeVar("Encoded")
 Pair = TypeVar("Pair")
-
-
-def find_device(name: str = "auto") -> torch.device:
-    """The device that `auto`, `cpu` or `cuda` stands for on this machine.
-
-    Raises:
-        InvalidValueError: There is no such name, or no CUDA device.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise InvalidValueError(f"device must be auto, cpu or cuda, got {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InvalidValueError(
-            f"device 'cuda' was asked for, but torch {torch.__version__} finds no CUDA device here; "
-            "use 'cpu' or 'auto', or install a torch built for CUDA"
-        )
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
-
-
-@contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """On a GPU, let convolutions take float32 instead of TF32, and sums the same order every time."""
-    if device.type == "cuda":
-        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-            yield
-    else:
-        yield
 
 
 class InterpolationNetwork(nn.Module, ABC, Generic[Encoded, Pair]):
