@@ -1,0 +1,180 @@
+"""The command that deblurs, and what it says without the packages it needs."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import deblurring_data
+import numpy as np
+import pytest
+import torch
+from deblurring_data import EXPOSURE, PLAN, contents, scene
+from PIL import Image
+from test_cli import Run, assert_refused, command, shown
+from test_cli import run as run_fixture
+
+from spikesim.errors import MissingExtraError, SpikesimError
+from spikesim_cli.extras import needs_ssdm
+from ssdm_models import deblur, recordings, tiles
+from ssdm_models.deblur import deblur_frames
+from ssdm_models.ldn import LDN
+from ssdm_models.recordings import deblur_recording
+from ssdm_models.students import load_student
+
+run = run_fixture
+checkpoint, ldn, recorded, released = (
+    deblurring_data.checkpoint,
+    deblurring_data.ldn,
+    deblurring_data.recorded,
+    deblurring_data.released,
+)
+
+
+def test_deblur(run: Run, recorded: Path, checkpoint: Path, ldn: LDN, tmp_path: Path) -> None:
+    words = ("deblur", recorded / "blur.png", recorded / "bare.dat", tmp_path / "out", "--checkpoint", checkpoint)
+    result = run(*words, "--exposure", 5, 25)
+    assert (result.code, result.out) == (0, "")
+    assert result.err.splitlines() == ["frames: 7 of 7", f"{tmp_path / 'out'}: 7 frames of 52×36, at readouts 5 to 24"]
+    deblur_recording(ldn, scene(), tmp_path / "same", exposure=EXPOSURE)
+    assert contents(tmp_path / "out") == contents(tmp_path / "same")
+    again = run(*words, "--exposure", 5, 25, "--json")
+    assert again.json == {
+        "output": str(tmp_path / "out"),
+        "files": [str(tmp_path / "out" / f"{time:06d}.png") for time in (5, 8, 11, 15, 18, 21, 24)],
+        "readouts": [5, 8, 11, 15, 18, 21, 24],
+        "kept": 7,
+        "width": 52,
+        "height": 36,
+    }
+    assert run(*words, "--exposure", 5, 25).err.endswith("at readouts 5 to 24, 7 of them there already\n")
+    assert_refused(run(*words, "--at", 9), "made otherwise (other readouts, exposure)", "--overwrite")
+    assert run(*words, "--at", 9, "--overwrite").err.endswith("1 frame of 52×36, at readout 9\n")
+
+
+@pytest.mark.parametrize("words", ["--at 9 14 3", "--at 9,14,3", "--at 9 --at 14 --at 3", "--at=9 14,3"])
+def test_times_are_given_as_people_write_them(words: str) -> None:
+    for arguments in (["b.png", "s.dat", "out", "--checkpoint", "c", *words.split()],
+                      [*words.split(), "--checkpoint", "c", "b.png", "s.dat", "out"]):  # fmt: skip
+        with command("deblur").make_context("deblur", arguments) as context:
+            assert context.params["at"] == (9, 14, 3)
+            assert context.params["output"] == Path("out")
+
+
+def test_options_reach_the_library(run: Run, recorded: Path, released: Path, tmp_path: Path) -> None:
+    output = tmp_path / "a.gif"
+    words = ["--frames", 2, "--exposure", 12, 18, "--fps", 20, "--tile", 64, "--device", "cpu"]
+    words += ["--header-columns", 3, "--no-flip", "--json"]
+    result = run("deblur", recorded / "blur.png", recorded / "wide.dat", output, "--checkpoint", released, *words)
+    assert result.json["readouts"] == [12, 17]
+    frames = list(deblur_frames(load_student(released).network, *scene(), [12, 17], (12, 18), 64))
+    with Image.open(output) as film:
+        assert (film.n_frames, film.info["duration"]) == (2, 50)
+        assert np.abs(np.asarray(film.convert("RGB")).astype(int) - frames[0]).mean() < 20
+
+
+def test_another_threshold_is_told(
+    run: Run,
+    recorded: Path,
+    checkpoint: Path,
+    released: Path,
+    tmp_path: Path,
+) -> None:
+    def told(spikes: str, network: Path) -> bool:
+        words = ("--checkpoint", network, "--at", 14)
+        result = run("deblur", recorded / "blur.png", recorded / spikes, tmp_path / "a.png", *words)
+        assert result.code == 0
+        return "the spikes are of V_th 2, and the network was trained on 1: look" in result.err
+
+    assert told("spikes.npz", released)
+    assert not told("bare.dat", released)  # which does not say
+    assert not told("spikes.npz", checkpoint)
+
+
+def test_deblur_refuses_bad_input(run: Run, recorded: Path, checkpoint: Path, tmp_path: Path) -> None:
+    blur, spikes, out = recorded / "blur.png", recorded / "bare.dat", tmp_path / "out"
+    good = ("deblur", blur, spikes, out, "--checkpoint", checkpoint)
+    before = contents(recorded)
+    assert_refused(run("deblur", blur, spikes, "--checkpoint", checkpoint), "OUT")
+    assert_refused(run("deblur", blur, spikes, out), "--checkpoint")
+    assert_refused(run(*good[:4], "--checkpoint", tmp_path / "none.pth"), "cannot read", "none.pth")
+    assert_refused(run("deblur", tmp_path / "none.png", *good[2:]), "none.png does not exist")
+    assert_refused(run(*good), "of its 30 readouts", "--exposure 20 117")
+    assert_refused(run(*good, "--exposure", 5), "--exposure")
+    assert_refused(run(*good, "--exposure", 0, 30), "give --exposure 2 28")
+    assert_refused(run(*good, "--at", 28), "choose times from 2 to 27")
+    assert_refused(run(*good, "--at", 2.5), "'2.5' is no whole number; give readouts as --at 20 68 116")
+    assert_refused(run(*good, "--at", 9, "--frames", 2), "leave out --frames")
+    assert_refused(run(*good, "--at", 9, "--exposure", 5, 31), "not in the stream, whose readouts are 0..29")
+    for place in (blur, spikes, checkpoint):
+        assert_refused(run("deblur", blur, spikes, place, "--checkpoint", checkpoint), f"would replace {place}")
+    assert_refused(run("deblur", blur, spikes, recorded, *good[4:], "--at", 9), "no folder of deblurred frames")
+    assert_refused(run(*good, "--tile", 63), "--tile")
+    assert contents(recorded) == before
+    assert not out.exists()
+
+
+def test_a_gpu_that_is_not_there(run: Run, recorded: Path, checkpoint: Path, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is here")
+    words = ("--checkpoint", checkpoint, "--at", 9, "--device", "cuda")
+    result = run("deblur", recorded / "blur.png", recorded / "bare.dat", tmp_path / "a.png", *words)
+    assert_refused(result, "finds no CUDA device here", "'cpu' or 'auto'")
+
+
+def test_interrupting_the_command(
+    run: Run,
+    recorded: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LDN, "fuse", stop)
+    for name in ("out", "a.mp4", "a.png"):
+        words = ("--checkpoint", checkpoint, "--at", 9)
+        result = run("deblur", recorded / "blur.png", recorded / "bare.dat", tmp_path / name, *words)
+        assert (result.code, result.out) == (130, "")
+        assert "Interrupted." in result.err
+        assert not (tmp_path / name).exists()
+
+
+def test_shown_defaults_are_those_of_the_library() -> None:
+    start, stop = PLAN.exposure
+    assert shown("deblur") == {
+        "exposure": f"{start} {stop} in a stream of {PLAN.stream_length} readouts",
+        "frames": f"{deblur.FRAMES}; 1 for a .png",
+        "fps": str(recordings.FPS),
+        "tile": f"{deblur.TILE} for pictures of over {deblur.LARGE / 1e6:g} megapixels, else none",
+        "device": "auto",
+    }
+    (tile,) = [option.type for option in command("deblur").params if option.name == "tile"]
+    assert isinstance(tile, click.IntRange)
+    assert tile.min == tiles.LEAST_SIDE
+
+
+# The extra
+
+
+@pytest.mark.parametrize("package", ["torch", "safetensors"])
+def test_without_the_packages_the_extra_is_named(
+    run: Run,
+    recorded: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+) -> None:
+    for module in [name for name in sys.modules if name.partition(".")[0] in ("ssdm_models", package)]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    result = run("deblur", recorded / "blur.png", recorded / "bare.dat", recorded / "out", "--checkpoint", "a.pth")
+    assert_refused(result, f"`spikesim deblur` needs {package}; pip install 'spikesim[ssdm]'")
+
+
+def test_other_missing_packages_are_not_taken_for_those_of_the_extra() -> None:
+    with pytest.raises(ModuleNotFoundError) as caught, needs_ssdm("deblur"):
+        raise ModuleNotFoundError("No module named 'ssdm_models.nothing'", name="ssdm_models.nothing")
+    assert not isinstance(caught.value, SpikesimError)
+    with pytest.raises(MissingExtraError), needs_ssdm("deblur"):
+        raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
