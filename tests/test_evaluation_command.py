@@ -1,0 +1,104 @@
+"""The command that evaluates."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from inspect import signature
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import evaluation_data
+import pytest
+
+from spikesim_cli.main import cli
+from spikesim_datasets.sources import Split
+from ssdm_models import evaluation
+from ssdm_models.evaluation.rows import read_rows
+from ssdm_models.evaluation.tables import Form
+
+data, run = evaluation_data.data, evaluation_data.run
+
+# The command
+
+
+def invoke(*arguments: object) -> Any:
+    from click.testing import CliRunner
+
+    return CliRunner().invoke(cli, ["eval-ssdm", *map(str, arguments)])
+
+
+def test_the_command_prints_tables(data: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    bare = invoke("--data", data, "--single", "--limit", 1, "--vth", 1)
+    assert bare.exit_code == 0, bare.output
+    assert "there is no run folder" in bare.stderr
+    assert {"blur", "SDM", "TFP", "TFI", "bilinear"} <= set(bare.stdout.split())
+    shutil.copytree(run, tmp_path / "runs" / "ssdm")
+    whole = invoke("--data", data, "--limit", 1, "--vth", 1, 2.5, "--table", "markdown", "--out", "out")
+    assert whole.exit_code == 0, whole.output
+    kept = read_rows(tmp_path / "out" / "samples.csv")
+    assert {row.method for row in kept} >= {"LDN", "teacher", "BSN", "SR"}
+    assert {row.v_th for row in kept} == {None, 1.0, 2.5}
+    assert whole.stdout.count("| V_th | method |") == 5
+    assert len(re.findall(r"^\| 2\.5 \| LDN \|", whole.stdout, re.MULTILINE)) == 2
+    ablation = invoke("--data", data, "--limit", 1, "--ablation", "--vth", 1, "--table", "latex", "--run", "runs/ssdm")
+    assert ablation.exit_code == 0, ablation.output
+    assert "+ SR (teacher) & " in ablation.stdout
+    assert ablation.stdout.count(r"\begin{table}") == 3
+
+
+def test_the_command_prints_json_alone(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke("--data", data, "--single", "--limit", 1, "--vth", "1", "--json", "--device", "cpu")
+    record = json.loads(result.stdout)
+    assert (record["split"], record["samples"], record["times"]["single"]) == ("test", 1, [68])
+    assert {(f["method"], f["v_th"]) for f in record["summary"]} >= {("blur", None), ("SDM", 1.0)}
+
+
+def test_the_command_refuses_bad_input_in_one_line(data: Path, run: Path, tmp_path: Path) -> None:
+    for arguments, what in (
+        (("--data", tmp_path / "none"), "there is no dataset"),
+        (("--data", data, "--vth", 4), "it has 1, 2.5"),
+        (("--data", data, "--run", tmp_path / "none"), "there is no run folder"),
+        (("--data", data, "--checkpoint", run / "sr.safetensors"), "not the LDN of 'ldn'"),
+        (("--data", data, "--json", "--table", "latex"), "--json and --table"),
+    ):
+        result = invoke(*arguments)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.count("Error: ") == 1
+        assert what in result.stderr
+
+
+def test_shown_defaults_and_choices_are_those_of_the_library() -> None:
+    command = cli.get_command(click.Context(cli), "eval-ssdm")
+    assert command is not None
+    options = {str(option.name): option for option in command.params if isinstance(option, click.Option)}
+    defaults = {name: parameter.default for name, parameter in signature(evaluation.evaluate).parameters.items()}
+    assert [options[name].show_default for name in ("split", "device")] == [
+        defaults[name] for name in ("split", "device")
+    ]
+    assert [defaults[name] for name in ("v_th", "runs", "limit", "out", "sequence", "overwrite")] == [
+        (), (), None, None, True, False,
+    ]  # fmt: skip
+    assert [options[name].show_default for name in ("vth", "limit", "out")] == [
+        "all that every shard has",
+        "all",
+        "nowhere",
+    ]
+    assert tuple(options["split"].type.choices) == get_args(Split)  # type: ignore[attr-defined]
+    assert tuple(options["table"].type.choices) == get_args(Form)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("missing", ["torch", "skimage"])
+def test_a_missing_extra_is_named(missing: str) -> None:
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "sys.argv = ['spikesim', 'eval-ssdm']\nfrom spikesim_cli.main import main; main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 2
+    said = rf"Error: `spikesim eval-ssdm` needs {missing}.*; pip install 'spikesim\[ssdm\]'\n"
+    assert re.fullmatch(said, result.stderr)
