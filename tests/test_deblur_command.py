@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import commands
 import deblurring_data
 import numpy as np
 import pytest
 import torch
+from commands import Run, assert_refused, command, shown
 from deblurring_data import EXPOSURE, PLAN, contents, scene
 from PIL import Image
-from test_cli import Run, assert_refused, command, shown
-from test_cli import run as run_fixture
 
 from spikesim.errors import MissingExtraError, SpikesimError
 from spikesim_cli.extras import needs_ssdm
@@ -22,7 +22,7 @@ from ssdm_models.ldn import LDN
 from ssdm_models.recordings import deblur_recording
 from ssdm_models.students import load_student
 
-run = run_fixture
+run = commands.run
 checkpoint, ldn, recorded, released = (
     deblurring_data.checkpoint,
     deblurring_data.ldn,
