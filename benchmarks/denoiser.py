@@ -1,0 +1,60 @@
+"""What mirroring images to squares costs BSN, and what it changes: time, and PSNR of short exposures.
+
+The same weights, once mirrored as the released network does and once not (`BSN(square=False)`), on the middle readout
+of up to ten samples of the split `test`, against the sharp frame as the spike camera sees it. Time is the least. The
+last column is the PSNR of the outermost 20 rows, which are those next to what is mirrored.
+
+    python benchmarks/denoiser.py DATASET RUN
+"""
+
+import sys
+import time
+
+import numpy as np
+import torch
+
+from spikesim import tfp
+from spikesim_datasets.light import Optics
+from spikesim_datasets.shards import open_dataset
+from ssdm_models import checkpoints
+from ssdm_models.bsn import BSN
+from ssdm_models.metrics import psnr
+from ssdm_models.windows import SHORT_READOUTS
+
+SAMPLES, ROWS = 10, 20
+
+
+@torch.inference_mode()
+def main(data: str, run: str) -> None:
+    network = checkpoints.load(f"{run}/bsn.safetensors", "bsn")
+    assert isinstance(network, BSN)
+    dataset = open_dataset(data, "test")
+    numbers = [number * len(dataset) // SAMPLES for number in range(SAMPLES)]
+    print(f"{'V_th':6}{'':10}{'s':>8}{'PSNR':>8}{'edges':>8}")
+    for v_th in dataset.thresholds:
+        rows: dict[bool, list[tuple[float, float, float]]] = {True: [], False: []}
+        for number in dict.fromkeys(numbers):
+            sample = dataset[number]
+            middle = sum(sample.exposure) // 2
+            truth = Optics().light(sample.sharp[sample.sharp_readouts.index(middle)])[..., None]
+            grey = (sample.blur / 255 @ [0.30, 0.59, 0.11]).mean()
+            gain = grey / sample.spikes[v_th][slice(*sample.exposure)].rate
+            noisy = torch.from_numpy(tfp(sample.spikes[v_th], middle, SHORT_READOUTS))[None, None]
+            for square, found in rows.items():
+                network.square = square
+                began = time.perf_counter()
+                light = (gain * network(noisy)[0, 0].numpy()).clip(0, 1)[..., None]
+                took = time.perf_counter() - began
+                edges = [np.concatenate([image[:ROWS], image[-ROWS:]]) for image in (light, truth)]
+                found.append((took, psnr(light, truth), psnr(*edges)))
+        for square, found in rows.items():
+            took, whole, edge = np.array(found).T
+            print(
+                f"{v_th:<6g}{'square' if square else 'as it is':10}"
+                f"{took.min():8.2f}{whole.mean():8.2f}{edge.mean():8.2f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
