@@ -37,4 +37,7 @@ def main(data: str, checkpoint: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) == 3:
+        main(*sys.argv[1:])
+    else:
+        print("nothing to measure without DATASET CHECKPOINT")
