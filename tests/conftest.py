@@ -1,6 +1,7 @@
 """Fixtures and the profile of property tests."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,12 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("spikesim", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("spikesim")
+
+
+def pytest_sessionfinish() -> None:
+    """Forget tensors that came from other processes: torch says so line by line when it is unloaded before them."""
+    if reductions := sys.modules.get("torch.multiprocessing.reductions"):
+        reductions.shared_cache.clear()
 
 
 @pytest.fixture(scope="session")
