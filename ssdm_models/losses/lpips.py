@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spikesim.errors import InputFileError, MissingExtraError
 from spikesim_datasets.state_dicts import Slot, fill, read_tensors
-from ssdm_models.losses import PerceptualLoss
+from ssdm_models.losses.perceptual import PerceptualLoss
 
 VGG_SOURCE = "https://download.pytorch.org/models/vgg16-397923af.pth"
 """VGG-16 as torchvision publishes it."""
