@@ -22,8 +22,8 @@ from ssdm_models.training.log import Log
 from ssdm_models.training.objectives import Batch, Objective
 from ssdm_models.training.state import State, follow, load_state, save_state
 
-STATE = "state.pt"
-FAILED = "failed.pt"
+_STATE = "state.pt"
+_FAILED = "failed.pt"
 
 _SECONDS_BETWEEN_SAVES = 300
 _TIMES_PICTURED = 10  # in a training
@@ -127,7 +127,7 @@ class Loop:
                         if epoch % max(1, self._config.epochs // _TIMES_PICTURED) == 0:
                             self._picture(batch, log)
                 if not done or over or time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
-                    self._keep(STATE)
+                    self._keep(_STATE)
                     saved = time.monotonic()
 
     def trained(self) -> nn.Module:
@@ -158,11 +158,11 @@ class Loop:
         means = self._mean({**losses, "over": torch.tensor(float(time.monotonic() >= deadline))})
         over = means.pop("over") > 0
         if not all(map(math.isfinite, means.values())):
-            self._keep(FAILED)
+            self._keep(_FAILED)
             raise TrainingError(
                 f"the loss of stage {self._config.stage} is {means['loss']} at step {self.state.steps} (epoch "
                 f"{self.state.steps // self._steps}), of samples {', '.join(samples)}; the weights before that step "
-                f"are kept in {self._folder / FAILED}. Look at these samples, or lower the learning rate"
+                f"are kept in {self._folder / _FAILED}. Look at these samples, or lower the learning rate"
             )
         self._optimizer.step()
         self._optimizer.zero_grad()
@@ -206,7 +206,7 @@ class Loop:
     def _restored(self, optimizer: torch.optim.Optimizer) -> State:
         """The state that was kept, in network and optimiser as well; else that of the first step."""
         weights = dict(self._network.named_parameters())
-        path = self._folder / STATE
+        path = self._folder / _STATE
         if not path.exists():
             mean = {name: value.detach().clone() for name, value in weights.items()} if self._config.ema else None
             return State({}, mean)
