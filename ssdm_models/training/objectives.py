@@ -47,11 +47,13 @@ class Objective(nn.Module, ABC):
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """Pictures (N, C, H, W) in [0, 1] of the same batch by what they show, to look at."""
 
-    def _long(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Light of the whole exposures (N, 1, h, w), and what spikes were multiplied with."""
-        long = long_exposure(batch["spikes"], self.exposure)
-        gain = brightness(batch["blur"], long)
-        return long * gain, gain
+    def _long(self, batch: Batch) -> Tensor:
+        """Spikes per readout in the whole exposures (N, 1, h, w)."""
+        return long_exposure(batch["spikes"], self.exposure)
+
+    def _gain(self, batch: Batch) -> Tensor:
+        """What spikes are multiplied with to be light (N, 1, 1, 1)."""
+        return brightness(batch["blur"], self._long(batch))
 
 
 class Denoising(Objective):
@@ -70,8 +72,7 @@ class Denoising(Objective):
         return {"tfp": noisy, "bsn": self.network(noisy)}
 
     def _short(self, batch: Batch) -> Tensor:
-        _, gain = self._long(batch)
-        return (short_exposures(batch["spikes"], self.times) * gain)[:, :, None]
+        return (short_exposures(batch["spikes"], self.times) * self._gain(batch))[:, :, None]
 
 
 class SuperResolution(Objective):
@@ -82,12 +83,16 @@ class SuperResolution(Objective):
     """
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        light, _ = self._long(batch)
-        return {"loss": functional.mse_loss(self.network(light).float().clamp(0, 1), luma(batch["blur"]))}
+        return {"loss": functional.mse_loss(self.network(self._light(batch)).float().clamp(0, 1), luma(batch["blur"]))}
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
-        light, _ = self._long(batch)
+        light = self._light(batch)
         return {"blur": luma(batch["blur"]), "bilinear": Bilinear()(light), "sr": self.network(light)}
+
+    def _light(self, batch: Batch) -> Tensor:
+        """Light of the whole exposures (N, 1, h, w)."""
+        long = self._long(batch)
+        return long * brightness(batch["blur"], long)
 
 
 class Distillation(Objective):
@@ -143,6 +148,5 @@ class Distillation(Objective):
         return taught
 
     def _sharp(self, batch: Batch) -> Tensor:
-        _, gain = self._long(batch)
-        seen = windows(batch["spikes"], self.times, self.network.readouts) * gain[:, None]
+        seen = windows(batch["spikes"], self.times, self.network.readouts) * self._gain(batch)[:, None]
         return self.network.sequence(batch["blur"], seen).float()
