@@ -13,13 +13,12 @@ import time
 import numpy as np
 import torch
 
-from spikesim import tfp
-from spikesim_datasets.light import Optics
-from spikesim_datasets.shards import open_dataset
 from ssdm_models import checkpoints
 from ssdm_models.bsn import BSN
+from ssdm_models.evaluation.footage import Footage
+from ssdm_models.light import brightness
 from ssdm_models.metrics import psnr
-from ssdm_models.windows import SHORT_READOUTS
+from ssdm_models.windows import long_exposure, short_exposures
 
 SAMPLES, ROWS = 10, 20
 
@@ -28,22 +27,19 @@ SAMPLES, ROWS = 10, 20
 def main(data: str, run: str) -> None:
     network = checkpoints.load(f"{run}/bsn.safetensors", "bsn")
     assert isinstance(network, BSN)
-    dataset = open_dataset(data, "test")
-    numbers = [number * len(dataset) // SAMPLES for number in range(SAMPLES)]
+    footage = Footage(data, "test", sequence=False, limit=SAMPLES)
     print(f"{'V_th':6}{'':10}{'s':>8}{'PSNR':>8}{'edges':>8}")
-    for v_th in dataset.thresholds:
+    for v_th in footage.thresholds:
         rows: dict[bool, list[tuple[float, float, float]]] = {True: [], False: []}
-        for number in dict.fromkeys(numbers):
-            sample = dataset[number]
-            middle = sum(sample.exposure) // 2
-            truth = Optics().light(sample.sharp[sample.sharp_readouts.index(middle)])[..., None]
-            grey = (sample.blur / 255 @ [0.30, 0.59, 0.11]).mean()
-            gain = grey / sample.spikes[v_th][slice(*sample.exposure)].rate
-            noisy = torch.from_numpy(tfp(sample.spikes[v_th], middle, SHORT_READOUTS))[None, None]
+        for sample in map(footage.sample, footage.numbers):
+            scene = footage.scene(sample, v_th, torch.device("cpu"))
+            truth = np.moveaxis(footage.truth(sample)["grey"][0], 0, -1)
+            gain = brightness(scene.blur[None], long_exposure(scene.spikes, scene.exposure)[None])
+            noisy = short_exposures(scene.spikes, scene.readouts)[None]
             for square, found in rows.items():
                 network.square = square
                 began = time.perf_counter()
-                light = (gain * network(noisy)[0, 0].numpy()).clip(0, 1)[..., None]
+                light = (gain * network(noisy)).clamp(0, 1)[0, 0, ..., None].numpy()
                 took = time.perf_counter() - began
                 edges = [np.concatenate([image[:ROWS], image[-ROWS:]]) for image in (light, truth)]
                 found.append((took, psnr(light, truth), psnr(*edges)))

@@ -10,28 +10,27 @@ import sys
 
 import torch
 
-from spikesim_datasets.samples import SpikeBlurDataset
-from spikesim_datasets.shards import open_dataset
-from ssdm_models.light import brightness
+from ssdm_models.deblur import deblur_sequence
+from ssdm_models.evaluation.footage import Footage
 from ssdm_models.metrics import psnr
 from ssdm_models.students import load_student
-from ssdm_models.windows import long_exposure, window
+from ssdm_models.windows import windows
 
 
 @torch.inference_mode()
 def main(data: str, checkpoint: str) -> None:
     network = load_student(checkpoint).network
-    first = open_dataset(data, "test")[0]
-    middle = sum(first.exposure) // 2
+    footage = Footage(data, "test", sequence=False)
     print(f"{'V_th':6}{'blur':>8}{'spikes':>8}{'light':>8}")
-    for v_th in first.spikes:
-        samples, rows = SpikeBlurDataset(data, "test", v_th, sharp="middle"), []
-        for sample in map(samples.__getitem__, range(len(samples))):
-            blur, spikes = sample["blur"][None], sample["spikes"][None]
-            around = window(spikes, middle, network.readouts)
-            gain = brightness(blur, long_exposure(spikes, first.exposure))
-            images = blur, network(blur, around), network(blur, gain * around)
-            rows.append([psnr(image[0].clamp(0, 1).numpy(), sample["sharp"][0].numpy()) for image in images])
+    for v_th in footage.thresholds:
+        rows = []
+        for sample in map(footage.sample, footage.numbers):
+            scene = footage.scene(sample, v_th, torch.device("cpu"))
+            blur = scene.blur[None]
+            given_spikes = network(blur, windows(scene.spikes, scene.readouts, network.readouts))
+            given_light = deblur_sequence(network, scene.blur, scene.spikes, scene.readouts, scene.exposure)
+            (truth,) = footage.truth(sample)["colour"]
+            rows.append([psnr(image[0].clamp(0, 1).numpy(), truth) for image in (blur, given_spikes, given_light)])
         means = torch.tensor(rows).mean(0).tolist()
         print(f"{v_th:<6g}" + "".join(f"{mean:8.2f}" for mean in means), flush=True)
 
