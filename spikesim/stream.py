@@ -92,6 +92,15 @@ class SpikeStream:
             )
         return type(self)(self.packed[readouts], self.width, self.camera)
 
+    def mirrored(self) -> Self:
+        """The stream left to right reversed, as one more view of the same scene to train on."""
+        from spikesim.kernels import bits
+
+        readouts, height, width = self.shape
+        packed = np.empty_like(self.packed)
+        run_on_rows(bits.mirror, height, readouts * width // _LIGHTER, width, self.packed, packed)
+        return type(self)(packed, width, self.camera)
+
     def dense(self, dtype: DTypeLike = np.uint8) -> np.ndarray:
         """The spikes as an array (T, H, W) of 0 and 1, as uint8 eight times the memory.
 

@@ -12,6 +12,7 @@ from spikesim import SpikeStream, to_torch
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.devices import full_precision, ran_out
 from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.light import planes
 from ssdm_models.ldn import LDN
 from ssdm_models.light import brightness
 from ssdm_models.tiles import LEAST_SIDE, TiledDeblurring
@@ -92,7 +93,7 @@ def deblur_frames(
     device = next(network.parameters()).device
     parts = [stream[span(readout, network.readouts, len(stream))] for readout in readouts]
     during = within(exposure, len(stream))
-    image = torch.tensor(np.ascontiguousarray(blur), device=device).permute(2, 0, 1).float().div_(255)
+    image = torch.from_numpy(planes(blur)).to(device)
     gain = brightness(image[None], torch.full((1, 1, 1, 1), stream[during].rate, device=device))[0]
     render = _renderer(network, image, stream.shape[1:], tile)
     # `map`, not a loop: no frame is kept while the next is computed.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.light import Optics
+from spikesim_datasets.light import Optics, planes
 
 QUARTER = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
 
@@ -139,3 +139,16 @@ def test_black_and_white_average_to_186_in_linear_light_and_128_as_coded():
 def test_a_still_scene_has_no_blur_at_any_code_even_in_linear_light():
     codes = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
     assert np.array_equal(blur([codes] * 97, linear_light=True), codes)
+
+
+@pytest.mark.parametrize("some", [(), (2,), (2, 3)])
+@pytest.mark.parametrize("step", [1, -1])
+def test_planes_are_the_codes_over_255(some, step):
+    images = np.resize(np.arange(256, dtype=np.uint8), (*some, 13, 21, 3))[..., ::step, :, :]
+    values = planes(images)
+    assert (values.dtype, values.shape) == (np.float32, (*some, 3, 13, 21))
+    assert np.array_equal(np.moveaxis(values, -3, -1), (images / 255).astype(np.float32))
+
+
+def test_no_image_has_no_planes():
+    assert planes(np.empty((0, 5, 7, 3), np.uint8)).shape == (0, 3, 5, 7)

@@ -95,6 +95,18 @@ def test_packed_bits_in_any_memory_order() -> None:
     assert np.array_equal(stream.counts(), dense.sum(axis=0))
 
 
+# Mirrored
+
+
+@given(dense=dense_spikes())
+def test_a_mirrored_stream_is_the_dense_one_mirrored(dense: np.ndarray) -> None:
+    stream = SpikeStream.from_dense(dense, CAMERA)
+    mirrored = stream.mirrored()
+    assert mirrored.camera == CAMERA
+    assert np.array_equal(mirrored.dense(), dense[:, :, ::-1])
+    assert np.array_equal(mirrored.mirrored().packed, stream.packed)
+
+
 # Parts
 
 

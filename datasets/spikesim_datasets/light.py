@@ -17,6 +17,8 @@ _GAMMA = 2.2
 LUMA = (0.30, 0.59, 0.11)
 """Grey of the field: weights of red, green and blue, ITU-R BT.601 rounded to two digits."""
 
+_VALUES = np.arange(256, dtype=np.float32) / np.float32(255)
+
 
 class Optics:
     """The light a frame stands for.
@@ -96,6 +98,24 @@ class Exposure:
             return ((2 * self._total + self._frames) // (2 * self._frames)).astype(np.uint8)
         mean = self._total / np.float32(255 * self._frames)
         return np.rint(np.clip(mean, 0, 1) ** (1 / _GAMMA) * 255).astype(np.uint8)
+
+
+def planes(images: np.ndarray) -> np.ndarray:
+    """Coded RGB as networks take it: uint8 (..., H, W, 3), of any strides, as float32 (..., 3, H, W) of value/255."""
+    *some, height, width, _ = images.shape
+    values = np.empty((*some, 3, height, width), np.float32)
+    _look_up(images.reshape(-1, height, width, 3), _VALUES, values.reshape(-1, 3, height, width))
+    return values
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _look_up(images, values, planes):  # type: ignore[no-untyped-def]
+    """Fill planes (N,3,H,W) with the value of each code of images (N,H,W,3)."""
+    for n in range(images.shape[0]):
+        for y in range(images.shape[1]):
+            for channel in range(3):
+                for x in range(images.shape[2]):
+                    planes[n, channel, y, x] = values[images[n, y, x, channel]]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -7,14 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict
 
-import numpy as np
 import torch
 from torch.utils.data import Dataset as TorchDataset
 
 from spikesim import to_torch
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
-from spikesim_datasets.light import SCALE
+from spikesim_datasets.light import SCALE, planes
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.sample import SampleReader
 from spikesim_datasets.shards.schema import threshold_name
@@ -124,12 +123,12 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         blur = shard.blur(sample, _scaled(rows), _scaled(columns))
         sharp = shard.sharp(sample, _scaled(rows), _scaled(columns), self._frames(shard))
         stream = shard.spikes(sample, v_th, rows, columns)
-        # Images and rows are mirrored while they are small, bytes and bits; columns lie inside bytes.
-        spikes = to_torch(replace(stream, packed=stream.packed[:, ::down]))
+        # All is mirrored while it is small, as bytes and bits.
+        stream = replace(stream, packed=stream.packed[:, ::down])
         return {
-            "blur": _image(blur[::down, ::across]),
-            "spikes": spikes.flip(-1) if across < 0 else spikes,
-            "sharp": _image(sharp[:, ::down, ::across]),
+            "blur": torch.from_numpy(planes(blur[::down, ::across])),
+            "spikes": to_torch(stream.mirrored() if across < 0 else stream),
+            "sharp": torch.from_numpy(planes(sharp[:, ::down, ::across])),
             "v_th": v_th,
             "key": shard.key,
             "window": shard.windows[sample],
@@ -184,8 +183,3 @@ def _below(limit: int, generator: torch.Generator) -> int:
 
 def _scaled(pixels: slice) -> slice:
     return slice(pixels.start * SCALE, pixels.stop * SCALE)
-
-
-def _image(array: np.ndarray) -> torch.Tensor:
-    """uint8 (..., H, W, 3) as float32 (..., 3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, -3))).float() / 255

@@ -150,6 +150,23 @@ def unpack_to_float32(first, stop, packed, dense):
 
 
 @kernel
+def mirror(first, stop, width, packed, mirrored):
+    """Fill mirrored with packed (T,H,ceil(W/8)), the W pixels of a row from the last to the first."""
+    row_bytes = packed.shape[2]
+    gap = np.uint16(8 * row_bytes - width)  # bits beyond W, which the reversal brings to the front
+    for t in range(packed.shape[0]):
+        for y in range(first, stop):
+            behind = np.uint16(0)
+            for b in range(row_bytes):
+                byte = packed[t, y, b]
+                byte = (byte & np.uint8(0x55)) << np.uint8(1) | (byte & np.uint8(0xAA)) >> np.uint8(1)
+                byte = (byte & np.uint8(0x33)) << np.uint8(2) | (byte & np.uint8(0xCC)) >> np.uint8(2)
+                word = np.uint16((byte & np.uint8(0x0F)) << np.uint8(4) | (byte & np.uint8(0xF0)) >> np.uint8(4))
+                mirrored[t, y, row_bytes - 1 - b] = np.uint8((word | behind << np.uint16(8)) >> gap & np.uint16(255))
+                behind = word
+
+
+@kernel
 def pack(first, stop, dense, packed, binary):
     """Fill packed (T,H,ceil(W/8)) with dense uint8 (T,H,W); binary (H,) tells of each row if it holds only 0 and 1."""
     width = dense.shape[2]

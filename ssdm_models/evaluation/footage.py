@@ -13,7 +13,7 @@ import torch
 from spikesim import SpikeStream, to_torch
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
-from spikesim_datasets.light import SCALE, Optics
+from spikesim_datasets.light import SCALE, Optics, planes
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.dataset import Dataset
 from spikesim_datasets.shards.sample import Sample
@@ -112,16 +112,16 @@ class Footage:
     def scene(self, sample: Sample, v_th: float, device: torch.device) -> Scene:
         """A sample at a threshold, on a device."""
         stream = sample.spikes[v_th]
-        blur = torch.from_numpy(_channels_first(sample.blur)).to(device)
+        blur = torch.from_numpy(planes(sample.blur)).to(device)
         return Scene(blur, stream, to_torch(stream, device), self.exposure, self.readouts)
 
     def truth(self, sample: Sample) -> dict[Domain, np.ndarray]:
         """The true images of each domain, float32 (S, C, H, W) in [0, 1]; S are the `readouts`, or the one exposure."""
-        frames = [sample.sharp[sample.sharp_readouts.index(readout)] for readout in self.readouts]
+        frames = sample.sharp[[sample.sharp_readouts.index(readout) for readout in self.readouts]]
         return {
-            "colour": np.stack([_channels_first(frame) for frame in frames]),
+            "colour": planes(frames),
             "grey": np.stack([self._optics.light(frame)[None] for frame in frames]),
-            "exposure": luma(torch.from_numpy(_channels_first(sample.blur)))[None].clamp(0, 1).numpy(),
+            "exposure": luma(torch.from_numpy(planes(sample.blur)))[None].clamp(0, 1).numpy(),
         }
 
     def _chosen(self, v_th: Sequence[float], there: set[float]) -> tuple[float, ...]:
@@ -184,8 +184,3 @@ def _survey(dataset: Dataset) -> list[_Shard]:
                     f"{shard.path} has the {name} {this}, other shards of the split {first}; evaluate them apart"
                 )
     return found
-
-
-def _channels_first(image: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3) as float32 (3, H, W) in [0, 1]."""
-    return np.ascontiguousarray(np.moveaxis(image, -1, 0), np.float32) / np.float32(255)

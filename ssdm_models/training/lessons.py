@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import Dataset as TorchDataset
 
 from spikesim import to_torch
+from spikesim_datasets.light import planes
 from spikesim_datasets.samples import Draw, SpikeBlurDataset, TrainingSample
 from spikesim_datasets.shards import ShardWriter
 from spikesim_datasets.shards.sample import Sample
@@ -77,7 +78,7 @@ def write_lessons(
 def _taught(sample: Sample, v_th: float, teacher: Teacher, times: Sequence[int], device: torch.device) -> Sample:
     """A sample of one threshold with the teacher's images for ground truth."""
     stream = sample.spikes[v_th]
-    blur = torch.from_numpy(sample.blur).to(device).permute(2, 0, 1)[None].float() / 255
+    blur = torch.from_numpy(planes(sample.blur))[None].to(device)
     spikes = to_torch(stream).to(device)[None]
     # One time after the other: five whole images at once are no faster, and take five times the memory.
     sharp = torch.cat([teacher(blur, spikes, [readout], sample.exposure)[0] for readout in times]).float()

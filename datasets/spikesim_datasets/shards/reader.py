@@ -54,8 +54,9 @@ class ShardReader:
         if not self.path.exists():
             raise InputFileError(f"{self.path} does not exist")
         with reading(self.path), ExitStack() as stack:
-            # One open file serves one process; no lock is needed to read what is never written in place.
-            self._file = stack.enter_context(h5py.File(self.path, "r", locking=False))
+            # One open file serves one process; no lock is needed to read what is never written in place. Chunks are not
+            # kept: crops at random seldom come back to one, and training keeps many shards open.
+            self._file = stack.enter_context(h5py.File(self.path, "r", locking=False, rdcc_nbytes=0))
             self._check()
             stack.pop_all()
 
@@ -77,8 +78,7 @@ class ShardReader:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(H, W) of the blurry images and the readouts T of the streams, as (T, H, W)."""
-        height, width = self._file[BLUR].shape[1:3]
-        return self._file[spikes_path(next(iter(self.cameras)))].shape[1], height, width
+        return self._shape
 
     @property
     def compression(self) -> Compression:
@@ -141,11 +141,10 @@ class ShardReader:
             InputFileError: The data are damaged.
         """
         v_th = self.threshold(v_th)
-        name = spikes_path(v_th)
         return crop_columns(
-            lambda bytes_: self._read(name, (sample, slice(None), rows, bytes_)),
+            lambda bytes_: self._read(spikes_path(v_th), (sample, slice(None), rows, bytes_)),
             columns,
-            int(self._file[name].attrs["width"]),
+            self.shape[2] // SCALE,
             self.cameras[v_th],
         )
 
@@ -167,7 +166,7 @@ class ShardReader:
     def _read(self, name: str, selection: tuple[Any, ...]) -> np.ndarray:
         self._require(selection[0])
         try:
-            array: np.ndarray = self._file[name][selection]
+            array: np.ndarray = self._arrays[name][selection]
         except OSError as error:
             raise InputFileError(
                 f"{self.path}: {name} of sample {selection[0]} is damaged ({error}); build the shard again"
@@ -195,6 +194,12 @@ class ShardReader:
         }
         if not self.cameras:
             raise InvalidValueError("it holds no spikes")
+        # Looked up once: by name it takes as long as reading a small crop.
+        self._arrays = {name: file[name] for name in (BLUR, SHARP, *map(spikes_path, self.cameras))}
+        self._shape = (
+            self._arrays[spikes_path(next(iter(self.cameras)))].shape[1],
+            *self._arrays[BLUR].shape[1:3],
+        )
         self.findings = Findings(*(list(map(int, file.attrs.get(field.name, ()))) for field in fields(Findings)))
         self.windows = tuple(map(int, file[WINDOW][:]))
         self.first_frames = tuple(map(int, file[FIRST_FRAME][:]))
