@@ -521,6 +521,9 @@ def started(longer: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # shells make jobs in the background deaf to it
     )
     yield process
     with suppress(ProcessLookupError):  # workers that outlive their parent would keep its pipes open

@@ -1,81 +1,79 @@
 """The command that evaluates."""
 
-import json
 import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
+import commands
 import evaluation_data
 import pytest
+from commands import Run, assert_refused, command
 
-from spikesim_cli.main import cli
 from spikesim_datasets.sources import Split
 from ssdm_models import evaluation
 from ssdm_models.evaluation.rows import read_rows
 from ssdm_models.evaluation.tables import Form
 
-data, run = evaluation_data.data, evaluation_data.run
-
-# The command
+data, trained, run = evaluation_data.data, evaluation_data.run, commands.run
 
 
-def invoke(*arguments: object) -> Any:
-    from click.testing import CliRunner
+@pytest.fixture
+def evaluate(run: Run) -> Run:
+    return partial(run, "eval-ssdm")
 
-    return CliRunner().invoke(cli, ["eval-ssdm", *map(str, arguments)])
 
-
-def test_the_command_prints_tables(data: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_tables(
+    evaluate: Run, data: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    bare = invoke("--data", data, "--single", "--limit", 1, "--vth", 1)
-    assert bare.exit_code == 0, bare.output
-    assert "there is no run folder" in bare.stderr
-    assert {"blur", "SDM", "TFP", "TFI", "bilinear"} <= set(bare.stdout.split())
-    shutil.copytree(run, tmp_path / "runs" / "ssdm")
-    whole = invoke("--data", data, "--limit", 1, "--vth", 1, 2.5, "--table", "markdown", "--out", "out")
-    assert whole.exit_code == 0, whole.output
+    bare = evaluate("--data", data, "--single", "--limit", 1, "--vth", 1)
+    assert bare.code == 0, bare.err
+    assert "there is no run folder" in bare.err
+    assert {"blur", "SDM", "TFP", "TFI", "bilinear"} <= set(bare.out.split())
+    shutil.copytree(trained, tmp_path / "runs" / "ssdm")
+    whole = evaluate("--data", data, "--limit", 1, "--vth", 1, 2.5, "--table", "markdown", "--out", "out")
+    assert whole.code == 0, whole.err
     kept = read_rows(tmp_path / "out" / "samples.csv")
     assert {row.method for row in kept} >= {"LDN", "teacher", "BSN", "SR"}
     assert {row.v_th for row in kept} == {None, 1.0, 2.5}
-    assert whole.stdout.count("| V_th | method |") == 5
-    assert len(re.findall(r"^\| 2\.5 \| LDN \|", whole.stdout, re.MULTILINE)) == 2
-    ablation = invoke("--data", data, "--limit", 1, "--ablation", "--vth", 1, "--table", "latex", "--run", "runs/ssdm")
-    assert ablation.exit_code == 0, ablation.output
-    assert "+ SR (teacher) & " in ablation.stdout
-    assert ablation.stdout.count(r"\begin{table}") == 3
+    assert whole.out.count("| V_th | method |") == 5
+    assert len(re.findall(r"^\| 2\.5 \| LDN \|", whole.out, re.MULTILINE)) == 2
+    ablation = evaluate(
+        "--data", data, "--limit", 1, "--ablation", "--vth", 1, "--table", "latex", "--run", "runs/ssdm"
+    )
+    assert ablation.code == 0, ablation.err
+    assert "+ SR (teacher) & " in ablation.out
+    assert ablation.out.count(r"\begin{table}") == 3
 
 
-def test_the_command_prints_json_alone(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_json_alone(
+    evaluate: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    result = invoke("--data", data, "--single", "--limit", 1, "--vth", "1", "--json", "--device", "cpu")
-    record = json.loads(result.stdout)
+    record = evaluate("--data", data, "--single", "--limit", 1, "--vth", "1", "--json", "--device", "cpu").json
     assert (record["split"], record["samples"], record["times"]["single"]) == ("test", 1, [68])
     assert {(f["method"], f["v_th"]) for f in record["summary"]} >= {("blur", None), ("SDM", 1.0)}
 
 
-def test_the_command_refuses_bad_input_in_one_line(data: Path, run: Path, tmp_path: Path) -> None:
+def test_the_command_refuses_bad_input_in_one_line(evaluate: Run, data: Path, trained: Path, tmp_path: Path) -> None:
     for arguments, what in (
         (("--data", tmp_path / "none"), "there is no dataset"),
         (("--data", data, "--vth", 4), "it has 1, 2.5"),
         (("--data", data, "--run", tmp_path / "none"), "there is no run folder"),
-        (("--data", data, "--checkpoint", run / "sr.safetensors"), "not the LDN of 'ldn'"),
+        (("--data", data, "--checkpoint", trained / "sr.safetensors"), "not the LDN of 'ldn'"),
         (("--data", data, "--json", "--table", "latex"), "--json and --table"),
     ):
-        result = invoke(*arguments)
-        assert (result.exit_code, result.stdout) == (2, "")
-        assert result.stderr.count("Error: ") == 1
-        assert what in result.stderr
+        assert_refused(evaluate(*arguments), what)
 
 
 def test_shown_defaults_and_choices_are_those_of_the_library() -> None:
-    command = cli.get_command(click.Context(cli), "eval-ssdm")
-    assert command is not None
-    options = {str(option.name): option for option in command.params if isinstance(option, click.Option)}
+    options = {str(option.name): option for option in command("eval-ssdm").params if isinstance(option, click.Option)}
     defaults = {name: parameter.default for name, parameter in signature(evaluation.evaluate).parameters.items()}
     assert [options[name].show_default for name in ("split", "device")] == [
         defaults[name] for name in ("split", "device")

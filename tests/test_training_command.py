@@ -3,21 +3,28 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+import commands
 import pytest
 import torch
-from click.testing import CliRunner
+from commands import Run, assert_refused
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from training_data import write_moving
 
-from spikesim_cli.main import cli
 from ssdm_models import checkpoints
 from ssdm_models.bsn import BSN
 from ssdm_models.ldn import LDN
 
 SHORT = ("--crop", 32, "--batch", 2, "--epochs", 1, "--workers", 0, "--device", "cpu", "--perceptual", "laplacian")
+
+run = commands.run
+
+
+@pytest.fixture
+def train(run: Run) -> Run:
+    return partial(run, "train-ssdm")
 
 
 @pytest.fixture(scope="module")
@@ -27,45 +34,34 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def invoke(*arguments: object) -> Any:
-    return CliRunner().invoke(cli, ["train-ssdm", *map(str, arguments)])
-
-
-def assert_refused(result: Any, *said: str) -> None:
-    assert result.exit_code == 2, result.output
-    assert not result.stdout
-    for text in said:
-        assert text in " ".join(result.stderr.split())
-
-
-def test_one_command_trains_all_and_does_nothing_when_it_has(data, tmp_path):
-    run = tmp_path / "run"
-    first = invoke("--data", data, "--out", run, "--vth", 1, 2, *SHORT)
-    assert first.exit_code == 0, first.output
-    assert not first.stdout
+def test_one_command_trains_all_and_does_nothing_when_it_has(train, data, tmp_path):
+    out = tmp_path / "run"
+    first = train("--data", data, "--out", out, "--vth", 1, 2, *SHORT)
+    assert first.code == 0, first.err
+    assert not first.out
     for stage in ("bsn", "sr", "ldn"):
-        assert f"{stage}: 2 of 2, loss " in first.stderr
-        assert f"{stage}: {run / stage}.safetensors, 2 steps, loss " in first.stderr
-        assert checkpoints.read_card(run / f"{stage}.safetensors").v_th == (1.0, 2.0)
-        events = EventAccumulator(str(run / stage))
+        assert f"{stage}: 2 of 2, loss " in first.err
+        assert f"{stage}: {out / stage}.safetensors, 2 steps, loss " in first.err
+        assert checkpoints.read_card(out / f"{stage}.safetensors").v_th == (1.0, 2.0)
+        events = EventAccumulator(str(out / stage))
         events.Reload()
         assert "loss" in events.Tags()["scalars"]
-    again = invoke("--data", data, "--out", run, "--vth", "1,2", *SHORT, "--json")
-    assert again.exit_code == 0, again.output
-    told = json.loads(again.stdout)
+    again = train("--data", data, "--out", out, "--vth", "1,2", *SHORT, "--json")
+    assert again.code == 0, again.err
+    told = again.json
     assert [(stage["stage"], stage["steps"], stage["kept"]) for stage in told] == [
         (name, 2, True) for name in ("bsn", "sr", "ldn")
     ]
-    assert_refused(invoke("--data", data, "--out", run, "--vth", 1, *SHORT), "another training", "v_th", "--overwrite")
-    replaced = invoke("--data", data, "--out", run, "--stage", "sr", "--vth", 1, "--overwrite", *SHORT)
-    assert replaced.exit_code == 0, replaced.output
-    assert checkpoints.read_card(run / "sr.safetensors").v_th == (1.0,)
+    assert_refused(train("--data", data, "--out", out, "--vth", 1, *SHORT), "another training", "v_th", "--overwrite")
+    replaced = train("--data", data, "--out", out, "--stage", "sr", "--vth", 1, "--overwrite", *SHORT)
+    assert replaced.code == 0, replaced.err
+    assert checkpoints.read_card(out / "sr.safetensors").v_th == (1.0,)
 
 
-def test_the_time_that_is_over_is_told(data, tmp_path):
-    result = invoke("--data", data, "--out", tmp_path / "run", "--max-minutes", 1e-6, *SHORT)
-    assert result.exit_code == 0, result.output
-    assert "bsn: not begun; run the command again to go on" in result.stderr
+def test_the_time_that_is_over_is_told(train, data, tmp_path):
+    result = train("--data", data, "--out", tmp_path / "run", "--max-minutes", 1e-6, *SHORT)
+    assert result.code == 0, result.err
+    assert "bsn: not begun; run the command again to go on" in result.err
 
 
 @pytest.mark.parametrize(
@@ -86,50 +82,59 @@ def test_the_time_that_is_over_is_told(data, tmp_path):
         (("--stage", "bsn", "--init", "old.pth"), "old.pth"),
     ],
 )
-def test_bad_input_is_refused_in_one_line(data, tmp_path, monkeypatch, options, said):
+def test_bad_input_is_refused_in_one_line(train, data, tmp_path, monkeypatch, options, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "old.pth").write_bytes(b"PK and no more")
-    assert_refused(invoke("--data", data, "--out", "run", *SHORT, *options), said)
+    assert_refused(train("--data", data, "--out", "run", *SHORT, *options), said)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there(data, tmp_path):
-    result = invoke("--data", data, "--out", tmp_path / "run", *SHORT, "--device", "cuda")
+def test_a_gpu_that_is_not_there(train, data, tmp_path):
+    result = train("--data", data, "--out", tmp_path / "run", *SHORT, "--device", "cuda")
     assert_refused(result, "device 'cuda' was asked for", "finds no CUDA device here")
 
 
-def test_datasets_that_are_none(tmp_path):
-    assert_refused(invoke("--data", tmp_path / "nowhere", "--out", tmp_path / "run"), "there is no dataset at")
+def test_datasets_that_are_none(train, tmp_path):
+    assert_refused(train("--data", tmp_path / "nowhere", "--out", tmp_path / "run"), "there is no dataset at")
     root = tmp_path / "old" / "train"
     root.mkdir(parents=True)
     (root / "a.000.h5").write_bytes(b"no shard")
-    assert_refused(invoke("--data", tmp_path / "old", "--out", tmp_path / "run"), "a.000.h5")
+    assert_refused(train("--data", tmp_path / "old", "--out", tmp_path / "run"), "a.000.h5")
 
 
-def test_checkpoints_to_begin_with_go_to_their_stage(data, tmp_path):
+def test_checkpoints_to_begin_with_go_to_their_stage(train, data, tmp_path):
     torch.manual_seed(1)
     for name, network in (("bsn", BSN()), ("ldn", LDN())):
         checkpoints.save(tmp_path / f"{name}.safetensors", network)
     both = [option for name in ("bsn", "ldn") for option in ("--init", tmp_path / f"{name}.safetensors")]
-    result = invoke("--data", data, "--out", tmp_path / "run", *both, *SHORT)
-    assert result.exit_code == 0, result.output
+    result = train("--data", data, "--out", tmp_path / "run", *both, *SHORT)
+    assert result.code == 0, result.err
     for name, begun in (("bsn", True), ("sr", False), ("ldn", True)):
         recorded = json.loads((tmp_path / "run" / name / "config.json").read_text())
         assert ("init" in recorded["networks"]) is begun
         assert recorded["command"].startswith("spikesim")
     assert_refused(
-        invoke("--data", data, "--out", tmp_path / "two", *both, "--init", tmp_path / "ldn.safetensors", *SHORT),
+        train(
+            "--data",
+            data,
+            "--out",
+            tmp_path / "two",
+            *both,
+            "--init",
+            tmp_path / "ldn.safetensors",
+            *SHORT,
+        ),
         "are both of the stage ldn",
     )
     assert_refused(
-        invoke("--data", data, "--out", tmp_path / "two", "--stage", "sr", *both, *SHORT),
+        train("--data", data, "--out", tmp_path / "two", "--stage", "sr", *both, *SHORT),
         "is of the stage bsn, which --stage sr does not train",
     )
 
 
-def test_a_loss_that_is_no_number_is_an_error_of_one_line(data, tmp_path):
-    result = invoke(
+def test_a_loss_that_is_no_number_is_an_error_of_one_line(train, data, tmp_path):
+    result = train(
         "--data",
         data,
         "--out",
