@@ -1,15 +1,20 @@
-"""A small dataset with spikes that are really those of its light, for tests of what learns and evaluates."""
+"""What tests of training share: a small dataset with spikes that are really those of its light, and runs on it."""
 
+import csv
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 
 from spikesim import SpikeCamera, simulate
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.light import Optics
 from spikesim_datasets.shards import ShardWriter
 from spikesim_datasets.shards.sample import Sample
+from ssdm_models import checkpoints
+from ssdm_models.training import train
 
 PLAN = ExposurePlan()
 SHARP = (20, 68, 116)
@@ -50,3 +55,48 @@ def write_moving(
                 first_frame = window * PLAN.period // PLAN.factor
                 sample = Sample(key, window, first_frame, PLAN.exposure, blur, frames[list(sharp)], sharp, spikes)
                 writer.append(sample)
+
+
+SAMPLES = 5
+SHORT = {"crop": 32, "batch": 2, "workers": 0, "device": "cpu", "perceptual": "laplacian"}
+STEPS = 3  # of an epoch
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    write_moving(root, {"train/a": 3, "train/b": 2})
+    return root
+
+
+@pytest.fixture(scope="module")
+def taught(data, tmp_path_factory) -> Path:
+    """A run whose teacher is trained, for two steps."""
+    run = tmp_path_factory.mktemp("runs") / "taught"
+    train(data, run, ["bsn", "sr"], epochs=1, **SHORT)
+    return run
+
+
+@pytest.fixture
+def run(taught, tmp_path) -> Path:
+    """A folder with a teacher in it, but no record of its training."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for stage in ("bsn", "sr"):
+        (folder / f"{stage}.safetensors").write_bytes((taught / f"{stage}.safetensors").read_bytes())
+    return folder
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return dict(checkpoints.load(path).named_parameters())
+
+
+def assert_same(first: Path, second: Path, tolerance: float = 0) -> None:
+    ours, theirs = weights(first), weights(second)
+    for name, value in ours.items():
+        torch.testing.assert_close(value, theirs[name], rtol=0, atol=tolerance, msg=lambda text, n=name: f"{n}: {text}")
+
+
+def losses(run: Path, stage: str) -> list[float]:
+    with (run / stage / "metrics.csv").open() as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
