@@ -1,7 +1,6 @@
 """Shards hold what the schema says, give back what was put in, and refuse whatever is damaged or not theirs."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,86 +11,17 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import shard_data
 from hypothesis import given
 from hypothesis import strategies as st
+from shard_data import HEIGHT, RECIPE, WIDTH, assert_equal, chunks, flip_bits, make_sample, write_shard
 
-from spikesim import SpikeCamera, SpikeStream
+from spikesim import SpikeCamera
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim_datasets.shards import Sample, ShardReader, ShardWriter, open_dataset, verify_dataset
-from spikesim_datasets.shards.index import INDEX, read_index, write_index
+from spikesim_datasets.shards import Sample, ShardReader
 from spikesim_datasets.shards.writer import Compression
 
-RECIPE = {"choices": {"seed": 3, "plan": {"frames": 3}}, "command": "spikesim build"}
-# Spikes are 30 wide: the last of their 4 bytes is not full.
-HEIGHT, WIDTH, READOUTS = 72, 120, 13
-
-
-def make_sample(
-    window: int = 1,
-    height: int = HEIGHT,
-    width: int = WIDTH,
-    readouts: int = READOUTS,
-    sharp_readouts: tuple[int, ...] = (2, 6),
-    thresholds: tuple[float, ...] = (1.0, 2.5),
-    key: str = "train/clip",
-) -> Sample:
-    rng = np.random.default_rng(window)
-    dense = rng.integers(0, 2, (len(thresholds), readouts, height // 4, width // 4), np.uint8)
-    return Sample(
-        key,
-        window,
-        3 * window,
-        (2, 11),
-        rng.integers(0, 256, (height, width, 3), np.uint8),
-        rng.integers(0, 256, (len(sharp_readouts), height, width, 3), np.uint8),
-        sharp_readouts,
-        {
-            v_th: SpikeStream.from_dense(spikes, SpikeCamera.preset("ssdm", v_th=v_th))
-            for v_th, spikes in zip(thresholds, dense, strict=True)
-        },
-    )
-
-
-def write_shard(
-    path: Path, *samples: Sample, compression: Compression = "none", recipe: dict[str, Any] = RECIPE
-) -> Path:
-    with ShardWriter(path, recipe, compression) as writer:
-        for sample in samples:
-            writer.append(sample)
-    return path
-
-
-def assert_equal(found: Sample, expected: Sample) -> None:
-    for name in ("key", "window", "first_frame", "exposure", "sharp_readouts"):
-        assert getattr(found, name) == getattr(expected, name)
-    for name in ("blur", "sharp"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), strict=True)
-    assert list(found.spikes) == sorted(expected.spikes)
-    for v_th, stream in expected.spikes.items():
-        np.testing.assert_array_equal(found.spikes[v_th].packed, stream.packed, strict=True)
-        assert (found.spikes[v_th].shape, found.spikes[v_th].camera) == (stream.shape, stream.camera)
-
-
-@pytest.fixture(scope="module")
-def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Windows 1, 2 and 4 of one clip; not to be changed."""
-    return write_shard(tmp_path_factory.mktemp("shard") / "train" / "clip.000.h5", *map(make_sample, (1, 2, 4)))
-
-
-@pytest.fixture
-def copy(shard: Path, tmp_path: Path) -> Path:
-    """The same shard, to be damaged."""
-    return Path(shutil.copy(shard, tmp_path / "copy.h5"))
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    """Two clips of one split and one of the other, 3 + 2 + 1 samples, with an index."""
-    root = tmp_path / "dataset"
-    for name, windows in {"train/a": (1, 2, 3), "train/b": (1, 2), "test/c": (5,)}.items():
-        write_shard(root / f"{name}.000.h5", *(make_sample(window, key=name) for window in windows))
-    write_index(root, {"choices": {}})
-    return root
+shard, copy = shard_data.shard, shard_data.copy
 
 
 # What the schema says, read by nothing of ours
@@ -201,29 +131,6 @@ def test_a_crop_is_a_slice_of_the_whole(shard: Path, rows: tuple[int, int], colu
     np.testing.assert_array_equal(stream.dense(), expected)
 
 
-def chunks(path: Path, name: str) -> list[tuple[int, tuple[slice, ...]]]:
-    """Where every chunk of an array lies: in the file, and in the array."""
-    with h5py.File(path, "r") as file:
-        array = file[name]
-        places = [array.id.get_chunk_info(i) for i in range(array.id.get_num_chunks())]
-        return [
-            (
-                place.byte_offset,
-                tuple(slice(first, first + side) for first, side in zip(place.chunk_offset, array.chunks, strict=True)),
-            )
-            for place in places
-        ]
-
-
-def flip_bits(path: Path, *offsets: int) -> None:
-    with path.open("r+b") as file:
-        for offset in offsets:
-            file.seek(offset)
-            byte = file.read(1)[0]
-            file.seek(offset)
-            file.write(bytes([byte ^ 16]))
-
-
 def test_a_crop_reads_only_the_chunks_it_touches(tmp_path: Path) -> None:
     sample = make_sample(height=720, width=1280, readouts=137, sharp_readouts=(), thresholds=(1.0,))
     path = write_shard(tmp_path / "a.h5", sample)
@@ -282,6 +189,7 @@ def test_the_threshold_must_be_said_and_there(shard: Path, tmp_path: Path) -> No
 
 
 # What cannot be written
+
 
 ONE = make_sample()
 MISFITS = {
@@ -418,126 +326,3 @@ def test_a_flipped_bit_in_the_numbers_of_windows_is_noticed_on_opening(copy: Pat
     flip_bits(copy, chunks(copy, name)[0][0])
     with pytest.raises(InputFileError, match=r"cannot read .*copy\.h5"):
         ShardReader(copy)
-
-
-# The dataset and its index
-
-
-def problems(root: Path) -> dict[str, str]:
-    return {check.path: check.problem for check in verify_dataset(root) if check.problem}
-
-
-def test_a_dataset_is_the_samples_of_its_shards_in_order(dataset: Path) -> None:
-    train = open_dataset(dataset, "train")
-    assert (len(train), train.split, train.thresholds) == (5, "train", (1.0, 2.5))
-    assert [(sample.key, sample.window) for sample in train] == [
-        ("train/a", 1), ("train/a", 2), ("train/a", 3), ("train/b", 1), ("train/b", 2),
-    ]  # fmt: skip
-    assert_equal(train[3], make_sample(1, key="train/b"))
-    assert [train.locate(index) for index in (2, 3, -1, -5)] == [
-        (dataset / "train/a.000.h5", 2),
-        (dataset / "train/b.000.h5", 0),
-        (dataset / "train/b.000.h5", 1),
-        (dataset / "train/a.000.h5", 0),
-    ]
-    assert_equal(train[-2], train[3])
-    for index in (5, -6):
-        with pytest.raises(IndexError, match=rf"5 samples, there is no sample {index}"):
-            train[index]
-    assert [sample.key for sample in open_dataset(dataset, "test")] == ["test/c"]
-
-
-def test_the_index_lists_every_shard_and_can_be_made_anew(dataset: Path) -> None:
-    before = (dataset / INDEX).read_bytes()
-    record = json.loads(before)
-    assert record["schema"] == "spikesim.dataset/1"
-    assert record["samples"] == {"test": 1, "train": 5}
-    assert record["recipe"] == {"choices": {}}
-    assert [entry["path"] for entry in record["shards"]] == ["test/c.000.h5", "train/a.000.h5", "train/b.000.h5"]
-    assert record["shards"][1]["bytes"] == (dataset / "train/a.000.h5").stat().st_size
-    (dataset / INDEX).unlink()
-    write_index(dataset, {"choices": {}})
-    assert (dataset / INDEX).read_bytes() == before
-
-
-def test_a_dataset_is_read_and_verified_without_its_index(dataset: Path) -> None:
-    (dataset / INDEX).unlink()
-    assert len(open_dataset(dataset, "train")) == 5
-    assert problems(dataset) == {}
-    flip_bits(dataset / "train/b.000.h5", chunks(dataset / "train/b.000.h5", "blur")[0][0])
-    assert list(problems(dataset)) == ["train/b.000.h5"]
-
-
-def test_a_whole_dataset_has_no_problems(dataset: Path) -> None:
-    checks = list(verify_dataset(dataset))
-    assert [(check.path, check.samples, check.problem) for check in checks] == [
-        ("test/c.000.h5", 1, ""), ("train/a.000.h5", 3, ""), ("train/b.000.h5", 2, ""),
-    ]  # fmt: skip
-    assert sum(check.bytes for check in checks) == sum(path.stat().st_size for path in dataset.glob("*/*.h5"))
-
-
-def test_a_missing_shard(dataset: Path) -> None:
-    (dataset / "train/b.000.h5").unlink()
-    assert list(problems(dataset)) == ["train/b.000.h5"]
-    with pytest.raises(InputFileError, match=r"lists train/b\.000\.h5, which is missing; build the dataset again"):
-        open_dataset(dataset, "train")
-    assert len(open_dataset(dataset, "test")) == 1
-
-
-def test_a_shard_of_another_size(dataset: Path) -> None:
-    shutil.copy(dataset / "train/a.000.h5", dataset / "train/b.000.h5")
-    assert list(problems(dataset)) == ["train/b.000.h5"]
-    with pytest.raises(InputFileError, match=r"b\.000\.h5 has \d+ bytes, dataset\.json says \d+; remove it"):
-        open_dataset(dataset, "train")
-
-
-@pytest.mark.parametrize("where", [0, 1000, 0.3, 0.6, -1])
-def test_any_flipped_bit_is_found_by_verification(dataset: Path, where: float) -> None:
-    path = dataset / "train/a.000.h5"
-    size = path.stat().st_size
-    flip_bits(path, int(where * size) if 0 < where < 1 else int(where) % size)
-    found = problems(dataset)
-    assert list(found) == ["train/a.000.h5"]
-    assert "a.000.h5 has other bytes than when it was built" in found["train/a.000.h5"]
-
-
-def test_a_shard_that_is_not_listed(dataset: Path) -> None:
-    write_shard(dataset / "train/z.000.h5", make_sample(key="train/z"))
-    found = problems(dataset)
-    assert list(found) == ["train/z.000.h5"]
-    assert "z.000.h5 is not listed in dataset.json" in found["train/z.000.h5"]
-    assert len(open_dataset(dataset, "train")) == 5
-
-
-def test_an_index_that_contradicts_its_shard(dataset: Path) -> None:
-    record = json.loads((dataset / INDEX).read_text())
-    record["shards"][1]["samples"] = 2
-    (dataset / INDEX).write_text(json.dumps(record))
-    found = problems(dataset)
-    assert list(found) == ["train/a.000.h5"]
-    assert "not the shard that dataset.json describes" in found["train/a.000.h5"]
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["", "[]", "{}", '{"schema": "spikesim.dataset/2", "shards": []}', '{"schema": "spikesim.dataset/1"}',
-     '{"schema": "spikesim.dataset/1", "shards": [{"path": "a.h5"}]}', "\udcff"],
-)  # fmt: skip
-def test_a_damaged_index_is_refused(dataset: Path, content: str) -> None:
-    (dataset / INDEX).write_bytes(content.encode("utf-8", "surrogateescape"))
-    for use in (read_index, lambda root: open_dataset(root, "train"), problems):
-        with pytest.raises(InputFileError, match=r"dataset\.json"):
-            use(dataset)
-
-
-def test_there_is_no_dataset(tmp_path: Path, dataset: Path) -> None:
-    with pytest.raises(InputFileError, match=r"no dataset at .*nowhere; `spikesim build-gopro`"):
-        open_dataset(tmp_path / "nowhere", "train")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputFileError, match="empty holds no shards"):
-        open_dataset(tmp_path / "empty", "train")
-    for root in (tmp_path / "nowhere", tmp_path / "empty"):
-        with pytest.raises(InputFileError, match="there is no dataset at"):
-            problems(root)
-    with pytest.raises(InvalidValueError, match="no samples of the split 'val'; it has test, train"):
-        open_dataset(dataset, "val")
