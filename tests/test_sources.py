@@ -1,23 +1,18 @@
-"""Sources: trees, folders, videos and demo scenes give the frames they hold, and say what is wrong with them."""
+"""Sources: trees, folders and demo scenes give the frames they hold, and say what is wrong with them."""
 
 import os
-import pickle
 import shutil
 import struct
-import wave
-from collections.abc import Sequence
 from contextlib import suppress
-from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from source_data import HEIGHT, WIDTH, everything, noise, state, write_frames, write_video
 
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.build import build_clips
@@ -25,34 +20,6 @@ from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.scenes import SCENES
 from spikesim_datasets.sources import Clip, DemoClip, open_clips, open_gopro
-from spikesim_datasets.sources.video import to_rgb
-
-HEIGHT, WIDTH = 20, 28
-
-
-def noise(seed: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def write_frames(folder: Path, count: int = 3, first: int = 0) -> Path:
-    """A folder with frames 000000.png, ..., frame i from seed first + i."""
-    folder.mkdir(parents=True)
-    for i in range(count):
-        Image.fromarray(noise(first + i)).save(folder / f"{i:06d}.png")
-    return folder
-
-
-def everything(clip: Clip) -> list[np.ndarray]:
-    return list(clip.frames(0, clip.n_frames))
-
-
-def state(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Everything below a folder with its time of change and its contents."""
-    return {
-        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
-        for path in [folder, *folder.rglob("*")]
-    }
-
 
 # GOPRO trees
 
@@ -223,242 +190,6 @@ def test_a_damaged_frame_is_read_or_refused_and_nothing_else(damaged, suffix, da
         (frame,) = everything(*open_clips([damaged]))
         assert (frame.dtype, frame.shape[2]) == (np.uint8, 3)
     path.unlink()
-
-
-# Videos
-
-
-def video_frame(number: int, height: int = 48, width: int = 64) -> np.ndarray:
-    """A moving pattern, so that frames between others are coded from both."""
-    y, x = np.mgrid[:height, :width]
-    return np.stack([2 * x + 9 * number, 3 * y + 5 * number, x + y], axis=-1).astype(np.uint8)
-
-
-def write_video(
-    path: Path,
-    codec: str = "libx264",
-    *,
-    times_ms: Sequence[int] | None = None,
-    size: tuple[int, int] = (48, 64),
-    options: dict[str, str] | None = None,
-    **container_options: str,
-) -> Path:
-    """40 frames, a key frame every 12, two frames between others coded from both where the codec can."""
-    with av.open(str(path), "w", options=container_options) as container:
-        stream = container.add_stream(codec, rate=30, options=options or {})
-        stream.height, stream.width = size
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.gop_size = 12
-        stream.codec_context.max_b_frames = 0 if codec == "ffv1" else 2
-        if times_ms is not None:
-            stream.codec_context.time_base = Fraction(1, 1000)
-        for number in range(40):
-            frame = av.VideoFrame.from_ndarray(video_frame(number, *size), format="rgb24")
-            if times_ms is not None:
-                frame.pts, frame.time_base = times_ms[number], Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
-def remux(path: Path, target: Path, shift: int = 0, **options: str) -> Path:
-    """The same packets in a new file, `shift` frames later."""
-    with av.open(str(path)) as given, av.open(str(target), "w", options=options) as container:
-        source = given.streams.video[0]
-        stream = container.add_stream_from_template(source)
-        ticks = int(shift / (source.average_rate * source.time_base))
-        for packet in given.demux(source):
-            if packet.dts is not None:
-                packet.pts += ticks
-                packet.dts += ticks
-                packet.stream = stream
-                container.mux(packet)
-    return target
-
-
-def decoded(path: Path) -> list[np.ndarray]:
-    with av.open(str(path)) as container:
-        return [to_rgb(picture) for picture in container.decode(video=0)]
-
-
-def odd_times() -> list[int]:
-    return np.cumsum(np.random.default_rng(0).integers(5, 90, 40)).tolist()
-
-
-def trimmed(path: Path) -> Path:
-    """An edit list hides the first five frames, which the others are coded from."""
-    whole = write_video(path.with_stem("whole"))
-    return remux(whole, path, -5, use_editlist="1", avoid_negative_ts="disabled")
-
-
-VIDEOS = {
-    "mp4": lambda folder: write_video(folder / "a.mp4"),
-    "frames before their key frame": lambda folder: write_video(folder / "a.mp4", "mpeg2video"),
-    "edit list": lambda folder: trimmed(folder / "a.mp4"),
-    "late start": lambda folder: remux(write_video(folder / "b.mp4"), folder / "a.mp4", 100),
-    "fragments": lambda folder: write_video(folder / "a.mov", movflags="frag_keyframe+empty_moov"),
-    "odd times": lambda folder: write_video(folder / "a.mkv", times_ms=odd_times()),
-    "equal times": lambda folder: write_video(folder / "a.mkv", "ffv1", times_ms=[i // 2 for i in range(40)]),
-    "no times of presentation": lambda folder: write_video(folder / "a.avi"),
-    "no index": lambda folder: write_video(folder / "a.ts"),
-    "neither": lambda folder: write_video(folder / "a.mpg", "mpeg2video"),
-    "no container": lambda folder: write_video(folder / "a.h264"),
-}
-
-
-@pytest.mark.parametrize("make", VIDEOS.values(), ids=VIDEOS)
-def test_a_video_gives_the_frames_of_sequential_decoding_wherever_reading_starts(tmp_path, make):
-    path = make(tmp_path)
-    frames = decoded(path)
-    (clip,) = open_clips([path])
-    assert (clip.n_frames, clip.height, clip.width) == (len(frames), 48, 64)
-    for start in range(clip.n_frames):
-        assert np.array_equal(list(clip.frames(start, start + 2)), frames[start : start + 2]), start
-    assert np.array_equal(everything(clip), frames)
-    assert list(clip.frames(clip.n_frames, clip.n_frames + 5)) == []
-
-
-def test_the_test_videos_are_as_hard_as_they_say(tmp_path):
-    """The edit list hides five frames; key frames are many; frames between others are coded after them."""
-    assert len(decoded(trimmed(tmp_path / "trimmed.mp4"))) == 35
-    with av.open(str(write_video(tmp_path / "a.mp4"))) as container:
-        packets = [packet for packet in container.demux(video=0) if packet.size]
-    assert sum(packet.is_keyframe for packet in packets) >= 4
-    times = [packet.pts for packet in packets]
-    assert times != sorted(times)
-
-
-def test_a_video_with_a_colon_in_its_name_is_a_file(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_video(tmp_path / "a.mp4").rename("take:1.mp4")
-    (clip,) = open_clips(["take:1.mp4"])
-    assert clip.key == "train/take:1"
-    assert len(everything(clip)) == 40
-
-
-def test_a_video_clip_travels_to_a_worker(tmp_path):
-    (clip,) = open_clips([write_video(tmp_path / "a.mp4")])
-    again = pickle.loads(pickle.dumps(clip))
-    assert again == clip
-    assert np.array_equal(everything(again), everything(clip))
-
-
-def test_colours_are_rounded_and_not_darkened():
-    """BT.709 in limited range, by its formulas; one colour, so that where it lies between pixels does not matter."""
-    luma = np.tile(np.arange(40.0, 168.0), (96, 1))
-    blue, red = np.full_like(luma, 110), np.full_like(luma, 145)
-    picture = av.VideoFrame(128, 96, "yuv420p")
-    for plane, values in zip(picture.planes, (luma, blue[::2, ::2], red[::2, ::2]), strict=True):
-        rows = np.zeros((plane.height, plane.line_size), np.uint8)
-        rows[:, : plane.width] = np.rint(values)
-        plane.update(rows)
-    picture.colorspace = av.video.reformatter.Colorspace.ITU709
-    grey, u, v = 255 / 219 * (np.rint(luma) - 16), 255 / 224 * (blue - 128), 255 / 224 * (red - 128)
-    exact = np.stack([grey + 1.5748 * v, grey - 0.1873 * u - 0.4681 * v, grey + 1.8556 * u], axis=-1)
-    difference = (to_rgb(picture) - np.clip(exact, 0, 255))[4:-4, 4:-4]
-    assert np.abs(difference.mean(axis=(0, 1))).max() < 0.3
-    assert np.abs(difference).max() < 2.5
-
-
-def cut(path: Path, target: Path, share: float) -> Path:
-    contents = path.read_bytes()
-    target.write_bytes(contents[: int(len(contents) * share)])
-    return target
-
-
-def audio_only(path: Path) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 8000, 0, "NONE", ""))
-        file.writeframes(bytes(1600))
-    return path
-
-
-def text(path: Path) -> Path:
-    path.write_text("no video")
-    return path
-
-
-def empty(path: Path) -> Path:
-    path.touch()
-    return path
-
-
-@pytest.mark.parametrize(
-    ("plant", "what"),
-    [
-        (lambda folder: empty(folder / "a.mp4"), r"is empty \(0 bytes\)"),
-        (lambda folder: text(folder / "a.mp4"), "cannot be read as a video"),
-        (lambda folder: audio_only(folder / "a.wav"), "holds no video stream"),
-        (lambda folder: cut(write_video(folder / "b.mp4"), folder / "a.mp4", 0.6), "cannot be read as a video"),
-        (
-            lambda folder: cut(write_video(folder / "b.mp4", movflags="faststart"), folder / "a.mp4", 0.6),
-            "is cut off or damaged",
-        ),
-    ],
-    ids=["empty", "text", "audio", "cut before its index", "cut after its index"],
-)
-def test_a_file_that_is_no_whole_video_is_refused_when_opened(tmp_path, plant, what):
-    path = plant(tmp_path)
-    with pytest.raises(InputFileError, match=rf"{path.name} {what}"):
-        open_clips([path])
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_damage_within_a_video_is_refused_when_it_is_read(tmp_path, seed):
-    path = write_video(tmp_path / "a.mp4", movflags="faststart", options={"crf": "8"})
-    contents = bytearray(path.read_bytes())
-    begin = contents.index(b"mdat") + 1000
-    rng = np.random.default_rng(seed)
-    for place in rng.integers(begin, len(contents), 20):
-        contents[place] ^= rng.integers(1, 256)
-    path.write_bytes(contents)
-    (clip,) = open_clips([path])
-    with pytest.raises(InputFileError, match=r"a\.mp4 (is damaged|cannot be decoded) at frame \d+"):
-        everything(clip)
-
-
-@pytest.mark.parametrize(("packet", "start"), [(39, 39), (3, 0), (3, 9)])
-def test_a_frame_that_the_decoder_could_only_guess_is_refused(tmp_path, packet, start):
-    """Also where it lies before the frames wanted, which are coded from it."""
-    path = write_video(tmp_path / "a.mp4", movflags="faststart", options={"crf": "8"})
-    with av.open(str(path)) as container:
-        place, size = [(each.pos, each.size) for each in container.demux(video=0) if each.size][packet]
-    contents = bytearray(path.read_bytes())
-    contents[place + size // 2 : place + size] = bytes(size - size // 2)
-    path.write_bytes(contents)
-    assert len(decoded(path)) == 40
-    (clip,) = open_clips([path])
-    with pytest.raises(InputFileError, match=r"a\.mp4 is damaged at frame \d+; replace it"):
-        list(clip.frames(start, max(start + 1, 9)))
-
-
-@pytest.mark.footage
-def test_a_key_frame_that_later_frames_look_back_beyond_is_no_start(shared):
-    """Behind those of this recording FFmpeg finds pictures incomplete."""
-    (clip,) = open_clips([shared / "data" / "clips" / "cockatoo.mp4"])
-    assert clip.key_frames == (0, 76, 145)
-    whole = list(islice(clip.frames(0, 160), 70, None))
-    for start in (75, 76, 80, 144, 145, 150):
-        for number, frame in enumerate(clip.frames(start, start + 4), start - 70):
-            assert np.array_equal(frame, whole[number])
-
-
-def test_a_video_that_has_become_shorter_since_it_was_opened_is_refused(tmp_path):
-    short = write_video(tmp_path / "short.h264").read_bytes()
-    (tmp_path / "a.h264").write_bytes(short + short)
-    (clip,) = open_clips([tmp_path / "a.h264"])
-    assert len(everything(clip)) == 80
-    (tmp_path / "a.h264").write_bytes(short)
-    with pytest.raises(InputFileError, match=r"a\.h264 is damaged at frame 40; replace it"):
-        everything(clip)
-
-
-def test_a_video_that_changes_its_size_says_at_which_frame(tmp_path):
-    small, large = (write_video(tmp_path / f"{size[0]}.h264", size=size) for size in ((48, 64), (64, 96)))
-    (tmp_path / "a.h264").write_bytes(small.read_bytes() + large.read_bytes())
-    (clip,) = open_clips([tmp_path / "a.h264"])
-    with pytest.raises(InputFileError, match=r"changes its size at frame 40, from 64×48 to 96×64"):
-        everything(clip)
 
 
 # Any source
