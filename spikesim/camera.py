@@ -130,7 +130,7 @@ class SpikeCamera:
         if unknown:
             raise InvalidValueError(
                 f"a camera has no field {', '.join(sorted(unknown))}; it has "
-                f" {', '.join(f.name for f in fields(SpikeCamera))}"
+                f"{', '.join(f.name for f in fields(SpikeCamera))}"
             )
         return replace(PRESETS[name], **changes)
 
