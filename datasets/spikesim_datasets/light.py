@@ -3,9 +3,9 @@
 from typing import Literal, get_args
 
 import numpy as np
-from numba import njit
 
 from spikesim.errors import InvalidValueError
+from spikesim.kernels.compile import kernel
 
 Downscale = Literal["bilinear", "area", "none"]
 
@@ -108,7 +108,7 @@ def planes(images: np.ndarray) -> np.ndarray:
     return values
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _look_up(images, values, planes):  # type: ignore[no-untyped-def]
     """Fill planes (N,3,H,W) with the value of each code of images (N,H,W,3)."""
     for n in range(images.shape[0]):
@@ -118,7 +118,7 @@ def _look_up(images, values, planes):  # type: ignore[no-untyped-def]
                     planes[n, channel, y, x] = values[images[n, y, x, channel]]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _mean_luma(frame, linear, block, border, light):  # type: ignore[no-untyped-def]
     """Fill light (h,w) from the blocks of frame (h·block, w·block, 3), less the `border` pixels at each one's rim."""
     side = block - 2 * border

@@ -79,7 +79,7 @@ def _taught(sample: Sample, v_th: float, teacher: Teacher, times: Sequence[int],
     """A sample of one threshold with the teacher's images for ground truth."""
     stream = sample.spikes[v_th]
     blur = torch.from_numpy(planes(sample.blur))[None].to(device)
-    spikes = to_torch(stream).to(device)[None]
+    spikes = to_torch(stream, device)[None]
     # One time after the other: five whole images at once are no faster, and take five times the memory.
     sharp = torch.cat([teacher(blur, spikes, [readout], sample.exposure)[0] for readout in times]).float()
     taught = (255 * sharp).round().byte().permute(0, 2, 3, 1).cpu().numpy()

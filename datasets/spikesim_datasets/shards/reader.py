@@ -83,7 +83,7 @@ class ShardReader:
     @property
     def compression(self) -> Compression:
         """Filter of the images, by the name a recipe gives it."""
-        filters = self._file[BLUR]._filters
+        filters = self._arrays[BLUR]._filters
         return "gzip" if "gzip" in filters else "zstd" if str(hdf5plugin.Zstd.filter_id) in filters else "none"
 
     def sample(self, number: int) -> Sample:
@@ -187,7 +187,6 @@ class ShardReader:
         self.recipe: dict[str, Any] = json.loads(file.attrs["recipe"])
         start, stop = map(int, file.attrs["exposure"])
         self.exposure = (start, stop)
-        self.sharp_readouts = tuple(map(int, file[SHARP].attrs["readouts"]))
         self.cameras = {
             float(spikes.attrs["v_th"]): camera_from_json(spikes.attrs["camera"])
             for spikes in sorted(file[SPIKES].values(), key=lambda spikes: float(spikes.attrs["v_th"]))
@@ -195,29 +194,27 @@ class ShardReader:
         if not self.cameras:
             raise InvalidValueError("it holds no spikes")
         # Looked up once: by name it takes as long as reading a small crop.
-        self._arrays = {name: file[name] for name in (BLUR, SHARP, *map(spikes_path, self.cameras))}
-        self._shape = (
-            self._arrays[spikes_path(next(iter(self.cameras)))].shape[1],
-            *self._arrays[BLUR].shape[1:3],
-        )
+        streams = [spikes_path(v_th) for v_th in self.cameras]
+        self._arrays = {name: file[name] for name in (BLUR, SHARP, WINDOW, FIRST_FRAME, *streams)}
+        self._shape = (self._arrays[streams[0]].shape[1], *self._arrays[BLUR].shape[1:3])
+        self.sharp_readouts = tuple(map(int, self._arrays[SHARP].attrs["readouts"]))
         self.findings = Findings(*(list(map(int, file.attrs.get(field.name, ()))) for field in fields(Findings)))
-        self.windows = tuple(map(int, file[WINDOW][:]))
-        self.first_frames = tuple(map(int, file[FIRST_FRAME][:]))
-        for v_th in self.cameras:
-            width = int(file[spikes_path(v_th)].attrs["width"])
+        self.windows = tuple(map(int, self._arrays[WINDOW][:]))
+        self.first_frames = tuple(map(int, self._arrays[FIRST_FRAME][:]))
+        for name in streams:
+            width = int(self._arrays[name].attrs["width"])
             if width != self.shape[2] // SCALE:
                 raise InvalidValueError(
-                    f"its /{spikes_path(v_th)} is {width} wide, a quarter of the blur is {self.shape[2] // SCALE}"
+                    f"its /{name} is {width} wide, a quarter of the blur is {self.shape[2] // SCALE}"
                 )
         for name, shape in self._shapes().items():
-            if file[name].shape != shape:
-                raise InvalidValueError(
-                    f"its /{name} has the shape {file[name].shape}, but {shape} belongs to the rest of it"
-                )
+            found = self._arrays[name].shape
+            if found != shape:
+                raise InvalidValueError(f"its /{name} has the shape {found}, but {shape} belongs to the rest of it")
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape that each part must have beside the others; spikes have a quarter of the blur's size."""
-        samples, height, width, _ = self._file[BLUR].shape
+        samples, height, width, _ = self._arrays[BLUR].shape
         readouts = max(self.shape[0], self.exposure[1])
         return {
             BLUR: (samples, height, width, 3),
