@@ -10,15 +10,13 @@ from typing import Any, get_args
 import click
 import numpy as np
 import pytest
-from PIL import Image
+from build_data import write_frames
 
 from spikesim import SpikeStream, write_spikes
 from spikesim_cli.main import cli, main
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.sources import Split, open_clips
-
-HEIGHT, WIDTH = 72, 120
 
 
 @dataclass(frozen=True)
@@ -60,15 +58,6 @@ def assert_refused(result: Result, *said: str) -> None:
     assert result.err.count("Error: ") == 1
     for text in said:
         assert text in result.err
-
-
-def write_frames(folder: Path, frames: int, height: int = HEIGHT, width: int = WIDTH) -> Path:
-    folder.mkdir(parents=True)
-    y, x, colour = np.ogrid[:height, :width, :3]
-    for number in range(frames):
-        wave = np.sin((x + 3 * number + 40 * colour) / 9) * np.cos((y - number) / 7)
-        Image.fromarray((127 + 120 * wave).astype(np.uint8)).save(folder / f"{number:06d}.png", compress_level=1)
-    return folder
 
 
 def files(root: Path) -> list[str]:

@@ -9,7 +9,8 @@ import av
 import commands
 import numpy as np
 import pytest
-from commands import HEIGHT, WIDTH, Run, assert_refused, files, write_frames
+from build_data import write_frames
+from commands import Run, assert_refused, files
 from PIL import Image
 
 from spikesim import read_spikes, tfp
@@ -346,7 +347,7 @@ def test_interpolate_refuses_bad_input(run: Run, frames: Path, tmp_path: Path, m
 
 def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def small(key: str, scene: str, n_frames: int) -> DemoClip:
-        return DemoClip(key, scene, n_frames, HEIGHT, WIDTH)
+        return DemoClip(key, scene, n_frames, 72, 120)
 
     monkeypatch.setattr(sources, "DemoClip", small)
     monkeypatch.setattr("spikesim_cli.commands.demo._FRAMES", 29)  # one window

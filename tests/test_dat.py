@@ -1,0 +1,115 @@
+"""The size of a `.dat` file: described, configured, given, or suggested by its length."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import format_data
+import pytest
+from format_data import random_spikes
+
+from spikesim import SpikeStream, read_spikes, write_spikes
+from spikesim.errors import InputFileError, InvalidValueError, OutputError
+
+clip, bare = format_data.clip, format_data.bare
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "spike_h: 5\nspike_w: 11\n",
+        "# SpikeCV\nspike_w : 11   # columns\n\nspike_h:5\nfilename: a.dat",
+        "data:\r\n  'spike_h': '005'\r\n  \"spike_w\": 11\r\n",
+    ],
+)
+def test_spikecv_config_gives_the_size(bare: Path, config: str) -> None:
+    bare.with_name("config.yaml").write_text(config, newline="")
+    assert read_spikes(bare).shape == (3, 5, 11)
+    assert read_spikes(bare, 7, 8).shape == (3, 7, 8)  # the caller knows better: the folder may hold other files
+
+
+@pytest.mark.parametrize("config", ["", "spike_h: 5\n", "spike_h: 0\nspike_w: 11\n", "my_spike_h: 5\nspike_w: 11\n"])
+def test_a_config_without_a_size_gives_none(bare: Path, config: str) -> None:
+    bare.with_name("config.yaml").write_text(config)
+    with pytest.raises(InvalidValueError, match="give height and width"):
+        read_spikes(bare)
+
+
+def test_the_description_wins_over_the_config(clip: Path) -> None:
+    clip.with_name("config.yaml").write_text("spike_h: 7\nspike_w: 8\n")
+    assert read_spikes(clip).shape == (3, 5, 11)
+
+
+@pytest.mark.parametrize("options", [{"height": 7, "width": 8}, {"flip": False}, {"header_columns": 2}])
+def test_contradicting_the_description_is_an_error_that_says_both(clip: Path, options: dict[str, Any]) -> None:
+    assert read_spikes(clip, 5, 11, flip=True, header_columns=0).shape == (3, 5, 11)
+    name = next(iter(options))
+    recorded = {"height": 5, "flip": True, "header_columns": 0}[name]
+    with pytest.raises(InputFileError, match=rf"{name}={options[name]}: clip\.json .* says {name}={recorded}"):
+        read_spikes(clip, **options)
+
+
+def test_an_unknown_size_suggests_the_known_ones_that_fit(bare: Path) -> None:
+    bare.write_bytes(bytes(2 * 500 * 800 // 8))
+    with pytest.raises(
+        InvalidValueError, match=r"give height and width.*250×400 \(8 readouts\), 500×800 \(2 readouts\)$"
+    ):
+        read_spikes(bare)
+    bare.write_bytes(b"1")
+    with pytest.raises(InvalidValueError, match="None of the known sizes"):
+        read_spikes(bare)
+
+
+@pytest.mark.parametrize("cut", [1, 7])
+def test_a_cut_dat_is_an_error(clip: Path, cut: int) -> None:
+    clip.write_bytes(clip.read_bytes()[:-cut])
+    with pytest.raises(InputFileError, match=r"clip\.dat.*cut short"):
+        read_spikes(clip)
+
+
+def test_a_wrong_length_is_an_error_with_all_the_numbers(bare: Path) -> None:
+    bare.write_bytes(bytes(12_500))
+    with pytest.raises(InputFileError, match=r"clip\.dat has 12500 bytes.* 7 bytes .*5×11.*250×400 \(1 readouts\)"):
+        read_spikes(bare, 5, 11)
+    with pytest.raises(InputFileError, match=r"9 bytes .*5×11 with 3 header columns"):
+        read_spikes(bare, 5, 11, header_columns=3)
+
+
+def test_an_empty_file_is_an_error_unless_described_as_empty(bare: Path) -> None:
+    bare.write_bytes(b"")
+    with pytest.raises(InputFileError, match="empty"):
+        read_spikes(bare, 5, 11)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", ""),
+        ('{"schema": "spikesim.dat/2", "shape": [3, 5, 11]}', "spikesim.dat/2"),
+        ('{"schema": "spikesim.dat/1", "shape": [3, 5]}', ""),
+        ('{"schema": "spikesim.dat/1", "shape": [3, 5, 0], "flip": true, "header_columns": 0}', "width must be 1"),
+        (
+            '{"schema": "spikesim.dat/1", "shape": [3, 5, 11], "flip": 1, "header_columns": 0, "camera": {"a": 1}}',
+            "'a'",
+        ),
+    ],
+)
+def test_a_damaged_description_is_an_error(clip: Path, text: str, problem: str) -> None:
+    clip.with_suffix(".json").write_text(text)
+    with pytest.raises(InputFileError, match=rf"clip\.json.*{re.escape(problem)}"):
+        read_spikes(clip)
+
+
+@pytest.mark.parametrize("text", ['{"boxes": []}', "[1]", "not JSON"])
+def test_a_json_file_of_somebody_else_is_never_replaced(bare: Path, text: str) -> None:
+    other = bare.with_suffix(".json")
+    other.write_text(text)
+    before = bare.read_bytes()
+    with pytest.raises(OutputError, match=r"clip\.json.*something else"):
+        write_spikes(bare, SpikeStream.from_dense(random_spikes(1, 5, 11)))
+    assert (other.read_text(), bare.read_bytes()) == (text, before)
+
+
+def test_a_json_file_of_somebody_else_is_not_read(bare: Path) -> None:
+    bare.with_suffix(".json").write_text('{"boxes": [], "shape": [9, 9, 9]}')
+    assert read_spikes(bare, 5, 11).shape == (3, 5, 11)
