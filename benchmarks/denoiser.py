@@ -15,8 +15,8 @@ import torch
 
 from ssdm_models import checkpoints
 from ssdm_models.bsn import BSN
-from ssdm_models.evaluation.footage import Footage
-from ssdm_models.light import brightness
+from ssdm_models.evaluation.evaluation_set import EvaluationSet
+from ssdm_models.intensity import intensity_scale
 from ssdm_models.metrics import psnr
 from ssdm_models.windows import long_exposure, short_exposures
 
@@ -27,14 +27,14 @@ SAMPLES, ROWS = 10, 20
 def main(data: str, run: str) -> None:
     network = checkpoints.load(f"{run}/bsn.safetensors", "bsn")
     assert isinstance(network, BSN)
-    footage = Footage(data, "test", sequence=False, limit=SAMPLES)
+    evaluation_set = EvaluationSet(data, "test", sequence=False, limit=SAMPLES)
     print(f"{'V_th':6}{'':10}{'s':>8}{'PSNR':>8}{'edges':>8}")
-    for v_th in footage.thresholds:
+    for v_th in evaluation_set.thresholds:
         rows: dict[bool, list[tuple[float, float, float]]] = {True: [], False: []}
-        for sample in map(footage.sample, footage.numbers):
-            scene = footage.scene(sample, v_th, torch.device("cpu"))
-            truth = np.moveaxis(footage.truth(sample)["grey"][0], 0, -1)
-            gain = brightness(scene.blur[None], long_exposure(scene.spikes, scene.exposure)[None])
+        for sample in map(evaluation_set.sample, evaluation_set.numbers):
+            scene = evaluation_set.scene(sample, v_th, torch.device("cpu"))
+            truth = np.moveaxis(evaluation_set.truth(sample)["grey"][0], 0, -1)
+            gain = intensity_scale(scene.blur[None], long_exposure(scene.spikes, scene.exposure)[None])
             noisy = short_exposures(scene.spikes, scene.readouts)[None]
             for square, found in rows.items():
                 network.square = square

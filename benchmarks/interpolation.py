@@ -5,7 +5,7 @@ frames of an eightfold rate, single-threaded, the least of three runs, also as a
 
     python benchmarks/interpolation.py [CLIP ...]
 
-Without clips the built-in scenes are measured; what is wanted of an interpolator shows on real footage.
+Without clips the built-in scenes are measured; what is wanted of an interpolator shows on real video.
 """
 
 import argparse

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from spikesim_datasets.build import build_dataset
 from spikesim_datasets.layouts import shards_to_layout
-from spikesim_datasets.samples import Draw, SpikeBlurDataset, TrainingSample
+from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset, TrainingSample
 from spikesim_datasets.shards.index import list_shards
 
 CROP, BATCH, WORKERS = 512, 8, 2
@@ -61,7 +61,7 @@ class Repeated(Dataset[TrainingSample]):
         return self._draws
 
     def __getitem__(self, number: int) -> TrainingSample:
-        return self._dataset[Draw(number % len(self._dataset), number)]
+        return self._dataset[SeededIndex(number % len(self._dataset), number)]
 
 
 def rate(read: Callable[[int], object], samples: int) -> float:
@@ -106,7 +106,7 @@ def main() -> None:
         print(f"{len(shards)} samples; a second, in one process:")
         print(f"{'as the field has it':28}{plain:8.1f}")
         for name, dataset in (("from PNG and .dat", folders), ("from shards", shards)):
-            ours = rate(lambda number, dataset=dataset: dataset[Draw(number, number)], len(shards))  # type: ignore[misc]
+            ours = rate(lambda number, dataset=dataset: dataset[SeededIndex(number, number)], len(shards))  # type: ignore[misc]
             print(f"{name:28}{ours:8.1f}{ours / plain:8.1f} ×")
         training = Repeated(SpikeBlurDataset(root, split, crop=CROP, sharp="none", flip=True), 480)
         loader = DataLoader(training, BATCH, num_workers=WORKERS, persistent_workers=True)

@@ -24,8 +24,8 @@ from torch.nn import functional
 from spikesim.threads import available_cores
 from spikesim_datasets.interpolation.networks.layers import ready_for_inference
 from spikesim_datasets.interpolation.networks.network import InterpolationNetwork
-from spikesim_datasets.interpolation.networks.rife import Rife
-from spikesim_datasets.interpolation.networks.xvfi import Xvfi
+from spikesim_datasets.interpolation.networks.rife_network import Rife
+from spikesim_datasets.interpolation.networks.xvfi_network import Xvfi
 from spikesim_datasets.interpolation.rife import VERSIONS
 from spikesim_datasets.interpolation.xvfi import SCALES
 

@@ -103,7 +103,7 @@ def print_structure(noise: dict[str, list[float]]) -> None:
 def plot(
     trains: dict[str, Trains], streams: dict[str, np.ndarray], noise: dict[str, list[float]], folder: Path
 ) -> None:
-    """Draw interval histograms, Fano factors and structure functions."""
+    """SeededIndex interval histograms, Fano factors and structure functions."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,7 +1,7 @@
 """Speed of what is done with packed spikes, beside the loops over readouts that a researcher would write in numpy.
 
 Both do the same on the same stream: pixels that fire evenly at rates spread over 0..0.5, as a camera without noise
-makes them. `plain` is the loop, for `.dat` that of Spike-Zoo; then ours on one thread and on all cores. Films go into
+makes them. `plain` is the loop, for `.dat` that of Spike-Zoo; then ours on one thread and on all cores. Videos go into
 an array that has been used before. `write` is the time to fill an array as large as the result, on one thread: memory
 sets it. A `.dat` is written to the disk, which for us alone includes that it is there and not only on its way, and, on
 Linux, to memory. Results are compared. Times are the least of several runs, in ms.
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from spikesim import SpikeStream, read_spikes, tfi, tfi_film, tfp_film, thread_limit, write_spikes
+from spikesim import SpikeStream, read_spikes, tfi, tfi_video, tfp_video, thread_limit, write_spikes
 
 STREAMS = ((137, 180, 320), (200, 1000, 1000))
 WINDOW = 21
@@ -47,28 +47,28 @@ def plain_counts(spikes: np.ndarray) -> np.ndarray:
     return counts
 
 
-def plain_tfp_film(spikes: np.ndarray, film: np.ndarray) -> np.ndarray:
+def plain_tfp_film(spikes: np.ndarray, video: np.ndarray) -> np.ndarray:
     """A count that gains a readout and loses one at each step."""
     counts = spikes[:WINDOW].sum(axis=0, dtype=np.int32)
-    film[0] = counts / np.float32(WINDOW)
-    for t in range(1, len(film)):
+    video[0] = counts / np.float32(WINDOW)
+    for t in range(1, len(video)):
         counts += spikes[t + WINDOW - 1]
         counts -= spikes[t - 1]
-        film[t] = counts / np.float32(WINDOW)
-    return film
+        video[t] = counts / np.float32(WINDOW)
+    return video
 
 
-def plain_tfi_film(spikes: np.ndarray, film: np.ndarray) -> np.ndarray:
+def plain_tfi_film(spikes: np.ndarray, video: np.ndarray) -> np.ndarray:
     """Once backwards for the next spike, once forwards for the last."""
     following = np.full(spikes.shape[1:], np.inf, np.float32)
     for t in range(len(spikes) - 1, -1, -1):
-        film[t] = following
+        video[t] = following
         following[spikes[t] == 1] = t
     last = np.full(spikes.shape[1:], -np.inf, np.float32)
     for t in range(len(spikes)):
         last[spikes[t] == 1] = t
-        film[t] = 1 / (film[t] - last)
-    return film
+        video[t] = 1 / (video[t] - last)
+    return video
 
 
 def plain_tfi(spikes: np.ndarray) -> np.ndarray:
@@ -156,10 +156,10 @@ def main() -> None:
         print(f"\n{readouts} readouts of {height}×{width}; TFP of {WINDOW} readouts; times in ms")
         print(f"{'':14}{'plain':>10}{'1 thread':>10}{'ratio':>8}{'all cores':>11}{'ratio':>8}{'write':>9}")
         print(row("counts", partial(plain_counts, spikes), stream.counts))
-        film, other = np.ones((2, *shape), np.float32)
-        short = partial(tfp_film, stream, WINDOW, out=film[WINDOW - 1 :])
-        print(row("TFP film", partial(plain_tfp_film, spikes, other[WINDOW - 1 :]), short))
-        print(row("TFI film", partial(plain_tfi_film, spikes, other), partial(tfi_film, stream, out=film)))
+        video, other = np.ones((2, *shape), np.float32)
+        short = partial(tfp_video, stream, WINDOW, out=video[WINDOW - 1 :])
+        print(row("TFP video", partial(plain_tfp_film, spikes, other[WINDOW - 1 :]), short))
+        print(row("TFI video", partial(plain_tfi_film, spikes, other), partial(tfi_video, stream, out=video)))
         print(row("TFI, one", partial(plain_tfi, spikes), partial(tfi, stream, readouts // 2)))
         print(row("unpack", partial(np.unpackbits, stream.packed, 2, width, "little"), stream.dense))
         print(row("check, pack", partial(plain_pack, spikes), partial(SpikeStream.from_dense, spikes)))

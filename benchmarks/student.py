@@ -15,8 +15,8 @@ from torch import Tensor
 
 from spikesim_datasets.exposure import ExposurePlan
 from ssdm_models.deblur import deblur_sequence
+from ssdm_models.intensity import intensity_scale
 from ssdm_models.ldn import LDN
-from ssdm_models.light import brightness
 from ssdm_models.windows import long_exposure, windows
 
 HEIGHT, WIDTH, ROUNDS = 720, 1280, 5
@@ -50,7 +50,7 @@ def main() -> None:
     blur = torch.rand(3, HEIGHT, WIDTH)
     spikes = torch.rand(PLAN.stream_length, HEIGHT // 4, WIDTH // 4).round()
     times = PLAN.sharp_readouts("sequence")
-    light = windows(spikes, times, network.readouts) * brightness(
+    light = windows(spikes, times, network.readouts) * intensity_scale(
         blur[None], long_exposure(spikes, PLAN.exposure)[None]
     )
     rounds = [

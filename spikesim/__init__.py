@@ -2,7 +2,7 @@
 
 >>> light = np.full((137, 180, 320), 0.25, np.float32)
 >>> stream = simulate(light, SpikeCamera.preset("ssdm", v_th=1), seed=1, key="my clip")
->>> picture = tfp(stream, centre=68, window=97)
+>>> image = tfp(stream, centre=68, window=97)
 """
 
 from importlib import import_module
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spikesim.interchange import to_torch, write_spikecv, write_spikezoo
     from spikesim.presets import PRESETS
     from spikesim.randomness import Crop
-    from spikesim.reconstruction import tfi, tfi_film, tfp, tfp_film
+    from spikesim.reconstruction import tfi, tfi_video, tfp, tfp_video
     from spikesim.recording import Recording, simulate_to_file
     from spikesim.simulator import Simulator, push_together, simulate, simulate_cameras
     from spikesim.stream import SpikeStream
@@ -34,9 +34,9 @@ _HOMES = {
     "write_spikecv": "interchange",
     "write_spikezoo": "interchange",
     "tfi": "reconstruction",
-    "tfi_film": "reconstruction",
+    "tfi_video": "reconstruction",
     "tfp": "reconstruction",
-    "tfp_film": "reconstruction",
+    "tfp_video": "reconstruction",
     "Recording": "recording",
     "simulate_to_file": "recording",
     "Simulator": "simulator",
@@ -61,9 +61,9 @@ __all__ = [
     "simulate_cameras",
     "simulate_to_file",
     "tfi",
-    "tfi_film",
+    "tfi_video",
     "tfp",
-    "tfp_film",
+    "tfp_video",
     "thread_limit",
     "to_torch",
     "write_spikecv",

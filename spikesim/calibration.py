@@ -19,7 +19,7 @@ import numpy as np
 from spikesim.camera import SpikeCamera
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
-from spikesim.formats.contents import reading
+from spikesim.formats.decoding import reading
 from spikesim.noise import Calibration, DarkCurrent, DeadPixels, DeadTime, GainPattern
 from spikesim.stream import SpikeStream
 

@@ -5,8 +5,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from spikesim.errors import InvalidValueError, MissingExtraError, OutputError
 from spikesim.files import atomic_path
 from spikesim.formats import write_spikes
@@ -34,28 +32,10 @@ def to_torch(stream: SpikeStream, device: "torch.device | str | None" = None) ->
         MissingExtraError: torch is not installed.
     """
     try:
-        import torch
+        from spikesim.gpu import tensors
     except ModuleNotFoundError as error:
         raise MissingExtraError("spikes as tensors need torch; pip install 'spikesim[ssdm]'") from error
-    if device is None or torch.device(device).type == "cpu":
-        return torch.from_numpy(stream.dense(np.float32))
-    return unpack_tensor(torch.tensor(stream.packed, device=device), stream.width)
-
-
-def unpack_tensor(packed: "torch.Tensor", width: int) -> "torch.Tensor":
-    """Packed bits that lie on a device, unpacked there.
-
-    Args:
-        packed: uint8 (..., ceil(W/8)), least significant bit first.
-        width: W.
-
-    Returns:
-        float32 (..., W) of 0 and 1 on the same device.
-    """
-    import torch
-
-    bits = (packed[..., None] >> torch.arange(8, dtype=torch.uint8, device=packed.device)) & 1
-    return bits.flatten(-2)[..., :width].float()
+    return tensors.to_torch(stream, device)
 
 
 def write_spikecv(folder: str | os.PathLike[str], name: str, stream: SpikeStream) -> None:
@@ -87,7 +67,7 @@ def write_spikezoo(
 ) -> None:
     """Adds a sample to a Spike-Zoo dataset: `FOLDER/SPLIT/spike/NAME.dat`.
 
-    The picture that it pairs with is yours to put at `FOLDER/SPLIT/gt/NAME.png`.
+    The image that it pairs with is yours to put at `FOLDER/SPLIT/gt/NAME.png`.
 
     Spike-Zoo reads it with `BaseDatasetConfig(root_dir=FOLDER, height=H, width=W)`. The size is not looked up there;
     `FOLDER/config.yaml` tells it to `read_spikes`.

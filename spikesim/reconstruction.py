@@ -1,4 +1,4 @@
-"""Pictures from spikes: texture from playback (TFP) and texture from inter-spike intervals (TFI)."""
+"""Images from spikes: texture from playback (TFP) and texture from inter-spike intervals (TFI)."""
 
 import numpy as np
 
@@ -37,11 +37,11 @@ def tfp(stream: SpikeStream, centre: int, window: int) -> np.ndarray:
     return stream.counts(start, start + window) / np.float32(window)
 
 
-def tfp_film(stream: SpikeStream, window: int, *, out: np.ndarray | None = None) -> np.ndarray:
-    """TFP at every centre, from counts that run along the stream: picture i is `tfp(stream, i + window//2, window)`.
+def tfp_video(stream: SpikeStream, window: int, *, out: np.ndarray | None = None) -> np.ndarray:
+    """TFP at every centre, from counts that run along the stream: image i is `tfp(stream, i + window//2, window)`.
 
-    A film takes 32 times the memory of its spikes. Long streams are done in pieces, with one `out` for all:
-    `tfp_film(stream[a : a + n + window − 1], window, out=out)` are the n pictures from i = a on.
+    A video takes 32 times the memory of its spikes. Long streams are done in pieces, with one `out` for all:
+    `tfp_video(stream[a : a + n + window − 1], window, out=out)` are the n images from i = a on.
 
     Args:
         stream: Spikes (T, H, W).
@@ -60,9 +60,9 @@ def tfp_film(stream: SpikeStream, window: int, *, out: np.ndarray | None = None)
         raise InvalidValueError(f"a window of {window} readouts is longer than the stream of {readouts}; shorten it")
     if window > 65_535:
         raise InvalidValueError(f"counts hold at most 65535 readouts, got a window of {window}; shorten it")
-    film = _film((readouts - window + 1, height, width), out)
-    run_on_rows(kernels.running_rates, height, readouts * width, stream.packed, window, film)
-    return film
+    video = _output_array((readouts - window + 1, height, width), out)
+    run_on_rows(kernels.running_rates, height, readouts * width, stream.packed, window, video)
+    return video
 
 
 def tfi(stream: SpikeStream, centre: int, window: int | None = None) -> np.ndarray:
@@ -93,16 +93,16 @@ def tfi(stream: SpikeStream, centre: int, window: int | None = None) -> np.ndarr
         _check_window(window)
         start = max(0, centre - window // 2)
         stream = stream[start : min(readouts, centre - window // 2 + window)]
-    picture: np.ndarray = tfi_film(stream, centre - start, centre - start + 1)[0]
-    return picture
+    image: np.ndarray = tfi_video(stream, centre - start, centre - start + 1)[0]
+    return image
 
 
-def tfi_film(
+def tfi_video(
     stream: SpikeStream, start: int = 0, stop: int | None = None, *, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """TFI at every readout start..stop−1, in one pass over the bits: picture i is `tfi(stream, start + i)`.
+    """TFI at every readout start..stop−1, in one pass over the bits: image i is `tfi(stream, start + i)`.
 
-    A film takes 32 times the memory of its spikes. Long streams are done in pieces, with one `out` for all; spikes
+    A video takes 32 times the memory of its spikes. Long streams are done in pieces, with one `out` for all; spikes
     outside a piece count as well.
 
     Args:
@@ -123,11 +123,11 @@ def tfi_film(
         raise InvalidValueError(
             f"start and stop must hold a readout of the stream's 0..{readouts - 1} between them, got {start} and {stop}"
         )
-    film = _film((stop - start, height, width), out)
+    video = _output_array((stop - start, height, width), out)
     # Beyond both ends spikes are looked for eight pixels at a time.
     cost = (stop - start + readouts // 8) * width
-    run_on_rows(kernels.covering_rates, height, cost, stream.packed, start, film)
-    return film
+    run_on_rows(kernels.covering_rates, height, cost, stream.packed, start, video)
+    return video
 
 
 def _check_window(window: int) -> None:
@@ -135,7 +135,7 @@ def _check_window(window: int) -> None:
         raise InvalidValueError(f"window must be at least one readout, got {window!r}")
 
 
-def _film(shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
+def _output_array(shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
     if out is None:
         return np.empty(shape, np.float32)
     if out.shape != shape or out.dtype != np.float32 or not (out.flags.c_contiguous and out.flags.writeable):

@@ -341,10 +341,10 @@ def counts(spikes: np.ndarray, start: int, stop: int) -> np.ndarray:
 
 def tfi(spikes: np.ndarray, centre: int) -> np.ndarray:
     """One over the interval of dense (T, H, W) that covers `centre`, float32 (H, W), 0 where none does."""
-    picture = np.zeros(spikes.shape[1:], np.float32)
-    for y, x in np.ndindex(*picture.shape):
+    image = np.zeros(spikes.shape[1:], np.float32)
+    for y, x in np.ndindex(*image.shape):
         times = np.flatnonzero(spikes[:, y, x])
         before, after = times[times <= centre], times[times > centre]
         if len(before) and len(after):
-            picture[y, x] = np.float32(1) / np.float32(after[0] - before[-1])
-    return picture
+            image[y, x] = np.float32(1) / np.float32(after[0] - before[-1])
+    return image

@@ -117,7 +117,7 @@ def _pool(features: Tensor) -> Tensor:
 
 
 def _enlarged_beside(small: Tensor, skipped: Tensor) -> Tensor:
-    """Features of half the size, enlarged to that of others and concatenated with them; odd sizes end in zeros."""
+    """Features of half the size, upsampled to that of others and concatenated with them; odd sizes end in zeros."""
     large = functional.interpolate(small, scale_factor=2, mode="nearest")
     rows, columns = (skipped.shape[axis] - large.shape[axis] for axis in (2, 3))
     return torch.cat([functional.pad(large, (0, columns, 0, rows)), skipped], 1)

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 import spikesim
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
-from spikesim.formats.contents import reading
-from spikesim_datasets.state_dicts import Slot, fill, origin_of
+from spikesim.formats.decoding import reading
+from spikesim_datasets.torch_tools.state_dicts import Slot, fill, origin_of
 from ssdm_models.bsn import BSN
 from ssdm_models.edsr import EDSR
 from ssdm_models.ldn import LDN

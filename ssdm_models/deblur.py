@@ -10,12 +10,12 @@ from torch import Tensor
 
 from spikesim import SpikeStream, to_torch
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.devices import full_precision, ran_out
+from spikesim.gpu.devices import full_precision, ran_out
 from spikesim_datasets.exposure import ExposurePlan
-from spikesim_datasets.light import planes
+from spikesim_datasets.optics import planes
+from ssdm_models.intensity import intensity_scale
 from ssdm_models.ldn import LDN
-from ssdm_models.light import brightness
-from ssdm_models.tiles import LEAST_SIDE, TiledDeblurring
+from ssdm_models.tiled_deblurring import LEAST_SIDE, TiledDeblurring
 from ssdm_models.windows import long_exposure, span, window, within
 
 _PLAN = ExposurePlan()
@@ -48,7 +48,7 @@ def deblur_sequence(
         spikes: Its stream (T, H/4, W/4) of 0 and 1, on the network's device.
         readouts: The S times, each with its whole window in the stream.
         exposure: First readout of the blurry image's exposure, and the one after its last: what tells how much light
-            a spike is (`light.brightness`).
+            a spike is (`intensity.intensity_scale`).
         tile: Side of the tiles to compute in, pixels, at least 64; None computes images of over 3 megapixels in tiles
             of 512, smaller ones in one piece. Results are equal but for rounding.
 
@@ -60,7 +60,7 @@ def deblur_sequence(
             image, the tile is too small, or memory ran out.
     """
     windows = [window(spikes, readout, network.readouts) for readout in readouts]
-    gain = brightness(blur[None], long_exposure(spikes, exposure)[None])[0]
+    gain = intensity_scale(blur[None], long_exposure(spikes, exposure)[None])[0]
     sharp = blur.new_empty((len(readouts), *blur.shape))
     render = _renderer(network, blur, spikes.shape[1:], tile)
     for row, around in zip(sharp, windows, strict=True):
@@ -94,7 +94,7 @@ def deblur_frames(
     parts = [stream[span(readout, network.readouts, len(stream))] for readout in readouts]
     during = within(exposure, len(stream))
     image = torch.from_numpy(planes(blur)).to(device)
-    gain = brightness(image[None], torch.full((1, 1, 1, 1), stream[during].rate, device=device))[0]
+    gain = intensity_scale(image[None], torch.full((1, 1, 1, 1), stream[during].rate, device=device))[0]
     render = _renderer(network, image, stream.shape[1:], tile)
     # `map`, not a loop: no frame is kept while the next is computed.
     return map(_levels, map(render, (to_torch(part, device) * gain for part in parts)))

@@ -57,8 +57,8 @@ class EDSR(nn.Module):
         shallow = deep = self.head(self.subtract_mean(image))
         for block in self.blocks:
             deep = deep + block(deep)
-        enlarged: Tensor = self.add_mean(self.tail(shallow + self.neck(deep)))
-        return enlarged
+        upsampled: Tensor = self.add_mean(self.tail(shallow + self.neck(deep)))
+        return upsampled
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.light import SCALE
+from spikesim_datasets.optics import SCALE
 
 _ENCODED = 32  # channels of the image, and as many of the spikes
 _FUSED = 2 * _ENCODED
@@ -24,7 +24,7 @@ class LDN(nn.Module):
     """Lightweight deblurring network: `network(blur, spikes)` is `fuse(encode_blur(blur), encode_spikes(spikes))`.
 
     The image and the spikes are encoded to a quarter of the image's size, weighted by channel and by place, refined,
-    and enlarged to the image's size, where a 1×1 convolution joins them with the image itself.
+    and upsampled to the image's size, where a 1×1 convolution joins them with the image itself.
 
     Convolutions run in the channels-last layout, which transposed ones are twice as fast in on the CPU.
 

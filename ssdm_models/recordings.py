@@ -1,4 +1,4 @@
-"""Recordings of a blurry picture and its spikes: read from files, and written to files as sharp frames."""
+"""Recordings of a blurry image and its spikes: read from files, and written to files as sharp frames."""
 
 import hashlib
 import os
@@ -17,10 +17,10 @@ from spikesim.formats import FORMATS
 from spikesim.formats.sidecar import Sidecar
 from spikesim_datasets.encoding import CONTAINERS, FINE_CRF, write_gif, write_png, write_video
 from spikesim_datasets.frame_folder import FrameFolder
-from spikesim_datasets.light import SCALE
+from spikesim_datasets.optics import SCALE
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES
-from spikesim_datasets.sources.frames import read_picture
+from spikesim_datasets.sources.frames import read_image
 from ssdm_models.deblur import FRAMES, deblur_frames, frame_times, usual_exposure
 from ssdm_models.ldn import LDN
 
@@ -28,13 +28,13 @@ DESCRIPTION = "deblurring.json"
 SCHEMA = "spikesim.deblurring/1"
 
 FPS = 10
-"""Frames per second of a film: seven of an exposure last long enough to be seen."""
+"""Frames per second of a video: seven of an exposure last long enough to be seen."""
 
 _FRAME = re.compile(r"\d{6,}\.png")
 
 
 class BlurryRecording(NamedTuple):
-    """A blurry picture, RGB uint8 (H, W, 3), and its spikes (T, H/4, W/4)."""
+    """A blurry image, RGB uint8 (H, W, 3), and its spikes (T, H/4, W/4)."""
 
     blur: np.ndarray
     spikes: SpikeStream
@@ -45,9 +45,9 @@ class Deblurred:
     """What `deblur_recording` wrote.
 
     Attributes:
-        files: The film, the picture, or the pictures in the folder.
+        files: The video, the image, or the images in the folder.
         readouts: The time of every frame.
-        kept: Pictures of them that were there already.
+        kept: Images of them that were there already.
     """
 
     files: tuple[Path, ...]
@@ -58,15 +58,15 @@ class Deblurred:
 def read_recording(
     blur: str | os.PathLike[str], spikes: str | os.PathLike[str], **format_options: Any
 ) -> BlurryRecording:
-    """Read a blurry picture and its spikes.
+    """Read a blurry image and its spikes.
 
     Args:
-        blur: The picture, PNG, JPEG or another format of 8 bits.
-        spikes: The spike file. A `.dat` that does not know its size has a quarter of the picture's.
+        blur: The image, PNG, JPEG or another format of 8 bits.
+        spikes: The spike file. A `.dat` that does not know its size has a quarter of the image's.
         **format_options: As for `spikesim.read_spikes`, `height` and `width` included.
 
     Raises:
-        InvalidValueError: The picture's sides are no multiples of 4, the spikes are not a quarter of it, or an option
+        InvalidValueError: The image's sides are no multiples of 4, the spikes are not a quarter of it, or an option
             is not one there is.
         InputFileError: A file is missing, damaged, or something else.
     """
@@ -74,17 +74,17 @@ def read_recording(
     if not blur.exists():
         raise InputFileError(f"{blur} does not exist")
     if blur.suffix.lower() in FORMATS:
-        raise InvalidValueError(f"{blur} is a spike file; the picture comes first, then the spikes")
+        raise InvalidValueError(f"{blur} is a spike file; the image comes first, then the spikes")
     if (kind := recognise(spikes)) != "spikes":
         raise InputFileError(
-            f"{spikes} is a {kind}, not the spikes of one picture; `spikesim convert DATASET FOLDER` writes those of a "
-            "dataset, with their pictures"
+            f"{spikes} is a {kind}, not the spikes of one image; `spikesim convert DATASET FOLDER` writes those of a "
+            "dataset, with their images"
         )
-    picture = read_picture(blur)
-    height, width, _ = picture.shape
+    image = read_image(blur)
+    height, width, _ = image.shape
     if height % SCALE or width % SCALE:
         raise InvalidValueError(
-            f"{blur} is {width}×{height}; spikes are a quarter of the picture, so its sides must be multiples of "
+            f"{blur} is {width}×{height}; spikes are a quarter of the image, so its sides must be multiples of "
             f"{SCALE}; crop it to four times the size of its spikes"
         )
     quarter = (height // SCALE, width // SCALE)
@@ -92,9 +92,9 @@ def read_recording(
     if stream.shape[1:] != quarter:
         raise InvalidValueError(
             f"{spikes} holds spikes of {stream.shape[2]}×{stream.shape[1]}, but {blur} is {width}×{height}, a quarter "
-            f"of which is {quarter[1]}×{quarter[0]}; give the picture and the spikes of one recording"
+            f"of which is {quarter[1]}×{quarter[0]}; give the image and the spikes of one recording"
         )
-    return BlurryRecording(picture, stream)
+    return BlurryRecording(image, stream)
 
 
 def deblur_recording(
@@ -117,13 +117,13 @@ def deblur_recording(
 
     Args:
         network: The student.
-        recording: The blurry picture and its spikes.
-        output: A folder, a film (.mp4, .mov, .mkv, .gif) or a single picture (.png); these replace older ones.
-        exposure: In which readouts of the stream the picture was exposed, as for `frame_times`.
-        frames: How many frames to spread over the exposure; None makes 7, and of a single picture 1, the middle.
+        recording: The blurry image and its spikes.
+        output: A folder, a video (.mp4, .mov, .mkv, .gif) or a single image (.png); these replace older ones.
+        exposure: In which readouts of the stream the image was exposed, as for `frame_times`.
+        frames: How many frames to spread over the exposure; None makes 7, and of a single image 1, the middle.
         at: The times themselves. Then an exposure tells only how much light a spike is; where it is not known, all
             of the stream does.
-        fps: Frames per second that a film is shown at.
+        fps: Frames per second that a video is shown at.
         tile: As for `deblur_sequence`.
         overwrite: Remove frames in a folder that were made of something else.
         on_frame: Called with 1 and the total after each frame; first with the number of frames kept.
@@ -137,14 +137,14 @@ def deblur_recording(
     """
     output, form = Path(output), _form(output)
     if fps < 1:
-        raise InvalidValueError(f"a film shows at least 1 frame a second, got fps={fps}")
+        raise InvalidValueError(f"a video shows at least 1 frame a second, got fps={fps}")
     blur, stream = recording
     if frames is None:
-        frames = 1 if form == "picture" else FRAMES
+        frames = 1 if form == "image" else FRAMES
     times = tuple(dict.fromkeys(at)) or frame_times(len(stream), network.readouts, exposure, frames)
     exposed = exposure or usual_exposure(len(stream)) or (0, len(stream))
-    if form == "picture" and len(times) > 1:
-        raise InvalidValueError(f"{output} is one picture, not {len(times)} frames; give a folder or a film")
+    if form == "image" and len(times) > 1:
+        raise InvalidValueError(f"{output} is one image, not {len(times)} frames; give a folder or a video")
     notify = on_frame or (lambda frames, total: None)
 
     def made(readouts: Sequence[int]) -> Iterator[np.ndarray]:
@@ -153,7 +153,7 @@ def deblur_recording(
         return _noted(chain([next(sharp)], sharp), lambda: notify(1, len(times)))
 
     match form:
-        case "picture":
+        case "image":
             write_png(output, next(made(times)))
         case "gif":
             write_gif(output, made(times), fps)
@@ -164,17 +164,17 @@ def deblur_recording(
     return Deblurred((output,), times, 0)
 
 
-def _form(output: Path) -> Literal["picture", "gif", "video", "folder"]:
+def _form(output: Path) -> Literal["image", "gif", "video", "folder"]:
     match output.suffix.lower():
         case ".png":
-            return "picture"
+            return "image"
         case ".gif":
             return "gif"
         case suffix if suffix in CONTAINERS:
             return "video"
         case suffix if suffix in (*VIDEO_SUFFIXES, *FRAME_SUFFIXES):
             raise InvalidValueError(
-                f"{output}: a picture is .png, a film {', '.join(CONTAINERS)} or .gif; for many pictures, give the "
+                f"{output}: a image is .png, a video {', '.join(CONTAINERS)} or .gif; for many images, give the "
                 "name of a folder"
             )
     return "folder"
@@ -236,7 +236,7 @@ def _digest(*arrays: np.ndarray) -> str:
 
 
 def _read_quarter(spikes: Path, quarter: tuple[int, int], blur: Path, options: dict[str, Any]) -> SpikeStream:
-    """The stream of a spike file; where nothing says the size of a `.dat`, a quarter of the picture's is taken."""
+    """The stream of a spike file; where nothing says the size of a `.dat`, a quarter of the image's is taken."""
     if spikes.suffix.lower() != ".dat" or {"height", "width"} & options.keys() or Sidecar.read(spikes) is not None:
         return read_spikes(spikes, **options)
     try:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.state_dicts import Slot, Weights, fill, read_tensors
+from spikesim_datasets.torch_tools.state_dicts import Slot, Weights, fill, read_tensors
 from ssdm_models.bsn import BSN
 from ssdm_models.edsr import EDSR
 from ssdm_models.ldn import LDN

@@ -40,7 +40,7 @@ def deblur(blur: Image, long_exposure: Image, short_exposure: Image) -> Image:
     for name, exposure in (("long_exposure", long_exposure), ("short_exposure", short_exposure)):
         if not _broadcasts(tuple(exposure.shape), tuple(blur.shape)):
             raise InvalidValueError(
-                f"{name} {tuple(exposure.shape)} does not fit the blurry image {tuple(blur.shape)}; enlarge it to the "
+                f"{name} {tuple(exposure.shape)} does not fit the blurry image {tuple(blur.shape)}; upsample it to the "
                 "image's height and width, with one channel or as many as the image has"
             )
     dark = long_exposure == 0

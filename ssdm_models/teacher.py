@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spikesim_datasets.light import SCALE
+from spikesim_datasets.optics import SCALE
 from ssdm_models import sdm
-from ssdm_models.light import brightness
+from ssdm_models.intensity import intensity_scale
 from ssdm_models.windows import long_exposure, short_exposures
 
 
 class Bilinear(nn.Module):
-    """Bilinear enlargement to the colour camera's size, what super-resolution has to beat."""
+    """Bilinear upsampling to the colour camera's size, what super-resolution has to beat."""
 
     def forward(self, image: Tensor) -> Tensor:
         """Images (N, C, h, w) as (N, C, 4h, 4w)."""
@@ -24,21 +24,21 @@ class Teacher(nn.Module):
 
         T(t) = clip(B · SR(c · BSN(short TFP at t)) / SR(c · long TFP)),   0 where the denominator is 0
 
-    SR is clipped to [0, 1] as in its training. `light.brightness` c, which the paper does not have, makes light of
-    spikes, so that one SR serves every threshold. The parts are evaluated, not trained.
+    SR is clipped to [0, 1] as in its training. `intensity.intensity_scale` c, which the paper does not have, makes
+    light of spikes, so that one SR serves every threshold. The parts are evaluated, not trained.
 
     Args:
         denoiser: BSN of short exposures; None leaves them as they are.
-        enlarger: EDSR; None enlarges bilinearly. Without both, this is plain SDM.
+        upsampler: EDSR; None upsamples bilinearly. Without both, this is plain SDM.
 
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024.
     """
 
-    def __init__(self, denoiser: nn.Module | None = None, enlarger: nn.Module | None = None) -> None:
+    def __init__(self, denoiser: nn.Module | None = None, upsampler: nn.Module | None = None) -> None:
         super().__init__()
         self.denoiser = nn.Identity() if denoiser is None else denoiser
-        self.enlarger = Bilinear() if enlarger is None else enlarger
+        self.upsampler = Bilinear() if upsampler is None else upsampler
         self.requires_grad_(False).eval()
 
     def forward(self, blur: Tensor, spikes: Tensor, readouts: Sequence[int], exposure: tuple[int, int]) -> Tensor:
@@ -58,12 +58,12 @@ class Teacher(nn.Module):
                 images.
         """
         long = long_exposure(spikes, exposure)
-        gain = brightness(blur, long)
+        gain = intensity_scale(blur, long)
         short = self.denoiser(short_exposures(spikes, readouts).flatten(0, 1)[:, None])
-        short = self._enlarge(short * gain.repeat_interleave(len(readouts), 0)).unflatten(0, (-1, len(readouts)))
-        long = self._enlarge(long * gain)
+        short = self._upsample(short * gain.repeat_interleave(len(readouts), 0)).unflatten(0, (-1, len(readouts)))
+        long = self._upsample(long * gain)
         return sdm.deblur(blur[:, None].expand(-1, len(readouts), -1, -1, -1), long[:, None], short).clamp(0, 1)
 
-    def _enlarge(self, exposure: Tensor) -> Tensor:
-        enlarged: Tensor = self.enlarger(exposure).clamp(0, 1)
-        return enlarged
+    def _upsample(self, exposure: Tensor) -> Tensor:
+        upsampled: Tensor = self.upsampler(exposure).clamp(0, 1)
+        return upsampled

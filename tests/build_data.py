@@ -21,7 +21,7 @@ PLAN = ExposurePlan(frames=3, factor=4, gap=3, padding=2)
 
 
 def write_frames(folder: Path, frames: int, height: int = 72, width: int = 120, phase: float = 0) -> Path:
-    """Waves that wander over the picture, one PNG a frame."""
+    """Waves that wander over the image, one PNG a frame."""
     folder.mkdir(parents=True)
     y, x, colour = np.ogrid[:height, :width, :3]
     for number in range(frames):

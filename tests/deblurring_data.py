@@ -48,8 +48,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def pixels(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        return np.asarray(picture)
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
-    """A folder with a picture of 52×36 and its spikes, in every format."""
+    """A folder with a image of 52×36 and its spikes, in every format."""
     folder = tmp_path / "recorded"
     recording = scene()
     folder.mkdir()

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spikesim_datasets.interpolation import rife, xvfi
-from spikesim_datasets.interpolation.networks.rife import Rife
-from spikesim_datasets.interpolation.networks.xvfi import Xvfi
-from spikesim_datasets.state_dicts import Slot
+from spikesim_datasets.interpolation.networks.rife_network import Rife
+from spikesim_datasets.interpolation.networks.xvfi_network import Xvfi
+from spikesim_datasets.torch_tools.state_dicts import Slot
 
 
 def _released(network: str, slots: list[Slot]) -> dict[str, Tensor]:

@@ -126,8 +126,8 @@ def test_another_seed_makes_other_spikes_and_the_same_pictures(
     source: Path, tmp_path: Path, expected: dict[Any, Any]
 ) -> None:
     build_clips([clip(source / "a")], tmp_path, recipe(seed=1), workers=1)
-    for place, (*pictures, spikes) in contents(tmp_path).items():
-        assert pictures == list(expected[place][:-1])
+    for place, (*images, spikes) in contents(tmp_path).items():
+        assert images == list(expected[place][:-1])
         for v_th, (bits, _) in spikes.items():
             assert bits != expected[place][-1][v_th][0]
 

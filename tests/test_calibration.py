@@ -238,7 +238,7 @@ class TestBadRecordings:
             fit_calibration(recordings[0], recordings[1:], dead_time=dead_time)
 
 
-@pytest.mark.footage
+@pytest.mark.recordings
 class TestPublishedMatrices:
     """Acceptance 8: the matrices of RSIR reproduce the rate 1/(1 + D_light) they state for 335 lux."""
 

@@ -16,18 +16,18 @@ from commands import Run, assert_refused, command, shown
 from rich.console import Console
 
 from spikesim import PRESETS
-from spikesim.formats.contents import AXES
+from spikesim.formats.decoding import AXES
 from spikesim_cli import console
 from spikesim_cli.main import COMMANDS, main
+from spikesim_datasets.clip_interpolation import interpolate_clip
+from spikesim_datasets.clip_simulation import simulate_clip
 from spikesim_datasets.comparison import EVERY, MOST
 from spikesim_datasets.exposure import ExposurePlan, Sharp
-from spikesim_datasets.light import Downscale
-from spikesim_datasets.pictures import Look
+from spikesim_datasets.optics import Downscale
 from spikesim_datasets.recipe import Recipe, make_recipe
-from spikesim_datasets.recording import simulate_clip
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Split
-from spikesim_datasets.upsampling import interpolate_clip
+from spikesim_datasets.visualisation import Look
 
 run = commands.run
 frames = commands.frames

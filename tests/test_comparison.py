@@ -104,20 +104,20 @@ def test_the_middle_frame_is_compared_with_what_is_made_of_its_neighbours() -> N
 
 
 def test_what_is_made_exactly_is_best() -> None:
-    fade = WaveClip(n_frames=12, pictures=lambda n, h, w: scene(0, h, w) // 2 + np.uint8(2 * n))
+    fade = WaveClip(n_frames=12, images=lambda n, h, w: scene(0, h, w) // 2 + np.uint8(2 * n))
     (score,) = compare(fade, make_interpolators(["linear"]), every=1).scores
     assert (score.psnr, score.least_psnr) == (100, 100)
     assert score.ssim == pytest.approx(1, abs=1e-9)
 
 
 def test_triples_across_cuts_are_left_out_and_counted() -> None:
-    clip = WaveClip(n_frames=9, height=96, width=160, pictures=two_scenes)
+    clip = WaveClip(n_frames=9, height=96, width=160, images=two_scenes)
     result = compare(clip, make_interpolators(["linear"]), every=1)
     assert (result.triples, result.cuts) == (5, 2)
     assert result.scores[0].least_psnr == 100
     alone = compare(replace(clip, n_frames=5), make_interpolators(["linear"]), every=2)
     assert (alone.triples, alone.cuts) == (1, 1)
-    changing = replace(clip, n_frames=3, pictures=lambda n, h, w: two_scenes(4 * (n == 2), h, w))
+    changing = replace(clip, n_frames=3, images=lambda n, h, w: two_scenes(4 * (n == 2), h, w))
     nothing = compare(changing, make_interpolators(["linear"]))
     assert (nothing.triples, nothing.cuts, nothing.scores) == (0, 1, ())
 

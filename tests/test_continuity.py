@@ -15,7 +15,7 @@ from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.recipe import Recipe, make_recipe
 from spikesim_datasets.scenes import SCENES
 from spikesim_datasets.shards import ShardReader, open_dataset
-from spikesim_datasets.shards.findings import Findings
+from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.sources import open_clips
 
@@ -47,12 +47,12 @@ class SplicedClip:
         return {"cuts": list(self.cuts)}
 
 
-def found(clip: SplicedClip) -> Findings:
-    findings = Findings()
-    continuity = Continuity(findings)
+def found(clip: SplicedClip) -> Diagnostics:
+    diagnostics = Diagnostics()
+    continuity = Continuity(diagnostics)
     for number, frame in enumerate(clip.frames(0, clip.n_frames)):
         continuity.look(number, frame)
-    return findings
+    return diagnostics
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -83,23 +83,23 @@ def test_motion_that_leaves_nothing_in_place_is_too_fast() -> None:
 
 
 def test_a_cut_is_found_where_it_is() -> None:
-    findings = found(SplicedClip(cuts=(7, 20)))
-    assert (findings.cuts, findings.fast, findings.left_out) == ([7, 20], [], [])
+    diagnostics = found(SplicedClip(cuts=(7, 20)))
+    assert (diagnostics.cuts, diagnostics.fast, diagnostics.left_out) == ([7, 20], [], [])
 
 
 def test_frames_that_are_no_neighbours_are_not_compared() -> None:
-    findings = Findings()
-    continuity = Continuity(findings)
+    diagnostics = Diagnostics()
+    continuity = Continuity(diagnostics)
     continuity.look(0, texture(0))
     continuity.look(2, texture(1))
-    assert findings == Findings()
+    assert diagnostics == Diagnostics()
 
 
 @pytest.mark.parametrize(
     ("first", "last", "within"), [(4.0, 6.0, False), (4.0, 6.5, True), (6.5, 9.0, True), (7.0, 9.0, False)]
 )
 def test_a_window_is_across_a_cut_if_it_needs_a_frame_between(first: float, last: float, within: bool) -> None:
-    assert Findings(cuts=[7]).cut_within(first, last) is within
+    assert Diagnostics(cuts=[7]).cut_within(first, last) is within
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +117,9 @@ def windows(out: Path) -> list[int]:
 
 def test_windows_across_a_cut_are_skipped_and_the_others_are_the_same(tmp_path: Path, clip: SplicedClip) -> None:
     kept, skipped = (build_clips([clip], tmp_path / cuts, recipe(cuts=cuts), workers=1) for cuts in ("keep", "skip"))
-    assert kept.findings == {clip.key: Findings(cuts=[11])}
+    assert kept.diagnostics == {clip.key: Diagnostics(cuts=[11])}
     # Frame 10½ lies in the streams of window 3, frames 8½ to 11½, alone.
-    assert skipped.findings == {clip.key: Findings(cuts=[11], left_out=[3])}
+    assert skipped.diagnostics == {clip.key: Diagnostics(cuts=[11], left_out=[3])}
     assert windows(tmp_path / "keep") == [1, 2, 3, 4, 5, 6, 7]
     assert windows(tmp_path / "skip") == [1, 2, 4, 5, 6, 7]
     assert (kept.samples, skipped.samples) == (7, 6)
@@ -135,24 +135,24 @@ def test_a_shard_keeps_what_was_found_and_is_not_built_again(tmp_path: Path, cli
     first = build_clips([clip], tmp_path, recipe(cuts="skip"), workers=1)
     again = build_clips([clip], tmp_path, recipe(cuts="skip"), workers=1)
     assert (first.built, first.kept, again.built, again.kept) == (4, 0, 0, 4)
-    assert again.findings == first.findings
+    assert again.diagnostics == first.diagnostics
     assert again.samples == first.samples
     with ShardReader(tmp_path / "train/spliced.001.h5") as shard:
-        assert (shard.windows, shard.findings) == ((4,), Findings(cuts=[11], left_out=[3]))
+        assert (shard.windows, shard.diagnostics) == ((4,), Diagnostics(cuts=[11], left_out=[3]))
 
 
 def test_a_shard_of_cuts_alone_is_left_out(tmp_path: Path) -> None:
     clip = SplicedClip(cuts=(5, 8))
     for _ in range(2):
         report = build_clips([clip], tmp_path, recipe(cuts="skip"), workers=1)
-        assert report.findings == {clip.key: Findings(cuts=[5, 8], left_out=[1, 2])}
+        assert report.diagnostics == {clip.key: Diagnostics(cuts=[5, 8], left_out=[1, 2])}
         assert windows(tmp_path) == [3, 4, 5, 6, 7]
     assert [path.name for path in shard_files(tmp_path)] == [f"spliced.00{part}.h5" for part in (1, 2, 3)]
 
 
 def test_several_workers_find_the_same(tmp_path: Path, clip: SplicedClip) -> None:
     one, two = (build_clips([clip], tmp_path / str(n), recipe(cuts="skip"), workers=n) for n in (1, 2))
-    assert one.findings == two.findings == {clip.key: Findings(cuts=[11], left_out=[3])}
+    assert one.diagnostics == two.diagnostics == {clip.key: Diagnostics(cuts=[11], left_out=[3])}
 
 
 def test_a_dense_source_is_compared_a_frame_time_apart(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_dense_source_is_compared_a_frame_time_apart(tmp_path: Path) -> None:
     report = build_clips(
         [clip], tmp_path, make_recipe(plan=PLAN, interpolation="none", cuts="skip", shard_samples=8), workers=1
     )
-    assert report.findings == {clip.key: Findings(cuts=[10], left_out=[3])}
+    assert report.diagnostics == {clip.key: Diagnostics(cuts=[10], left_out=[3])}
 
 
 def test_another_word_is_refused() -> None:
@@ -168,11 +168,11 @@ def test_another_word_is_refused() -> None:
         recipe(cuts="drop")
 
 
-@pytest.mark.footage
+@pytest.mark.recordings
 def test_a_bird_that_flies_off_is_too_fast(shared: Path) -> None:
     (clip,) = open_clips([shared / "data" / "clips" / "cockatoo.mp4"])
-    findings = Findings()
-    continuity = Continuity(findings)
+    diagnostics = Diagnostics()
+    continuity = Continuity(diagnostics)
     for number, frame in enumerate(clip.frames(0, clip.n_frames)):
         continuity.look(number, frame)
-    assert findings == Findings(fast=[157, 158, 159])
+    assert diagnostics == Diagnostics(fast=[157, 158, 159])

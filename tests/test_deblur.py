@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from spikesim import SpikeStream
 from spikesim.errors import InputFileError, InvalidValueError
-from ssdm_models import deblur, tiles
+from ssdm_models import deblur, tiled_deblurring
 from ssdm_models.bsn import BSN
 from ssdm_models.checkpoints import load_released, save
 from ssdm_models.deblur import deblur_frames, deblur_sequence, frame_times
@@ -48,7 +48,7 @@ def test_tiles_give_what_one_piece_gives(ldn: LDN, height: int, width: int, tile
 
 @pytest.mark.parametrize(("name", "value"), [("_RENDERING", 8), ("_ENCODERS", 1)])
 def test_a_narrower_margin_would_show(ldn: LDN, monkeypatch: pytest.MonkeyPatch, name: str, value: int) -> None:
-    monkeypatch.setattr(tiles, name, value)
+    monkeypatch.setattr(tiled_deblurring, name, value)
     assert difference(ldn, 148, 212, 64) > 1e-5
 
 
@@ -65,14 +65,14 @@ def test_tiles_of_the_released_network(shared: Path) -> None:
         blur, spikes, expected = (torch.from_numpy(file[name])[0] for name in ("blur", "spikes", "released_output"))
     # Golden images are BGR.
     with torch.inference_mode():
-        sharp = tiles.TiledDeblurring(network, blur.flip(0)[None], 64)(spikes[None])[0].flip(0)
+        sharp = tiled_deblurring.TiledDeblurring(network, blur.flip(0)[None], 64)(spikes[None])[0].flip(0)
     torch.testing.assert_close(sharp, expected, rtol=0, atol=1e-4)
 
 
 def test_large_images_are_computed_in_tiles(ldn: LDN, monkeypatch: pytest.MonkeyPatch) -> None:
     sides = []
 
-    class Spy(tiles.TiledDeblurring):
+    class Spy(tiled_deblurring.TiledDeblurring):
         def __init__(self, network: LDN, blur: torch.Tensor, side: int) -> None:
             sides.append(side)
             super().__init__(network, blur, side)
@@ -138,7 +138,7 @@ def test_exhausted_memory_is_explained(ldn: LDN, monkeypatch: pytest.MonkeyPatch
 
 
 def test_frames_are_made_of_light_whatever_the_threshold(ldn: LDN) -> None:
-    """Every spike twice as far apart, and the picture the same: each spike is twice the light."""
+    """Every spike twice as far apart, and the image the same: each spike is twice the light."""
     recording = scene(readouts=60)
     thinned = recording.spikes.packed.copy()
     thinned[::2] = 0

@@ -16,7 +16,7 @@ from PIL import Image
 
 from spikesim.errors import MissingExtraError, SpikesimError
 from spikesim_cli.extras import needs_ssdm
-from ssdm_models import deblur, recordings, tiles
+from ssdm_models import deblur, recordings, tiled_deblurring
 from ssdm_models.deblur import deblur_frames
 from ssdm_models.ldn import LDN
 from ssdm_models.recordings import deblur_recording
@@ -68,9 +68,9 @@ def test_options_reach_the_library(run: Run, recorded: Path, released: Path, tmp
     result = run("deblur", recorded / "blur.png", recorded / "wide.dat", output, "--checkpoint", released, *words)
     assert result.json["readouts"] == [12, 17]
     frames = list(deblur_frames(load_student(released).network, *scene(), [12, 17], (12, 18), 64))
-    with Image.open(output) as film:
-        assert (film.n_frames, film.info["duration"]) == (2, 50)
-        assert np.abs(np.asarray(film.convert("RGB")).astype(int) - frames[0]).mean() < 20
+    with Image.open(output) as video:
+        assert (video.n_frames, video.info["duration"]) == (2, 50)
+        assert np.abs(np.asarray(video.convert("RGB")).astype(int) - frames[0]).mean() < 20
 
 
 def test_another_threshold_is_told(
@@ -147,12 +147,12 @@ def test_shown_defaults_are_those_of_the_library() -> None:
         "exposure": f"{start} {stop} in a stream of {PLAN.stream_length} readouts",
         "frames": f"{deblur.FRAMES}; 1 for a .png",
         "fps": str(recordings.FPS),
-        "tile": f"{deblur.TILE} for pictures of over {deblur.LARGE / 1e6:g} megapixels, else none",
+        "tile": f"{deblur.TILE} for images of over {deblur.LARGE / 1e6:g} megapixels, else none",
         "device": "auto",
     }
     (tile,) = [option.type for option in command("deblur").params if option.name == "tile"]
     assert isinstance(tile, click.IntRange)
-    assert tile.min == tiles.LEAST_SIDE
+    assert tile.min == tiled_deblurring.LEAST_SIDE
 
 
 # The extra

@@ -33,14 +33,14 @@ from PIL import Image
 from spikesim import SpikeStream, tfp
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.layouts import shards_to_layout
-from spikesim_datasets.light import Optics
+from spikesim_datasets.optics import Optics
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints, evaluation
 from ssdm_models.bsn import BSN
 from ssdm_models.cost import macs, parameters
 from ssdm_models.edsr import EDSR
 from ssdm_models.evaluation import running, scores
-from ssdm_models.evaluation.footage import Footage
+from ssdm_models.evaluation.evaluation_set import EvaluationSet
 from ssdm_models.evaluation.results import Results
 from ssdm_models.evaluation.summary import Interval
 from ssdm_models.evaluation.tables import tables
@@ -106,9 +106,9 @@ def test_spikes_alone_are_compared_with_what_the_spike_camera_would_see(results:
     (long,) = select(results, "SR", key="test/a", window=1, v_th=2.5)
     light = torch.from_numpy(stream.counts(20, 117) / np.float32(97) * np.float32(gain(sample, 2.5)))[None, None]
     with torch.inference_mode():
-        enlarged = checkpoints.load(run / "sr.safetensors")(light)
+        upsampled = checkpoints.load(run / "sr.safetensors")(light)
     assert long.readout is None
-    assert_figures([long], images(enlarged), (sample.blur / 255 @ [0.30, 0.59, 0.11])[None, ..., None], 1e-4)
+    assert_figures([long], images(upsampled), (sample.blur / 255 @ [0.30, 0.59, 0.11])[None, ..., None], 1e-4)
 
 
 def test_sdm_of_a_static_scene_without_noise_is_the_blurry_image(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_the_released_layout_gives_the_rows_of_the_shards(data: Path, tmp_path: 
 def test_a_limit_spreads_samples_evenly(data: Path, tmp_path: Path) -> None:
     samples = [make_sample("test/a", window, (68,)) for window in range(1, 6)]
     root = write_dataset(tmp_path, {"test/a": samples[:3], "test/b": [replace(s, key="test/b") for s in samples[3:]]})
-    numbers = {limit: Footage(root, "test", limit=limit).numbers for limit in (None, 1, 2, 3, 99)}
+    numbers = {limit: EvaluationSet(root, "test", limit=limit).numbers for limit in (None, 1, 2, 3, 99)}
     assert numbers == {None: [0, 1, 2, 3, 4], 1: [0], 2: [0, 2], 3: [0, 1, 3], 99: [0, 1, 2, 3, 4]}
     results = evaluation.evaluate(data, limit=2, sequence=False, v_th=(2.5,))
     assert results.samples == 2
@@ -206,19 +206,19 @@ def test_thresholds_are_those_that_every_shard_has(tmp_path: Path) -> None:
         for name, thresholds in (("a", (1.0, 2.0)), ("b", (2.0, 4.0)))
     }
     root = write_dataset(tmp_path, shards)
-    assert Footage(root, "test").thresholds == (2.0,)
+    assert EvaluationSet(root, "test").thresholds == (2.0,)
     with pytest.raises(
         InvalidValueError, match=r"no spikes of threshold 4 in every shard of the split 'test'; it has 2$"
     ):
-        Footage(root, "test", (2, 4))
+        EvaluationSet(root, "test", (2, 4))
 
 
 def test_without_a_sequence_or_a_middle_frame_the_other_is_compared(tmp_path: Path) -> None:
     middle = evaluation.evaluate(make_dataset(tmp_path / "middle", sharp=(68,)), v_th=[1])
     assert set(middle.times) == {"single", "exposure"}
     assert any("no sequence" in note for note in middle.notes)
-    assert not any("no sequence" in note for note in Footage(tmp_path / "middle", "test", sequence=False).notes)
-    rest = Footage(make_dataset(tmp_path / "rest", sharp=(20, 116)), "test")
+    assert not any("no sequence" in note for note in EvaluationSet(tmp_path / "middle", "test", sequence=False).notes)
+    rest = EvaluationSet(make_dataset(tmp_path / "rest", sharp=(20, 116)), "test")
     assert rest.times == {"sequence": (20, 116), "exposure": (None,)}
     assert any("no single frame" in note for note in rest.notes)
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from ssdm_models import checkpoints, evaluation
 from ssdm_models.evaluation.ablation import Loss, ablation_tables, parse_loss
-from ssdm_models.evaluation.footage import DOMAINS, Footage
+from ssdm_models.evaluation.evaluation_set import DOMAINS, EvaluationSet
 from ssdm_models.evaluation.results import MethodCard, Results
 from ssdm_models.evaluation.rows import Row, read_rows
 from ssdm_models.evaluation.scores import Score
@@ -147,8 +147,8 @@ def test_the_csv_gives_the_summary_back(results: Results, evaluated: Path) -> No
 def test_an_interrupted_evaluation_goes_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = evaluation.evaluate(data, sequence=False)
     read: list[int] = []
-    sample = Footage.sample
-    monkeypatch.setattr(Footage, "sample", lambda self, number: read.append(number) or sample(self, number))
+    sample = EvaluationSet.sample
+    monkeypatch.setattr(EvaluationSet, "sample", lambda self, number: read.append(number) or sample(self, number))
     seen: list[tuple[int, int]] = []
 
     def interrupt(done: int, total: int) -> None:

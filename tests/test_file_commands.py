@@ -14,10 +14,10 @@ from PIL import Image
 
 from spikesim import SpikeStream, read_spikes, write_spikes
 from spikesim_datasets.layouts import shards_to_layout
-from spikesim_datasets.pictures import Look
 from spikesim_datasets.shards import ShardReader, open_dataset
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.sources import Split
+from spikesim_datasets.visualisation import Look
 
 run = commands.run
 dataset = commands.dataset
@@ -197,22 +197,22 @@ def test_verify(run: Run, dataset: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("look", get_args(Look))
 def test_view_a_recording(run: Run, recording: Path, tmp_path: Path, look: str) -> None:
     size = ("--height", 18, "--width", 30, "--as", look, "--window", 5)
-    for name in ("strip.png", "film.gif", "film.mp4"):
+    for name in ("strip.png", "video.gif", "video.mp4"):
         result = run("view", recording, tmp_path / name, *size)
         assert (result.code, result.out, result.err) == (0, "", f"wrote {tmp_path / name}\n")
     with Image.open(tmp_path / "strip.png") as strip:
         assert strip.width >= 5 * 400
-    with Image.open(tmp_path / "film.gif") as film:
-        assert film.n_frames == 12
-    with av.open(str(tmp_path / "film.mp4")) as container:
+    with Image.open(tmp_path / "video.gif") as video:
+        assert video.n_frames == 12
+    with av.open(str(tmp_path / "video.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 12
 
 
 def test_view_a_sample(run: Run, dataset: Path, shard: Path, tmp_path: Path) -> None:
     def pixels(*words: object) -> np.ndarray:
         assert run("view", words[0], tmp_path / "a.png", *words[1:]).code == 0
-        with Image.open(tmp_path / "a.png") as picture:
-            return np.asarray(picture)
+        with Image.open(tmp_path / "a.png") as image:
+            return np.asarray(image)
 
     first = pixels(shard)
     np.testing.assert_array_equal(pixels(dataset), first)
@@ -225,7 +225,7 @@ def test_view_a_sample(run: Run, dataset: Path, shard: Path, tmp_path: Path) -> 
 def test_view_refuses_bad_input(run: Run, dataset: Path, shard: Path, recording: Path, tmp_path: Path) -> None:
     output = tmp_path / "a.png"
     assert_refused(run("view", tmp_path / "none", output), "none does not exist")
-    assert_refused(run("view", shard, tmp_path / "a.jpg"), "a.jpg: pictures are .png, films .gif or .mp4")
+    assert_refused(run("view", shard, tmp_path / "a.jpg"), "a.jpg: images are .png, videos .gif or .mp4")
     assert_refused(run("view", recording, output), "give height and width")
     assert_refused(run("view", recording, output, "--height", 18, "--width", 30, "--window", 13), "a window of 13")
     assert_refused(run("view", shard, output, "--window", 138), "a window of 138")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from spikesim import SpikeCamera, SpikeStream, read_spikes, write_spikes
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim.formats import contents
+from spikesim.formats import decoding
 
 folder, clip, bare = format_data.folder, format_data.clip, format_data.bare
 
@@ -60,8 +60,8 @@ def test_blocks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ext
     stream = SpikeStream.from_dense(random_spikes(7, 5, width))
     whole, pieces = tmp_path / f"whole{extension}", tmp_path / f"pieces{extension}"
     write_spikes(whole, stream)
-    monkeypatch.setattr(contents, "_BLOCK_BYTES", 3 * 5 * width)
-    assert [block.stop for block in contents.blocks(7, 5 * width)] == [3, 6, 7]
+    monkeypatch.setattr(decoding, "_BLOCK_BYTES", 3 * 5 * width)
+    assert [block.stop for block in decoding.blocks(7, 5 * width)] == [3, 6, 7]
     write_spikes(pieces, stream)
     assert whole.read_bytes() == pieces.read_bytes()
     assert np.array_equal(read_spikes(pieces).packed, stream.packed)
@@ -87,7 +87,7 @@ def test_a_slice_of_a_stream_is_written_as_a_stream(tmp_path: Path, extension: s
 # The field's own files
 
 
-@pytest.mark.footage
+@pytest.mark.recordings
 def test_golden_dat(shared: Path, tmp_path: Path) -> None:
     golden = shared / "golden" / "spikes_7x24x40.dat"
     with np.load(golden.with_suffix(".npz")) as arrays:
@@ -98,7 +98,7 @@ def test_golden_dat(shared: Path, tmp_path: Path) -> None:
     assert np.array_equal(read_spikes(golden.with_suffix(".npz")).dense(), dense)
 
 
-@pytest.mark.footage
+@pytest.mark.recordings
 def test_real_recordings(shared: Path) -> None:
     recording = shared / "data" / "real_spike.npz"
     stream = read_spikes(recording, axes="HWT")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spikesim import SpikeCamera, SpikeStream, read_spikes, simulate, to_torch, write_spikecv, write_spikezoo
 from spikesim.errors import InvalidValueError, MissingExtraError, OutputError
-from spikesim.interchange import unpack_tensor
+from spikesim.gpu.tensors import unpack_tensor
 
 
 def random_stream(*shape: int) -> SpikeStream:

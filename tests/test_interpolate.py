@@ -17,12 +17,12 @@ from wave_clips import HEIGHT, WIDTH, WaveClip, contents, expected, two_scenes, 
 
 from spikesim.errors import InputFileError, InvalidValueError, OutputError, SpikesimError
 from spikesim_datasets.build import build_clips
+from spikesim_datasets.clip_interpolation import DESCRIPTION, interpolate_clip
 from spikesim_datasets.interpolation import Interpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.sources import open_clips
-from spikesim_datasets.upsampling import DESCRIPTION, interpolate_clip
 
 # A folder of frames
 
@@ -81,9 +81,9 @@ def test_a_stretch_keeps_the_numbers_of_its_frames(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_folder_is_finished_by_running_again(tmp_path: Path) -> None:
-    cut = WaveClip(pictures=two_scenes, height=96, width=160)
+    cut = WaveClip(images=two_scenes, height=96, width=160)
     whole = write(cut, tmp_path / "whole")
-    assert whole.findings.cuts == [4]
+    assert whole.diagnostics.cuts == [4]
     with pytest.raises(KeyboardInterrupt):
         write(replace(cut, interrupted_at=5), tmp_path / "out")
     before = contents(tmp_path / "out")
@@ -92,7 +92,7 @@ def test_an_interrupted_folder_is_finished_by_running_again(tmp_path: Path) -> N
     (tmp_path / "out" / ".spikesim-other-machine.tmp").touch()
     again = write(cut, tmp_path / "out")
     assert (again.kept, again.frames) == (len(before) - 1, whole.frames)
-    assert again.findings == whole.findings
+    assert again.diagnostics == whole.diagnostics
     (tmp_path / "out" / ".spikesim-other-machine.tmp").unlink()
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
@@ -189,7 +189,7 @@ def test_a_video_shows_the_frames(tmp_path: Path, extension: str, height: int, w
 @pytest.mark.parametrize("width", [16, 17])
 @pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 120, 40), (0, 0, 0), (255, 255, 255)])
 def test_a_video_keeps_colours_and_says_what_its_numbers_mean(tmp_path: Path, width: int, colour: tuple[int]) -> None:
-    clip = WaveClip(width=width, n_frames=2, pictures=lambda n, h, w: np.full((h, w, 3), colour, np.uint8))
+    clip = WaveClip(width=width, n_frames=2, images=lambda n, h, w: np.full((h, w, 3), colour, np.uint8))
     frames, stream = decoded(write(clip, tmp_path / "a.mp4").output)
     assert np.abs(frames[1].astype(int) - colour).max() <= 3
     assert (stream.codec_context.colorspace, stream.codec_context.color_range) == (1, 1)  # BT.709, 16..235
@@ -265,16 +265,17 @@ def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
 def test_the_source_is_never_written_to(tmp_path: Path) -> None:
     folder = write_frames(tmp_path / "clip", 3)
     (frames,) = open_clips([folder])
-    write(frames, tmp_path / "film.mp4")
-    (film,) = open_clips([tmp_path / "film.mp4"])
-    before = contents(folder), (tmp_path / "film.mp4").read_bytes()
+    write(frames, tmp_path / "video.mp4")
+    (video,) = open_clips([tmp_path / "video.mp4"])
+    before = contents(folder), (tmp_path / "video.mp4").read_bytes()
     (tmp_path / "link").symlink_to(folder)
     for clip, output in [
-        (frames, folder), (frames, folder / "out"), (frames, tmp_path / "link" / "a.mp4"), (film, tmp_path / "film.mp4")
+        (frames, folder), (frames, folder / "out"), (frames, tmp_path / "link" / "a.mp4"),
+        (video, tmp_path / "video.mp4"),
     ]:  # fmt: skip
         with pytest.raises(InvalidValueError, match=r"lies in the source .* never written to"):
             write(clip, output, overwrite=True)
-    assert (contents(folder), (tmp_path / "film.mp4").read_bytes()) == before
+    assert (contents(folder), (tmp_path / "video.mp4").read_bytes()) == before
 
 
 @pytest.mark.parametrize("name", ["out", "a.mp4"])
@@ -292,7 +293,7 @@ FULL_DISK = """
 import resource, sys
 from spikesim.errors import OutputError
 from spikesim_datasets.sources import open_clips
-from spikesim_datasets.upsampling import interpolate_clip
+from spikesim_datasets.clip_interpolation import interpolate_clip
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
 try:
     interpolate_clip(open_clips([sys.argv[1]])[0], sys.argv[2], interpolation="linear")

@@ -1,4 +1,4 @@
-"""Interpolation: laws on textures whose motion is known, the guards, and real footage."""
+"""Interpolation: laws on textures whose motion is known, the guards, and real video."""
 
 import hashlib
 import json
@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.interpolation import flow, kernels, kernels_sampling, make_interpolator
+from spikesim_datasets.interpolation import flow, make_interpolator
+from spikesim_datasets.kernels import blending, sampling
 from spikesim_datasets.sources import open_clips
 
 EIGHTFOLD = [i / 8 for i in range(1, 8)]
@@ -84,10 +85,10 @@ def blend(
     What moves beyond `swift` pixels is sampled from frames that are grey all over.
     """
     frame, smooth = np.empty_like(frame0), np.full_like(frame0, 99)
-    kernels.motion_blend(
-        kernels_sampling.coefficients(frame0, smooth),
-        kernels_sampling.coefficients(frame1, smooth),
-        kernels.join_flows(*flows),
+    blending.motion_blend(
+        sampling.coefficients(frame0, smooth),
+        sampling.coefficients(frame1, smooth),
+        blending.join_flows(*flows),
         np.float32(t),
         np.float32(agreement),
         radius,
@@ -410,7 +411,7 @@ def test_flow_takes_the_device_it_runs_on():
     assert make_interpolator("flow", device="cpu").describe() == make_interpolator("flow").describe()
 
 
-@pytest.mark.footage
+@pytest.mark.recordings
 @pytest.mark.parametrize("clip", ["cups", "coffee", "cockatoo"])
 def test_on_footage_flow_beats_fading_and_plain_motion_compensation(shared, clip):
     spec = util.spec_from_file_location("benchmark", Path(__file__).parents[1] / "benchmarks" / "interpolation.py")

@@ -243,9 +243,9 @@ DAMAGED: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no blur": (f"train/blur_data/{CLIP}/000032.png", Path.unlink, "No such file"),
     "no ground truth": (f"train/sharp_data/{CLIP}/000032.png", Path.unlink, "No such file"),
     "a gap in the sequence": ("test/sharp_data/GOPR0384_11_00/000032.png", Path.unlink, "No such file"),
-    "an empty picture": (f"train/blur_data/{CLIP}/000032.png", lambda path: path.write_bytes(b""), "cannot read"),
-    "no picture": (f"train/blur_data/{CLIP}/000032.png", lambda path: path.write_bytes(b"\x89PNG"), "cannot read"),
-    "half a picture": (
+    "an empty image": (f"train/blur_data/{CLIP}/000032.png", lambda path: path.write_bytes(b""), "cannot read"),
+    "no image": (f"train/blur_data/{CLIP}/000032.png", lambda path: path.write_bytes(b"\x89PNG"), "cannot read"),
+    "half a image": (
         f"train/blur_data/{CLIP}/000032.png",
         lambda path: path.write_bytes(path.read_bytes()[:999]),
         "cannot read",

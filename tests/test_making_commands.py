@@ -15,13 +15,13 @@ from PIL import Image
 
 from spikesim import read_spikes, tfp
 from spikesim_datasets import scenes, sources
+from spikesim_datasets.clip_interpolation import interpolate_clip
+from spikesim_datasets.clip_simulation import simulate_clip
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.recipe import make_recipe
-from spikesim_datasets.recording import simulate_clip
 from spikesim_datasets.shards import ShardReader, open_dataset
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.sources import DemoClip, open_clips
-from spikesim_datasets.upsampling import interpolate_clip
 
 run = commands.run
 frames = commands.frames
@@ -104,7 +104,7 @@ def test_the_result_as_json_is_alone_on_stdout(run: Run, frames: Path, tmp_path:
         "out": str(tmp_path / "out"),
         "built": 1,
         "kept": 0,
-        "findings": {},
+        "diagnostics": {},
         "samples": 2,
         "skipped": {"train/short": 5},
         "bytes": (tmp_path / "out/train/clip.000.h5").stat().st_size,
@@ -273,9 +273,9 @@ def test_interpolate(run: Run, frames: Path, tmp_path: Path) -> None:
 def test_interpolate_to_a_video(run: Run, frames: Path, tmp_path: Path) -> None:
     result = run("interpolate", frames, tmp_path / "a.mp4", "--interp", "linear", "--frames", 3, "--fps", 12)
     assert result.code == 0
-    with av.open(str(tmp_path / "a.mp4")) as film:
-        assert film.streams.video[0].average_rate == 12
-        assert sum(1 for _ in film.decode(video=0)) == 17
+    with av.open(str(tmp_path / "a.mp4")) as video:
+        assert video.streams.video[0].average_rate == 12
+        assert sum(1 for _ in video.decode(video=0)) == 17
 
 
 def test_interpolate_says_where_scenes_are_cut(run: Run, tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert [(int(row[1]), float(row[2])) for row in rows] == [(1, 1), (1, 2), (1, 4)]
     for row, stream in zip(rows, samples[0].spikes.values(), strict=True):
         assert float(row[3]) == pytest.approx(tfp(stream, 68, 97).mean(), rel=1e-3)
-        assert float(row[4]) > 0.9  # the exposure's TFP is a picture of the blur
+        assert float(row[4]) > 0.9  # the exposure's TFP is a image of the blur
     path = out / "dataset/train/street.000.h5"
     path.write_bytes(path.read_bytes().replace(b"spikesim demo", b"spikesim dema"))
     assert_refused(run("demo", "--out", out, "--workers", 1), "street.000.h5 has other bytes")

@@ -259,7 +259,7 @@ def drive() -> np.ndarray:
     return np.random.default_rng(9).uniform(0.14, 0.36, 40_000)
 
 
-@pytest.mark.footage
+@pytest.mark.recordings
 class TestBesideARealRecording:
     """Acceptance 9a and c: cameras that see the rates of 46,760 real pixels for 500 readouts, without fixed pattern."""
 

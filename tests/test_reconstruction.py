@@ -1,4 +1,4 @@
-"""TFP and TFI, at one moment and as films: equal to the plain reference at every centre."""
+"""TFP and TFI, at one moment and as videos: equal to the plain reference at every centre."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from spikesim import (
     reference,
     simulate,
     tfi,
-    tfi_film,
+    tfi_video,
     tfp,
-    tfp_film,
+    tfp_video,
     thread_limit,
 )
 from spikesim.errors import InvalidValueError
@@ -40,21 +40,21 @@ def rate_in(dense: np.ndarray, start: int, window: int) -> np.ndarray:
 def test_tfp_is_the_mean_of_its_window(dense: np.ndarray, data: st.DataObject) -> None:
     stream = SpikeStream.from_dense(dense)
     window = data.draw(st.integers(1, len(dense)))
-    film = tfp_film(stream, window)
-    assert (film.dtype, film.shape) == (np.float32, (len(dense) - window + 1, *dense.shape[1:]))
-    for start in range(len(film)):
-        assert np.array_equal(film[start], rate_in(dense, start, window))
-        assert np.array_equal(tfp(stream, start + window // 2, window), film[start])
+    video = tfp_video(stream, window)
+    assert (video.dtype, video.shape) == (np.float32, (len(dense) - window + 1, *dense.shape[1:]))
+    for start in range(len(video)):
+        assert np.array_equal(video[start], rate_in(dense, start, window))
+        assert np.array_equal(tfp(stream, start + window // 2, window), video[start])
 
 
 @given(dense=dense_spikes())
 def test_tfi_is_one_over_the_interval_around_every_readout(dense: np.ndarray) -> None:
     stream = SpikeStream.from_dense(dense)
-    film = tfi_film(stream)
-    assert (film.dtype, film.shape) == (np.float32, dense.shape)
+    video = tfi_video(stream)
+    assert (video.dtype, video.shape) == (np.float32, dense.shape)
     for centre in range(len(dense)):
-        assert np.array_equal(film[centre], reference.tfi(dense, centre))
-        assert np.array_equal(tfi(stream, centre), film[centre])
+        assert np.array_equal(video[centre], reference.tfi(dense, centre))
+        assert np.array_equal(tfi(stream, centre), video[centre])
 
 
 @given(dense=dense_spikes(), data=st.data())
@@ -63,8 +63,8 @@ def test_tfi_in_a_window_sees_only_its_spikes(dense: np.ndarray, data: st.DataOb
     window = data.draw(st.integers(1, 20))
     start = max(0, centre - window // 2)
     inside = dense[start : centre - window // 2 + window]
-    picture = tfi(SpikeStream.from_dense(dense), centre, window)
-    assert np.array_equal(picture, reference.tfi(inside, centre - start))
+    image = tfi(SpikeStream.from_dense(dense), centre, window)
+    assert np.array_equal(image, reference.tfi(inside, centre - start))
 
 
 @given(dense=dense_spikes(), data=st.data())
@@ -73,34 +73,34 @@ def test_films_in_pieces_are_the_whole_film(dense: np.ndarray, data: st.DataObje
     start = data.draw(st.integers(0, len(dense) - 1))
     stop = data.draw(st.integers(start + 1, len(dense)))
     out = np.full((stop - start, *dense.shape[1:]), np.nan, np.float32)
-    assert tfi_film(stream, start, stop, out=out) is out
-    assert np.array_equal(out, tfi_film(stream)[start:stop])
+    assert tfi_video(stream, start, stop, out=out) is out
+    assert np.array_equal(out, tfi_video(stream)[start:stop])
     window = data.draw(st.integers(1, stop - start))
-    pictures = stop - start - window + 1
+    images = stop - start - window + 1
     assert np.array_equal(
-        tfp_film(stream[start:stop], window, out=out[:pictures]), tfp_film(stream, window)[start : start + pictures]
+        tfp_video(stream[start:stop], window, out=out[:images]), tfp_video(stream, window)[start : start + images]
     )
 
 
 def test_films_larger_than_a_block_of_rows_and_a_window() -> None:
     dense = (np.random.default_rng(4).random((601, 23, 203)) < 0.02).astype(np.uint8)
     stream = SpikeStream.from_dense(dense)
-    film = tfp_film(stream, 555)
+    video = tfp_video(stream, 555)
     for start in (0, 1, 46):
-        assert np.array_equal(film[start], rate_in(dense, start, 555))
-    film = tfi_film(stream)
+        assert np.array_equal(video[start], rate_in(dense, start, 555))
+    video = tfi_video(stream)
     for centre in (0, 300, 600):
-        assert np.array_equal(film[centre], reference.tfi(dense, centre))
+        assert np.array_equal(video[centre], reference.tfi(dense, centre))
 
 
 def test_steady_light_is_seen_to_within_one_spike_a_window(rng: np.random.Generator) -> None:
     light = rng.uniform(0.02, 0.98, (13, 21)).astype(np.float32)
     stream = simulate(np.broadcast_to(light, (300, 13, 21)), SpikeCamera.preset("ideal"))
     for window in (8, 97, 256):
-        assert abs(tfp_film(stream, window) - light).max() < 1.001 / window
-    film = tfi_film(stream, 100, 200)
+        assert abs(tfp_video(stream, window) - light).max() < 1.001 / window
+    video = tfi_video(stream, 100, 200)
     m = np.floor(1 / light)
-    assert ((film > 0.999 / (m + 1)) & (film < 1.001 / m)).all()
+    assert ((video > 0.999 / (m + 1)) & (video < 1.001 / m)).all()
 
 
 @pytest.mark.parametrize("period", [1, 2, 7])
@@ -108,32 +108,32 @@ def test_regular_spikes_have_one_interval(period: int) -> None:
     dense = np.zeros((31, 3, 9), np.uint8)
     dense[2::period] = 1
     last = 2 + (28 // period) * period
-    film = tfi_film(SpikeStream.from_dense(dense))
-    assert (film[2:last] == np.float32(1) / np.float32(period)).all()
-    assert (film[:2] == 0).all()
-    assert (film[last:] == 0).all()
+    video = tfi_video(SpikeStream.from_dense(dense))
+    assert (video[2:last] == np.float32(1) / np.float32(period)).all()
+    assert (video[:2] == 0).all()
+    assert (video[last:] == 0).all()
 
 
 def test_times_are_exact_far_into_a_stream() -> None:
     readouts = 2**24 + 40  # float32 knows only every other of the last
     packed = np.zeros((readouts, 1, 1), np.uint8)
     packed[-31::3] = 5
-    film = tfi_film(SpikeStream(packed, 3), readouts - 31, readouts - 1)
-    assert film[:, 0].tolist() == [[np.float32(1 / 3), 0, np.float32(1 / 3)]] * 30
+    video = tfi_video(SpikeStream(packed, 3), readouts - 31, readouts - 1)
+    assert video[:, 0].tolist() == [[np.float32(1 / 3), 0, np.float32(1 / 3)]] * 30
     packed[:-31] = 0
     packed[-40] = 2
     packed[-1] = 2
-    assert tfi_film(SpikeStream(packed, 3), readouts - 20, readouts - 19)[0, 0, 1] == np.float32(1 / 39)
+    assert tfi_video(SpikeStream(packed, 3), readouts - 20, readouts - 19)[0, 0, 1] == np.float32(1 / 39)
 
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_do_not_show(threads: int) -> None:
     stream = SpikeStream.from_dense((np.random.default_rng(4).random((120, 61, 173)) < 0.2).astype(np.uint8))
     with thread_limit(1):
-        expected = tfp_film(stream, 21), tfi_film(stream)
+        expected = tfp_video(stream, 21), tfi_video(stream)
     with thread_limit(threads):
-        assert np.array_equal(tfp_film(stream, 21), expected[0])
-        assert np.array_equal(tfi_film(stream), expected[1])
+        assert np.array_equal(tfp_video(stream, 21), expected[0])
+        assert np.array_equal(tfi_video(stream), expected[1])
 
 
 # What the caller asks for
@@ -146,9 +146,9 @@ def stream() -> SpikeStream:
 
 @pytest.mark.parametrize("window", [0, -3])
 def test_a_window_holds_a_readout(stream: SpikeStream, window: int) -> None:
-    for picture in (lambda: tfp(stream, 4, window), lambda: tfi(stream, 4, window), lambda: tfp_film(stream, window)):
+    for image in (lambda: tfp(stream, 4, window), lambda: tfi(stream, 4, window), lambda: tfp_video(stream, window)):
         with pytest.raises(InvalidValueError, match=rf"window must be at least one readout, got {window}"):
-            picture()
+            image()
 
 
 @pytest.mark.parametrize(("centre", "window"), [(0, 3), (8, 3), (4, 10), (-1, 1), (9, 1)])
@@ -159,14 +159,14 @@ def test_tfp_needs_its_whole_window(stream: SpikeStream, centre: int, window: in
 
 def test_a_film_needs_a_whole_window(stream: SpikeStream) -> None:
     with pytest.raises(InvalidValueError, match="window of 10 readouts is longer than the stream of 9"):
-        tfp_film(stream, 10)
+        tfp_video(stream, 10)
 
 
 def test_the_counts_of_a_film_reach_the_end_of_their_type() -> None:
     stream = SpikeStream(np.full((65_537, 1, 1), 5, np.uint8), 3)
-    assert tfp_film(stream, 65_535)[:, 0].tolist() == [[1, 0, 1]] * 3
+    assert tfp_video(stream, 65_535)[:, 0].tolist() == [[1, 0, 1]] * 3
     with pytest.raises(InvalidValueError, match="at most 65535 readouts, got a window of 65536"):
-        tfp_film(stream, 65_536)
+        tfp_video(stream, 65_536)
 
 
 @pytest.mark.parametrize("centre", [-1, 9])
@@ -178,7 +178,7 @@ def test_tfi_is_of_a_readout_of_the_stream(stream: SpikeStream, centre: int) -> 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 4), (0, 10), (4, 4), (5, 4)])
 def test_a_film_is_of_readouts_of_the_stream(stream: SpikeStream, start: int, stop: int) -> None:
     with pytest.raises(InvalidValueError, match=rf"stream's 0\.\.8 .* got {start} and {stop}"):
-        tfi_film(stream, start, stop)
+        tfi_video(stream, start, stop)
 
 
 @pytest.mark.parametrize(
@@ -191,18 +191,18 @@ def test_a_film_is_of_readouts_of_the_stream(stream: SpikeStream, start: int, st
     ],
 )
 def test_only_an_array_that_fits_is_filled(stream: SpikeStream, out: np.ndarray, problem: str) -> None:
-    for film in (lambda: tfi_film(stream, out=out), lambda: tfp_film(stream, 1, out=out)):
+    for video in (lambda: tfi_video(stream, out=out), lambda: tfp_video(stream, 1, out=out)):
         with pytest.raises(InvalidValueError, match=problem):
-            film()
+            video()
 
 
-@pytest.mark.footage
+@pytest.mark.recordings
 def test_pictures_of_a_published_stream_match_the_image_beside_it(shared: Path) -> None:
     """One TFI alone knows rates to 1/2, 1/3, 1/4 ... only; the mean of a few readouts' shows the image."""
     stream = read_spikes(shared / "data" / "reds_250x400.dat", 250, 400)
-    with Image.open(shared / "data" / "reds_250x400.png") as picture:
-        image = np.asarray(picture.convert("L"), float)
+    with Image.open(shared / "data" / "reds_250x400.png") as image:
+        image = np.asarray(image.convert("L"), float)
     middle = len(stream) // 2
-    for seen in (tfp(stream, middle, 41), tfi_film(stream, middle - 10, middle + 11).mean(axis=0)):
+    for seen in (tfp(stream, middle, 41), tfi_video(stream, middle - 10, middle + 11).mean(axis=0)):
         assert np.corrcoef(seen.ravel(), image.ravel())[0, 1] > 0.95
         assert np.corrcoef(seen[::-1].ravel(), image.ravel())[0, 1] < 0.95  # not upside down

@@ -10,7 +10,7 @@ import pytest
 
 from spikesim import SpikeCamera, SpikeStream, read_spikes, simulate
 from spikesim.errors import InvalidValueError, OutputError
-from spikesim_datasets.recording import simulate_clip
+from spikesim_datasets.clip_simulation import simulate_clip
 
 
 @dataclass(frozen=True)

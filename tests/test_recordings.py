@@ -1,4 +1,4 @@
-"""Recordings: a picture and its spikes, and the files that are made of them."""
+"""Recordings: a image and its spikes, and the files that are made of them."""
 
 import json
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ def test_recordings_that_do_not_belong_together(recorded: Path) -> None:
     refused("blur.png", "none.dat", "none.dat does not exist")
     refused("cut.png", "bare.dat", "cut.png cannot be decoded")
     refused("deep.png", "bare.dat", "more than 8 bits a channel")
-    refused("bare.dat", "blur.png", "bare.dat is a spike file; the picture comes first")
+    refused("bare.dat", "blur.png", "bare.dat is a spike file; the image comes first")
     refused("blur.png", "blur.png", r"blur.png: spike files are \.dat")
     refused("odd.png", "bare.dat", "odd.png is 52×38; .* multiples of 4; crop it")
     refused("large.png", "bare.dat", r"bare.dat has \d+ bytes, no multiple .*\. 100×100 is a quarter of .*large.png")
@@ -123,9 +123,9 @@ def test_a_film_shows_the_frames(ldn: LDN, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"old")
     recording = BlurryRecording(np.full((HEIGHT, WIDTH, 3), 90, np.uint8), scene().spikes)
     made = write(ldn, tmp_path / name, recording, frames=4, fps=25)
-    with av.open(str(tmp_path / name)) as film:
-        assert film.streams.video[0].average_rate == 25
-        shown_frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    with av.open(str(tmp_path / name)) as video:
+        assert video.streams.video[0].average_rate == 25
+        shown_frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert len(shown_frames) == 4
     for frame, exact in zip(shown_frames, deblur_frames(ldn, *recording, made.readouts, EXPOSURE), strict=True):
         assert np.abs(frame.astype(int).mean((0, 1)) - exact.mean((0, 1))).max() < 4
@@ -134,11 +134,11 @@ def test_a_film_shows_the_frames(ldn: LDN, tmp_path: Path, name: str) -> None:
 
 def test_a_gif_shows_the_frames_over_and_over(ldn: LDN, tmp_path: Path) -> None:
     made = write(ldn, tmp_path / "a.gif", frames=4)
-    with Image.open(tmp_path / "a.gif") as film:
-        assert (film.n_frames, film.info["loop"], film.info["duration"]) == (4, 0, 1000 // recordings.FPS)
+    with Image.open(tmp_path / "a.gif") as video:
+        assert (video.n_frames, video.info["loop"], video.info["duration"]) == (4, 0, 1000 // recordings.FPS)
         for number, exact in enumerate(expected(ldn, made.readouts)):
-            film.seek(number)
-            assert np.abs(np.asarray(film.convert("RGB")).astype(int) - exact).mean() < 20
+            video.seek(number)
+            assert np.abs(np.asarray(video.convert("RGB")).astype(int) - exact).mean() < 20
     with pytest.raises(InvalidValueError, match="a GIF shows 1 to 50 frames a second, got fps=51"):
         write(ldn, tmp_path / "b.gif", fps=51)
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
@@ -254,12 +254,10 @@ def test_places_that_cannot_be_written(ldn: LDN, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match=name):
             write(ldn, tmp_path / name)
     for name in ("a.jpg", "a.webm", "a.avi", "a.TIFF"):
-        with pytest.raises(
-            InvalidValueError, match=rf"{name}: a picture is \.png, a film \.mp4, \.mov, \.mkv or \.gif"
-        ):
+        with pytest.raises(InvalidValueError, match=rf"{name}: a image is \.png, a video \.mp4, \.mov, \.mkv or \.gif"):
             write(ldn, tmp_path / name)
     for choices in ({"frames": 2}, {"exposure": None, "at": [3, 4]}):
-        with pytest.raises(InvalidValueError, match=r"b\.png is one picture, not 2 frames"):
+        with pytest.raises(InvalidValueError, match=r"b\.png is one image, not 2 frames"):
             write(ldn, tmp_path / "b.png", **choices)
     assert sorted(contents_of_files(tmp_path)) == ["out"]
 

@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.interpolation import rife
-from spikesim_datasets.interpolation.networks import rife as network_module
+from spikesim_datasets.interpolation.networks import rife_network as network_module
+from spikesim_datasets.interpolation.networks.rife_release import slots
 
 VERSIONS = ("4.6", "4.25", "4.26")
 PARAMETERS = {"4.6": 5_306_256, "4.25": 5_664_776, "4.26": 5_664_776}
@@ -39,7 +40,7 @@ def test_golden_outputs_of_the_released_code(shared, version, prefix):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_names_shapes_and_number_of_parameters(shared, version):
     network = rife.load_released(rife_weights(version), version)
-    shapes = {name: slot.shape for slot in rife.slots(network) for name in slot.released}
+    shapes = {name: slot.shape for slot in slots(network) for name in slot.released}
     assert shapes == released_shapes(shared, f"rife_v{version.replace('.', '_')}")
     assert sum(parameter.numel() for parameter in network.parameters()) == PARAMETERS[version]
     assert network.title == f"RIFE v{version}"

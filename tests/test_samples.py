@@ -17,7 +17,7 @@ from spikesim_datasets.shards.sample import Sample
 
 torch = pytest.importorskip("torch", reason="torch is an extra")
 
-from spikesim_datasets.samples import Draw, SpikeBlurDataset  # noqa: E402
+from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset  # noqa: E402
 
 HEIGHT, WIDTH, READOUTS = 100, 132, 13  # spikes of 25×33: neither a whole number of bytes nor of crops
 EXPOSURE = (2, 11)
@@ -178,7 +178,7 @@ def test_a_crop_larger_than_the_images_is_refused(root, samples):
         SpikeBlurDataset(root, "train", crop=128)[0]
 
 
-# Draws
+# SeededBatches
 
 
 def test_mirrored_items_are_mirrored_alike(root, samples):
@@ -209,7 +209,7 @@ def test_each_item_has_the_spikes_of_one_of_several_thresholds(root, samples):
 
 def test_a_draw_depends_on_its_seed_alone(root, samples):
     dataset = SpikeBlurDataset(root, "train", v_th=(1, 2.5), crop=32, flip=True)
-    draws = [Draw(number % 5, seed) for number, seed in enumerate((5, 6, 7, 5, 6, 2**62))]
+    draws = [SeededIndex(number % 5, seed) for number, seed in enumerate((5, 6, 7, 5, 6, 2**62))]
     expected = [dataset[draw] for draw in draws]
     torch.manual_seed(1)
     for draw, item in reversed(list(zip(draws, expected, strict=True))):
@@ -217,7 +217,7 @@ def test_a_draw_depends_on_its_seed_alone(root, samples):
     before = torch.get_rng_state()
     dataset[draws[0]]
     assert torch.equal(torch.get_rng_state(), before)
-    others = [dataset[Draw(0, seed)] for seed in range(20)]
+    others = [dataset[SeededIndex(0, seed)] for seed in range(20)]
     assert len({(item["v_th"], item["blur"].numpy().tobytes()) for item in others}) > 15
 
 
@@ -236,9 +236,9 @@ def clip(tmp_path_factory) -> Path:
                 v_th: SpikeStream.from_dense(rng.integers(0, 2, (137, 25, 33), np.uint8), SpikeCamera(v_th=v_th))
                 for v_th in (1.0, 2.0)
             }
-            pictures = rng.integers(0, 256, (8, 100, 132, 3), np.uint8)
+            images = rng.integers(0, 256, (8, 100, 132, 3), np.uint8)
             readouts = plan.sharp_readouts("sequence")
-            sample = Sample("test/a", window, 13 * window, plan.exposure, pictures[0], pictures[1:], readouts, spikes)
+            sample = Sample("test/a", window, 13 * window, plan.exposure, images[0], images[1:], readouts, spikes)
             writer.append(sample)
     return root
 
@@ -249,7 +249,7 @@ def test_a_folder_of_the_release_gives_the_items_of_the_shards(clip, tmp_path):
     first, second = (SpikeBlurDataset(folder, **choices) for folder in (clip, tmp_path / "layout"))
     assert len(second) == 2
     for seed in range(6):
-        assert same(first[Draw(seed % 2, seed)], second[Draw(seed % 2, seed)])
+        assert same(first[SeededIndex(seed % 2, seed)], second[SeededIndex(seed % 2, seed)])
     whole = SpikeBlurDataset(clip, "test"), SpikeBlurDataset(tmp_path / "layout", "test")
     assert same(whole[0][1], whole[1][1])
     loader = torch.utils.data.DataLoader(whole[1], batch_size=None, num_workers=1, multiprocessing_context="spawn")

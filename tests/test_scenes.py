@@ -1,4 +1,4 @@
-"""The built-in scenes: the same for everyone, smooth in time, and moving as real footage does."""
+"""The built-in scenes: the same for everyone, smooth in time, and moving as real video does."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -42,7 +42,7 @@ def difference(first, second):
 
 
 def unexplained(scene, height=180, width=320):
-    """Share of pixels that still differ after the best affine motion of the whole picture over 6 frames is undone."""
+    """Share of pixels that still differ after the best affine motion of the whole image over 6 frames is undone."""
     frames = [cv2.cvtColor(scene.frame(t, height, width), cv2.COLOR_RGB2GRAY) for t in (0, 6)]
     first, last = (cv2.GaussianBlur(frame, (0, 0), 1.5) for frame in frames)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 200, 1e-7)

@@ -202,7 +202,7 @@ def golden(shared: Path) -> dict[str, np.ndarray]:
         return dict(archive)
 
 
-@pytest.mark.footage
+@pytest.mark.recordings
 class TestGolden:
     """The outputs of the field's own code, from the same starting charge."""
 

@@ -286,7 +286,7 @@ DAMAGES: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "spikes narrower than they say": (reshape("spikes/vth_1", 3, 13, 18, 3), "/spikes/vth_1"),
     "another width": (say("width", 29, "spikes/vth_1"), "29 wide, a quarter of the blur is 30"),
     "streams shorter than the exposure": (say("exposure", [2, 14]), "/spikes/vth_1"),
-    "grey pictures": (reshape("blur", 3, 72, 120), "cannot read"),
+    "grey images": (reshape("blur", 3, 72, 120), "cannot read"),
 }  # fmt: skip
 
 

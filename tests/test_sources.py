@@ -116,16 +116,16 @@ def test_reading_can_stop_early(tmp_path):
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1"])
 def test_frames_of_any_8_bit_mode_become_rgb(tmp_path, mode):
-    picture = Image.fromarray(noise(0)).convert(mode)
-    picture.save(tmp_path / "0.png", **({"transparency": b"\x00\x80"} if mode == "P" else {}))
+    image = Image.fromarray(noise(0)).convert(mode)
+    image.save(tmp_path / "0.png", **({"transparency": b"\x00\x80"} if mode == "P" else {}))
     (frame,) = everything(*open_clips([tmp_path]))
     if mode == "RGBA":  # what is transparent is not hidden
         assert np.array_equal(frame, noise(0))
     elif mode == "P":
-        palette = np.array(picture.getpalette()).reshape(-1, 3)
-        assert np.array_equal(frame, palette[np.asarray(picture)])
+        palette = np.array(image.getpalette()).reshape(-1, 3)
+        assert np.array_equal(frame, palette[np.asarray(image)])
     else:
-        grey = np.asarray(picture.convert("L"))
+        grey = np.asarray(image.convert("L"))
         assert np.array_equal(frame, np.stack([grey] * 3, axis=-1))
 
 
@@ -142,10 +142,10 @@ def huge_header(path: Path) -> None:
     ("plant", "what"),
     [
         (lambda path: path.write_bytes(b""), r"is empty \(0 bytes\)"),
-        (lambda path: path.write_text("no picture"), "is no readable picture"),
-        (lambda path: path.mkdir(), "is no readable picture"),
-        (lambda path: path.symlink_to("nowhere.png"), "is no readable picture"),
-        (huge_header, "is no readable picture"),
+        (lambda path: path.write_text("no image"), "is no readable image"),
+        (lambda path: path.mkdir(), "is no readable image"),
+        (lambda path: path.symlink_to("nowhere.png"), "is no readable image"),
+        (huge_header, "is no readable image"),
         (half_a_png, "cannot be decoded"),
         (lambda path: Image.fromarray(noise(0, 20, 24)).save(path), "is 24×20, but 000000.png beside it is 28×20"),
         (lambda path: cv2.imwrite(str(path), np.uint16(noise(0)) * 257), "more than 8 bits a channel"),

@@ -13,8 +13,8 @@ from ssdm_models.bsn import BSN
 from ssdm_models.cost import macs, parameters
 from ssdm_models.deblur import deblur_sequence
 from ssdm_models.edsr import EDSR
+from ssdm_models.intensity import luma
 from ssdm_models.ldn import LDN
-from ssdm_models.light import luma
 from ssdm_models.released import load_released, slots
 from ssdm_models.windows import window, windows
 

@@ -11,8 +11,8 @@ from spikesim import SpikeCamera, simulate, tfp
 from spikesim.errors import InvalidValueError
 from ssdm_models.bsn import BSN
 from ssdm_models.edsr import EDSR
+from ssdm_models.intensity import intensity_scale, luma
 from ssdm_models.ldn import LDN
-from ssdm_models.light import brightness, luma
 from ssdm_models.sdm import deblur
 from ssdm_models.teacher import Bilinear, Teacher
 from ssdm_models.training.objectives import Distillation
@@ -160,9 +160,9 @@ def test_the_teacher_is_made_of_its_parts():
     blur, spikes = brightening()
     times = (blur, spikes, [68], EXPOSURE)
     assert (Teacher(denoiser=Constant(0.0))(*times) == 0).all()
-    dark = Teacher(enlarger=nn.Sequential(Bilinear(), Constant(0.0)))(*times)
+    dark = Teacher(upsampler=nn.Sequential(Bilinear(), Constant(0.0)))(*times)
     assert (dark == 0).all()
-    same = Teacher(enlarger=nn.Sequential(Bilinear(), Constant(3.0)))(*times)
+    same = Teacher(upsampler=nn.Sequential(Bilinear(), Constant(3.0)))(*times)
     torch.testing.assert_close(same[:, 0], blur)
     assert Teacher(denoiser=Constant(9.0))(*times).max() == 1
 
@@ -181,13 +181,13 @@ def test_brightness_is_the_threshold(seed, v_th):
     blur = torch.from_numpy(np.repeat(light[None, None], 3, 1))
     long = long_exposure(torch.from_numpy(spikes)[None], EXPOSURE)
     assert abs(float(long.mean() * v_th - light.mean())) <= v_th / READOUTS
-    torch.testing.assert_close(brightness(blur, long) * long.mean(), luma(blur).mean((1, 2, 3), keepdim=True))
+    torch.testing.assert_close(intensity_scale(blur, long) * long.mean(), luma(blur).mean((1, 2, 3), keepdim=True))
 
 
 def test_no_spikes_leave_the_brightness_alone():
     blur, dark = torch.full((2, 3, 8, 8), 0.5), torch.zeros(2, 1, 2, 2)
     dark[1] = 0.25
-    torch.testing.assert_close(brightness(blur, dark).flatten(), torch.tensor([1.0, 2.0]))
+    torch.testing.assert_close(intensity_scale(blur, dark).flatten(), torch.tensor([1.0, 2.0]))
 
 
 def test_the_student_is_trained_on_light_whatever_the_gain_of_the_spikes():
@@ -204,10 +204,10 @@ def test_the_student_is_trained_on_light_whatever_the_gain_of_the_spikes():
 
 
 def test_the_teacher_does_not_depend_on_the_gain_of_the_spikes():
-    """What enlarges is given light: twice the spikes per readout are the same light."""
+    """What upsamples is given light: twice the spikes per readout are the same light."""
     blur, spikes = brightening()
-    enlarger = nn.Sequential(Bilinear(), nn.Conv2d(1, 1, 1), nn.Sigmoid())
-    torch.testing.assert_close(*(Teacher(None, enlarger)(blur, k * spikes, [40, 68], EXPOSURE) for k in (0.5, 1.0)))
+    upsampler = nn.Sequential(Bilinear(), nn.Conv2d(1, 1, 1), nn.Sigmoid())
+    torch.testing.assert_close(*(Teacher(None, upsampler)(blur, k * spikes, [40, 68], EXPOSURE) for k in (0.5, 1.0)))
 
 
 def test_the_teacher_is_not_trained():

@@ -1,4 +1,4 @@
-"""The one pass from frames to samples: on clips whose every readout is known, on a demo scene, and on real footage."""
+"""The one pass from frames to samples: on clips whose every readout is known, on a demo scene, and on real video."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.interpolation import make_interpolator
-from spikesim_datasets.light import Optics
+from spikesim_datasets.optics import Optics
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.shards import ShardReader
 from spikesim_datasets.shards.sample import Sample
@@ -263,9 +263,9 @@ def test_linear_light_is_recorded_in_the_shard(tmp_path, linear_light):
         assert shard.recipe["choices"]["linear_light"] is linear_light
 
 
-def grey(picture: np.ndarray) -> np.ndarray:
-    height, width, _ = picture.shape
-    return cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (width // 4, height // 4))
+def grey(image: np.ndarray) -> np.ndarray:
+    height, width, _ = image.shape
+    return cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (width // 4, height // 4))
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -295,23 +295,23 @@ def test_a_clip_without_a_quarter_size_is_refused():
         make(GreyClip(10, 4, width=22), SHORT)
 
 
-# Real footage
+# Real evaluation_set
 
 
 @pytest.fixture(scope="module")
 def cups(shared: Path) -> list[np.ndarray]:
     """The first 42 frames of the clip, decoded in order."""
     with av.open(str(shared / "data" / "clips" / "cups.mp4")) as video:
-        return [to_rgb(picture) for picture in islice(video.decode(video=0), 42)]
+        return [to_rgb(image) for image in islice(video.decode(video=0), 42)]
 
 
-@pytest.mark.footage
+@pytest.mark.recordings
 def test_300_frames_of_footage_have_21_windows(shared):
     (clip,) = open_clips([shared / "data" / "clips" / "cups.mp4"])
     assert [window.index for window in GOPRO.windows(clip.n_frames)] == list(range(1, 22))
 
 
-@pytest.mark.footage
+@pytest.mark.recordings
 def test_footage_as_a_gopro_tree_and_as_a_video_gives_the_same_arrays(shared, cups, tmp_path):
     folder = tmp_path / "train" / "cups"
     folder.mkdir(parents=True)
@@ -324,7 +324,7 @@ def test_footage_as_a_gopro_tree_and_as_a_video_gives_the_same_arrays(shared, cu
     assert_equal(sample, other)
 
 
-@pytest.mark.footage
+@pytest.mark.recordings
 def test_blur_of_footage_is_the_mean_of_its_97_readouts_and_spikes_show_it(shared, cups):
     (clip,) = open_clips([shared / "data" / "clips" / "cups.mp4"])
     camera, interpolator = SpikeCamera.preset("ssdm"), make_interpolator("flow")

@@ -32,7 +32,7 @@ def remux(path: Path, target: Path, shift: int = 0, **options: str) -> Path:
 
 def decoded(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
-        return [to_rgb(picture) for picture in container.decode(video=0)]
+        return [to_rgb(image) for image in container.decode(video=0)]
 
 
 def odd_times() -> list[int]:
@@ -101,15 +101,15 @@ def test_colours_are_rounded_and_not_darkened():
     """BT.709 in limited range, by its formulas; one colour, so that where it lies between pixels does not matter."""
     luma = np.tile(np.arange(40.0, 168.0), (96, 1))
     blue, red = np.full_like(luma, 110), np.full_like(luma, 145)
-    picture = av.VideoFrame(128, 96, "yuv420p")
-    for plane, values in zip(picture.planes, (luma, blue[::2, ::2], red[::2, ::2]), strict=True):
+    image = av.VideoFrame(128, 96, "yuv420p")
+    for plane, values in zip(image.planes, (luma, blue[::2, ::2], red[::2, ::2]), strict=True):
         rows = np.zeros((plane.height, plane.line_size), np.uint8)
         rows[:, : plane.width] = np.rint(values)
         plane.update(rows)
-    picture.colorspace = av.video.reformatter.Colorspace.ITU709
+    image.colorspace = av.video.reformatter.Colorspace.ITU709
     grey, u, v = 255 / 219 * (np.rint(luma) - 16), 255 / 224 * (blue - 128), 255 / 224 * (red - 128)
     exact = np.stack([grey + 1.5748 * v, grey - 0.1873 * u - 0.4681 * v, grey + 1.8556 * u], axis=-1)
-    difference = (to_rgb(picture) - np.clip(exact, 0, 255))[4:-4, 4:-4]
+    difference = (to_rgb(image) - np.clip(exact, 0, 255))[4:-4, 4:-4]
     assert np.abs(difference.mean(axis=(0, 1))).max() < 0.3
     assert np.abs(difference).max() < 2.5
 
@@ -186,9 +186,9 @@ def test_a_frame_that_the_decoder_could_only_guess_is_refused(tmp_path, packet, 
         list(clip.frames(start, max(start + 1, 9)))
 
 
-@pytest.mark.footage
+@pytest.mark.recordings
 def test_a_key_frame_that_later_frames_look_back_beyond_is_no_start(shared):
-    """Behind those of this recording FFmpeg finds pictures incomplete."""
+    """Behind those of this recording FFmpeg finds images incomplete."""
     (clip,) = open_clips([shared / "data" / "clips" / "cockatoo.mp4"])
     assert clip.key_frames == (0, 76, 145)
     whole = list(islice(clip.frames(0, 160), 70, None))

@@ -13,9 +13,10 @@ from torch.nn import functional
 
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.interpolation import xvfi
-from spikesim_datasets.interpolation.networks import xvfi as network_module
+from spikesim_datasets.interpolation.networks import xvfi_network as network_module
 from spikesim_datasets.interpolation.networks.layers import EnlargingConv
 from spikesim_datasets.interpolation.networks.reversal import flow_at, splat, warp
+from spikesim_datasets.interpolation.networks.xvfi_release import slots
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ def test_golden_outputs_of_the_released_code(shared, nested):
 @pytest.mark.parametrize(("channels", "table", "parameters"), [(64, "xvfi", 5_612_052), (16, "xvfi_nf16", None)])
 def test_names_shapes_and_number_of_parameters(shared, channels, table, parameters):
     network = xvfi.load_released(xvfi_weights(channels))
-    shapes = {name: slot.shape for slot in xvfi.slots(network) for name in slot.released}
+    shapes = {name: slot.shape for slot in slots(network) for name in slot.released}
     assert shapes == released_shapes(shared, table)
     assert parameters in (None, sum(parameter.numel() for parameter in network.parameters()))
     assert network.title == f"XVFI nf={channels} S=5"
@@ -113,8 +114,8 @@ def test_enlarging_and_convolving_in_one_step(beside):
     layer = EnlargingConv(5, 4, beside)
     layer.requires_grad_(False).prepare()
     small, others = random(2, 5, 7, 9), random(2, beside, 14, 18, seed=1)
-    enlarged = torch.cat([functional.interpolate(small, scale_factor=2), others], 1)
-    expected = functional.conv2d(enlarged, layer.weight, layer.bias, padding=1)
+    upsampled = torch.cat([functional.interpolate(small, scale_factor=2), others], 1)
+    expected = functional.conv2d(upsampled, layer.weight, layer.bias, padding=1)
     assert torch.allclose(layer(small, others if beside else None), expected, atol=1e-6)
 
 

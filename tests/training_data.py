@@ -10,7 +10,7 @@ import torch
 
 from spikesim import SpikeCamera, simulate
 from spikesim_datasets.exposure import ExposurePlan
-from spikesim_datasets.light import Optics
+from spikesim_datasets.optics import Optics
 from spikesim_datasets.shards import ShardWriter
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from spikesim_datasets.clip_interpolation import interpolate_clip
 from spikesim_datasets.interpolation import make_interpolator
 from spikesim_datasets.sources import Clip
 from spikesim_datasets.synthesis import interpolated
-from spikesim_datasets.upsampling import interpolate_clip
 
 HEIGHT, WIDTH = 27, 41
 
@@ -33,7 +33,7 @@ class WaveClip:
     width: int = WIDTH
     source: Path | None = None
     interrupted_at: int | None = None
-    pictures: Callable[..., np.ndarray] = scene
+    images: Callable[..., np.ndarray] = scene
     read: list[int] = field(default_factory=list)
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
@@ -41,7 +41,7 @@ class WaveClip:
             if number == self.interrupted_at:
                 raise KeyboardInterrupt
             self.read.append(number)
-            yield self.pictures(number, self.height, self.width)
+            yield self.images(number, self.height, self.width)
 
     def fingerprint(self) -> dict[str, object]:
         return {"frames": self.n_frames, "size": [self.height, self.width]}

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from spikesim_datasets.shards.findings import Findings
+    from spikesim_datasets.shards.diagnostics import Diagnostics
 
 # What is printed has names of files in it: nothing is taken for markup, and no line of a message is broken.
 messages = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -82,20 +82,20 @@ def tell_licence(interpolator: dict[str, Any]) -> None:
         )
 
 
-def tell_findings(key: str, findings: "Findings", at_cuts: str) -> None:
+def tell_diagnostics(key: str, diagnostics: "Diagnostics", at_cuts: str) -> None:
     """What was found of a clip, if anything.
 
     Args:
         key: Of the clip.
-        findings: What was found.
+        diagnostics: What was found.
         at_cuts: What that means, where there are scene cuts.
     """
-    if findings.cuts:
-        messages.print(f"{key}: {count(len(findings.cuts), 'scene cut')}, at {_some(findings.cuts)}; {at_cuts}")
-    if findings.fast:
+    if diagnostics.cuts:
+        messages.print(f"{key}: {count(len(diagnostics.cuts), 'scene cut')}, at {_some(diagnostics.cuts)}; {at_cuts}")
+    if diagnostics.fast:
         messages.print(
-            f"{key}: motion too fast to be followed at {_some(findings.fast)}; look at the result there, or take "
-            "footage of a higher frame rate"
+            f"{key}: motion too fast to be followed at {_some(diagnostics.fast)}; look at the result there, or take "
+            "video of a higher frame rate"
         )
 
 

@@ -16,10 +16,10 @@ from spikesim.errors import InvalidValueError, OutputError
 from spikesim.files import remove_stale_temporaries
 from spikesim.threads import available_cores
 from spikesim_datasets.interpolation.networks.weights import UnknownWeightsWarning
-from spikesim_datasets.planning import BuildPlan, Job, finished_jobs, plan_build, readouts_of
+from spikesim_datasets.planning import BuildPlan, ShardJob, finished_jobs, plan_build, readouts_of
 from spikesim_datasets.processes import uninterrupted, worker_processes
 from spikesim_datasets.recipe import Recipe, make_recipe, provenance
-from spikesim_datasets.shards.findings import Findings
+from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import INDEX, ShardEntry, checksum, describe_shard, read_index, write_index
 from spikesim_datasets.shards.writer import ShardWriter
 from spikesim_datasets.sources import Clip, Split, open_clips
@@ -36,7 +36,7 @@ class BuildReport:
         built, kept: Shards made by this build, and found finished.
         samples: Samples of all these.
         skipped: Keys of clips too short for one window, with their numbers of raw frames.
-        findings: What was found of clips with scene cuts or motion too fast to follow, by key.
+        diagnostics: What was found of clips with scene cuts or motion too fast to follow, by key.
         bytes: Size of the dataset's shards.
         readouts: Readouts made by this build: frames interpolated, averaged and sensed, each counted once.
         seconds: How long it took.
@@ -47,7 +47,7 @@ class BuildReport:
     kept: int
     samples: int
     skipped: dict[str, int]
-    findings: dict[str, Findings]
+    diagnostics: dict[str, Diagnostics]
     bytes: int
     readouts: int
     seconds: float
@@ -132,9 +132,9 @@ def build_clips(
     notify(sum(len(job.windows) for job, _, _ in kept), plan)
 
     entries: list[ShardEntry] = []
-    findings: dict[str, Findings] = {}
+    diagnostics: dict[str, Diagnostics] = {}
     for job, _, found in kept:
-        findings[job.clip.key] = found.merge(findings.get(job.clip.key, Findings()))
+        diagnostics[job.clip.key] = found.merge(diagnostics.get(job.clip.key, Diagnostics()))
     record = {"provenance": provenance(), "command": command}
     try:
         _remove_leftovers(folders)
@@ -142,7 +142,7 @@ def build_clips(
             waiting, out, recipe, record, min(workers or available_cores(), len(waiting)), executor
         ):
             entries += [entry] if entry else []
-            findings[job.clip.key] = found.merge(findings.get(job.clip.key, Findings()))
+            diagnostics[job.clip.key] = found.merge(diagnostics.get(job.clip.key, Diagnostics()))
             notify(len(job.windows), plan)
     finally:
         _remove_leftovers(folders)
@@ -153,14 +153,16 @@ def build_clips(
         len(kept),
         sum(entry.samples for entry in entries) + sum(samples for _, samples, _ in kept),
         plan.skipped,
-        {key: found for key, found in sorted(findings.items()) if found.cuts or found.fast},
+        {key: found for key, found in sorted(diagnostics.items()) if found.cuts or found.fast},
         sum(entry.bytes for entry in index),
         sum(readouts_of(job, recipe.plan) for job in waiting),
         time.perf_counter() - began,
     )
 
 
-def make_shard(job: Job, out: Path, recipe: Recipe, record: dict[str, Any]) -> tuple[ShardEntry | None, Findings]:
+def make_shard(
+    job: ShardJob, out: Path, recipe: Recipe, record: dict[str, Any]
+) -> tuple[ShardEntry | None, Diagnostics]:
     """Make one shard; the unit of work, which depends on nothing but its arguments.
 
     Args:
@@ -172,7 +174,7 @@ def make_shard(job: Job, out: Path, recipe: Recipe, record: dict[str, Any]) -> t
     Returns:
         The shard's line of the index, None where cuts left no sample for a shard; and what was found of the clip.
     """
-    findings = Findings()
+    diagnostics = Diagnostics()
     samples = synthesise(
         job.clip,
         job.windows,
@@ -183,28 +185,28 @@ def make_shard(job: Job, out: Path, recipe: Recipe, record: dict[str, Any]) -> t
         recipe.sharp_of(job.split),
         recipe.seed,
         cuts=recipe.cuts,
-        findings=findings,
+        diagnostics=diagnostics,
     )
     first = next(samples, None)
     if first is None:
-        return None, findings
+        return None, diagnostics
     with ShardWriter(job.path, {**job.identity, **record}, recipe.compression) as writer:
         for sample in chain([first], samples):
             writer.append(sample)
-        writer.note(findings)
-    return describe_shard(out, job.path, checksum(job.path)), findings
+        writer.note(diagnostics)
+    return describe_shard(out, job.path, checksum(job.path)), diagnostics
 
 
 def _run(
-    jobs: Sequence[Job], out: Path, recipe: Recipe, record: dict[str, Any], workers: int, executor: Executor | None
-) -> Iterator[tuple[Job, tuple[ShardEntry | None, Findings]]]:
+    jobs: Sequence[ShardJob], out: Path, recipe: Recipe, record: dict[str, Any], workers: int, executor: Executor | None
+) -> Iterator[tuple[ShardJob, tuple[ShardEntry | None, Diagnostics]]]:
     """Make the shards, in any order."""
     if executor is None and workers <= 1:
         for job in jobs:
             yield job, make_shard(job, out, recipe, record)
         return
     with worker_processes(workers) if executor is None else nullcontext(executor) as pool:
-        futures: dict[Future[tuple[ShardEntry | None, Findings]], Job] = uninterrupted(
+        futures: dict[Future[tuple[ShardEntry | None, Diagnostics]], ShardJob] = uninterrupted(
             lambda: {pool.submit(_make_shard_alone, job, out, recipe, record): job for job in jobs}
         )
         try:
@@ -221,8 +223,8 @@ def _run(
 
 
 def _make_shard_alone(
-    job: Job, out: Path, recipe: Recipe, record: dict[str, Any]
-) -> tuple[ShardEntry | None, Findings]:
+    job: ShardJob, out: Path, recipe: Recipe, record: dict[str, Any]
+) -> tuple[ShardEntry | None, Diagnostics]:
     # The other cores have work of their own, and of unknown weights the first process has told.
     with thread_limit(1), catch_warnings():
         simplefilter("ignore", UnknownWeightsWarning)
@@ -234,7 +236,7 @@ def _remove_leftovers(folders: set[Path]) -> None:
         remove_stale_temporaries(folder)
 
 
-def _entries_that_stay(listed: Sequence[ShardEntry], out: Path, waiting: Sequence[Job]) -> list[ShardEntry]:
+def _entries_that_stay(listed: Sequence[ShardEntry], out: Path, waiting: Sequence[ShardJob]) -> list[ShardEntry]:
     """The index's entries of shards that this build does not make.
 
     An index that lists others too is removed: were this build killed, old checksums would stay beside new shards.

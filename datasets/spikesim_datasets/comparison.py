@@ -1,4 +1,4 @@
-"""How well interpolators do on one's own footage: frames are left out, made from their neighbours, and compared."""
+"""How well interpolators do on one's own video: frames are left out, made from their neighbours, and compared."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _NEED_NOTHING = {FlowInterpolator.name, LinearInterpolator.name}
 
 
 @dataclass(frozen=True)
-class Score:
+class InterpolatorScore:
     """How well one interpolator does on a clip.
 
     Attributes:
@@ -57,7 +57,7 @@ class Comparison:
     clip: str
     triples: int
     cuts: int
-    scores: tuple[Score, ...]
+    scores: tuple[InterpolatorScore, ...]
 
 
 def compare(
@@ -100,7 +100,7 @@ def compare(
         if on_triple is not None:
             on_triple(1, len(starts))
     scores = [
-        Score(interpolator.name, fmean(psnrs), min(psnrs), fmean(ssims), min(ssims), median(seconds))
+        InterpolatorScore(interpolator.name, fmean(psnrs), min(psnrs), fmean(ssims), min(ssims), median(seconds))
         for interpolator, results in zip(interpolators, measured, strict=True)
         if results
         for psnrs, ssims, seconds in [zip(*results, strict=True)]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from spikesim_datasets.interpolation.flow import optical_flow
-from spikesim_datasets.shards.findings import Findings
+from spikesim_datasets.shards.diagnostics import Diagnostics
 
 CUT, FAST = 0.5, 0.15
 """From which `unexplained` part on a frame begins a new scene, or moved too fast."""
@@ -21,11 +21,11 @@ class Continuity:
     """Looks at raw frames as they come.
 
     Args:
-        findings: Where to note what is found.
+        diagnostics: Where to note what is found.
     """
 
-    def __init__(self, findings: Findings) -> None:
-        self._findings = findings
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        self._findings = diagnostics
         self._previous: tuple[int, np.ndarray] | None = None
 
     def look(self, number: int, frame: np.ndarray) -> None:

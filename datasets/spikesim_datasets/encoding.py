@@ -51,22 +51,22 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: int, crf: int) ->
     height, width, _ = first.shape
     with atomic_path(path) as temporary:
         try:
-            with av.open(str(temporary), "w", format=CONTAINERS[path.suffix.lower()]) as film:
-                stream = film.add_stream("libx264", rate=fps, options={"crf": str(crf), "preset": "veryfast"})
+            with av.open(str(temporary), "w", format=CONTAINERS[path.suffix.lower()]) as video:
+                stream = video.add_stream("libx264", rate=fps, options={"crf": str(crf), "preset": "veryfast"})
                 stream.height, stream.width = height, width
                 stream.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
                 stream.codec_context.colorspace = Colorspace.ITU709
                 stream.codec_context.color_range = ColorRange.MPEG
                 for frame in chain([first], frames):
-                    picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
-                    film.mux(
+                    image = av.VideoFrame.from_ndarray(frame, format="rgb24")
+                    video.mux(
                         stream.encode(
-                            picture.reformat(
+                            image.reformat(
                                 format=stream.pix_fmt, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
                             )
                         )
                     )
-                film.mux(stream.encode())
+                video.mux(stream.encode())
         except av.FFmpegError as error:
             raise OSError(error.strerror) from error
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.exposure import ExposurePlan, Window
-from spikesim_datasets.light import SCALE
+from spikesim_datasets.optics import SCALE
 from spikesim_datasets.recipe import Recipe
-from spikesim_datasets.shards.findings import Findings
+from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.schema import threshold_name
@@ -19,7 +19,7 @@ from spikesim_datasets.synthesis import raw_frames, synthesise
 
 
 @dataclass(frozen=True)
-class Job:
+class ShardJob:
     """One shard to make.
 
     Attributes:
@@ -48,7 +48,7 @@ class BuildPlan:
         skipped: Keys of clips too short for one window, with their numbers of raw frames.
     """
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[ShardJob, ...]
     skipped: dict[str, int]
 
     def samples(self) -> int:
@@ -63,7 +63,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
         InvalidValueError: A clip's size is no multiple of 4, two have one key, or none is long enough for one window.
     """
     interpolator, choices = recipe.interpolator(), recipe.choices()
-    jobs: list[Job] = []
+    jobs: list[ShardJob] = []
     skipped: dict[str, int] = {}
     keys: set[str] = set()
     for clip in clips:
@@ -83,7 +83,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
         identity = {"clip": {"key": clip.key, **clip.fingerprint()}, "choices": choices}
         for part, first in enumerate(range(0, len(windows), recipe.shard_samples)):
             path = out / f"{clip.key}.{part:03d}.h5"
-            jobs.append(Job(clip, tuple(windows[first : first + recipe.shard_samples]), path, identity))
+            jobs.append(ShardJob(clip, tuple(windows[first : first + recipe.shard_samples]), path, identity))
     if not jobs:
         raise InvalidValueError(
             f"no clip is long enough: one window takes {recipe.plan.frames_for_one_window} raw frames, but "
@@ -92,7 +92,9 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
     return BuildPlan(tuple(jobs), skipped)
 
 
-def finished_jobs(plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool) -> list[tuple[Job, int, Findings]]:
+def finished_jobs(
+    plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool
+) -> list[tuple[ShardJob, int, Diagnostics]]:
     """The jobs whose shards are there already, made by the same recipe from the same clips.
 
     Shards of other clips may lie beside them if their recipe's choices are the same: a dataset can be built in several
@@ -112,17 +114,17 @@ def finished_jobs(plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool
     """
     by_path = {job.path: job for job in plan.jobs}
     keys = {job.clip.key for job in plan.jobs} | plan.skipped.keys()
-    finished: list[tuple[Job, int, Findings]] = []
+    finished: list[tuple[ShardJob, int, Diagnostics]] = []
     for file in shard_files(out):
         try:
             with ShardReader(file) as shard:
-                key, made_by, samples, findings = shard.key, shard.recipe, len(shard), shard.findings
-                windows = {*shard.windows, *findings.left_out}
+                key, made_by, samples, diagnostics = shard.key, shard.recipe, len(shard), shard.diagnostics
+                windows = {*shard.windows, *diagnostics.left_out}
         except InputFileError as error:
             raise OutputError(f"{error}; remove it, or choose another folder") from error
         job = by_path.get(file)
         if job is not None and _identity(made_by) == job.identity and windows == {w.index for w in job.windows}:
-            finished.append((job, samples, findings))
+            finished.append((job, samples, diagnostics))
             continue
         if key not in keys and made_by.get("choices") == recipe.choices():
             continue
@@ -136,7 +138,7 @@ def finished_jobs(plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool
     return finished
 
 
-def readouts_of(job: Job, plan: ExposurePlan) -> int:
+def readouts_of(job: ShardJob, plan: ExposurePlan) -> int:
     """Readouts of the clip that a job makes; streams of neighbouring windows overlap and share them."""
     return (len(job.windows) - 1) * min(plan.period, plan.stream_length) + plan.stream_length
 

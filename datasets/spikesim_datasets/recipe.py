@@ -11,8 +11,8 @@ from spikesim import SpikeCamera, __version__
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.interpolation import Interpolator, make_interpolator
-from spikesim_datasets.light import Downscale, Optics
-from spikesim_datasets.shards.findings import Cuts
+from spikesim_datasets.optics import Downscale, Optics
+from spikesim_datasets.shards.diagnostics import Cuts
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Split

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset as TorchDataset
 from spikesim import to_torch
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
-from spikesim_datasets.light import SCALE, planes
+from spikesim_datasets.optics import SCALE, planes
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.sample import SampleReader
 from spikesim_datasets.shards.schema import threshold_name
@@ -39,7 +39,7 @@ class TrainingSample(TypedDict):
     window: int
 
 
-class Draw(NamedTuple):
+class SeededIndex(NamedTuple):
     """Which sample, and a seed of all that is random about it: crop, flips and threshold."""
 
     sample: int
@@ -61,8 +61,9 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
             none, which leaves `sharp` empty (0, 3, H, W).
         flip: Mirror items at random, left to right and top to bottom.
 
-    What is random is drawn from torch's generator, which a loader seeds for each worker. `dataset[Draw(i, seed)]` draws
-    it from the seed instead, so that it depends neither on the worker nor on the items before.
+    What is random is drawn from torch's generator, which a loader seeds for each worker. With
+    `dataset[SeededIndex(i, seed)]` it comes from the seed instead, so that it depends neither on the worker nor on the
+    items before.
 
     Attributes:
         source: Whole samples of the split, and where they lie.
@@ -110,8 +111,8 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, index: int | Draw) -> TrainingSample:
-        if isinstance(index, Draw):
+    def __getitem__(self, index: int | SeededIndex) -> TrainingSample:
+        if isinstance(index, SeededIndex):
             number, generator = index.sample, torch.Generator().manual_seed(index.seed)
         else:
             number, generator = index, torch.default_generator

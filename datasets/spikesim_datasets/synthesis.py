@@ -10,8 +10,8 @@ from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.exposure import ExposurePlan, Sharp, Window
 from spikesim_datasets.interpolation import Interpolator
-from spikesim_datasets.light import Optics
-from spikesim_datasets.shards.findings import Cuts, Findings
+from spikesim_datasets.optics import Optics
+from spikesim_datasets.shards.diagnostics import Cuts, Diagnostics
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip
@@ -58,7 +58,7 @@ def synthesise(
     seed: int = 0,
     *,
     cuts: Cuts = "keep",
-    findings: Findings | None = None,
+    diagnostics: Diagnostics | None = None,
 ) -> Iterator[Sample]:
     """The samples of consecutive windows of a clip, from one reading of its frames.
 
@@ -75,18 +75,18 @@ def synthesise(
         sharp: Which raw frames to keep.
         seed: Seed of all noise.
         cuts: Whether to `keep` windows whose stream goes across a scene cut, or to `skip` them.
-        findings: Where to note cuts, fast motion and the windows skipped.
+        diagnostics: Where to note cuts, fast motion and the windows skipped.
 
     Raises:
         InvalidValueError: The clip's size is no multiple of 4.
         InputFileError: A frame cannot be read, or a window reaches beyond the clip.
     """
-    findings = Findings() if findings is None else findings
+    diagnostics = Diagnostics() if diagnostics is None else diagnostics
     waiting = list(windows)
     active: list[_Collector] = []
     starts = [window.first_readout - plan.padding for window in windows]
     spans = [range(start, start + plan.stream_length) for start in starts]
-    for readout, frame in interpolated(clip, interpolator, plan.factor, spans, Continuity(findings)):
+    for readout, frame in interpolated(clip, interpolator, plan.factor, spans, Continuity(diagnostics)):
         if waiting and readout >= waiting[0].first_readout - plan.padding:
             active.append(_Collector(waiting.pop(0), plan, optics, sharp))
         light = optics.light(frame)
@@ -94,8 +94,8 @@ def synthesise(
             collector.add(readout, frame, light)
         if active and active[0].complete:
             done = active.pop(0)
-            if cuts == "skip" and findings.cut_within(*done.raw_span):
-                findings.left_out.append(done.window.index)
+            if cuts == "skip" and diagnostics.cut_within(*done.raw_span):
+                diagnostics.left_out.append(done.window.index)
             else:
                 yield done.sample(clip.key, cameras, seed)
 

@@ -13,8 +13,8 @@ import numpy as np
 from spikesim.camera import SpikeCamera
 from spikesim.errors import InvalidValueError, OutputError
 from spikesim.formats import dat, h5, npy, npz
-from spikesim.formats.contents import reading
-from spikesim.formats.sidecar import Layout
+from spikesim.formats.decoding import reading
+from spikesim.formats.sidecar import DatLayout
 from spikesim.stream import SpikeStream
 
 FORMATS: dict[str, ModuleType] = {".dat": dat, ".npz": npz, ".npy": npy, ".h5": h5}
@@ -61,7 +61,7 @@ def read_spikes(
         raise InvalidValueError(f"height and width go together, got height={height} and width={width}")
     size = None
     if height is not None and width is not None:
-        layout = Layout(height, width)  # refuses what is no size
+        layout = DatLayout(height, width)  # refuses what is no size
         size = (layout.height, layout.width)
     with reading(file):
         file.open("rb").close()
@@ -128,7 +128,7 @@ class SpikeWriter:
     ) -> None:
         self._path = Path(path)
         grow = _function(self._path, "grow", format_options)
-        layout = Layout(height, width)  # refuses what is no size
+        layout = DatLayout(height, width)  # refuses what is no size
         self.shape = layout.height, layout.width
         self.camera = camera
         self.readouts = self.spikes = 0

@@ -16,8 +16,8 @@ import numpy as np
 from spikesim.camera import SpikeCamera
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path, flush_to_disk
-from spikesim.formats.contents import blocks, part_of, reading
-from spikesim.formats.sidecar import Layout, Sidecar, check_replaceable, spikecv_size
+from spikesim.formats.decoding import blocks, part_of, reading
+from spikesim.formats.sidecar import DatLayout, Sidecar, check_replaceable, spikecv_size
 from spikesim.stream import SpikeStream
 
 KNOWN_SIZES = ((250, 400), (250, 416), (180, 320), (500, 800), (1000, 1000), (1000, 1024))
@@ -100,7 +100,7 @@ def grow(
     describe: bool = True,
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Opens a file like that of `write`, and gives the function that adds packed readouts to its end."""
-    layout = Layout(height, width, **_given(flip=flip, header_columns=header_columns))
+    layout = DatLayout(height, width, **_given(flip=flip, header_columns=header_columns))
     description = Sidecar.path(path)
     check_replaceable(description)
     with ExitStack() as stack:
@@ -129,7 +129,7 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _bare_layout(path: Path, length: int, given: dict[str, Any]) -> Layout:
+def _bare_layout(path: Path, length: int, given: dict[str, Any]) -> DatLayout:
     """The layout of a file with no description beside it."""
     if length == 0:
         raise InputFileError(f"{path} is empty; a recording has at least one readout")
@@ -138,10 +138,10 @@ def _bare_layout(path: Path, length: int, given: dict[str, Any]) -> Layout:
         if size is None:
             raise InvalidValueError(f"the size of {path} is not known: give height and width. {_suggestion(length)}")
         given = given | {"height": size[0], "width": size[1]}
-    return Layout(**given)
+    return DatLayout(**given)
 
 
-def _from_disk(raw: np.ndarray, layout: Layout) -> np.ndarray:
+def _from_disk(raw: np.ndarray, layout: DatLayout) -> np.ndarray:
     """Packed spikes (n, H, ceil(W/8)) of readouts as they are on disk, (n, readout_bytes)."""
     if layout.row_bits % 8 == 0:
         packed = raw.reshape(len(raw), layout.height, -1)[..., : -(-layout.width // 8)]
@@ -154,7 +154,7 @@ def _from_disk(raw: np.ndarray, layout: Layout) -> np.ndarray:
     return packed[:, ::-1] if layout.flip else packed
 
 
-def _to_disk(packed: np.ndarray, layout: Layout, room: np.ndarray) -> np.ndarray:
+def _to_disk(packed: np.ndarray, layout: DatLayout, room: np.ndarray) -> np.ndarray:
     """Readouts as they are on disk, (n, ...) bytes, of packed spikes (n, H, ceil(W/8)).
 
     `room`, of as many rows of whole bytes or more, is where most of them are put: new memory would cost more than the
@@ -175,7 +175,7 @@ def _suggestion(length: int) -> str:
     fitting = [
         f"{height}×{width} ({length // readout_bytes} readouts)"
         for height, width in KNOWN_SIZES
-        if length % (readout_bytes := Layout(height, width).readout_bytes) == 0
+        if length % (readout_bytes := DatLayout(height, width).readout_bytes) == 0
     ]
     if not fitting:
         return "None of the known sizes would fit"

@@ -9,7 +9,7 @@ import numpy as np
 from spikesim.camera import SpikeCamera
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_hdf5
-from spikesim.formats.contents import camera_to_json, dense_stream, packed_stream, reading
+from spikesim.formats.decoding import camera_to_json, dense_stream, packed_stream, reading
 from spikesim.stream import SpikeStream
 
 SCHEMA = "spikesim.spikes/1"

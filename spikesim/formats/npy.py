@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from spikesim.files import atomic_path
-from spikesim.formats.contents import at_the_end, blocks, check_axes, dense_stream, reading
+from spikesim.formats.decoding import at_the_end, blocks, check_axes, dense_stream, reading
 from spikesim.stream import SpikeStream
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
-from spikesim.formats.contents import at_the_end, camera_to_json, check_axes, dense_stream, packed_stream, reading
+from spikesim.formats.decoding import at_the_end, camera_to_json, check_axes, dense_stream, packed_stream, reading
 from spikesim.stream import SpikeStream
 
 

@@ -9,13 +9,13 @@ from typing import Any, Self
 
 from spikesim.camera import SpikeCamera
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
-from spikesim.formats.contents import camera_from_json, camera_to_json, reading
+from spikesim.formats.decoding import camera_from_json, camera_to_json, reading
 
 SCHEMA = "spikesim.dat/1"
 
 
 @dataclass(frozen=True)
-class Layout:
+class DatLayout:
     """How the bits of a readout lie in a `.dat` file.
 
     Args:
@@ -62,7 +62,7 @@ class Sidecar:
     """The content of `NAME.json`: the number of readouts, their layout, and the camera they came from."""
 
     readouts: int
-    layout: Layout
+    layout: DatLayout
     camera: SpikeCamera | None
 
     @staticmethod
@@ -87,7 +87,7 @@ class Sidecar:
             if record["schema"] != SCHEMA:
                 raise InvalidValueError(f"its schema is {record['schema']!r}, this version reads {SCHEMA!r}")
             readouts, height, width = record["shape"]
-            layout = Layout(height, width, record["flip"], record["header_columns"])
+            layout = DatLayout(height, width, record["flip"], record["header_columns"])
             return cls(index(readouts), layout, camera_from_json(json.dumps(record["camera"])))
 
     def to_json(self) -> str:

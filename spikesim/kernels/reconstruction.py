@@ -60,8 +60,8 @@ def _gather(lanes, counts, row_bytes):
 
 
 @kernel
-def running_rates(first, stop, packed, window, film):
-    """Fill film (T−window+1,H,W) float32 with the spikes in each `window` readouts over `window`."""
+def running_rates(first, stop, packed, window, video):
+    """Fill video (T−window+1,H,W) float32 with the spikes in each `window` readouts over `window`."""
     row_bytes = packed.shape[2]
     rows = max(1, _BLOCK // row_bytes)
     nothing = np.zeros((rows, row_bytes), _u8)
@@ -71,9 +71,9 @@ def running_rates(first, stop, packed, window, film):
         count[:] = 0
         for t in range(window - 1):
             _exchange(packed[t, y:end], nothing, count)
-        for t in range(film.shape[0]):
+        for t in range(video.shape[0]):
             _exchange(packed[t + window - 1, y:end], packed[t - 1, y:end] if t else nothing, count)
-            _divide(count, _f(window), film[t, y:end])
+            _divide(count, _f(window), video[t, y:end])
 
 
 @kernel
@@ -93,10 +93,10 @@ def _divide(count, window, rate):
 
 
 @kernel
-def covering_rates(first, stop, packed, start, film):
-    """Fill film (n,H,W) float32 with one over the interval that covers each of the readouts start, start + 1, ..."""
+def covering_rates(first, stop, packed, start, video):
+    """Fill video (n,H,W) float32 with one over the interval that covers each of the readouts start, start + 1, ..."""
     readouts, _, row_bytes = packed.shape
-    length, _, width = film.shape
+    length, _, width = video.shape
     rows = max(1, _BLOCK // row_bytes)
     bits = np.empty((rows, 8 * row_bytes), _u8)
     last = np.empty((2, rows, 8 * row_bytes), _f)
@@ -114,7 +114,7 @@ def covering_rates(first, stop, packed, start, film):
         for t in range(length):
             _spread(packed[start + t, y:end], bits)
             _choose(bits, _f(t), last[t % 2], last[1 - t % 2])
-            _invert(following[t], last[1 - t % 2], film[t, y:end])
+            _invert(following[t], last[1 - t % 2], video[t, y:end])
 
 
 @kernel

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ssdm_models.evaluation.footage import DOMAINS, Domain
+from ssdm_models.evaluation.evaluation_set import DOMAINS, Domain
 from ssdm_models.evaluation.results import MethodCard, Results
 from ssdm_models.evaluation.summary import Figures
 from ssdm_models.evaluation.tables import NONE, TITLES, Table, number, ordered, threshold, title

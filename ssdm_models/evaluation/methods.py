@@ -14,10 +14,10 @@ from spikesim.errors import InputFileError, InvalidValueError
 from ssdm_models.checkpoints import Stage
 from ssdm_models.cost import parameters
 from ssdm_models.deblur import deblur_sequence
-from ssdm_models.evaluation.footage import Domain, Scene
-from ssdm_models.evaluation.weights import Weights, load_run, load_student
+from ssdm_models.evaluation.evaluation_set import Domain, Scene
+from ssdm_models.evaluation.trained_networks import TrainedNetwork, load_run, load_student
+from ssdm_models.intensity import intensity_scale
 from ssdm_models.ldn import LDN
-from ssdm_models.light import brightness
 from ssdm_models.teacher import Bilinear, Teacher
 from ssdm_models.windows import SHORT_READOUTS, long_exposure, short_exposures
 
@@ -41,7 +41,7 @@ class Method:
     label: str
     domain: Domain
     compute: Compute
-    passes: Sequence[Weights] = ()
+    passes: Sequence[TrainedNetwork] = ()
     window: int = 1
     sees_spikes: bool = True
     student: bool = False
@@ -81,7 +81,7 @@ def make_methods(runs: Sequence[Path], students: Sequence[Path], device: torch.d
         InvalidValueError: Two rows would have one name.
     """
     made = Methods()
-    of_run: dict[Stage, Weights] = {}
+    of_run: dict[Stage, TrainedNetwork] = {}
     if runs:
         of_run = load_run(runs[0], device)
         missing = [f"{stage}.safetensors" for stage in get_args(Stage) if stage not in of_run]
@@ -104,7 +104,7 @@ def make_methods(runs: Sequence[Path], students: Sequence[Path], device: torch.d
     return made
 
 
-def _deblurring(of_run: Mapping[Stage, Weights]) -> list[Method]:
+def _deblurring(of_run: Mapping[Stage, TrainedNetwork]) -> list[Method]:
     """From the blurry image alone to the student: colour, full size."""
     methods = [
         Method("blur", "colour", lambda scene: scene.blur.expand(len(scene.readouts), -1, -1, -1), sees_spikes=False),
@@ -112,19 +112,19 @@ def _deblurring(of_run: Mapping[Stage, Weights]) -> list[Method]:
     ]
     if denoiser := of_run.get("bsn"):
         methods.append(_teacher("SDM+BSN", denoiser))
-        if enlarger := of_run.get("sr"):
-            methods.append(_teacher("teacher", denoiser, enlarger))
+        if upsampler := of_run.get("sr"):
+            methods.append(_teacher("teacher", denoiser, upsampler))
     if student := of_run.get("ldn"):
         methods.append(_student("LDN", student))
     return methods
 
 
-def _spike_methods(of_run: Mapping[Stage, Weights]) -> list[Method]:
+def _spike_methods(of_run: Mapping[Stage, TrainedNetwork]) -> list[Method]:
     """From spikes alone: short exposures at their own size, and the long one at the image's."""
     methods = [
         Method("TFP", "grey", lambda scene: _light(scene, _short(scene)), window=SHORT_READOUTS),
         Method("TFI", "grey", _tfi),
-        Method("bilinear", "exposure", _enlarged(Bilinear())),
+        Method("bilinear", "exposure", _upsampled(Bilinear())),
     ]
     if bsn := of_run.get("bsn"):
         denoiser = _OneByOne(bsn.network)
@@ -132,23 +132,23 @@ def _spike_methods(of_run: Mapping[Stage, Weights]) -> list[Method]:
             2, Method("BSN", "grey", lambda scene: _light(scene, denoiser(_short(scene))), (bsn,), SHORT_READOUTS)
         )
     if sr := of_run.get("sr"):
-        methods.append(Method("SR", "exposure", _enlarged(sr.network), (sr,)))
+        methods.append(Method("SR", "exposure", _upsampled(sr.network), (sr,)))
     return methods
 
 
-def _teacher(label: str, denoiser: Weights | None = None, enlarger: Weights | None = None) -> Method:
-    teacher = Teacher(*(None if weights is None else _OneByOne(weights.network) for weights in (denoiser, enlarger)))
+def _teacher(label: str, denoiser: TrainedNetwork | None = None, upsampler: TrainedNetwork | None = None) -> Method:
+    teacher = Teacher(*(None if weights is None else _OneByOne(weights.network) for weights in (denoiser, upsampler)))
 
     def compute(scene: Scene) -> Tensor:
         sharp: Tensor = teacher(scene.blur[None], scene.spikes[None], scene.readouts, scene.exposure)[0]
         return sharp
 
-    # The short exposure and the long one are enlarged.
-    passes = [weights for weights in (denoiser, enlarger, enlarger) if weights is not None]
+    # The short exposure and the long one are upsampled.
+    passes = [weights for weights in (denoiser, upsampler, upsampler) if weights is not None]
     return Method(label, "colour", compute, passes, SHORT_READOUTS)
 
 
-def _student(label: str, weights: Weights) -> Method:
+def _student(label: str, weights: TrainedNetwork) -> Method:
     network = weights.network
     assert isinstance(network, LDN)
 
@@ -158,8 +158,8 @@ def _student(label: str, weights: Weights) -> Method:
     return Method(label, "colour", compute, (weights,), network.readouts, student=True)
 
 
-def _enlarged(network: nn.Module) -> Compute:
-    """The long exposure as light, enlarged."""
+def _upsampled(network: nn.Module) -> Compute:
+    """The long exposure as light, upsampled."""
 
     def compute(scene: Scene) -> Tensor:
         light: Tensor = network(long_exposure(scene.spikes, scene.exposure)[None] * _gain(scene))
@@ -182,7 +182,7 @@ def _light(scene: Scene, rates: Tensor) -> Tensor:
 
 
 def _gain(scene: Scene) -> Tensor:
-    return brightness(scene.blur[None], long_exposure(scene.spikes, scene.exposure)[None])
+    return intensity_scale(scene.blur[None], long_exposure(scene.spikes, scene.exposure)[None])
 
 
 class _OneByOne(nn.Module):

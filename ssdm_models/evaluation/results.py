@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from spikesim.errors import InvalidValueError
-from ssdm_models.evaluation.footage import Domain, Frames, Times
+from ssdm_models.evaluation.evaluation_set import Domain, Frames, Times
 from ssdm_models.evaluation.rows import Row
 from ssdm_models.evaluation.scores import METRICS
 from ssdm_models.evaluation.summary import Figures, Grouped, Interval, SampleName, bootstrap

@@ -9,7 +9,7 @@ from typing import Any
 
 from spikesim.errors import InputFileError
 from spikesim.files import atomic_path
-from ssdm_models.evaluation.footage import DOMAINS, Domain
+from ssdm_models.evaluation.evaluation_set import DOMAINS, Domain
 from ssdm_models.evaluation.scores import Score
 
 

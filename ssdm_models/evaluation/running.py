@@ -11,18 +11,18 @@ import torch
 
 import spikesim
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.devices import find_device, full_precision
-from spikesim_datasets.light import SCALE
+from spikesim.gpu.devices import find_device, full_precision
+from spikesim_datasets.optics import SCALE
 from spikesim_datasets.shards.sample import Sample
+from ssdm_models.evaluation.evaluation_set import EvaluationSet, Scene
 from ssdm_models.evaluation.folder import Folder
-from ssdm_models.evaluation.footage import Footage, Scene
 from ssdm_models.evaluation.methods import Method, make_methods
 from ssdm_models.evaluation.results import MethodCard, Results
 from ssdm_models.evaluation.rows import Row
 from ssdm_models.evaluation.scores import Scorer
 from ssdm_models.windows import window
 
-Progress = Callable[[int, int], None]
+OnSample = Callable[[int, int], None]
 
 
 def evaluate(
@@ -37,12 +37,12 @@ def evaluate(
     device: str = "auto",
     out: str | Path | None = None,
     overwrite: bool = False,
-    on_sample: Progress = lambda _done, _total: None,
+    on_sample: OnSample = lambda _done, _total: None,
 ) -> Results:
     """Compare every way to a sharp image on the samples of a split.
 
     One sample is in memory at a time. Images are clipped to [0, 1], and spikes per readout brought to light by
-    `light.brightness`, before they are compared.
+    `intensity.intensity_scale`, before they are compared.
 
     Args:
         data: Folder of the dataset, or one in the layout of the S-SDM release.
@@ -69,32 +69,32 @@ def evaluate(
         Chen et al., "SpikeReveal", NeurIPS 2024, section 5, and its release.
     """
     where = find_device(device)
-    footage = Footage(data, split, v_th, sequence, limit)
+    evaluation_set = EvaluationSet(data, split, v_th, sequence, limit)
     methods = make_methods([Path(run) for run in runs], [Path(path) for path in checkpoints], where)
     for method in methods.rows:
-        _check_window(method, footage)
+        _check_window(method, evaluation_set)
     scorer = Scorer(where)
-    _, height, width = footage.shape
+    _, height, width = evaluation_set.shape
     results = Results(
         data=str(data),
         split=split,
-        thresholds=footage.thresholds,
-        times=footage.times,
+        thresholds=evaluation_set.thresholds,
+        times=evaluation_set.times,
         size=(height, width),
         device=_words(where),
         methods=tuple(_card(method, height // SCALE, width // SCALE) for method in methods.rows),
         rows=(),
-        notes=(*footage.notes, *methods.notes, *scorer.notes),
+        notes=(*evaluation_set.notes, *methods.notes, *scorer.notes),
     )
-    folder = None if out is None else Folder(Path(out), _request(results, footage, scorer), overwrite)
+    folder = None if out is None else Folder(Path(out), _request(results, evaluation_set, scorer), overwrite)
     rows = [] if folder is None else folder.rows
     done = {(row.key, row.window) for row in rows}
-    for number in footage.numbers:
-        if not done or footage.name(number) not in done:
-            rows += _evaluate_sample(footage, footage.sample(number), methods.rows, scorer, where)
+    for number in evaluation_set.numbers:
+        if not done or evaluation_set.name(number) not in done:
+            rows += _evaluate_sample(evaluation_set, evaluation_set.sample(number), methods.rows, scorer, where)
             if folder is not None:
                 folder.save(rows)
-        on_sample(1, len(footage.numbers))
+        on_sample(1, len(evaluation_set.numbers))
     results = replace(results, rows=tuple(rows))
     if folder is not None:
         folder.finish(results.record())
@@ -102,16 +102,16 @@ def evaluate(
 
 
 def _evaluate_sample(
-    footage: Footage, sample: Sample, methods: Sequence[Method], scorer: Scorer, device: torch.device
+    evaluation_set: EvaluationSet, sample: Sample, methods: Sequence[Method], scorer: Scorer, device: torch.device
 ) -> Iterator[Row]:
-    truth = footage.truth(sample)
-    for number, v_th in enumerate(footage.thresholds):
-        scene = footage.scene(sample, v_th, device)
+    truth = evaluation_set.truth(sample)
+    for number, v_th in enumerate(evaluation_set.thresholds):
+        scene = evaluation_set.scene(sample, v_th, device)
         for method in methods:
             if not method.sees_spikes and number:
                 continue
             images, seconds = _timed(method, scene)
-            times = (None,) if method.domain == "exposure" else footage.readouts
+            times = (None,) if method.domain == "exposure" else evaluation_set.readouts
             for readout, score in zip(times, scorer.score(images, truth[method.domain]), strict=True):
                 yield Row(
                     sample.key,
@@ -141,11 +141,11 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _check_window(method: Method, footage: Footage) -> None:
+def _check_window(method: Method, evaluation_set: EvaluationSet) -> None:
     """Refuse a network that needs more readouts around a time than streams have, before hours of others are lost."""
-    stream = torch.empty((footage.shape[0], 1, 1), device="meta")
+    stream = torch.empty((evaluation_set.shape[0], 1, 1), device="meta")
     try:
-        for readout in footage.readouts:
+        for readout in evaluation_set.readouts:
             window(stream, readout, method.window)
     except InvalidValueError as error:
         raise InvalidValueError(f"{method.label} cannot be evaluated on this data: {error}") from error
@@ -170,14 +170,14 @@ def _card(method: Method, height: int, width: int) -> MethodCard:
     )
 
 
-def _request(results: Results, footage: Footage, scorer: Scorer) -> dict[str, Any]:
+def _request(results: Results, evaluation_set: EvaluationSet, scorer: Scorer) -> dict[str, Any]:
     """What decides the rows, by the names that a message about another request gives."""
     return {
-        "data": footage.digest,
+        "data": evaluation_set.digest,
         "split": results.split,
-        "samples": footage.numbers,
+        "samples": evaluation_set.numbers,
         "thresholds": results.thresholds,
-        "times": footage.readouts,
+        "times": evaluation_set.readouts,
         "methods": [(card.label, card.domain, card.weights) for card in results.methods],
         "learned metrics": scorer.learned,
         "device": results.device,

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from ssdm_models.evaluation.footage import Domain, Frames, Times
+from ssdm_models.evaluation.evaluation_set import Domain, Frames, Times
 from ssdm_models.evaluation.rows import Row
 from ssdm_models.evaluation.scores import METRICS
 

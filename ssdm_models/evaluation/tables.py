@@ -7,7 +7,7 @@ from typing import Literal
 
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.shards.schema import threshold_name
-from ssdm_models.evaluation.footage import DOMAINS, Frames
+from ssdm_models.evaluation.evaluation_set import DOMAINS, Frames
 from ssdm_models.evaluation.results import Difference, Results
 from ssdm_models.evaluation.scores import METRICS
 from ssdm_models.evaluation.summary import Figures, Interval

@@ -34,8 +34,8 @@ class LaplacianPyramid(PerceptualLoss):
             if min(rest.shape[2:]) < 2:
                 break
             coarse = self._halved(rest)
-            enlarged = functional.interpolate(coarse, size=rest.shape[2:], mode="bilinear", align_corners=False)
-            total = total + (rest - enlarged).abs().mean()
+            upsampled = functional.interpolate(coarse, size=rest.shape[2:], mode="bilinear", align_corners=False)
+            total = total + (rest - upsampled).abs().mean()
             rest = coarse
         return total + rest.abs().mean()
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spikesim.errors import InputFileError, MissingExtraError
-from spikesim_datasets.state_dicts import Slot, fill, read_tensors
+from spikesim_datasets.torch_tools.state_dicts import Slot, fill, read_tensors
 from ssdm_models.losses.perceptual import PerceptualLoss
 
 VGG_SOURCE = "https://download.pytorch.org/models/vgg16-397923af.pth"

@@ -16,14 +16,14 @@ from ssdm_models.ldn import LDN
 from ssdm_models.losses import make_perceptual
 from ssdm_models.teacher import Teacher
 from ssdm_models.training.config import NO_PERCEPTUAL, StageConfig
-from ssdm_models.training.draws import Draws
-from ssdm_models.training.lessons import Lessons
 from ssdm_models.training.loop import Progress
 from ssdm_models.training.objectives import Denoising, Distillation, Objective, SuperResolution
+from ssdm_models.training.sampler import SeededBatches
+from ssdm_models.training.teacher_targets import TeacherTargets
 
 
 @dataclass(frozen=True)
-class Job:
+class StageJob:
     """One stage of a run.
 
     Attributes:
@@ -57,9 +57,9 @@ class Job:
         return self.run / f"{self.config.stage}.safetensors"
 
     @property
-    def lessons(self) -> Path | None:
+    def teacher_targets(self) -> Path | None:
         """Folder of the teacher's images, where they are made ahead."""
-        return self.folder / "lessons" if self.needs_teacher and self.config.ahead else None
+        return self.folder / "teacher_targets" if self.needs_teacher and self.config.ahead else None
 
     @property
     def needs_teacher(self) -> bool:
@@ -69,7 +69,7 @@ class Job:
     @property
     def steps(self) -> int:
         """All steps there are."""
-        draws = Draws(len(self.samples()), self.config.batch, self.config.epochs, self.config.seed)
+        draws = SeededBatches(len(self.samples()), self.config.batch, self.config.epochs, self.config.seed)
         return len(draws)
 
     def samples(self) -> SpikeBlurDataset:
@@ -77,11 +77,13 @@ class Job:
         config = self.config
         return SpikeBlurDataset(self.data, config.split, config.v_th, config.crop, "none", flip=config.flip)
 
-    def training_set(self) -> SpikeBlurDataset | Lessons:
+    def training_set(self) -> SpikeBlurDataset | TeacherTargets:
         """The samples, with the teacher's images where they are made ahead."""
-        if self.lessons is None:
+        if self.teacher_targets is None:
             return self.samples()
-        return Lessons(self.lessons, self.config.split, self.config.v_th, self.config.crop, self.config.flip)
+        return TeacherTargets(
+            self.teacher_targets, self.config.split, self.config.v_th, self.config.crop, self.config.flip
+        )
 
     def teacher(self) -> Teacher:
         """The teacher of the run.
@@ -89,10 +91,10 @@ class Job:
         Raises:
             InputFileError: A network of it is not there, damaged, or of another stage.
         """
-        denoiser, enlarger = (checkpoints.load(self.taught_by(stage), stage) for stage in ("bsn", "sr"))
+        denoiser, upsampler = (checkpoints.load(self.taught_by(stage), stage) for stage in ("bsn", "sr"))
         assert isinstance(denoiser, BSN)
         denoiser.square = False  # whole images cost 1.8 times more when they are padded to squares
-        teacher = Teacher(denoiser, enlarger)
+        teacher = Teacher(denoiser, upsampler)
         teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return teacher
 
@@ -128,5 +130,5 @@ class Job:
             return SuperResolution(network, exposure)
         assert isinstance(network, LDN)
         perceptual = make_perceptual(self.config.perceptual) if self.needs_teacher else None
-        teacher = self.teacher() if self.needs_teacher and self.lessons is None else None
+        teacher = self.teacher() if self.needs_teacher and self.teacher_targets is None else None
         return Distillation(network, exposure, perceptual, self.config.reblur, teacher)

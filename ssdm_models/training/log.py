@@ -11,7 +11,7 @@ from spikesim.files import atomic_path
 
 METRICS = "metrics.csv"
 
-_MOST_PICTURES = 4  # samples side by side
+_MOST_IMAGES = 4  # samples side by side
 
 
 class Log:
@@ -42,10 +42,10 @@ class Log:
             table.writeheader()
             table.writerows(history)
 
-    def pictures(self, pictures: Mapping[str, Tensor], step: int) -> None:
-        """Show pictures (N, C, H, W) in [0, 1] by what they show."""
-        for name, images in pictures.items():
-            shown = images[:_MOST_PICTURES].detach().float().clamp(0, 1).cpu()
+    def images(self, images: Mapping[str, Tensor], step: int) -> None:
+        """Show images (N, C, H, W) in [0, 1] by what they show."""
+        for name, stack in images.items():
+            shown = stack[:_MOST_IMAGES].detach().float().clamp(0, 1).cpu()
             self._writer.add_images(name, shown.expand(-1, 3, -1, -1), step)
 
     def close(self) -> None:

@@ -16,17 +16,17 @@ from torch.utils.data import DataLoader
 from spikesim.errors import SpikesimError
 from spikesim_datasets.samples import SpikeBlurDataset
 from ssdm_models.training.config import StageConfig
-from ssdm_models.training.draws import Draws
-from ssdm_models.training.lessons import Lessons
 from ssdm_models.training.log import Log
 from ssdm_models.training.objectives import Batch, Objective
+from ssdm_models.training.sampler import SeededBatches
 from ssdm_models.training.state import State, follow, load_state, save_state
+from ssdm_models.training.teacher_targets import TeacherTargets
 
 _STATE = "state.pt"
 _FAILED = "failed.pt"
 
 _SECONDS_BETWEEN_SAVES = 300
-_TIMES_PICTURED = 10  # in a training
+_TIMES_SHOWN = 10  # in a training
 
 
 class TrainingError(SpikesimError, ArithmeticError):
@@ -68,7 +68,7 @@ class Loop:
         self,
         fabric: Fabric,
         objective: Objective,
-        dataset: SpikeBlurDataset | Lessons,
+        dataset: SpikeBlurDataset | TeacherTargets,
         config: StageConfig,
         folder: Path,
         workers: int,
@@ -82,7 +82,7 @@ class Loop:
             self.state.mean = {name: weights.to(fabric.device) for name, weights in self.state.mean.items()}
         parts = fabric.world_size * config.accumulate
         first = fabric.global_rank * config.accumulate
-        draws = Draws(
+        draws = SeededBatches(
             len(dataset), config.batch, config.epochs, config.seed,
             start=self.state.steps, parts=parts, own=range(first, first + config.accumulate),
         )  # fmt: skip
@@ -124,8 +124,8 @@ class Loop:
                     self._finish_epoch(epoch)
                     if log is not None:
                         log.epoch(self.state.history)
-                        if epoch % max(1, self._config.epochs // _TIMES_PICTURED) == 0:
-                            self._picture(batch, log)
+                        if epoch % max(1, self._config.epochs // _TIMES_SHOWN) == 0:
+                            self._show_images(batch, log)
                 if not done or over or time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
                     self._keep(_STATE)
                     saved = time.monotonic()
@@ -198,10 +198,10 @@ class Loop:
         self.state.sums = {}
 
     @torch.no_grad()
-    def _picture(self, batch: Batch, log: Log) -> None:
+    def _show_images(self, batch: Batch, log: Log) -> None:
         """Show what the network makes of a batch."""
         with self._fabric.autocast():
-            log.pictures(self._objective.pictures(batch), self.state.steps)
+            log.images(self._objective.images(batch), self.state.steps)
 
     def _restored(self, optimizer: torch.optim.Optimizer) -> State:
         """The state that was kept, in network and optimiser as well; else that of the first step."""

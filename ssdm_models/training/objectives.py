@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ssdm_models.intensity import intensity_scale, luma
 from ssdm_models.ldn import LDN
-from ssdm_models.light import brightness, luma
 from ssdm_models.losses import PerceptualLoss, reblur_loss
 from ssdm_models.teacher import Bilinear, Teacher
 from ssdm_models.windows import long_exposure, short_exposures, windows
@@ -44,8 +44,8 @@ class Objective(nn.Module, ABC):
         """The losses of a batch."""
 
     @abstractmethod
-    def pictures(self, batch: Batch) -> dict[str, Tensor]:
-        """Pictures (N, C, H, W) in [0, 1] of the same batch by what they show, to look at."""
+    def images(self, batch: Batch) -> dict[str, Tensor]:
+        """Images (N, C, H, W) in [0, 1] of the same batch by what they show, to look at."""
 
     def _long(self, batch: Batch) -> Tensor:
         """Spikes per readout in the whole exposures (N, 1, h, w)."""
@@ -53,7 +53,7 @@ class Objective(nn.Module, ABC):
 
     def _gain(self, batch: Batch) -> Tensor:
         """What spikes are multiplied with to be light (N, 1, 1, 1)."""
-        return brightness(batch["blur"], self._long(batch))
+        return intensity_scale(batch["blur"], self._long(batch))
 
 
 class Denoising(Objective):
@@ -67,7 +67,7 @@ class Denoising(Objective):
         noisy = self._short(batch).flatten(0, 1)
         return {"loss": functional.mse_loss(self.network(noisy).float(), noisy)}
 
-    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+    def images(self, batch: Batch) -> dict[str, Tensor]:
         noisy = self._short(batch)[:, _TIMES // 2]
         return {"tfp": noisy, "bsn": self.network(noisy)}
 
@@ -85,14 +85,14 @@ class SuperResolution(Objective):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         return {"loss": functional.mse_loss(self.network(self._light(batch)).float().clamp(0, 1), luma(batch["blur"]))}
 
-    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+    def images(self, batch: Batch) -> dict[str, Tensor]:
         light = self._light(batch)
         return {"blur": luma(batch["blur"]), "bilinear": Bilinear()(light), "sr": self.network(light)}
 
     def _light(self, batch: Batch) -> Tensor:
         """Light of the whole exposures (N, 1, h, w)."""
         long = self._long(batch)
-        return long * brightness(batch["blur"], long)
+        return long * intensity_scale(batch["blur"], long)
 
 
 class Distillation(Objective):
@@ -132,7 +132,7 @@ class Distillation(Objective):
             total = total + losses["perceptual"]
         return {"loss": total, **losses}
 
-    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+    def images(self, batch: Batch) -> dict[str, Tensor]:
         middle = _TIMES // 2
         shown = {"blur": batch["blur"], "ldn": self._sharp(batch)[:, middle]}
         if self.perceptual is not None:

@@ -12,18 +12,18 @@ import spikesim
 from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path
 from spikesim_datasets.shards.index import checksum
-from ssdm_models.training.job import Job
+from ssdm_models.training.job import StageJob
 
 _RECORD = "config.json"
 
 
-def _provenance(job: Job) -> dict[str, Any]:
+def _provenance(job: StageJob) -> dict[str, Any]:
     """What is kept of a training without deciding its weights."""
     versions = {"spikesim": spikesim.__version__, "torch": torch.__version__}
     return {"source": str(job.data.resolve()), "command": job.command, "versions": versions}
 
 
-def claim(job: Job, overwrite: bool) -> None:
+def claim(job: StageJob, overwrite: bool) -> None:
     """Make sure that what the folder holds of the stage, if anything, is this training; then write that down.
 
     Raises:
@@ -49,7 +49,7 @@ def claim(job: Job, overwrite: bool) -> None:
             temporary.write_text(json.dumps({**wanted, **_provenance(job)}, indent=1))
 
 
-def _identity(job: Job) -> dict[str, Any]:
+def _identity(job: StageJob) -> dict[str, Any]:
     """What decides the weights: configuration, samples, and the networks it begins with and learns from."""
     networks = {} if job.init is None else {"init": checksum(job.init)}
     if job.needs_teacher:

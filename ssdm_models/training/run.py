@@ -19,17 +19,17 @@ from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
 from spikesim.errors import InvalidValueError, OutputError
-from spikesim_datasets.devices import find_device
-from spikesim_datasets.samples import Draw
+from spikesim.gpu.devices import find_device
+from spikesim_datasets.samples import SeededIndex
 from ssdm_models import checkpoints
 from ssdm_models.checkpoints import STAGES, Stage
 from ssdm_models.losses import make_perceptual
 from ssdm_models.training.config import make_config
-from ssdm_models.training.job import Job
-from ssdm_models.training.lessons import write_lessons
+from ssdm_models.training.job import StageJob
 from ssdm_models.training.loop import Loop, Progress
 from ssdm_models.training.objectives import training_times
 from ssdm_models.training.record import claim
+from ssdm_models.training.teacher_targets import write_teacher_targets
 
 _LOCK = ".lock"
 
@@ -104,7 +104,7 @@ def train(
     deadline = time.monotonic() + 60 * max_minutes if max_minutes is not None else float("inf")
     chosen = {stage: Path(path) for stage, path in (init or {}).items()}
     jobs = [
-        Job(
+        StageJob(
             make_config(stage, compat, **given),
             Path(data),
             Path(run),
@@ -162,7 +162,7 @@ def train_stage(stage: Stage, data: Path | str, run: Path | str, **options: Any)
     return result
 
 
-def _check(job: Job, stages: Sequence[Stage], device: str, devices: int) -> None:
+def _check(job: StageJob, stages: Sequence[Stage], device: str, devices: int) -> None:
     """Find what would fail later."""
     if job.config.precision == "16-mixed" and device == "cpu":
         raise InvalidValueError("precision '16-mixed' is for GPUs; on a CPU take '32-true', or 'bf16-mixed'")
@@ -174,7 +174,7 @@ def _check(job: Job, stages: Sequence[Stage], device: str, devices: int) -> None
             f"a batch of {job.config.batch} cannot be cut into equal parts for {devices} devices and accumulation "
             f"{job.config.accumulate}; make it a multiple of {parts}"
         )
-    job.samples()[Draw(0, 0)]
+    job.samples()[SeededIndex(0, 0)]
     if job.init is not None:
         job.network()
     if job.needs_teacher:
@@ -184,13 +184,13 @@ def _check(job: Job, stages: Sequence[Stage], device: str, devices: int) -> None
                 checkpoints.load(job.taught_by(stage), stage)
 
 
-def _train_stage(job: Job, device: str, devices: int, overwrite: bool) -> StageResult:
+def _train_stage(job: StageJob, device: str, devices: int, overwrite: bool) -> StageResult:
     claim(job, overwrite)
     if job.final.exists():
         metrics = checkpoints.read_card(job.final).metrics
         steps = int(metrics["steps"])
         return StageResult(job.config.stage, job.final, steps, steps, metrics["loss"], kept=True)
-    if job.lessons is not None and not _teach(job, job.lessons, device):
+    if job.teacher_targets is not None and not _teach(job, job.teacher_targets, device):
         return StageResult(job.config.stage, None, 0, job.steps, None, kept=False)
     strategy = "auto" if devices == 1 else "ddp_spawn"
     fabric = Fabric(accelerator=device, devices=devices, strategy=strategy, precision=job.config.precision)
@@ -198,11 +198,11 @@ def _train_stage(job: Job, device: str, devices: int, overwrite: bool) -> StageR
     return StageResult(job.config.stage, job.final if steps == total else None, steps, total, loss, kept=False)
 
 
-def _teach(job: Job, folder: Path, device: str) -> bool:
+def _teach(job: StageJob, folder: Path, device: str) -> bool:
     """Ask the teacher ahead, on one device; whether the time sufficed."""
     fabric = Fabric(accelerator=device, devices=1, precision=job.config.precision)
     samples = job.samples()
-    return write_lessons(
+    return write_teacher_targets(
         folder,
         samples,
         job.teacher().to(fabric.device),
@@ -214,7 +214,7 @@ def _teach(job: Job, folder: Path, device: str) -> bool:
     )
 
 
-def _work(fabric: Fabric, job: Job) -> tuple[int, int, float | None]:
+def _work(fabric: Fabric, job: StageJob) -> tuple[int, int, float | None]:
     """Train a stage in this process, one of several perhaps; gives steps done, all there are, and the last loss."""
     if fabric.device.type == "cpu" and fabric.world_size > 1:  # each its share of the processor
         torch.set_num_threads(max(1, torch.get_num_threads() // fabric.world_size))

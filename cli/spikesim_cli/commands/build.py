@@ -11,7 +11,7 @@ from spikesim_cli.options import ThresholdCommand, given, synthesis_options, thr
 
 if TYPE_CHECKING:
     from spikesim_datasets.recipe import Recipe
-    from spikesim_datasets.shards.findings import Findings
+    from spikesim_datasets.shards.diagnostics import Diagnostics
     from spikesim_datasets.sources import Clip
 
 
@@ -114,7 +114,7 @@ def _build(
         messages,
         print_json,
         size,
-        tell_findings,
+        tell_diagnostics,
         tell_licence,
     )
     from spikesim_datasets.build import build_clips
@@ -139,8 +139,8 @@ def _build(
             command=shlex.join(["spikesim", *sys.argv[1:]]),
         )
     _tell_skipped(report.skipped)
-    for key, findings in report.findings.items():
-        tell_findings(key, findings, _at_cuts(findings))
+    for key, diagnostics in report.diagnostics.items():
+        tell_diagnostics(key, diagnostics, _at_cuts(diagnostics))
     if as_json:
         print_json(asdict(report))
         return
@@ -187,11 +187,11 @@ def _estimate(clips: "list[Clip]", out: Path, recipe: "Recipe", workers: int | N
     )
 
 
-def _at_cuts(findings: "Findings") -> str:
+def _at_cuts(diagnostics: "Diagnostics") -> str:
     from spikesim_cli.console import count
 
-    if findings.left_out:
-        return f"skipped {count(len(findings.left_out), 'window')} across them"
+    if diagnostics.left_out:
+        return f"skipped {count(len(diagnostics.left_out), 'window')} across them"
     return "--cuts skip leaves out the windows across them"
 
 

@@ -1,4 +1,4 @@
-"""`deblur`: one blurry picture and its spikes to a sharp sequence."""
+"""`deblur`: one blurry image and its spikes to a sharp sequence."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,11 +47,11 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option(
     "--at", multiple=True, callback=_times, metavar="READOUT...", help="The readouts to show, whatever the exposure."
 )
-@click.option("--fps", type=click.IntRange(1), show_default="10", help="Frames per second that a film is shown at.")
+@click.option("--fps", type=click.IntRange(1), show_default="10", help="Frames per second that a video is shown at.")
 @click.option(
     "--tile",
     type=click.IntRange(64),
-    show_default="512 for pictures of over 3 megapixels, else none",
+    show_default="512 for images of over 3 megapixels, else none",
     help="Side of the tiles to compute in, pixels: smaller ones take less memory.",
 )
 @device_option
@@ -73,15 +73,15 @@ def deblur(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Deblur the picture BLUR (PNG, JPEG, ...) with the SPIKES (.dat, .h5, .npz, .npy) of its exposure.
+    """Deblur the image BLUR (PNG, JPEG, ...) with the SPIKES (.dat, .h5, .npz, .npy) of its exposure.
 
     SPIKES are a quarter of BLUR in width and height; a .dat that does not know its size is taken so. OUT is a folder,
-    which gets 000068.png for readout 68; a film (.mp4, .mov, .mkv, .gif); or a single .png, the middle of the exposure.
+    which gets 000068.png for readout 68; a video (.mp4, .mov, .mkv, .gif); or one .png, the middle of the exposure.
 
     \b
     Examples:
       spikesim deblur blur.png spikes.dat sharp/ --checkpoint runs/ssdm/ldn.safetensors
-      spikesim deblur blur.jpg spikes.h5 film.mp4 --checkpoint DeblurNet_100.pth --exposure 40 240 --frames 50
+      spikesim deblur blur.jpg spikes.h5 video.mp4 --checkpoint DeblurNet_100.pth --exposure 40 240 --frames 50
       spikesim deblur blur.png spikes.npz two/ --checkpoint ldn.safetensors --at 30 90
     """
     if at is not None and frames is not None:
@@ -92,8 +92,8 @@ def deblur(
     with needs_ssdm("deblur"):
         from ssdm_models.recordings import deblur_recording, read_recording
         from ssdm_models.students import load_student
+    from spikesim.gpu.devices import find_device
     from spikesim_cli.console import Steps, count, messages, print_json
-    from spikesim_datasets.devices import find_device
 
     recording = read_recording(blur, spikes, **read_options(**options))
     student = load_student(checkpoint)

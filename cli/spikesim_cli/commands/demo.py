@@ -21,7 +21,7 @@ def demo(out: Path, workers: int | None) -> None:
     """
     from spikesim.errors import InputFileError
     from spikesim_cli.console import Steps, messages, print_table, size
-    from spikesim_datasets import pictures
+    from spikesim_datasets import visualisation
     from spikesim_datasets.build import build_clips
     from spikesim_datasets.recipe import make_recipe
     from spikesim_datasets.scenes import SCENES
@@ -50,16 +50,16 @@ def demo(out: Path, workers: int | None) -> None:
     rows: list[tuple[Any, ...]] = []
     for number in range(len(samples)):
         sample = samples[number]
-        picture = out / f"{sample.key.split('/')[1]}_{sample.window}.png"
-        pictures.write_picture(picture, pictures.sample_sheet(sample, window=21))
+        image = out / f"{sample.key.split('/')[1]}_{sample.window}.png"
+        visualisation.write_image(image, visualisation.sample_sheet(sample, window=21))
         rows += [(sample.key, sample.window, *row) for row in _agreement(sample)]
     print_table(
         ("clip", "window", "V_th", "spikes/readout", "TFP-blur correlation", "TFP-sharp correlation"),
         rows,
         title="TFP of the exposure beside the grey blur; TFP of 21 readouts beside the grey middle frame",
     )
-    pictures.write_film(out / "first.mp4", pictures.sample_film(samples[0], "spikes", window=21))
-    messages.print(f"the dataset, pictures and a film are in {out}")
+    visualisation.write_animation(out / "first.mp4", visualisation.sample_video(samples[0], "spikes", window=21))
+    messages.print(f"the dataset, images and a video are in {out}")
 
 
 def _agreement(sample: Any) -> list[tuple[float, ...]]:
@@ -67,7 +67,7 @@ def _agreement(sample: Any) -> list[tuple[float, ...]]:
     import numpy as np
 
     from spikesim import tfp
-    from spikesim_datasets.light import Optics
+    from spikesim_datasets.optics import Optics
 
     start, stop = sample.exposure
     middle = sum(sample.exposure) // 2

@@ -83,16 +83,16 @@ def interpolate(
 
 
 def _write(source: str, output: str, as_json: bool, **choices: Any) -> None:
-    from spikesim_cli.console import Steps, messages, print_json, tell_findings
-    from spikesim_datasets.upsampling import interpolate_clip
+    from spikesim_cli.console import Steps, messages, print_json, tell_diagnostics
+    from spikesim_datasets.clip_interpolation import interpolate_clip
 
     clip = one_clip(source)
     steps = Steps("frames")
     with steps.shown():
         made = interpolate_clip(clip, Path(output), on_frame=steps.advance, **choices)
-    tell_findings(_name(clip.key), made.findings, "what lies before them is a mixture of two scenes")
+    tell_diagnostics(_name(clip.key), made.diagnostics, "what lies before them is a mixture of two scenes")
     if as_json:
-        found = {"cuts": made.findings.cuts, "fast": made.findings.fast}
+        found = {"cuts": made.diagnostics.cuts, "fast": made.diagnostics.fast}
         print_json({"output": output, "frames": made.frames, "kept": made.kept, **found})
         return
     kept = f", {made.kept} of them there already" if made.kept else ""

@@ -50,7 +50,7 @@ def simulate(
       spikesim simulate frames/ spikes.h5 --preset ideal --downscale none --frames 50
     """
     from spikesim_cli.console import Steps, messages, print_json
-    from spikesim_datasets.recording import simulate_clip
+    from spikesim_datasets.clip_simulation import simulate_clip
 
     steps = Steps("readouts")
     with steps.shown():

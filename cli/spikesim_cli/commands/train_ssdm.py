@@ -90,12 +90,12 @@ def train_ssdm(
     as_json: bool,
     **choices: Any,
 ) -> None:
-    """Train S-SDM without ground truth: BSN denoises short exposures of the spikes, SR enlarges them, and LDN learns to
-    deblur from the teacher that both make.
+    """Train S-SDM without ground truth: BSN denoises short exposures of the spikes, SR upsamples them, and LDN learns
+    to deblur from the teacher that both make.
 
     Finished stages are skipped, and one that was stopped, in whatever way, goes on where it was. Networks come to lie
     in OUT as bsn.safetensors, sr.safetensors and ldn.safetensors, logs and settings in a folder for each stage:
-    metrics.csv, and pictures and curves for `tensorboard --logdir OUT`.
+    metrics.csv, and images and curves for `tensorboard --logdir OUT`.
 
     Several thresholds train one network for all of them.
 

@@ -1,4 +1,4 @@
-"""`view`: a picture or a film of spikes."""
+"""`view`: a image or a video of spikes."""
 
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from spikesim_cli.options import read_options, size_options
 def view(path: Path, output: Path, look: str, window: int, sample: int, split: str, **options: Any) -> None:
     """Show the spikes in PATH, a spike file, a shard or a dataset, as OUTPUT: a .png, or a .gif or .mp4 that moves.
 
-    A picture of a spike file is a strip of moments; of a sample, blur and ground truth with every threshold's spikes,
-    TFP and TFI below. A film goes through the readouts.
+    A image of a spike file is a strip of moments; of a sample, blur and ground truth with every threshold's spikes,
+    TFP and TFI below. A video goes through the readouts.
 
     \b
     Examples:
@@ -38,20 +38,20 @@ def view(path: Path, output: Path, look: str, window: int, sample: int, split: s
     from spikesim import read_spikes
     from spikesim.errors import InvalidValueError
     from spikesim_cli.console import messages
-    from spikesim_datasets import pictures
+    from spikesim_datasets import visualisation
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader, open_dataset
 
-    still = pictures.is_still(output)
+    still = visualisation.is_still(output)
     kind = recognise(path)
     if kind == "layout":
         raise InvalidValueError(f"{path} is in the released layout; convert it first: spikesim convert {path} DATASET")
     if kind == "spikes":
         stream = read_spikes(path, **read_options(**options))
         if still:
-            pictures.write_picture(output, pictures.stream_sheet(stream, look, window))  # type: ignore[arg-type]
+            visualisation.write_image(output, visualisation.stream_sheet(stream, look, window))  # type: ignore[arg-type]
         else:
-            pictures.write_film(output, pictures.stream_film(stream, look, window))  # type: ignore[arg-type]
+            visualisation.write_animation(output, visualisation.stream_video(stream, look, window))  # type: ignore[arg-type]
     else:
         try:
             file, number = open_dataset(path, split).locate(sample) if kind == "dataset" else (path, sample)
@@ -60,7 +60,7 @@ def view(path: Path, output: Path, look: str, window: int, sample: int, split: s
         with ShardReader(file) as shard:
             whole = shard.sample(number)
         if still:
-            pictures.write_picture(output, pictures.sample_sheet(whole, window))
+            visualisation.write_image(output, visualisation.sample_sheet(whole, window))
         else:
-            pictures.write_film(output, pictures.sample_film(whole, look, window))  # type: ignore[arg-type]
+            visualisation.write_animation(output, visualisation.sample_video(whole, look, window))  # type: ignore[arg-type]
     messages.print(f"wrote {output}")

@@ -9,7 +9,7 @@ taken likewise for two places beside the pixel. Each is followed to both frames,
 nearer frame's counting for more and one that lies outside its frame not at all. The results are averaged, those of
 motions whose two samples agree along a piece of the row counting for more: a prediction from several hypotheses, the
 mean of which errs less than the best that one can choose. Samples keep fine detail, which linear ones blur, but not of
-what moves fast, whose place is known less sharply; see `kernels_sampling`.
+what moves fast, whose place is known less sharply; see `spikesim_datasets.kernels.sampling`.
 
 Measured on three 720p clips (PSNR at t = 1/2), less or nothing for their cost: one motion a pixel, chosen or averaged
 by photometric error; weights by the error of a single pixel, by windows of two dimensions, by higher powers of the
@@ -31,8 +31,8 @@ import cv2
 import numpy as np
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.interpolation import kernels, kernels_sampling
 from spikesim_datasets.interpolation.base import check_request
+from spikesim_datasets.kernels import blending, sampling
 
 MIN_SIDE = 16
 """Shortest side of a frame, pixels; given less, OpenCV may search pyramid levels smaller than its patch and crash."""
@@ -93,7 +93,7 @@ class FlowInterpolator:
             greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (frame0, frame1)]
             edges = [edge_strength(grey) for grey in greys]
             smooth = [cv2.GaussianBlur(frame, (0, 0), _BLUR) for frame in (frame0, frame1)]
-        motions = kernels.join_flows(
+        motions = blending.join_flows(
             *(
                 optical_flow(one, other, *scale)
                 for (one, other), scale in (
@@ -104,10 +104,10 @@ class FlowInterpolator:
                 )
             )
         )
-        first, second = (kernels_sampling.coefficients(*pair) for pair in zip((frame0, frame1), smooth, strict=True))
+        first, second = (sampling.coefficients(*pair) for pair in zip((frame0, frame1), smooth, strict=True))
         for t in times:
             frame = np.empty_like(frame0)
-            kernels.motion_blend(
+            blending.motion_blend(
                 first, second, motions, np.float32(t), np.float32(_AGREEMENT), _RADIUS, np.float32(_SWIFT), frame
             )
             yield frame

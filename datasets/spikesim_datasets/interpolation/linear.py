@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from spikesim_datasets.interpolation import kernels
 from spikesim_datasets.interpolation.base import check_request
+from spikesim_datasets.kernels import blending
 
 
 class LinearInterpolator:
@@ -26,5 +26,5 @@ class LinearInterpolator:
     def _frames(self, frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]) -> Iterator[np.ndarray]:
         for t in times:
             frame = np.empty_like(frame0)
-            kernels.crossfade(frame0, frame1, np.float32(t), frame)
+            blending.crossfade(frame0, frame1, np.float32(t), frame)
             yield frame

@@ -1,4 +1,4 @@
-"""Shards to folders of pictures and spikes, and back."""
+"""Shards to folders of images and spikes, and back."""
 
 import json
 from dataclasses import asdict
@@ -19,7 +19,7 @@ from spikesim_datasets.layouts.description import (
     sharp_name,
     spike_folders,
 )
-from spikesim_datasets.layouts.reader import LayoutReader
+from spikesim_datasets.layouts.layout_reader import LayoutReader
 from spikesim_datasets.shards import Sample, ShardReader, ShardWriter
 from spikesim_datasets.shards.index import shard_files, write_index
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from spikesim import SpikeCamera
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim.formats.contents import camera_from_json, camera_to_json
+from spikesim.formats.decoding import camera_from_json, camera_to_json
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression

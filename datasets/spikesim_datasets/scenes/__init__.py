@@ -1,4 +1,4 @@
-"""Built-in demo scenes: procedural pictures with camera shake and moving objects, exact at any real-valued time."""
+"""Built-in demo scenes: procedural images with camera shake and moving objects, exact at any real-valued time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from spikesim_datasets.scenes import desk, garden, street
 from spikesim_datasets.scenes.render import HEIGHT, WIDTH, Layer, Shake, render
 
 SCENES_VERSION = 1
-"""Goes into recipes; a change of the pictures changes it."""
+"""Goes into recipes; a change of the images changes it."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A built-in scene: the same picture for the same time, whatever was asked before.
+    """A built-in scene: the same image for the same time, whatever was asked before.
 
     Args:
         name: Its name in `SCENES`.

@@ -41,7 +41,7 @@ def bush(canvas: Canvas, rng: np.random.Generator, x: float, y: float, radius: f
 
 
 def tree(rng: np.random.Generator) -> Canvas:
-    """Paints a tree at the right of the picture."""
+    """Paints a tree at the right of the image."""
     canvas = Canvas(880, -100, 1500, 660)
     bark = grain(rng, 9, 46, 5)
 

@@ -28,7 +28,7 @@ def still(time: float) -> Matrix:
 
 @dataclass(frozen=True)
 class Layer:
-    """A picture and how it moves.
+    """A image and how it moves.
 
     Args:
         image: Premultiplied RGBA, uint8 `(h, w, 4)`.
@@ -65,7 +65,7 @@ class Shake:
     seed: int
 
     def view(self, time: float, depth: float) -> Matrix:
-        """Takes the world to the picture plane of 1280×720 units, for layers at `depth`."""
+        """Takes the world to the image plane of 1280×720 units, for layers at `depth`."""
         phases = np.random.default_rng(self.seed).uniform(0, 2 * np.pi, (4, 2))
         # the main sway goes round, so that no exposure finds the camera at rest
         phases[1, 0] = phases[0, 0] + np.pi / 2

@@ -22,7 +22,7 @@ def traffic() -> list[Layer]:
 
 
 def _drive(start: float, y: float, speed: float, axle: float, wheel_radius: float, time: float) -> Matrix:
-    # the lap is longer than the picture and a vehicle: the jump to its start is never seen
+    # the lap is longer than the image and a vehicle: the jump to its start is never seen
     x = (start + speed * time + 600) % 2500 - 600
     return place(x + axle, y, speed * time / wheel_radius if wheel_radius else 0.0)
 

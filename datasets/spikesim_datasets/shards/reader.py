@@ -13,9 +13,9 @@ import numpy as np
 
 from spikesim import SpikeStream
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim.formats.contents import camera_from_json, reading
-from spikesim_datasets.light import SCALE
-from spikesim_datasets.shards.findings import Findings
+from spikesim.formats.decoding import camera_from_json, reading
+from spikesim_datasets.optics import SCALE
+from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.sample import Sample, crop_columns
 from spikesim_datasets.shards.schema import (
     BLUR,
@@ -46,7 +46,7 @@ class ShardReader:
         cameras: Camera by threshold, ascending; None where it is not known.
         windows, first_frames: Window and first raw frame of every sample.
         sharp_readouts: Readouts of the stream at which the ground truth lies, (S,).
-        findings: What was noted of the clip when the shard was made.
+        diagnostics: What was noted of the clip when the shard was made.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -198,7 +198,9 @@ class ShardReader:
         self._arrays = {name: file[name] for name in (BLUR, SHARP, WINDOW, FIRST_FRAME, *streams)}
         self._shape = (self._arrays[streams[0]].shape[1], *self._arrays[BLUR].shape[1:3])
         self.sharp_readouts = tuple(map(int, self._arrays[SHARP].attrs["readouts"]))
-        self.findings = Findings(*(list(map(int, file.attrs.get(field.name, ()))) for field in fields(Findings)))
+        self.diagnostics = Diagnostics(
+            *(list(map(int, file.attrs.get(field.name, ()))) for field in fields(Diagnostics))
+        )
         self.windows = tuple(map(int, self._arrays[WINDOW][:]))
         self.first_frames = tuple(map(int, self._arrays[FIRST_FRAME][:]))
         for name in streams:

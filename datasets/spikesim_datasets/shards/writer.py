@@ -13,9 +13,9 @@ import numpy as np
 
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_hdf5
-from spikesim.formats.contents import camera_to_json
-from spikesim_datasets.light import SCALE
-from spikesim_datasets.shards.findings import Findings
+from spikesim.formats.decoding import camera_to_json
+from spikesim_datasets.optics import SCALE
+from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import BLUR, FIRST_FRAME, SCHEMA, SHARP, WINDOW, spikes_path
 
@@ -95,9 +95,9 @@ class ShardWriter:
             if np.size(row):
                 dataset[-1] = row
 
-    def note(self, findings: Findings) -> None:
+    def note(self, diagnostics: Diagnostics) -> None:
         """Write down what was found of the clip; after the first sample."""
-        self._file.attrs.update({name: np.array(numbers, np.int32) for name, numbers in asdict(findings).items()})
+        self._file.attrs.update({name: np.array(numbers, np.int32) for name, numbers in asdict(diagnostics).items()})
 
     def _create(self, sample: Sample) -> None:
         self._file.attrs.update(

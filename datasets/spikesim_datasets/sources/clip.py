@@ -52,7 +52,7 @@ def files_fingerprint(files: Iterable[Path]) -> dict[str, object]:
     """Count, bytes and a hash of the names, the sizes and samples of the contents of files.
 
     Whole contents are not read: for GOPRO that alone would take as long as a good part of the build. Every file is
-    sampled at its beginning, middle and end; a PNG ends with a checksum of its whole picture.
+    sampled at its beginning, middle and end; a PNG ends with a checksum of its whole image.
     """
     files = list(files)
     digest = hashlib.sha256()

@@ -38,7 +38,7 @@ class DemoClip:
         return {
             "scene": self.scene,
             "version": SCENES_VERSION,
-            "opencv": cv2.__version__,  # which draws the pictures
+            "opencv": cv2.__version__,  # which draws the images
             "frames": self.n_frames,
             "size": [self.height, self.width],
         }

@@ -37,16 +37,16 @@ class FrameClip:
 
     @classmethod
     def open(cls, folder: Path, key: str, source: Path) -> "FrameClip":
-        """The clip of a folder; every file's size is read, no picture decoded.
+        """The clip of a folder; every file's size is read, no image decoded.
 
         Raises:
-            InputFileError: There are no frames, one is empty or no picture, or sizes differ.
+            InputFileError: There are no frames, one is empty or no image, or sizes differ.
         """
         names = tuple(frame_names(folder))
         if not names:
             raise InputFileError(f"{folder} holds no frames ({', '.join(FRAME_SUFFIXES)})")
         with ThreadPoolExecutor(4) as pool:
-            sizes = list(pool.map(_picture_size, (folder / name for name in names)))
+            sizes = list(pool.map(_image_size, (folder / name for name in names)))
         for name, size in zip(names, sizes, strict=True):
             if size != sizes[0]:
                 raise InputFileError(
@@ -88,29 +88,29 @@ def _natural(name: str) -> tuple[list[str | int], str]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
-def _picture_size(path: Path) -> tuple[int, int]:
+def _image_size(path: Path) -> tuple[int, int]:
     try:
-        with Image.open(path) as picture:
-            return picture.size
+        with Image.open(path) as image:
+            return image.size
     except Exception as error:  # what Pillow raises on damaged files is no closed set
         empty = path.is_file() and path.stat().st_size == 0
-        what = "is empty (0 bytes)" if empty else f"is no readable picture ({error})"
+        what = "is empty (0 bytes)" if empty else f"is no readable image ({error})"
         raise InputFileError(f"{path} {what}; replace it, or take its clip away") from error
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read_image(path: Path) -> np.ndarray:
     """The pixels of an image file, RGB uint8 (H, W, 3); grey becomes RGB, transparency is dropped.
 
     Raises:
-        InputFileError: It is missing, damaged, no picture, or has more than 8 bits a channel.
+        InputFileError: It is missing, damaged, no image, or has more than 8 bits a channel.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(path) as image:
             # Colour of 16 bits opens as mode RGB, its lower bytes lost; only the decoder's arguments tell.
-            if picture.mode.startswith(("I", "F")) or re.search(";16[BLN]", str(picture.tile)):
-                raise InputFileError(f"{path} has more than 8 bits a channel; 8-bit pictures are expected, convert it")
-            picture.info.pop("transparency", None)  # not wanted, and Pillow warns of some kinds
-            return np.asarray(picture.convert("RGB"))
+            if image.mode.startswith(("I", "F")) or re.search(";16[BLN]", str(image.tile)):
+                raise InputFileError(f"{path} has more than 8 bits a channel; 8-bit images are expected, convert it")
+            image.info.pop("transparency", None)  # not wanted, and Pillow warns of some kinds
+            return np.asarray(image.convert("RGB"))
     except InputFileError:
         raise
     except Exception as error:  # what Pillow raises on damaged files is no closed set
@@ -120,7 +120,7 @@ def read_picture(path: Path) -> np.ndarray:
 
 def _read_frame(path: Path, height: int, width: int) -> np.ndarray:
     try:
-        frame = read_picture(path)
+        frame = read_image(path)
     except InputFileError as error:
         raise InputFileError(f"{error}, or take its clip away") from error
     if frame.shape != (height, width, 3):

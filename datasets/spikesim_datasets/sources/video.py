@@ -12,7 +12,7 @@ from av.video.reformatter import Interpolation
 from spikesim.errors import InputFileError
 from spikesim_datasets.sources.clip import files_fingerprint
 
-# By itself FFmpeg drops fractions, which makes pictures a level of 255 darker, gives two neighbours one colour, and
+# By itself FFmpeg drops fractions, which makes images a level of 255 darker, gives two neighbours one colour, and
 # leaves the last bits to the processor.
 _CONVERSION = (
     Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
@@ -47,7 +47,7 @@ class VideoClip:
 
     @classmethod
     def open(cls, path: Path, key: str, source: Path) -> "VideoClip":
-        """The clip of a video file; its packets are listed, and pictures decoded only where that does not tell.
+        """The clip of a video file; its packets are listed, and images decoded only where that does not tell.
 
         Raises:
             InputFileError: The file is missing, empty, cut off or no video.
@@ -85,13 +85,13 @@ class VideoClip:
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         number, stop = start, min(stop, self.n_frames)
         try:
-            for picture in islice(self._pictures(start), max(0, stop - start)):
-                if (picture.height, picture.width) != (self.height, self.width):
+            for image in islice(self._decoded(start), max(0, stop - start)):
+                if (image.height, image.width) != (self.height, self.width):
                     raise InputFileError(
                         f"{self.path} changes its size at frame {number}, from {self.width}×{self.height} to "
-                        f"{picture.width}×{picture.height}; the frames of a clip must all have one size"
+                        f"{image.width}×{image.height}; the frames of a clip must all have one size"
                     )
-                yield to_rgb(picture)
+                yield to_rgb(image)
                 number += 1
         except av.FFmpegError as error:
             raise InputFileError(f"{self.path} cannot be decoded at frame {number} ({error}); replace it") from error
@@ -101,11 +101,11 @@ class VideoClip:
     def fingerprint(self) -> dict[str, object]:
         return files_fingerprint([self.path])
 
-    def _pictures(self, start: int) -> Iterator[av.VideoFrame]:
-        """Decoded pictures from frame `start` on: from the last key frame before, or the one before that, or ...
+    def _decoded(self, start: int) -> Iterator[av.VideoFrame]:
+        """Decoded images from frame `start` on: from the last key frame before, or the one before that, or ...
 
-        Seeking may not land on a key frame, as in formats without an index. Or pictures are incomplete behind it, and
-        FFmpeg says so: not every key frame of H.264 is one that no later picture looks back beyond.
+        Seeking may not land on a key frame, as in formats without an index. Or images are incomplete behind it, and
+        FFmpeg says so: not every key frame of H.264 is one that no later image looks back beyond.
         """
         usable: dict[int | None, int] = {self.timestamps[number]: number for number in self.key_frames}
         for begin in sorted({0, *(number for number in self.key_frames if number <= start)}, reverse=True):
@@ -114,19 +114,19 @@ class VideoClip:
                 # PyAV's thread type is kept: with threads for whole frames FFmpeg now and then fails to report damage.
                 if begin:
                     container.seek(self.timestamps[begin], stream=stream)
-                pictures = container.decode(stream)
-                first = next(pictures, None)
+                images = container.decode(stream)
+                first = next(images, None)
                 landed = 0 if not begin else usable.get(first.pts) if first is not None else None
                 if first is None or landed is None or landed > start:
                     continue
-                for number, picture in enumerate(chain([first], pictures), landed):
+                for number, image in enumerate(chain([first], images), landed):
                     # Those before the one wanted count too: it may be coded from them.
-                    if picture.is_corrupt or (self.timestamps and picture.pts != self.timestamps[number]):
+                    if image.is_corrupt or (self.timestamps and image.pts != self.timestamps[number]):
                         if begin:
                             break
                         raise self._damaged(number)
                     if number >= start:
-                        yield picture
+                        yield image
                         start += 1
                 else:
                     return
@@ -135,9 +135,9 @@ class VideoClip:
         return InputFileError(f"{self.path} is damaged at frame {number}; replace it")
 
 
-def to_rgb(picture: av.VideoFrame) -> np.ndarray:
-    """The colours of a decoded picture, uint8 (H,W,3), rounded, on every processor alike."""
-    return picture.to_ndarray(format="rgb24", interpolation=_CONVERSION)
+def to_rgb(image: av.VideoFrame) -> np.ndarray:
+    """The colours of a decoded image, uint8 (H,W,3), rounded, on every processor alike."""
+    return image.to_ndarray(format="rgb24", interpolation=_CONVERSION)
 
 
 def _opened(path: Path) -> av.container.InputContainer:

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from spikesim.errors import InvalidValueError
+from spikesim.gpu.devices import find_device, full_precision
 from spikesim.threads import allowed_threads
-from spikesim_datasets.devices import find_device, full_precision
-from spikesim_datasets.interpolation import rife, xvfi
 from spikesim_datasets.interpolation.base import check_request
+from spikesim_datasets.interpolation.networks import rife_release, xvfi_release
 from spikesim_datasets.interpolation.networks.layers import compute_in
 from spikesim_datasets.interpolation.networks.memory import available_memory, check_memory, explained
 from spikesim_datasets.interpolation.networks.network import InterpolationNetwork
@@ -31,8 +31,8 @@ from spikesim_datasets.interpolation.networks.weights import (
 LEAST_TILE = 64
 
 _LOADERS: dict[str, Callable[[os.PathLike[str]], InterpolationNetwork[Any, Any]]] = {
-    "rife": rife.load_released,
-    "xvfi": xvfi.load_released,
+    "rife": rife_release.load_released,
+    "xvfi": xvfi_release.load_released,
 }
 
 

@@ -11,10 +11,10 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class EnlargingConv(nn.Conv2d):
-    """3×3 convolution of an image enlarged twice by its nearest pixels, beside which another may lie.
+    """3×3 convolution of an image upsampled twice by its nearest pixels, beside which another may lie.
 
     Each output pixel sees a 2×2 patch of the small image, some of its pixels twice: a transposed convolution with 4×4
-    weights, each a sum of the 3×3 ones, does the same with 4 instead of 9 multiplications and enlarges nothing.
+    weights, each a sum of the 3×3 ones, does the same with 4 instead of 9 multiplications and upsamples nothing.
 
     Args:
         inputs: Channels of the small image.

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.devices import ran_out
+from spikesim.gpu.devices import ran_out
 from spikesim_datasets.interpolation.networks.network import InterpolationNetwork
 
 _ROOT = Path("/")

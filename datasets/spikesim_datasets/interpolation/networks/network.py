@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.devices import full_precision
+from spikesim.gpu.devices import full_precision
 
 Encoded = TypeVar("Encoded")
 Pair = TypeVar("Pair")

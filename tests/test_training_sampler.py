@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikesim_datasets.samples import Draw
-from ssdm_models.training.draws import Draws
+from spikesim_datasets.samples import SeededIndex
+from ssdm_models.training.sampler import SeededBatches
 
 SPLITS = st.tuples(st.integers(1, 30), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3), st.integers(0, 99))
 
@@ -13,9 +13,13 @@ SPLITS = st.tuples(st.integers(1, 30), st.integers(1, 4), st.integers(1, 3), st.
 def test_devices_share_the_batches_of_one(split, accumulate):
     samples, size, devices, epochs, seed = split
     parts = devices * accumulate
-    whole = list(Draws(samples, size * parts, epochs, seed))
+    whole = list(SeededBatches(samples, size * parts, epochs, seed))
     shares = [
-        iter(Draws(samples, size * parts, epochs, seed, parts=parts, own=range(d * accumulate, (d + 1) * accumulate)))
+        iter(
+            SeededBatches(
+                samples, size * parts, epochs, seed, parts=parts, own=range(d * accumulate, (d + 1) * accumulate)
+            )
+        )
         for d in range(devices)
     ]
     for batch in whole:
@@ -27,9 +31,9 @@ def test_devices_share_the_batches_of_one(split, accumulate):
 @given(SPLITS, st.data())
 def test_what_was_drawn_before_does_not_matter(split, data):
     samples, batch, _, epochs, seed = split
-    whole = list(Draws(samples, batch, epochs, seed))
+    whole = list(SeededBatches(samples, batch, epochs, seed))
     start = data.draw(st.integers(0, len(whole)))
-    rest = Draws(samples, batch, epochs, seed, start=start)
+    rest = SeededBatches(samples, batch, epochs, seed, start=start)
     assert list(rest) == whole[start:]
     assert len(rest) == len(whole) - start
 
@@ -37,7 +41,7 @@ def test_what_was_drawn_before_does_not_matter(split, data):
 @given(SPLITS)
 def test_every_epoch_sees_every_sample_in_an_order_of_its_own(split):
     samples, batch, _, epochs, seed = split
-    draws = Draws(samples, batch, epochs, seed)
+    draws = SeededBatches(samples, batch, epochs, seed)
     drawn = list(draws)
     for epoch in range(epochs):
         seen = [draw.sample for step in drawn[epoch * draws.steps : (epoch + 1) * draws.steps] for draw in step]
@@ -48,8 +52,8 @@ def test_every_epoch_sees_every_sample_in_an_order_of_its_own(split):
 
 def test_orders_differ_by_epoch_and_seed():
     orders = [
-        [draw.sample for step in list(Draws(50, 50, 2, seed))[epoch : epoch + 1] for draw in step]
+        [draw.sample for step in list(SeededBatches(50, 50, 2, seed))[epoch : epoch + 1] for draw in step]
         for seed, epoch in ((0, 0), (0, 1), (1, 0))
     ]
     assert all(first != second for i, first in enumerate(orders) for second in orders[:i])
-    assert isinstance(next(iter(Draws(3, 2, 1, 0)))[0], Draw)
+    assert isinstance(next(iter(SeededBatches(3, 2, 1, 0)))[0], SeededIndex)

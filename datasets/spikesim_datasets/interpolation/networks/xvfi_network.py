@@ -21,8 +21,8 @@ from spikesim_datasets.interpolation.networks.layers import (
 )
 from spikesim_datasets.interpolation.networks.network import InterpolationNetwork
 from spikesim_datasets.interpolation.networks.reversal import flow_at, warp
-from spikesim_datasets.interpolation.networks.tiles import Tile, in_tiles
 from spikesim_datasets.interpolation.networks.xvfi_parts import Features, FlowNet, Refinement
+from spikesim_datasets.torch_tools.tiles import Tile, in_tiles
 
 _FACTOR = 4  # how much smaller than the frame its features and flows are
 _CELL = 16  # side of the pixels that every stride of what is tiled divides

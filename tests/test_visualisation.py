@@ -1,4 +1,4 @@
-"""Pictures and films of spikes: readable again, of the right size and the right brightness."""
+"""Images and videos of spikes: readable again, of the right size and the right intensity."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,19 +11,19 @@ from PIL import Image
 
 from spikesim import SpikeCamera, SpikeStream, simulate, tfi
 from spikesim.errors import InvalidValueError, OutputError
-from spikesim_datasets.pictures import (
+from spikesim_datasets.shards import Sample
+from spikesim_datasets.visualisation import (
     Look,
     is_still,
-    sample_film,
     sample_sheet,
+    sample_video,
     sheet,
-    spike_picture,
-    stream_film,
+    spike_image,
     stream_sheet,
-    write_film,
-    write_picture,
+    stream_video,
+    write_animation,
+    write_image,
 )
-from spikesim_datasets.shards import Sample
 
 HEIGHT, WIDTH, READOUTS = 9, 15, 13
 
@@ -49,7 +49,7 @@ def sample(rng: np.random.Generator) -> Sample:
     )  # fmt: skip
 
 
-# Brightness
+# Intensity
 
 
 @pytest.mark.parametrize("look", ["tfp", "tfi"])
@@ -58,29 +58,29 @@ def sample(rng: np.random.Generator) -> Sample:
 def test_constant_light_has_its_brightness(look: Look, v_th: float, gain: float) -> None:
     # An interval of v_th/(gain·light) whole readouts, which divides the window of 32: nothing is rounded.
     camera = SpikeCamera(v_th=v_th, gain=gain, reset="subtract")
-    picture = spike_picture(constant(0.5, camera), 32, look, 32)
-    assert (picture.shape, picture.dtype) == ((HEIGHT, WIDTH), np.uint8)
-    np.testing.assert_array_equal(picture, np.full((HEIGHT, WIDTH), 128))
+    image = spike_image(constant(0.5, camera), 32, look, 32)
+    assert (image.shape, image.dtype) == ((HEIGHT, WIDTH), np.uint8)
+    np.testing.assert_array_equal(image, np.full((HEIGHT, WIDTH), 128))
 
 
 def test_light_beyond_what_the_camera_can_tell_is_white() -> None:
-    assert (spike_picture(constant(1.0, SpikeCamera(v_th=0.5)), 32, "tfp", 8) == 128).all()
+    assert (spike_image(constant(1.0, SpikeCamera(v_th=0.5)), 32, "tfp", 8) == 128).all()
     bright = replace(constant(1.0, SpikeCamera(v_th=1.0)), camera=SpikeCamera(v_th=3.0))
-    assert (spike_picture(bright, 32, "tfp", 8) == 255).all()
+    assert (spike_image(bright, 32, "tfp", 8) == 255).all()
 
 
 def test_without_a_camera_the_brightest_is_white() -> None:
     ramp = np.linspace(0.05, 0.5, 20, dtype=np.float32)
     stream = simulate(np.broadcast_to(ramp, (400, HEIGHT, 20)).copy(), SpikeCamera())
-    picture = spike_picture(replace(stream, camera=None), 200, "tfp", 400)
-    assert picture.max() == 255
-    np.testing.assert_allclose(picture.mean(axis=0), 255 * ramp / 0.5, atol=3)
+    image = spike_image(replace(stream, camera=None), 200, "tfp", 400)
+    assert image.max() == 255
+    np.testing.assert_allclose(image.mean(axis=0), 255 * ramp / 0.5, atol=3)
     dark = SpikeStream.from_dense(np.zeros((5, HEIGHT, WIDTH), np.uint8))
-    assert not spike_picture(dark, 2, "tfp", 3).any()
+    assert not spike_image(dark, 2, "tfp", 3).any()
 
 
 def test_spikes_are_black_and_white(stream: SpikeStream) -> None:
-    np.testing.assert_array_equal(spike_picture(stream, 3, "spikes", 1), stream.dense()[3] * 255)
+    np.testing.assert_array_equal(spike_image(stream, 3, "spikes", 1), stream.dense()[3] * 255)
 
 
 def test_the_window_stays_in_the_stream(stream: SpikeStream) -> None:
@@ -88,16 +88,16 @@ def test_the_window_stays_in_the_stream(stream: SpikeStream) -> None:
     seen = replace(stream, camera=SpikeCamera())
     for centre, start in ((0, 0), (1, 0), (6, 4), (11, 8), (12, 8)):
         mean = dense[start : start + 5].mean(axis=0)
-        np.testing.assert_array_equal(spike_picture(seen, centre, "tfp", 5), np.rint(mean * 255))
-    np.testing.assert_array_equal(spike_picture(seen, 0, "tfp", READOUTS), np.rint(dense.mean(axis=0) * 255))
-    np.testing.assert_array_equal(spike_picture(seen, 12, "tfi", 5), np.rint(tfi(stream, 12) * 255))
+        np.testing.assert_array_equal(spike_image(seen, centre, "tfp", 5), np.rint(mean * 255))
+    np.testing.assert_array_equal(spike_image(seen, 0, "tfp", READOUTS), np.rint(dense.mean(axis=0) * 255))
+    np.testing.assert_array_equal(spike_image(seen, 12, "tfi", 5), np.rint(tfi(stream, 12) * 255))
     with pytest.raises(InvalidValueError, match="a window of 14 readouts"):
-        spike_picture(seen, 6, "tfp", READOUTS + 1)
+        spike_image(seen, 6, "tfp", READOUTS + 1)
 
 
 def test_an_unknown_look_is_refused(stream: SpikeStream) -> None:
     with pytest.raises(InvalidValueError, match="looked at as spikes, tfp, tfi, not 'rainbow'"):
-        spike_picture(stream, 3, "rainbow", 5)  # type: ignore[arg-type]
+        spike_image(stream, 3, "rainbow", 5)  # type: ignore[arg-type]
 
 
 # Sheets
@@ -136,15 +136,15 @@ def test_a_sample_at_one_view(sample: Sample) -> None:
 def test_a_strip_of_moments(stream: SpikeStream) -> None:
     page = stream_sheet(stream, "tfp", window=3, moments=4)
     assert 4 * 400 <= page.shape[1] < 5 * 400
-    expected = [spike_picture(stream, centre, "tfp", 3) for centre in (2, 4, 7, 9)]
-    for number, picture in enumerate(expected):
+    expected = [spike_image(stream, centre, "tfp", 3) for centre in (2, 4, 7, 9)]
+    for number, image in enumerate(expected):
         left = 6 + number * 406
         panel = page[6 + 26 : 6 + 26 + 240, left : left + 400]
         centres = (
             ((np.arange(HEIGHT) + 0.5) * 240 / HEIGHT).astype(int),
             ((np.arange(WIDTH) + 0.5) * 400 / WIDTH).astype(int),
         )
-        np.testing.assert_array_equal(panel[np.ix_(*centres)][..., 0], picture)
+        np.testing.assert_array_equal(panel[np.ix_(*centres)][..., 0], image)
 
 
 # Files
@@ -158,26 +158,26 @@ def frames(count: int, height: int = 48, width: int = 64) -> Iterator[np.ndarray
 
 def test_a_picture_is_read_again(tmp_path: Path, rng: np.random.Generator) -> None:
     image = rng.integers(0, 256, (31, 37, 3), np.uint8)
-    write_picture(tmp_path / "new" / "a.PNG", image)
+    write_image(tmp_path / "new" / "a.PNG", image)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "new" / "a.PNG")), image)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.PNG"]
 
 
 def test_a_gif_is_read_again(tmp_path: Path) -> None:
-    write_film(tmp_path / "a.gif", frames(7))
-    with Image.open(tmp_path / "a.gif") as film:
-        assert (film.n_frames, film.size, film.info["loop"]) == (7, (64, 48), 0)
+    write_animation(tmp_path / "a.gif", frames(7))
+    with Image.open(tmp_path / "a.gif") as video:
+        assert (video.n_frames, video.size, video.info["loop"]) == (7, (64, 48), 0)
         for number, frame in enumerate(frames(7)):
-            film.seek(number)
-            assert film.info["duration"] == 50
-            assert np.abs(np.asarray(film.convert("RGB")).astype(int) - frame).mean() < 5
+            video.seek(number)
+            assert video.info["duration"] == 50
+            assert np.abs(np.asarray(video.convert("RGB")).astype(int) - frame).mean() < 5
 
 
 def test_an_mp4_is_read_again(tmp_path: Path) -> None:
-    write_film(tmp_path / "a.mp4", frames(7))
-    with av.open(str(tmp_path / "a.mp4")) as film:
-        assert film.streams.video[0].average_rate == 20
-        decoded = [picture.to_ndarray(format="rgb24") for picture in film.decode(video=0)]
+    write_animation(tmp_path / "a.mp4", frames(7))
+    with av.open(str(tmp_path / "a.mp4")) as video:
+        assert video.streams.video[0].average_rate == 20
+        decoded = [image.to_ndarray(format="rgb24") for image in video.decode(video=0)]
     assert len(decoded) == 7
     for found, frame in zip(decoded, frames(7), strict=True):
         assert np.abs(found.astype(int) - frame).mean() < 5
@@ -185,16 +185,16 @@ def test_an_mp4_is_read_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("look", ["spikes", "tfp", "tfi"])
 def test_films_go_through_all_readouts(tmp_path: Path, stream: SpikeStream, sample: Sample, look: Look) -> None:
-    write_film(tmp_path / "stream.mp4", stream_film(stream, look, 3))
-    write_film(tmp_path / "sample.gif", sample_film(sample, look, 3))
-    with av.open(str(tmp_path / "stream.mp4")) as film:
-        assert sum(1 for _ in film.decode(video=0)) == READOUTS
+    write_animation(tmp_path / "stream.mp4", stream_video(stream, look, 3))
+    write_animation(tmp_path / "sample.gif", sample_video(sample, look, 3))
+    with av.open(str(tmp_path / "stream.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) == READOUTS
     with Image.open(tmp_path / "sample.gif") as pages:
         assert pages.n_frames == READOUTS
 
 
 def test_a_film_of_a_sample_shows_the_nearest_ground_truth(sample: Sample) -> None:
-    shown = [page[6 + 26 + 20, 6 + 326 + 20 : 6 + 326 + 300] for page in sample_film(sample, "spikes", 3)]
+    shown = [page[6 + 26 + 20, 6 + 326 + 20 : 6 + 326 + 300] for page in sample_video(sample, "spikes", 3)]
     first = [bool(np.array_equal(row, shown[0])) for row in shown]
     # Ground truth lies at readouts 2 and 6; 4 is as near to either.
     assert first == [True] * 5 + [False] * 8
@@ -203,27 +203,27 @@ def test_a_film_of_a_sample_shows_the_nearest_ground_truth(sample: Sample) -> No
 @pytest.mark.parametrize("name", ["a.jpg", "a.avi", "a", "a.png.txt"])
 def test_unknown_extensions_are_refused(tmp_path: Path, name: str) -> None:
     write: list[Callable[[], None]] = [
-        lambda: write_picture(tmp_path / name, np.zeros((4, 4, 3), np.uint8)),
-        lambda: write_film(tmp_path / name, frames(2)),
+        lambda: write_image(tmp_path / name, np.zeros((4, 4, 3), np.uint8)),
+        lambda: write_animation(tmp_path / name, frames(2)),
     ]
     for act in write:
-        with pytest.raises(InvalidValueError, match=rf"{name}: pictures are \.png, films \.gif or \.mp4"):
+        with pytest.raises(InvalidValueError, match=rf"{name}: images are \.png, videos \.gif or \.mp4"):
             act()
     assert not list(tmp_path.iterdir())
 
 
 def test_pictures_are_no_films(tmp_path: Path) -> None:
     assert [is_still(name) for name in ("a.png", "A.PNG", "a.gif", "a.mp4")] == [True, True, False, False]
-    with pytest.raises(InvalidValueError, match=r"a\.gif: pictures are \.png"):
-        write_picture(tmp_path / "a.gif", np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(InvalidValueError, match=r"a\.png: films are \.gif or \.mp4"):
-        write_film(tmp_path / "a.png", frames(2))
+    with pytest.raises(InvalidValueError, match=r"a\.gif: images are \.png"):
+        write_image(tmp_path / "a.gif", np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(InvalidValueError, match=r"a\.png: videos are \.gif or \.mp4"):
+        write_animation(tmp_path / "a.png", frames(2))
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.mp4"])
 def test_a_film_without_a_frame_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InvalidValueError, match=rf"{name} would be a film without a frame"):
-        write_film(tmp_path / name, iter(()))
+    with pytest.raises(InvalidValueError, match=rf"{name} would be a video without a frame"):
+        write_animation(tmp_path / name, iter(()))
     assert not list(tmp_path.iterdir())
 
 
@@ -234,14 +234,14 @@ def test_a_film_that_fails_leaves_nothing(tmp_path: Path, name: str) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        write_film(tmp_path / name, failing())
+        write_animation(tmp_path / name, failing())
     assert not list(tmp_path.iterdir())
 
 
 def test_what_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"file/a\.png"):
-        write_picture(tmp_path / "file" / "a.png", np.zeros((4, 4, 3), np.uint8))
+        write_image(tmp_path / "file" / "a.png", np.zeros((4, 4, 3), np.uint8))
     for name in ("a.gif", "a.mp4"):
         with pytest.raises(OutputError, match=rf"file/{name}"):
-            write_film(tmp_path / "file" / name, frames(2))
+            write_animation(tmp_path / "file" / name, frames(2))

@@ -1,4 +1,4 @@
-"""Lessons: the teacher's images of whole samples, made once before LDN's first step.
+"""TeacherTargets: the teacher's images of whole samples, made once before LDN's first step.
 
 A teacher that is asked for every crop takes most of a step. It never changes, so it can be asked once for each sample
 and threshold instead. Its images are kept as shards whose ground truth they are: what reads, crops and mirrors ground
@@ -15,8 +15,8 @@ import torch
 from torch.utils.data import Dataset as TorchDataset
 
 from spikesim import to_torch
-from spikesim_datasets.light import planes
-from spikesim_datasets.samples import Draw, SpikeBlurDataset, TrainingSample
+from spikesim_datasets.optics import planes
+from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset, TrainingSample
 from spikesim_datasets.shards import ShardWriter
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
@@ -24,7 +24,7 @@ from ssdm_models.teacher import Teacher
 
 
 @torch.no_grad()
-def write_lessons(
+def write_teacher_targets(
     folder: Path,
     dataset: SpikeBlurDataset,
     teacher: Teacher,
@@ -86,11 +86,11 @@ def _taught(sample: Sample, v_th: float, teacher: Teacher, times: Sequence[int],
     return replace(sample, sharp=taught, sharp_readouts=tuple(times), spikes={v_th: stream})
 
 
-class Lessons(TorchDataset[TrainingSample]):
+class TeacherTargets(TorchDataset[TrainingSample]):
     """Samples with the teacher's images as `sharp`; of several thresholds each item draws one.
 
     Args:
-        folder: What `write_lessons` wrote.
+        folder: What `write_teacher_targets` wrote.
         split, v_th, crop, flip: As for `SpikeBlurDataset`.
     """
 
@@ -100,7 +100,7 @@ class Lessons(TorchDataset[TrainingSample]):
     def __len__(self) -> int:
         return len(self._datasets[0])
 
-    def __getitem__(self, draw: Draw) -> TrainingSample:
+    def __getitem__(self, draw: SeededIndex) -> TrainingSample:
         # By other bits of the seed than crop and flips, which are drawn from a generator that it seeds.
         return self._datasets[draw.seed % len(self._datasets)][draw]
 

@@ -8,7 +8,7 @@ Cuts = Literal["keep", "skip"]
 
 
 @dataclass
-class Findings:
+class Diagnostics:
     """What was found of a stretch of a clip.
 
     Attributes:
@@ -21,9 +21,9 @@ class Findings:
     fast: list[int] = field(default_factory=list)
     left_out: list[int] = field(default_factory=list)
 
-    def merge(self, other: "Findings") -> "Findings":
+    def merge(self, other: "Diagnostics") -> "Diagnostics":
         """Those of both stretches, which may overlap."""
-        return Findings(
+        return Diagnostics(
             sorted({*self.cuts, *other.cuts}),
             sorted({*self.fast, *other.fast}),
             sorted({*self.left_out, *other.left_out}),

@@ -1,4 +1,4 @@
-"""Pictures of spike streams and samples, for people to look at."""
+"""Images of spike streams and samples, for people to look at."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -26,10 +26,10 @@ Panel = tuple[str, np.ndarray]
 """A caption and an image, uint8 grey (h, w) or RGB (h, w, 3)."""
 
 
-def spike_picture(stream: SpikeStream, centre: int, look: Look, window: int) -> np.ndarray:
+def spike_image(stream: SpikeStream, centre: int, look: Look, window: int) -> np.ndarray:
     """A stream around a readout, uint8 grey (H, W).
 
-    Brightness is the light it stands for where the camera is known, else it is stretched to the brightest hundredth.
+    Intensity is the light it stands for where the camera is known, else it is stretched to the brightest hundredth.
 
     Args:
         stream: Spikes (T, H, W).
@@ -61,7 +61,7 @@ def stream_sheet(stream: SpikeStream, look: Look, window: int, moments: int = 5)
     """A strip of a stream at evenly spaced moments, RGB uint8."""
     centres = np.linspace(0, len(stream) - 1, moments + 2)[1:-1].astype(int).tolist()
     return sheet(
-        [[(f"{look} at {centre}", spike_picture(stream, centre, look, window)) for centre in centres]], width=400
+        [[(f"{look} at {centre}", spike_image(stream, centre, look, window)) for centre in centres]], width=400
     )
 
 
@@ -74,26 +74,26 @@ def sample_sheet(sample: Sample, window: int) -> np.ndarray:
     for v_th, stream in sample.spikes.items():
         rows.append(
             [
-                (f"V_th {threshold_name(v_th)}: spikes at {middle}", spike_picture(stream, middle, "spikes", 1)),
-                (f"TFP of {window}", spike_picture(stream, middle, "tfp", window)),
-                (f"TFP of {stop - start} (the exposure)", spike_picture(stream, middle, "tfp", stop - start)),
-                ("TFI", spike_picture(stream, middle, "tfi", window)),
+                (f"V_th {threshold_name(v_th)}: spikes at {middle}", spike_image(stream, middle, "spikes", 1)),
+                (f"TFP of {window}", spike_image(stream, middle, "tfp", window)),
+                (f"TFP of {stop - start} (the exposure)", spike_image(stream, middle, "tfp", stop - start)),
+                ("TFI", spike_image(stream, middle, "tfi", window)),
             ]
         )
     return sheet(rows)
 
 
-def stream_film(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray]:
+def stream_video(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray]:
     """A stream readout by readout, RGB uint8."""
     for centre in range(len(stream)):
-        yield sheet([[(f"{look} {centre}", spike_picture(stream, centre, look, window))]], width=640)
+        yield sheet([[(f"{look} {centre}", spike_image(stream, centre, look, window))]], width=640)
 
 
-def sample_film(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray]:
+def sample_video(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray]:
     """A sample readout by readout: blur, nearest ground truth, and every threshold's stream, RGB uint8."""
     for centre in range(len(next(iter(sample.spikes.values())))):
         panels = [
-            (f"V_th {threshold_name(v_th)}: {look} {centre}", spike_picture(stream, centre, look, window))
+            (f"V_th {threshold_name(v_th)}: {look} {centre}", spike_image(stream, centre, look, window))
             for v_th, stream in sample.spikes.items()
         ]
         yield sheet([[("blur", sample.blur), *_sharp_panels(sample, centre)], panels], width=320)
@@ -122,18 +122,18 @@ def sheet(rows: Sequence[Sequence[Panel]], width: int = 480) -> np.ndarray:
 
 
 def is_still(path: Path | str) -> bool:
-    """Whether a file name is that of a picture (.png) and not of a film (.gif, .mp4).
+    """Whether a file name is that of a image (.png) and not of a video (.gif, .mp4).
 
     Raises:
         InvalidValueError: It is neither.
     """
     extension = Path(path).suffix.lower()
     if extension not in (".png", ".gif", ".mp4"):
-        raise InvalidValueError(f"{path}: pictures are .png, films .gif or .mp4")
+        raise InvalidValueError(f"{path}: images are .png, videos .gif or .mp4")
     return extension == ".png"
 
 
-def write_picture(path: Path | str, image: np.ndarray) -> None:
+def write_image(path: Path | str, image: np.ndarray) -> None:
     """Write an image as PNG.
 
     Raises:
@@ -141,11 +141,11 @@ def write_picture(path: Path | str, image: np.ndarray) -> None:
         OutputError: It cannot be written.
     """
     if not is_still(path):
-        raise InvalidValueError(f"{path}: pictures are .png")
+        raise InvalidValueError(f"{path}: images are .png")
     write_png(Path(path), image)
 
 
-def write_film(path: Path | str, frames: Iterator[np.ndarray]) -> None:
+def write_animation(path: Path | str, frames: Iterator[np.ndarray]) -> None:
     """Write frames as a GIF or an MP4, by the extension.
 
     Args:
@@ -157,10 +157,10 @@ def write_film(path: Path | str, frames: Iterator[np.ndarray]) -> None:
         OutputError: It cannot be written.
     """
     if is_still(path):
-        raise InvalidValueError(f"{path}: films are .gif or .mp4")
+        raise InvalidValueError(f"{path}: videos are .gif or .mp4")
     first = next(frames, None)
     if first is None:
-        raise InvalidValueError(f"{path} would be a film without a frame; the stream is empty")
+        raise InvalidValueError(f"{path} would be a video without a frame; the stream is empty")
     if Path(path).suffix.lower() == ".mp4":
         write_video(Path(path), chain([first], frames), _FPS, _CRF)
     else:
@@ -177,8 +177,8 @@ def _sharp_panels(sample: Sample, readout: int) -> list[Panel]:
 
 def _panel(caption: str, image: np.ndarray, width: int) -> np.ndarray:
     height = max(1, round(image.shape[0] * width / image.shape[1]))
-    enlarged = width > image.shape[1]
-    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST if enlarged else cv2.INTER_AREA)
+    upsampled = width > image.shape[1]
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST if upsampled else cv2.INTER_AREA)
     if resized.ndim == 2:
         resized = np.repeat(resized[..., None], 3, axis=2)
     label = np.full((_CAPTION, width, 3), _PAPER, np.uint8)

@@ -7,27 +7,27 @@ import torch
 import training_data
 from training_data import SAMPLES, SHORT, STEPS
 
-from spikesim_datasets.samples import Draw, SpikeBlurDataset
+from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
 from ssdm_models import checkpoints
 from ssdm_models.teacher import Teacher
 from ssdm_models.training import train_stage
-from ssdm_models.training.lessons import Lessons
+from ssdm_models.training.teacher_targets import TeacherTargets
 
 data, taught, run = training_data.data, training_data.taught, training_data.run
 
 
 def test_lessons_are_what_the_teacher_makes_of_whole_samples(data, run):
     train_stage("ldn", data, run, epochs=1, v_th=(1, 2), ahead=True, **SHORT)
-    denoiser, enlarger = (checkpoints.load(run / f"{stage}.safetensors") for stage in ("bsn", "sr"))
+    denoiser, upsampler = (checkpoints.load(run / f"{stage}.safetensors") for stage in ("bsn", "sr"))
     denoiser.square = False
-    teacher = Teacher(denoiser, enlarger)
+    teacher = Teacher(denoiser, upsampler)
     times = [20, 44, 68, 92, 116]
-    lessons = Lessons(run / "ldn" / "lessons", "train", (1, 2), crop=32, flip=True)
+    teacher_targets = TeacherTargets(run / "ldn" / "teacher_targets", "train", (1, 2), crop=32, flip=True)
     whole = {v_th: SpikeBlurDataset(data, "train", v_th, sharp="none") for v_th in (1.0, 2.0)}
     seen = set()
     for seed in range(12):
-        draw = Draw(seed % SAMPLES, seed)
-        item = lessons[draw]
+        draw = SeededIndex(seed % SAMPLES, seed)
+        item = teacher_targets[draw]
         seen.add(item["v_th"])
         source = whole[item["v_th"]][draw.sample]
         assert (item["key"], item["window"]) == (source["key"], source["window"])
@@ -60,12 +60,12 @@ def test_lessons_are_made_once(data, run, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         train_stage("ldn", data, run, epochs=1, on_step=stop, **options)
-    made = sorted((run / "ldn" / "lessons").rglob("*.h5"))
+    made = sorted((run / "ldn" / "teacher_targets").rglob("*.h5"))
     assert [path.name for path in made] == ["a.000.h5"]
     before = made[0].stat().st_mtime_ns
     assert train_stage("ldn", data, run, epochs=1, **options).checkpoint is not None
     assert made[0].stat().st_mtime_ns == before
-    assert len(list((run / "ldn" / "lessons").rglob("*.h5"))) == 2
+    assert len(list((run / "ldn" / "teacher_targets").rglob("*.h5"))) == 2
 
 
 def test_lessons_that_the_time_does_not_suffice_for(data, run, monkeypatch):

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from spikesim_datasets.interpolation.networks.layers import join, pad_to_multiple, resize, sample
 from spikesim_datasets.interpolation.networks.network import InterpolationNetwork
-from spikesim_datasets.interpolation.networks.tiles import Tile, in_tiles
+from spikesim_datasets.torch_tools.tiles import Tile, in_tiles
 
 _REACH = 48
 """Pixels of a block's own scale beyond which it sees nothing."""
@@ -153,13 +153,13 @@ class Head(nn.Module):
         self.convs = nn.ModuleList(
             [nn.Conv2d(3, 16, 3, stride=2, padding=1), *(nn.Conv2d(16, 16, 3, padding=1) for _ in range(2))]
         )
-        self.enlarge = nn.ConvTranspose2d(16, 4, 4, stride=2, padding=1)
+        self.upsample = nn.ConvTranspose2d(16, 4, 4, stride=2, padding=1)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Features of frames."""
         for conv in self.convs:
             frames = _leaky(conv(frames))
-        return self.enlarge(frames)
+        return self.upsample(frames)
 
 
 class Block(nn.Module):
@@ -177,7 +177,7 @@ class Block(nn.Module):
             nn.Conv2d(*ends, 3, stride=2, padding=1) for ends in ((inputs, channels // 2), (channels // 2, channels))
         )
         self.residual = nn.ModuleList(Residual(channels) for _ in range(8))
-        self.enlarge = nn.ConvTranspose2d(channels, 4 * outputs, 4, stride=2, padding=1)
+        self.upsample = nn.ConvTranspose2d(channels, 4 * outputs, 4, stride=2, padding=1)
 
     def forward(self, seen: Tensor, outputs: int) -> Tensor:
         """The first `outputs` channels of what the block gives."""
@@ -185,7 +185,7 @@ class Block(nn.Module):
             seen = _leaky(conv(seen))
         for residual in self.residual:
             seen = residual(seen)
-        weight, bias, used = self.enlarge.weight, self.enlarge.bias, slice(0, 4 * outputs)
+        weight, bias, used = self.upsample.weight, self.upsample.bias, slice(0, 4 * outputs)
         assert bias is not None
         given = functional.conv_transpose2d(seen, weight[:, used], bias[used], stride=2, padding=1)
         return functional.pixel_shuffle(given.contiguous(), 2)

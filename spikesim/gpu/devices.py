@@ -6,25 +6,28 @@ from contextlib import contextmanager
 
 import torch
 
+from spikesim.checks import parse_device
 from spikesim.errors import InvalidValueError
 
 _OUT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory|alloc_failed", re.IGNORECASE)
 
 
 def find_device(name: str = "auto") -> torch.device:
-    """The device that `auto`, `cpu` or `cuda` stands for on this machine.
+    """The device that `auto`, `cpu`, `cuda` or `cuda:N` stands for on this machine.
 
     Raises:
-        InvalidValueError: There is no such name, or no CUDA device.
+        InvalidValueError: There is no such name, or the device is not available.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise InvalidValueError(f"device must be auto, cpu or cuda, got {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
+    parse_device(name)
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise InvalidValueError(
-            f"device 'cuda' was asked for, but torch {torch.__version__} finds no CUDA device here; "
-            "use 'cpu' or 'auto', or install a torch built for CUDA"
+            f"device {name!r} was asked for, but torch {torch.__version__} finds {torch.cuda.device_count()} CUDA "
+            "devices here; use 'cpu' or 'auto', or install the NVIDIA driver and a CUDA build of torch"
         )
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+    return device
 
 
 @contextmanager

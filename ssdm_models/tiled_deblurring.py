@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.interpolation.networks.tiles import Tile, in_tiles
-from spikesim_datasets.light import SCALE
+from spikesim_datasets.optics import SCALE
+from spikesim_datasets.torch_tools.tiles import Tile, in_tiles
 from ssdm_models.ldn import LDN, channels_last
 
 LEAST_SIDE = 64

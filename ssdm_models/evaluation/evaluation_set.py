@@ -13,12 +13,12 @@ import torch
 from spikesim import SpikeStream, to_torch
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
-from spikesim_datasets.light import SCALE, Optics, planes
+from spikesim_datasets.optics import SCALE, Optics, planes
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.dataset import Dataset
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
-from ssdm_models.light import luma
+from ssdm_models.intensity import luma
 
 Domain = Literal["colour", "grey", "exposure"]
 
@@ -52,7 +52,7 @@ class Scene:
     readouts: Sequence[int]
 
 
-class Footage:
+class EvaluationSet:
     """The samples of a split that are evaluated, checked before any is computed with.
 
     Args:

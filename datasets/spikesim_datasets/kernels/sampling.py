@@ -20,7 +20,7 @@ _F32, _I32, _U8, _U64 = np.float32, np.int32, np.uint8, np.uint64
 
 _SUBPIXEL_BITS = 5
 SUBPIXELS = 1 << _SUBPIXEL_BITS
-_SHIFT = 5  # of the linear interpolation, 1/32 px; the best for smooth signals is 0.21 px, footage wants less
+_SHIFT = 5  # of the linear interpolation, 1/32 px; the best for smooth signals is 0.21 px, real video wants less
 _STEPS, _BIAS = 2, 290  # coefficients in half grey levels, made positive
 UNIT = _STEPS * SUBPIXELS**2  # what one grey level is in a sample
 _LANE1, _LANE2, _LANE_MASK = _U64(21), _U64(42), _U64((1 << 21) - 1)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spikesim_datasets.light import LUMA
+from spikesim_datasets.kernels.optics import LUMA
 
 
 def luma(image: Tensor) -> Tensor:
@@ -12,7 +12,7 @@ def luma(image: Tensor) -> Tensor:
     return (image * weights[:, None, None]).sum(-3, keepdim=True)
 
 
-def brightness(blur: Tensor, long_exposure: Tensor) -> Tensor:
+def intensity_scale(blur: Tensor, long_exposure: Tensor) -> Tensor:
     """What spikes are to be multiplied with to be light, so that thresholds and gains need not be known.
 
         c = mean(luma(B)) / mean(N/T),   1 where there are no spikes

@@ -9,7 +9,7 @@ from spikesim import Recording, SpikeCamera, simulate_to_file
 from spikesim.formats import require_format
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.interpolation import make_interpolator
-from spikesim_datasets.light import Downscale, Optics
+from spikesim_datasets.optics import Downscale, Optics
 from spikesim_datasets.sources import Clip
 from spikesim_datasets.synthesis import interpolated, stretch
 

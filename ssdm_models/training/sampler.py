@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
-from spikesim_datasets.samples import Draw
+from spikesim_datasets.samples import SeededIndex
 
 
-class Draws(Sampler[list[Draw]]):
+class SeededBatches(Sampler[list[SeededIndex]]):
     """The batches of one device, from some step to the last.
 
     Every epoch goes through the samples in an order of its own; its last batch is filled up from the beginning of that
@@ -39,7 +39,7 @@ class Draws(Sampler[list[Draw]]):
     def __len__(self) -> int:
         return (self._epochs * self.steps - self._start) * len(self._own)
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[SeededIndex]]:
         for epoch in range(self._start // self.steps, self._epochs):
             draws = self._epoch(epoch)
             first = self._start - epoch * self.steps if epoch == self._start // self.steps else 0
@@ -48,8 +48,8 @@ class Draws(Sampler[list[Draw]]):
                     begin = step * self._batch + part * self._size
                     yield draws[begin : begin + self._size]
 
-    def _epoch(self, epoch: int) -> list[Draw]:
+    def _epoch(self, epoch: int) -> list[SeededIndex]:
         rng = np.random.default_rng([self._seed, epoch])
         size = self.steps * self._batch
         order, seeds = np.resize(rng.permutation(self._samples), size), rng.integers(2**63, size=size)
-        return [Draw(int(sample), int(seed)) for sample, seed in zip(order, seeds, strict=True)]
+        return [SeededIndex(int(sample), int(seed)) for sample, seed in zip(order, seeds, strict=True)]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.light import Optics, planes
+from spikesim_datasets.optics import Optics, planes
 
 QUARTER = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
 

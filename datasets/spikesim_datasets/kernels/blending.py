@@ -8,7 +8,7 @@ it does not know, the compiler guesses 1. fastmath stays off: the bits are those
 import numpy as np
 
 from spikesim.kernels.compile import kernel
-from spikesim_datasets.interpolation.kernels_sampling import SUBPIXELS, UNIT, follow, join, sample, write
+from spikesim_datasets.kernels.sampling import SUBPIXELS, UNIT, follow, join, sample, write
 
 _F32, _I16, _I32, _U8, _U64 = np.float32, np.int16, np.int32, np.uint8, np.uint64
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from spikesim import SpikeStream, read_spikes
 from spikesim.errors import InputFileError
-from spikesim.formats.contents import reading
+from spikesim.formats.decoding import reading
 from spikesim_datasets.layouts.description import (
     BLUR,
     DESCRIPTION,
@@ -20,14 +20,14 @@ from spikesim_datasets.layouts.description import (
     frame_name,
     sharp_name,
 )
-from spikesim_datasets.light import SCALE
+from spikesim_datasets.optics import SCALE
 from spikesim_datasets.shards.dataset import Dataset, of_split
 from spikesim_datasets.shards.index import ShardEntry
 from spikesim_datasets.shards.sample import Sample, crop_columns
 
 
 class LayoutReader:
-    """A clip of a layout, with what `ShardReader` has; files are read when asked for, pictures whole, then cropped.
+    """A clip of a layout, with what `ShardReader` has; files are read when asked for, images whole, then cropped.
 
     Args:
         layout: Root of the layout.
@@ -54,9 +54,9 @@ class LayoutReader:
     @cached_property
     def shape(self) -> tuple[int, int, int]:
         """(H, W) of the blurry images and the readouts T of the streams, as (T, H, W)."""
-        path = self._picture(BLUR, 0)
-        with reading(path), Image.open(path) as picture:
-            return self._plan.stream_length, picture.height, picture.width
+        path = self._show_images(BLUR, 0)
+        with reading(path), Image.open(path) as image:
+            return self._plan.stream_length, image.height, image.width
 
     def sample(self, number: int) -> Sample:
         """A whole sample.
@@ -74,7 +74,7 @@ class LayoutReader:
 
     def blur(self, number: int, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
         """See `ShardReader.blur`."""
-        return _read_png(self._picture(BLUR, number))[rows, columns]
+        return _read_png(self._show_images(BLUR, number))[rows, columns]
 
     def sharp(
         self, number: int, rows: slice = slice(None), columns: slice = slice(None), frames: slice = slice(None)
@@ -96,7 +96,7 @@ class LayoutReader:
     def _name(self, number: int) -> str:
         return frame_name(self._first_frame(number) + self._plan.middle_frame)
 
-    def _picture(self, folder: str, number: int) -> Path:
+    def _show_images(self, folder: str, number: int) -> Path:
         return self._root / folder / self._clip / f"{self._name(number)}.png"
 
     def _sharp(self, number: int, frames: slice, shape: tuple[int, ...]) -> np.ndarray:
@@ -151,5 +151,5 @@ def _open_clip(root: Path, shards: Mapping[Path, LayoutShard], path: Path) -> La
 
 
 def _read_png(path: Path) -> np.ndarray:
-    with reading(path), Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB"))
+    with reading(path), Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from spikesim.errors import InputFileError
-from spikesim_datasets.light import SCALE
+from spikesim_datasets.optics import SCALE
 from spikesim_datasets.shards.index import checksum
 from ssdm_models import checkpoints, cost
 from ssdm_models.checkpoints import Stage
@@ -16,7 +16,7 @@ from ssdm_models.ldn import LDN
 
 
 @dataclass(frozen=True)
-class Weights:
+class TrainedNetwork:
     """A trained network and where it is from.
 
     Attributes:
@@ -39,7 +39,7 @@ class Weights:
         return cost.macs(self.network, (1, 1, height, width))
 
 
-def load_run(run: Path, device: torch.device) -> dict[Stage, Weights]:
+def load_run(run: Path, device: torch.device) -> dict[Stage, TrainedNetwork]:
     """The finished networks of a run folder.
 
     Raises:
@@ -51,7 +51,7 @@ def load_run(run: Path, device: torch.device) -> dict[Stage, Weights]:
     return {stage: _load(path, stage, device) for stage, path in paths.items() if path.exists()}
 
 
-def load_student(path: Path, device: torch.device) -> Weights:
+def load_student(path: Path, device: torch.device) -> TrainedNetwork:
     """The LDN of a checkpoint, ours or the authors'.
 
     Raises:
@@ -60,6 +60,6 @@ def load_student(path: Path, device: torch.device) -> Weights:
     return _load(path, "ldn", device)
 
 
-def _load(path: Path, stage: Stage, device: torch.device) -> Weights:
+def _load(path: Path, stage: Stage, device: torch.device) -> TrainedNetwork:
     network, card = checkpoints.load_any(path, stage)
-    return Weights(network.to(device), path, "" if card is None else card.loss, checksum(path))
+    return TrainedNetwork(network.to(device), path, "" if card is None else card.loss, checksum(path))

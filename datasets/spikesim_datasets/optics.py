@@ -5,7 +5,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from spikesim.errors import InvalidValueError
-from spikesim.kernels.compile import kernel
+from spikesim_datasets.kernels.optics import look_up, mean_luma
 
 Downscale = Literal["bilinear", "area", "none"]
 
@@ -13,9 +13,6 @@ SCALE = 4
 """A spike camera's pixel is this many pixels of the colour camera wide and high."""
 
 _GAMMA = 2.2
-
-LUMA = (0.30, 0.59, 0.11)
-"""Grey of the field: weights of red, green and blue, ITU-R BT.601 rounded to two digits."""
 
 _VALUES = np.arange(256, dtype=np.float32) / np.float32(255)
 
@@ -63,7 +60,7 @@ class Optics:
                 f"frames of {width}×{height} have no quarter size; both must be multiples of {SCALE}"
             )
         light = np.empty((height // self._block, width // self._block), np.float32)
-        _mean_luma(frame, self._linear, self._block, self._border, light)
+        mean_luma(frame, self._linear, self._block, self._border, light)
         return light
 
     def exposure(self) -> "Exposure":
@@ -104,33 +101,5 @@ def planes(images: np.ndarray) -> np.ndarray:
     """Coded RGB as networks take it: uint8 (..., H, W, 3), of any strides, as float32 (..., 3, H, W) of value/255."""
     *some, height, width, _ = images.shape
     values = np.empty((*some, 3, height, width), np.float32)
-    _look_up(images.reshape(-1, height, width, 3), _VALUES, values.reshape(-1, 3, height, width))
+    look_up(images.reshape(-1, height, width, 3), _VALUES, values.reshape(-1, 3, height, width))
     return values
-
-
-@kernel
-def _look_up(images, values, planes):  # type: ignore[no-untyped-def]
-    """Fill planes (N,3,H,W) with the value of each code of images (N,H,W,3)."""
-    for n in range(images.shape[0]):
-        for y in range(images.shape[1]):
-            for channel in range(3):
-                for x in range(images.shape[2]):
-                    planes[n, channel, y, x] = values[images[n, y, x, channel]]
-
-
-@kernel
-def _mean_luma(frame, linear, block, border, light):  # type: ignore[no-untyped-def]
-    """Fill light (h,w) from the blocks of frame (h·block, w·block, 3), less the `border` pixels at each one's rim."""
-    side = block - 2 * border
-    scale = 1.0 / (255.0 * side * side)
-    for y in range(light.shape[0]):
-        for x in range(light.shape[1]):
-            total = 0.0
-            for i in range(block * y + border, block * y + border + side):
-                for j in range(block * x + border, block * x + border + side):
-                    total += (
-                        LUMA[0] * linear[frame[i, j, 0]]
-                        + LUMA[1] * linear[frame[i, j, 1]]
-                        + LUMA[2] * linear[frame[i, j, 2]]
-                    )
-            light[y, x] = min(1.0, total * scale)

@@ -20,7 +20,7 @@ from spikesim_datasets.encoding import CONTAINERS, FINE_CRF, write_png, write_vi
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.frame_folder import FrameFolder
 from spikesim_datasets.interpolation import Interpolator, make_interpolator
-from spikesim_datasets.shards.findings import Findings
+from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, Clip
 from spikesim_datasets.sources.clip import refuse_output_in_source
 from spikesim_datasets.synthesis import interpolated, stretch
@@ -33,20 +33,20 @@ _WRITERS = 2  # threads: compressing a frame takes about as long as making it
 
 
 @dataclass(frozen=True)
-class Upsampled:
+class InterpolatedClip:
     """What `interpolate_clip` wrote.
 
     Attributes:
         output: Folder or video.
         frames: Frames in it, those of the clip included.
         kept: Those of them that were there already.
-        findings: Where the clip has scene cuts, and motion too fast to be followed.
+        diagnostics: Where the clip has scene cuts, and motion too fast to be followed.
     """
 
     output: Path
     frames: int
     kept: int
-    findings: Findings
+    diagnostics: Diagnostics
 
 
 def interpolate_clip(
@@ -64,7 +64,7 @@ def interpolate_clip(
     fps: int = 30,
     overwrite: bool = False,
     on_frame: Callable[[int, int], None] | None = None,
-) -> Upsampled:
+) -> InterpolatedClip:
     """Write the frames of a clip and those between them.
 
     A folder gets a PNG for each: `000123.png` is frame 123 of the clip, `000123_000.png` the first between it and the
@@ -103,11 +103,11 @@ def interpolate_clip(
     if interpolator.dense:
         raise InvalidValueError(f"the interpolator {interpolator.name!r} makes no frames between; choose another")
     refuse_output_in_source([output], [clip])
-    findings = Findings()
+    diagnostics = Diagnostics()
     notify = on_frame or (lambda frames, total: None)
 
     def made(spans: Sequence[range]) -> Iterator[tuple[int, np.ndarray]]:
-        numbered = interpolated(clip, interpolator, factor, spans, Continuity(findings))
+        numbered = interpolated(clip, interpolator, factor, spans, Continuity(diagnostics))
         # What the interpolator refuses is refused here, before anything is written.
         return chain(list(islice(numbered, 2)), numbered)
 
@@ -119,7 +119,7 @@ def interpolate_clip(
                 notify(1, len(span))
 
         write_video(output, shown(), fps, FINE_CRF)
-        return Upsampled(output, len(span), 0, findings)
+        return InterpolatedClip(output, len(span), 0, diagnostics)
 
     folder = FrameFolder(
         output, "interpolated frames", DESCRIPTION, _FRAME, _describe(clip, interpolator, factor, span)
@@ -134,7 +134,7 @@ def interpolate_clip(
         folder.begin()
     notify(kept, len(span))
     _write(((paths[readout], frame) for readout, frame in numbered), lambda: notify(1, len(span)))
-    return Upsampled(output, len(span), kept, findings)
+    return InterpolatedClip(output, len(span), kept, diagnostics)
 
 
 def _is_video(output: Path) -> bool:

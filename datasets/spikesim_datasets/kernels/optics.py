@@ -1,0 +1,34 @@
+"""Compiled loops of the optics: arrays in, arrays out, no checks."""
+
+from spikesim.kernels.compile import kernel
+
+LUMA = (0.30, 0.59, 0.11)
+"""Grey of the field: weights of red, green and blue, ITU-R BT.601 rounded to two digits."""
+
+
+@kernel
+def look_up(images, values, planes):  # type: ignore[no-untyped-def]
+    """Fill planes (N,3,H,W) with the value of each code of images (N,H,W,3)."""
+    for n in range(images.shape[0]):
+        for y in range(images.shape[1]):
+            for channel in range(3):
+                for x in range(images.shape[2]):
+                    planes[n, channel, y, x] = values[images[n, y, x, channel]]
+
+
+@kernel
+def mean_luma(frame, linear, block, border, light):  # type: ignore[no-untyped-def]
+    """Fill light (h,w) from the blocks of frame (h·block, w·block, 3), less the `border` pixels at each one's rim."""
+    side = block - 2 * border
+    scale = 1.0 / (255.0 * side * side)
+    for y in range(light.shape[0]):
+        for x in range(light.shape[1]):
+            total = 0.0
+            for i in range(block * y + border, block * y + border + side):
+                for j in range(block * x + border, block * x + border + side):
+                    total += (
+                        LUMA[0] * linear[frame[i, j, 0]]
+                        + LUMA[1] * linear[frame[i, j, 1]]
+                        + LUMA[2] * linear[frame[i, j, 2]]
+                    )
+            light[y, x] = min(1.0, total * scale)
