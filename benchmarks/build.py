@@ -32,7 +32,7 @@ def write_frames(root: Path) -> None:
     for scene in SCENES:
         folder = root / "train" / scene
         folder.mkdir(parents=True)
-        for number, frame in enumerate(DemoClip(scene, scene, FRAMES).frames(0, FRAMES)):
+        for number, frame in enumerate(DemoClip("train", scene, scene, FRAMES).frames(0, FRAMES)):
             iio.imwrite(folder / f"{number:06d}.png", frame, compress_level=1)
 
 

@@ -101,7 +101,7 @@ def require_instance(value: Any, name: str, kind: type[T], advice: str = "") -> 
     """
     if not isinstance(value, kind):
         raise InvalidValueError(
-            f"{name} must be a {kind.__name__}, got {type(value).__name__}{'; ' * bool(advice)}{advice}"
+            f"{name} must be {_a(kind.__name__)}, got {type(value).__name__}{'; ' * bool(advice)}{advice}"
         )
     return value
 
@@ -117,6 +117,10 @@ def parse_device(name: Any) -> str:
     if not isinstance(name, str) or not _DEVICE.fullmatch(name):
         raise InvalidValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {name!r}")
     return name
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "AEIOUaeiou" else f"a {noun}"
 
 
 def _is_bool(value: Any) -> bool:

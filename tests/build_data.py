@@ -35,7 +35,7 @@ def recipe(v_th: Sequence[float] = (1.0, 2.0), **choices: Any) -> Recipe:
 
 
 def clip(folder: Path) -> Clip:
-    return FrameClip.open(folder, f"train/{folder.name}", folder)
+    return FrameClip.open(folder, "train", folder.name, folder)
 
 
 def contents(out: Path) -> dict[tuple[str, int], tuple[Any, ...]]:

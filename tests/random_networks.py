@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spikesim_datasets.interpolation import rife, xvfi
+from spikesim_datasets.interpolation.networks import rife_release, xvfi_release
 from spikesim_datasets.interpolation.networks.rife_network import Rife
 from spikesim_datasets.interpolation.networks.xvfi_network import Xvfi
 from spikesim_datasets.torch_tools.state_dicts import Slot
@@ -24,7 +25,7 @@ def rife_weights(version: str) -> dict[str, Tensor]:
     """Random weights of RIFE under their released names; callers copy what they change."""
     with torch.device("meta"):
         network = Rife(rife.VERSIONS[version], version)
-    return _released("rife", rife.slots(network))
+    return _released("rife", rife_release.slots(network))
 
 
 @cache
@@ -32,7 +33,7 @@ def xvfi_weights(channels: int) -> dict[str, Tensor]:
     """Random weights of XVFI-Net under their released names."""
     with torch.device("meta"):
         network = Xvfi(channels, 0)
-    return _released("xvfi", xvfi.slots(network))
+    return _released("xvfi", xvfi_release.slots(network))
 
 
 @cache

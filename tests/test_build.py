@@ -392,8 +392,8 @@ BAD_CHOICES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown downscale": ({"downscale": "lanczos"}, "downscale must be"),
     "full size": ({"downscale": "none"}, "quarter of the size"),
     "unknown ground truth": ({"sharp": "all"}, "sharp frames are"),
-    "an unknown compression": ({"compression": "lzf"}, "compression must be one of zstd, gzip, none"),
-    "empty shards": ({"shard_samples": 0}, "at least one sample, got shard_samples=0"),
+    "an unknown compression": ({"compression": "lzf"}, "compression must be one of 'zstd', 'gzip', 'none'"),
+    "empty shards": ({"shard_samples": 0}, "must be a whole number of at least 1 samples in a shard, got 0"),
     "no workers": ({"workers": 0}, "workers must be at least 1, got 0"),
     "an unknown split": ({"split": "val"}, "split must be one of train, test"),
 }  # fmt: skip

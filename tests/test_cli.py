@@ -4,7 +4,6 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from inspect import signature
 from pathlib import Path
 from typing import get_args
@@ -15,18 +14,20 @@ import pytest
 from commands import Run, assert_refused, command, shown
 from rich.console import Console
 
+import spikesim
 from spikesim import PRESETS
 from spikesim.formats.decoding import AXES
 from spikesim_cli import console
 from spikesim_cli.main import COMMANDS, main
 from spikesim_datasets.clip_interpolation import interpolate_clip
-from spikesim_datasets.clip_simulation import simulate_clip
 from spikesim_datasets.comparison import EVERY, MOST
 from spikesim_datasets.exposure import ExposurePlan, Sharp
-from spikesim_datasets.optics import Downscale
-from spikesim_datasets.recipe import Recipe, make_recipe
+from spikesim_datasets.interpolation import InterpolatorSpec
+from spikesim_datasets.optics import Downscale, Optics
+from spikesim_datasets.recipe import DEFAULT_PRESET, make_recipe
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Split
+from spikesim_datasets.synthesis import Stretch
 from spikesim_datasets.visualisation import Look
 
 run = commands.run
@@ -69,56 +70,55 @@ def test_every_option_says_what_it_is_for(name: str) -> None:
     assert [option.name for option in options if not option.help] == []
 
 
-RECIPE_DEFAULTS = {field.name: field.default for field in fields(Recipe)}
+SPEC = {
+    "weights": "looked up by its published name",
+    **{name: str(getattr(InterpolatorSpec, name)).lower() for name in ("device", "tile", "precision")},
+}
+"""Shown of what a network can be told."""
 
 
 @pytest.mark.parametrize("name", ["build", "build-gopro"])
 def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
-    parameters = signature(make_recipe).parameters
     recipe = make_recipe()
     assert shown(name) == {
-        "vth": ", ".join(f"{v_th:g}" for v_th in parameters["v_th"].default),
-        "preset": parameters["preset"].default,
+        "vth": ", ".join(f"{v_th:g}" for v_th in signature(make_recipe).parameters["v_th"].default),
+        "preset": DEFAULT_PRESET,
         "factor": str(recipe.plan.factor),
         "sharp": f"{recipe.sharp_of('train')} for train, {recipe.sharp_of('test')} for test",
         "workers": "one a core",
-        "weights": "looked up by its published name",
-        "device": recipe.device,
-        "precision": recipe.precision,
-        "tile": str(recipe.tile).lower(),
-        **{
-            name: str(RECIPE_DEFAULTS[name])
-            for name in ("interpolation", "seed", "downscale", "cuts", "shard_samples", "compression")
-        },
+        "interpolation": recipe.interpolation.name,
+        "downscale": recipe.optics.downscale,
+        **SPEC,
+        **{name: str(getattr(recipe, name)) for name in ("seed", "cuts", "shard_samples", "compression")},
     }
     assert recipe.plan == ExposurePlan()
 
 
 def test_shown_defaults_of_simulate_are_those_of_the_library() -> None:
-    parameters = {name: p.default for name, p in signature(simulate_clip).parameters.items()}
     assert shown("simulate") == {
         "vth": "the preset's",
+        "preset": DEFAULT_PRESET,
+        "interpolation": InterpolatorSpec.name,
+        "downscale": Optics.downscale,
+        "start": str(Stretch.start),
         "frames": "to the end",
-        "weights": "looked up by its published name",
-        "tile": str(parameters["tile"]).lower(),
-        **{
-            name: str(parameters[name])
-            for name in ("preset", "interpolation", "device", "precision", "factor", "downscale", "seed")
-        },
+        "factor": str(Stretch.factor),
+        "seed": str(signature(spikesim.simulate).parameters["seed"].default),
+        **SPEC,
     }
-    assert [parameters[name] for name in ("v_th", "frames", "start", "weights")] == [None, None, 0, None]
+    assert Stretch.frames is None
 
 
 def test_shown_defaults_of_interpolate_are_those_of_the_library() -> None:
-    parameters = {name: p.default for name, p in signature(interpolate_clip).parameters.items()}
     assert shown("interpolate") == {
-        "interpolations": f"{parameters['interpolation']}; flow and linear with --check",
+        "interpolations": f"{InterpolatorSpec.name}; flow and linear with --check",
+        "start": str(Stretch.start),
         "frames": "to the end",
-        "weights": "looked up by its published name",
+        "factor": str(Stretch.factor),
         "every": f"{EVERY}, more in clips that would have over {MOST}",
-        **{name: str(parameters[name]).lower() for name in ("device", "tile", "precision", "factor", "start", "fps")},
+        "fps": str(signature(interpolate_clip).parameters["fps"].default),
+        **SPEC,
     }
-    assert [parameters[name] for name in ("frames", "weights", "overwrite")] == [None, None, False]
 
 
 def test_choices_are_those_of_the_library() -> None:

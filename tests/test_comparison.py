@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from wave_clips import HEIGHT, WIDTH, WaveClip, scene, two_scenes
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets import comparison
-from spikesim_datasets.comparison import compare, make_interpolators, psnr, ssim, triples
+from spikesim_datasets.comparison import compare, psnr, specs_to_compare, ssim, triples
+from spikesim_datasets.interpolation import InterpolatorSpec, make_interpolator
+
+LINEAR = [make_interpolator("linear")]
 
 # Measures
 
@@ -87,7 +89,7 @@ def test_long_clips_have_no_more_triples(frames: int) -> None:
 def test_the_middle_frame_is_compared_with_what_is_made_of_its_neighbours() -> None:
     clip = WaveClip(n_frames=12)
     told: list[tuple[int, int]] = []
-    result = compare(clip, make_interpolators(["flow", "linear"]), every=4, on_triple=lambda *s: told.append(s))
+    result = compare(clip, [make_interpolator("flow"), *LINEAR], every=4, on_triple=lambda *s: told.append(s))
     assert (result.clip, result.triples, result.cuts) == ("train/wave", 3, 0)
     assert clip.read == [0, 1, 2, 4, 5, 6, 8, 9, 10]
     assert told == [(1, 3)] * 3
@@ -105,46 +107,45 @@ def test_the_middle_frame_is_compared_with_what_is_made_of_its_neighbours() -> N
 
 def test_what_is_made_exactly_is_best() -> None:
     fade = WaveClip(n_frames=12, images=lambda n, h, w: scene(0, h, w) // 2 + np.uint8(2 * n))
-    (score,) = compare(fade, make_interpolators(["linear"]), every=1).scores
+    (score,) = compare(fade, LINEAR, every=1).scores
     assert (score.psnr, score.least_psnr) == (100, 100)
     assert score.ssim == pytest.approx(1, abs=1e-9)
 
 
 def test_triples_across_cuts_are_left_out_and_counted() -> None:
     clip = WaveClip(n_frames=9, height=96, width=160, images=two_scenes)
-    result = compare(clip, make_interpolators(["linear"]), every=1)
+    result = compare(clip, LINEAR, every=1)
     assert (result.triples, result.cuts) == (5, 2)
     assert result.scores[0].least_psnr == 100
-    alone = compare(replace(clip, n_frames=5), make_interpolators(["linear"]), every=2)
+    alone = compare(replace(clip, n_frames=5), LINEAR, every=2)
     assert (alone.triples, alone.cuts) == (1, 1)
     changing = replace(clip, n_frames=3, images=lambda n, h, w: two_scenes(4 * (n == 2), h, w))
-    nothing = compare(changing, make_interpolators(["linear"]))
+    nothing = compare(changing, LINEAR)
     assert (nothing.triples, nothing.cuts, nothing.scores) == (0, 1, ())
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
-    linear = make_interpolators(["linear"])
     with pytest.raises(InvalidValueError, match="three frames make a triple to compare, but train/wave has 2"):
-        compare(WaveClip(n_frames=2), linear)
+        compare(WaveClip(n_frames=2), LINEAR)
     with pytest.raises(InvalidValueError, match="every must be at least 1"):
-        compare(WaveClip(), linear, every=0)
+        compare(WaveClip(), LINEAR, every=0)
     with pytest.raises(InvalidValueError, match="'none' makes no frames to compare"):
-        compare(WaveClip(), make_interpolators(["none"]))
+        compare(WaveClip(), [make_interpolator("none")])
     with pytest.raises(InvalidValueError, match="SSIM needs frames of at least 11×11"):
-        compare(WaveClip(height=10), linear)
+        compare(WaveClip(height=10), LINEAR)
 
 
-def test_what_networks_know_is_for_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, tuple[Any, ...]] = {}
-    monkeypatch.setattr(comparison, "make_interpolator", lambda name, *network: asked.update({name: network}))
-    make_interpolators(["flow", "rife", "linear"], "flownet.pkl", "cuda", 128, "float16")
-    assert asked == {"flow": (), "linear": (), "rife": ("flownet.pkl", "cuda", 128, "float16")}
-    make_interpolators(["rife", "xvfi"], None, "cpu", 64)
-    assert asked["rife"] == asked["xvfi"] == (None, "cpu", 64, "float32")
+def test_what_networks_know_is_for_networks() -> None:
+    options: dict[str, Any] = {"weights": "flownet.pkl", "device": "cuda:1", "tile": 128, "precision": "float16"}
+    assert specs_to_compare(["flow", "rife", "linear"], **options) == [
+        InterpolatorSpec("flow"), InterpolatorSpec("rife", **options), InterpolatorSpec("linear"),
+    ]  # fmt: skip
+    several = specs_to_compare(["rife", "xvfi"], device="cpu", tile=64)
+    assert several == [InterpolatorSpec(name, device="cpu", tile=64) for name in ("rife", "xvfi")]
     with pytest.raises(InvalidValueError, match=r"got flownet\.pkl for rife, xvfi; .*\$SPIKESIM_WEIGHTS"):
-        make_interpolators(["rife", "flow", "xvfi"], "flownet.pkl")
+        specs_to_compare(["rife", "flow", "xvfi"], weights="flownet.pkl")
 
 
 def test_without_networks_nobody_takes_their_options() -> None:
     with pytest.raises(InvalidValueError, match="'flow' has no weights"):
-        make_interpolators(["flow", "linear"], "flownet.pkl")
+        specs_to_compare(["flow", "linear"], weights="flownet.pkl")

@@ -18,6 +18,7 @@ from spikesim_datasets.shards import ShardReader, open_dataset
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.sources import open_clips
+from spikesim_datasets.sources.clip import NamedClip, Split
 
 PLAN = ExposurePlan(frames=3, factor=4, gap=3, padding=2)  # 13 readouts from raw frame 3k − 1/2 to 3k + 5/2
 
@@ -33,10 +34,13 @@ class SplicedClip:
 
     cuts: tuple[int, ...] = ()
     n_frames: int = 26
-    key: str = "train/spliced"
+    split: Split = "train"
+    name: str = "spliced"
     height: int = 72
     width: int = 120
     source: Path | None = None
+
+    key = NamedClip.key
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         for number in range(start, min(stop, self.n_frames)):
@@ -164,7 +168,7 @@ def test_a_dense_source_is_compared_a_frame_time_apart(tmp_path: Path) -> None:
 
 
 def test_another_word_is_refused() -> None:
-    with pytest.raises(InvalidValueError, match="cuts must be one of keep, skip, got 'drop'"):
+    with pytest.raises(InvalidValueError, match="cuts must be one of 'keep', 'skip', got 'drop'"):
         recipe(cuts="drop")
 
 

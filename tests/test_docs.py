@@ -90,9 +90,9 @@ def listed(text: str, prefix: str = "") -> set[str]:
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the pages work with: a dataset data/gopro, a GOPRO tree and clip.mp4, all small."""
     folder = tmp_path_factory.mktemp("docs")
-    clip = DemoClip("train/GOPR0372_07_00", "street", 29, 512, 512)
+    clip = DemoClip("train", "GOPR0372_07_00", "street", 29, 512, 512)
     build_clips([clip], folder / "data" / "gopro", make_recipe((1, 2, 4), interpolation="linear"), workers=1)
-    frames = list(DemoClip("train/clip", "desk", 29, 64, 96).frames(0, 29))
+    frames = list(DemoClip("train", "clip", "desk", 29, 64, 96).frames(0, 29))
     iio.imwrite(folder / "clip.mp4", np.stack(frames), plugin="pyav", codec="libx264", fps=240)
     scene = folder / "GOPRO" / "train" / "GOPR0372_07_00"
     scene.mkdir(parents=True)

@@ -395,9 +395,9 @@ def test_frames_too_small_for_flow_are_refused_and_linear_takes_them(size):
     ("arguments", "message"),
     [
         (("slomo",), r"one of flow, linear, none, rife, xvfi, torchscript:MODEL\.pt, got 'slomo'"),
-        (("flow", "rife.safetensors"), "'flow' has no weights, got 'rife.safetensors'"),
-        (("linear", Path("a.pth")), "'linear' has no weights, got 'a.pth'"),
-        (("flow", None, "gpu"), "device must be one of auto, cpu, cuda, got 'gpu'"),
+        (("flow", "rife.safetensors"), "'flow' has no weights, got weights 'rife.safetensors'; leave weights out"),
+        (("linear", Path("a.pth")), "'linear' has no weights, got weights 'a.pth'; leave weights out"),
+        (("flow", None, "gpu"), "device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got 'gpu'"),
         (("flow", None, "cuda"), "'flow' runs on the CPU only"),
         (("none", None, "cpu", 512), "'none' does not work in tiles, got tile 512"),
     ],

@@ -13,15 +13,18 @@ from build_data import write_frames
 from commands import Run, assert_refused, files
 from PIL import Image
 
-from spikesim import read_spikes, tfp
+from spikesim import SpikeCamera, read_spikes, tfp
 from spikesim_datasets import scenes, sources
 from spikesim_datasets.clip_interpolation import interpolate_clip
 from spikesim_datasets.clip_simulation import simulate_clip
 from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.interpolation import InterpolatorSpec
+from spikesim_datasets.optics import Optics
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.shards import ShardReader, open_dataset
 from spikesim_datasets.shards.index import INDEX, shard_files
-from spikesim_datasets.sources import DemoClip, open_clips
+from spikesim_datasets.sources import DemoClip, Split, open_clips
+from spikesim_datasets.synthesis import Stretch
 
 run = commands.run
 frames = commands.frames
@@ -227,10 +230,8 @@ def test_simulate_passes_its_options_on(run: Run, frames: Path, tmp_path: Path) 
     assert result.code == 0
     assert result.err.splitlines()[-1].startswith(f"{tmp_path / 'a.npz'}: 6 readouts of 120×72, 0.")
     (clip,) = open_clips([frames])
-    simulate_clip(
-        clip, tmp_path / "b.npz", preset="ideal", interpolation="none", downscale="none", linear_light=True, seed=3,
-        start=2, frames=6,
-    )  # fmt: skip
+    ideal, none = SpikeCamera.preset("ideal"), InterpolatorSpec("none")
+    simulate_clip(clip, tmp_path / "b.npz", ideal, none, Optics("none", True), stretch=Stretch(2, 6), seed=3)
     streams = [read_spikes(tmp_path / name).packed for name in ("a.npz", "b.npz")]
     np.testing.assert_array_equal(*streams)
 
@@ -257,7 +258,7 @@ def test_interpolate(run: Run, frames: Path, tmp_path: Path) -> None:
     assert (result.code, result.out) == (0, "")
     assert result.err.splitlines() == ["frames: 25 of 25", f"{tmp_path / 'out'}: 25 frames of 120×72"]
     (clip,) = open_clips([frames])
-    interpolate_clip(clip, tmp_path / "same", start=2, frames=4)
+    interpolate_clip(clip, tmp_path / "same", stretch=Stretch(2, 4))
     assert files(tmp_path / "out") == files(tmp_path / "same")
     for name in files(tmp_path / "out"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "same" / name).read_bytes()
@@ -346,8 +347,8 @@ def test_interpolate_refuses_bad_input(run: Run, frames: Path, tmp_path: Path, m
 
 
 def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def small(key: str, scene: str, n_frames: int) -> DemoClip:
-        return DemoClip(key, scene, n_frames, 72, 120)
+    def small(split: Split, name: str, scene: str, n_frames: int) -> DemoClip:
+        return DemoClip(split, name, scene, n_frames, 72, 120)
 
     monkeypatch.setattr(sources, "DemoClip", small)
     monkeypatch.setattr("spikesim_cli.commands.demo._FRAMES", 29)  # one window

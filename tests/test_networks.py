@@ -217,7 +217,9 @@ def test_weights_are_found_by_their_published_name(files, monkeypatch, tmp_path,
 def test_without_cuda_auto_takes_the_processor_and_cuda_is_refused(make, monkeypatch, name):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert make(name, device="auto").describe()["device"] == "cpu"
-    with pytest.raises(InvalidValueError, match=r"'cuda' was asked for, .* no CUDA device here; use 'cpu' or 'auto'"):
+    with pytest.raises(
+        InvalidValueError, match=r"'cuda' was asked for, .* finds 0 CUDA devices here; use 'cpu' or 'auto'"
+    ):
         make(name, device="cuda")
 
 
@@ -235,7 +237,7 @@ def test_both_devices_agree_and_a_gpu_repeats_its_bits(name):
 
 @pytest.mark.parametrize("tile", [63, 0, -512])
 def test_tiles_must_not_be_tiny(make, tile):
-    with pytest.raises(InvalidValueError, match=f"tile must be at least 64 pixels, got {tile}"):
+    with pytest.raises(InvalidValueError, match=f"tile must be a whole number of at least 64 pixels, got {tile}"):
         make("rife", tile=tile)
 
 
@@ -330,7 +332,7 @@ def test_half_precision_changes_little_and_is_told(make, name):
     assert (exact.describe()["precision"], rough.describe()["precision"]) == ("float32", "bfloat16")
     for other in ("half", "float64"):
         with pytest.raises(
-            InvalidValueError, match=f"precision must be one of float32, bfloat16, float16, got '{other}'"
+            InvalidValueError, match=f"precision must be one of 'float32', 'bfloat16', 'float16', got '{other}'"
         ):
             make(name, precision=other)
     with pytest.raises(InvalidValueError, match="precision 'float16' is for GPUs"):

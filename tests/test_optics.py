@@ -86,7 +86,7 @@ def test_a_frame_without_a_quarter_size_is_refused(downscale, size):
 
 
 def test_an_unknown_downscale_is_refused_with_the_known_ones():
-    with pytest.raises(InvalidValueError, match="bilinear, area, none, got 'bicubic'"):
+    with pytest.raises(InvalidValueError, match="'bilinear', 'area', 'none', got 'bicubic'"):
         Optics("bicubic")
 
 

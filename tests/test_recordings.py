@@ -80,7 +80,7 @@ def test_recordings_that_do_not_belong_together(recorded: Path) -> None:
 
 
 def test_samples_of_a_dataset_are_to_be_exported(tmp_path: Path, recorded: Path) -> None:
-    clip = DemoClip("train/desk", "desk", 29, 64, 64)
+    clip = DemoClip("train", "desk", "desk", 29, 64, 64)
     build_clips([clip], tmp_path / "data", make_recipe((1,), interpolation="linear"), workers=1)
     for path, kind in ((tmp_path / "data", "dataset"), (tmp_path / "data/train/desk.000.h5", "shard")):
         with pytest.raises(InputFileError, match=f"is a {kind}, not the spikes .* `spikesim convert DATASET FOLDER`"):

@@ -248,7 +248,7 @@ def test_a_demo_clip_gives_the_frames_of_its_scene():
     (whole,) = open_clips(["demo:garden"])
     assert (whole.key, whole.n_frames, whole.height, whole.width) == ("train/garden", 100, 720, 1280)
     assert whole.source is None
-    clip = DemoClip("train/garden", "garden", n_frames=5, height=64, width=96)
+    clip = DemoClip("train", "garden", "garden", n_frames=5, height=64, width=96)
     frames = list(clip.frames(3, 9))
     assert np.array_equal(frames, [SCENES["garden"].frame(time, 64, 96) for time in (3, 4)])
 
@@ -300,14 +300,14 @@ def test_frames_added_or_renamed_change_the_fingerprint(tmp_path):
 
 def test_demo_clips_of_another_scene_size_or_length_have_another_fingerprint():
     clips = [
-        DemoClip("train/a", "desk", 5, 64, 96),
-        DemoClip("train/a", "street", 5, 64, 96),
-        DemoClip("train/a", "desk", 6, 64, 96),
-        DemoClip("train/a", "desk", 5, 96, 64),
+        DemoClip("train", "a", "desk", 5, 64, 96),
+        DemoClip("train", "a", "street", 5, 64, 96),
+        DemoClip("train", "a", "desk", 6, 64, 96),
+        DemoClip("train", "a", "desk", 5, 96, 64),
     ]
     seen = [clip.fingerprint() for clip in clips]
     assert all(seen.count(one) == 1 for one in seen)
-    assert DemoClip("test/b", "desk", 5, 64, 96).fingerprint() == seen[0]
+    assert DemoClip("test", "b", "desk", 5, 64, 96).fingerprint() == seen[0]
 
 
 # What a build does to its sources

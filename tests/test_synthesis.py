@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -19,10 +20,11 @@ from spikesim_datasets.build import build_clips
 from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.interpolation import make_interpolator
 from spikesim_datasets.optics import Optics
-from spikesim_datasets.recipe import make_recipe
+from spikesim_datasets.recipe import Recipe, make_recipe
 from spikesim_datasets.shards import ShardReader
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.sources import Clip, DemoClip, open_clips, open_gopro
+from spikesim_datasets.sources.clip import NamedClip, Split
 from spikesim_datasets.sources.video import to_rgb
 from spikesim_datasets.synthesis import raw_frames, synthesise
 
@@ -36,10 +38,13 @@ class GreyClip:
 
     n_frames: int
     step: int
-    key: str = "train/grey"
+    split: Split = "train"
+    name: str = "grey"
     height: int = 12
     width: int = 20
     source: Path | None = None
+
+    key = NamedClip.key
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         for number in range(start, min(stop, self.n_frames)):
@@ -66,10 +71,13 @@ class StillClip(GreyClip):
         yield from [np.full((self.height, self.width, 3), 100, np.uint8)] * (min(stop, self.n_frames) - start)
 
 
-def make(clip: Clip, plan: ExposurePlan, windows: Sequence[Window] | None = None, **changes: object) -> list[Sample]:
-    choices = {"interpolator": make_interpolator("linear"), "optics": Optics(), "cameras": [SpikeCamera()]} | changes
-    chosen = plan.windows(raw_frames(clip, choices["interpolator"], plan)) if windows is None else windows
-    return list(synthesise(clip, chosen, plan, **choices))
+def make(clip: Clip, plan: ExposurePlan, windows: Sequence[Window] | None = None, **changes: Any) -> list[Sample]:
+    """The samples of a clip, its middle frame kept, by cross-fades and a camera without noise unless it is said."""
+    interpolator = changes.pop("interpolator", None) or make_interpolator("linear")
+    choices = {"cameras": [SpikeCamera()], "sharp": "middle"} | changes
+    recipe = Recipe(**{**choices, "cameras": tuple(choices["cameras"])}, plan=plan)
+    chosen = plan.windows(raw_frames(clip, interpolator, plan)) if windows is None else windows
+    return list(synthesise(clip, chosen, recipe, interpolator))
 
 
 def assert_equal(sample: Sample, other: Sample) -> None:
@@ -153,8 +161,8 @@ def test_no_two_streams_share_their_noise():
     """With threshold and gain scaled together, cameras differ in nothing but their noise; so do windows of a still."""
     cameras = [SpikeCamera(v_th=v_th, gain=v_th) for v_th in (1.0, 2.0)]
     samples = []
-    for key, seed in [("train/a", 0), ("train/b", 0), ("train/a", 1)]:
-        clip = replace(StillClip(30, 4), key=key)
+    for name, seed in [("a", 0), ("b", 0), ("a", 1)]:
+        clip = replace(StillClip(30, 4), name=name)
         samples += make(clip, SHORT, cameras=cameras, seed=seed)
     streams = [stream.packed.tobytes() for sample in samples for stream in sample.spikes.values()]
     assert len(streams) == 3 * 8 * 2
@@ -216,7 +224,7 @@ def test_only_the_frames_around_the_windows_are_read():
     clip = Watched(60, 4)
     make(clip, SHORT, SHORT.windows(60)[4:6])  # streams 55..73 and 67..85
     assert read == [(13, 23)]
-    list(synthesise(clip, [], SHORT, make_interpolator("linear"), Optics(), [SpikeCamera()]))
+    list(synthesise(clip, [], make_recipe(plan=SHORT), make_interpolator("linear")))
     assert len(read) == 1
 
 
@@ -236,7 +244,7 @@ def test_a_dense_source_gives_what_interpolating_its_raw_frames_gives(tmp_path):
     none = make_interpolator("none")
     assert dense.n_frames == 89
     assert raw_frames(dense, none, plan) == 12
-    samples = make(replace(dense, key=clip.key), plan, interpolator=none, sharp="sequence")
+    samples = make(replace(dense, name=clip.name), plan, interpolator=none, sharp="sequence")
     expected = make(clip, plan, sharp="sequence")
     assert len(samples) == len(expected) == 2
     for sample, other in zip(samples, expected, strict=True):
@@ -273,7 +281,7 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_spikes_over_the_exposure_show_the_blurry_image():
-    clip = DemoClip("train/street", "street", 29, 180, 320)
+    clip = DemoClip("train", "street", "street", 29, 180, 320)
     camera = SpikeCamera.preset("ssdm")
     (sample,) = make(clip, GOPRO, interpolator=make_interpolator("flow"), cameras=[camera])
     assert correlation(tfp(sample.spikes[1.0], 68, 97), grey(sample.blur)) > 0.99
@@ -306,13 +314,13 @@ def cups(shared: Path) -> list[np.ndarray]:
 
 
 @pytest.mark.recordings
-def test_300_frames_of_footage_have_21_windows(shared):
+def test_300_frames_of_video_have_21_windows(shared):
     (clip,) = open_clips([shared / "data" / "clips" / "cups.mp4"])
     assert [window.index for window in GOPRO.windows(clip.n_frames)] == list(range(1, 22))
 
 
 @pytest.mark.recordings
-def test_footage_as_a_gopro_tree_and_as_a_video_gives_the_same_arrays(shared, cups, tmp_path):
+def test_video_as_a_gopro_tree_and_as_a_video_gives_the_same_arrays(shared, cups, tmp_path):
     folder = tmp_path / "train" / "cups"
     folder.mkdir(parents=True)
     for number, frame in enumerate(cups):
@@ -325,7 +333,7 @@ def test_footage_as_a_gopro_tree_and_as_a_video_gives_the_same_arrays(shared, cu
 
 
 @pytest.mark.recordings
-def test_blur_of_footage_is_the_mean_of_its_97_readouts_and_spikes_show_it(shared, cups):
+def test_blur_of_video_is_the_mean_of_its_97_readouts_and_spikes_show_it(shared, cups):
     (clip,) = open_clips([shared / "data" / "clips" / "cups.mp4"])
     camera, interpolator = SpikeCamera.preset("ssdm"), make_interpolator("flow")
     (sample,) = make(clip, GOPRO, GOPRO.windows(300)[:1], interpolator=interpolator, cameras=[camera])

@@ -11,7 +11,8 @@ from PIL import Image
 from spikesim_datasets.clip_interpolation import interpolate_clip
 from spikesim_datasets.interpolation import make_interpolator
 from spikesim_datasets.sources import Clip
-from spikesim_datasets.synthesis import interpolated
+from spikesim_datasets.sources.clip import NamedClip, Split
+from spikesim_datasets.synthesis import Stretch, interpolated
 
 HEIGHT, WIDTH = 27, 41
 
@@ -27,7 +28,8 @@ def scene(number: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
 class WaveClip:
     """Waves, or other frames; Ctrl-C is hit before a frame is read."""
 
-    key: str = "train/wave"
+    split: Split = "train"
+    name: str = "wave"
     n_frames: int = 7
     height: int = HEIGHT
     width: int = WIDTH
@@ -35,6 +37,8 @@ class WaveClip:
     interrupted_at: int | None = None
     images: Callable[..., np.ndarray] = scene
     read: list[int] = field(default_factory=list)
+
+    key = NamedClip.key
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         for number in range(start, stop):
@@ -62,7 +66,11 @@ def write_frames(folder: Path, frames: int, height: int = HEIGHT, width: int = W
 
 
 def write(clip: Clip, output: Path, **choices: Any) -> Any:
-    return interpolate_clip(clip, output, **{"interpolation": "linear", "factor": 3, **choices})
+    """`interpolate_clip`, by cross-fades and with a factor of 3 unless choices say another."""
+    wanted = {name: choices.pop(name) for name in {"start", "frames", "factor"} & choices.keys()}
+    return interpolate_clip(
+        clip, output, choices.pop("interpolation", "linear"), Stretch(**{"factor": 3, **wanted}), **choices
+    )
 
 
 def expected(clip: Clip, factor: int = 3, name: str = "linear") -> list[np.ndarray]:

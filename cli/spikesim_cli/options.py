@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from spikesim_datasets.interpolation import InterpolatorSpec
+    from spikesim_datasets.optics import Optics
     from spikesim_datasets.sources import Clip
+    from spikesim_datasets.synthesis import Stretch
 
 F = TypeVar("F", bound=Callable[..., Any])
 N = TypeVar("N", int, float)
@@ -92,8 +95,23 @@ INTERPOLATORS = (
 )
 """What `--interp` takes, but none."""
 
+
+class _Device(click.ParamType):
+    """A device to compute on, by its name."""
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from spikesim.checks import parse_device
+
+        return parse_device(value)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "[auto|cpu|cuda|cuda:N]"
+
+
 device_option = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), show_default="auto", help="Where a network runs."
+    "--device", type=_Device(), show_default="auto", help="Where networks run, and the sensor of `simulate`."
 )
 
 network_options = together(
@@ -112,6 +130,39 @@ network_options = together(
         help="What a network's convolutions compute in.",
     ),
 )
+
+
+def network_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Takes what was given of `network_options` out of the options of a command."""
+    return given(**{name: options.pop(name) for name in ("weights", "device", "tile", "precision")})
+
+
+def spec_of(options: dict[str, Any]) -> "InterpolatorSpec":
+    """Takes `--interp` and `network_options` out of the options of a command."""
+    from spikesim_datasets.interpolation import InterpolatorSpec
+
+    return InterpolatorSpec(**given(name=options.pop("interpolation")), **network_of(options))
+
+
+def optics_of(options: dict[str, Any]) -> "Optics":
+    """Takes `--downscale` and `--linear-light` out of the options of a command."""
+    from spikesim_datasets.optics import Optics
+
+    return Optics(**given(downscale=options.pop("downscale"), linear_light=options.pop("linear_light")))
+
+
+stretch_options = together(
+    click.option("--start", type=click.IntRange(0), show_default="0", help="First frame."),
+    click.option("--frames", type=click.IntRange(1), show_default="to the end", help="Number of frames of INPUT."),
+)
+"""Which frames of INPUT; with `--factor`, `stretch_of` reads them."""
+
+
+def stretch_of(options: dict[str, Any]) -> "Stretch":
+    """Takes `--start`, `--frames` and `--factor` out of the options of a command."""
+    from spikesim_datasets.synthesis import Stretch
+
+    return Stretch(**given(**{name: options.pop(name) for name in ("start", "frames", "factor")}))
 
 
 synthesis_options = together(

@@ -120,6 +120,7 @@ def build_clips(
     out = Path(out)
     if workers is not None and workers < 1:
         raise InvalidValueError(f"workers must be at least 1, got {workers}")
+    recipe = recipe.resolve()
     plan = plan_build(clips, out, recipe)
     folders = {out, *(job.path.parent for job in plan.jobs)}
     refuse_output_in_source(folders, clips)
@@ -168,25 +169,14 @@ def make_shard(
     Args:
         job: What to make.
         out: Folder of the dataset.
-        recipe: How.
+        recipe: How, resolved: an interpolator that describes itself otherwise than planned makes no shard.
         record: What else to write into the shard's recipe.
 
     Returns:
         The shard's line of the index, None where cuts left no sample for a shard; and what was found of the clip.
     """
     diagnostics = Diagnostics()
-    samples = synthesise(
-        job.clip,
-        job.windows,
-        recipe.plan,
-        recipe.interpolator(),
-        recipe.optics(),
-        recipe.cameras,
-        recipe.sharp_of(job.split),
-        recipe.seed,
-        cuts=recipe.cuts,
-        diagnostics=diagnostics,
-    )
+    samples = synthesise(job.clip, job.windows, recipe, recipe.interpolation.make(), diagnostics)
     first = next(samples, None)
     if first is None:
         return None, diagnostics

@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from spikesim.checks import require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.encoding import CONTAINERS, FINE_CRF, write_png, write_video
-from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.frame_folder import FrameFolder
-from spikesim_datasets.interpolation import Interpolator, make_interpolator
+from spikesim_datasets.interpolation import Interpolator, InterpolatorSpec
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, Clip
 from spikesim_datasets.sources.clip import refuse_output_in_source
-from spikesim_datasets.synthesis import interpolated, stretch
+from spikesim_datasets.synthesis import Stretch, interpolated
 
 DESCRIPTION = "interpolation.json"
 SCHEMA = "spikesim.interpolation/1"
@@ -52,15 +52,9 @@ class InterpolatedClip:
 def interpolate_clip(
     clip: Clip,
     output: Path | str,
+    interpolation: InterpolatorSpec | str = InterpolatorSpec(),
+    stretch: Stretch = Stretch(),
     *,
-    interpolation: str = "flow",
-    weights: str | None = None,
-    device: str = "auto",
-    tile: int | None = None,
-    precision: str = "float32",
-    factor: int = ExposurePlan().factor,
-    start: int = 0,
-    frames: int | None = None,
     fps: int = 30,
     overwrite: bool = False,
     on_frame: Callable[[int, int], None] | None = None,
@@ -74,11 +68,8 @@ def interpolate_clip(
     Args:
         clip: The source, which is never written to.
         output: A video (.mp4, .mov, .mkv), which replaces an older one, or a folder.
-        interpolation: Name of the interpolator.
-        weights, device, tile, precision: As for `make_interpolator`.
-        factor: Frames from one of the clip's to the next.
-        start: First frame.
-        frames: Number of the clip's frames; None goes on to the end.
+        interpolation: What makes the frames.
+        stretch: Which of the clip's frames, and how many frames from one of them to the next.
         fps: Frames per second that a video is shown at.
         overwrite: Remove frames in a folder that were made of something else, or otherwise.
         on_frame: Called with 1 and the total after each frame; first with the number of frames kept.
@@ -94,12 +85,11 @@ def interpolate_clip(
     """
     output = Path(output)
     video = _is_video(output)
-    if fps < 1:
-        raise InvalidValueError(f"a video shows at least 1 frame a second, got fps={fps}")
-    span = stretch(clip, factor, start, frames)
+    require_whole(fps, "fps", 1, unit="frames a second")
+    span, factor = stretch.readouts(clip), stretch.factor
     if len(span) == 1:
         raise InvalidValueError(f"one frame has none to interpolate to; {clip.key} has {clip.n_frames}, give 2 or more")
-    interpolator = make_interpolator(interpolation, weights, device, tile, precision)
+    interpolator = InterpolatorSpec.of(interpolation).make()
     if interpolator.dense:
         raise InvalidValueError(f"the interpolator {interpolator.name!r} makes no frames between; choose another")
     refuse_output_in_source([output], [clip])

@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from time import perf_counter
+from typing import Any
 
 import cv2
 import numpy as np
 
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import CUT, unexplained
-from spikesim_datasets.interpolation import Interpolator, make_interpolator
-from spikesim_datasets.interpolation.flow import FlowInterpolator
-from spikesim_datasets.interpolation.linear import LinearInterpolator
+from spikesim_datasets.interpolation import Interpolator, InterpolatorSpec
+from spikesim_datasets.interpolation.kinds import find_kind
 from spikesim_datasets.sources import Clip
 
 FIRST, EVERY, MOST = 20, 14, 25
@@ -21,7 +21,6 @@ FIRST, EVERY, MOST = 20, 14, 25
 _BEST = 100.0  # dB, of equal frames
 _WINDOW, _SIGMA = 11, 1.5  # pixels
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-_NEED_NOTHING = {FlowInterpolator.name, LinearInterpolator.name}
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,14 @@ class Comparison:
     """How well interpolators do on a clip.
 
     Attributes:
-        clip: Its key.
+        clip, name: Its key, and its name.
         triples: Triples of frames compared.
         cuts: Triples left out because they lie across a scene cut.
         scores: One for each interpolator; none where every triple lies across a cut.
     """
 
     clip: str
+    name: str
     triples: int
     cuts: int
     scores: tuple[InterpolatorScore, ...]
@@ -105,7 +105,7 @@ def compare(
         if results
         for psnrs, ssims, seconds in [zip(*results, strict=True)]
     ]
-    return Comparison(clip.key, len(starts) - cuts, cuts, tuple(scores))
+    return Comparison(clip.key, clip.name, len(starts) - cuts, cuts, tuple(scores))
 
 
 def triples(clip: Clip, every: int | None = None) -> range:
@@ -127,36 +127,25 @@ def triples(clip: Clip, every: int | None = None) -> range:
     return range(first, stop, every or max(EVERY, -(-(stop - first) // MOST)))
 
 
-def make_interpolators(
-    names: Sequence[str],
-    weights: str | None = None,
-    device: str = "auto",
-    tile: int | None = None,
-    precision: str = "float32",
-) -> list[Interpolator]:
-    """Interpolators to compare. What only networks know, such as weights, is for the networks among them.
+def specs_to_compare(names: Sequence[str], **options: Any) -> list[InterpolatorSpec]:
+    """The specs of interpolators to compare; options are for those that have a use for them.
 
     Args:
-        names: As for `make_interpolator`.
-        weights: Of the one network; several find theirs by their published names.
-        device, tile, precision: As for `make_interpolator`.
+        names: Of interpolators.
+        **options: Further fields of `InterpolatorSpec`. Weights are those of one network; several find theirs by their
+            published names.
 
     Raises:
-        InvalidValueError: There are weights and several networks, or as for `make_interpolator`.
-        InputFileError, MissingExtraError: As for `make_interpolator`.
+        InvalidValueError: There are weights and several networks, no interpolator has a use for an option, or as for
+            `InterpolatorSpec`.
     """
-    networks = [name for name in names if name not in _NEED_NOTHING]
-    if weights is not None and len(networks) > 1:
+    takers = [name for name in names if find_kind(name).adjustable]
+    if options.get("weights") is not None and len(takers) > 1:
         raise InvalidValueError(
-            f"weights are those of one network, got {weights} for {', '.join(networks)}; put the files under their "
-            "published names into one folder, and name it in $SPIKESIM_WEIGHTS"
+            f"weights are those of one network, got {options['weights']} for {', '.join(takers)}; put the files under "
+            "their published names into one folder, and name it in $SPIKESIM_WEIGHTS"
         )
-    return [
-        make_interpolator(name, weights, device, tile, precision)
-        if name in networks or not networks
-        else make_interpolator(name)
-        for name in names
-    ]
+    return [InterpolatorSpec(name, **(options if name in takers or not takers else {})) for name in names]
 
 
 def psnr(frame: np.ndarray, truth: np.ndarray) -> float:

@@ -1,9 +1,12 @@
 """From frames to light: what the spike camera sees of a frame, and the blurry image an exposure makes of many."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
 
+from spikesim.checks import require_choice, require_flag
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.kernels.optics import look_up, mean_luma
 
@@ -14,9 +17,13 @@ SCALE = 4
 
 _GAMMA = 2.2
 
+# Side of the block of frame pixels that one spike pixel sees, and how wide a rim of it is not sampled.
+_BLOCKS: dict[Downscale, tuple[int, int]] = {"bilinear": (SCALE, 1), "area": (SCALE, 0), "none": (1, 0)}
+
 _VALUES = np.arange(256, dtype=np.float32) / np.float32(255)
 
 
+@dataclass(frozen=True)
 class Optics:
     """The light a frame stands for.
 
@@ -28,17 +35,21 @@ class Optics:
             Without it light is the coded value, as in the release.
 
     Raises:
-        InvalidValueError: `downscale` is unknown.
+        InvalidValueError: `downscale` is unknown, or `linear_light` is neither True nor False.
     """
 
-    def __init__(self, downscale: Downscale = "bilinear", linear_light: bool = False) -> None:
-        if downscale not in get_args(Downscale):
-            raise InvalidValueError(f"downscale must be one of {', '.join(get_args(Downscale))}, got {downscale!r}")
-        # Side of the block of frame pixels that one spike pixel sees, and how much of its rim is not sampled.
-        self._block, self._border = {"bilinear": (SCALE, 1), "area": (SCALE, 0), "none": (1, 0)}[downscale]
-        self._linear_light = linear_light
+    downscale: Downscale = "bilinear"
+    linear_light: bool = False
+
+    def __post_init__(self) -> None:
+        require_choice(self.downscale, "downscale", get_args(Downscale))
+        object.__setattr__(self, "linear_light", require_flag(self.linear_light, "linear_light"))
+
+    @cached_property
+    def _linear(self) -> np.ndarray:
+        """Light in [0, 255] of each code, float64 (256,)."""
         codes = np.arange(256, dtype=np.float64)
-        self._linear = (codes / 255) ** _GAMMA * 255 if linear_light else codes
+        return (codes / 255) ** _GAMMA * 255 if self.linear_light else codes
 
     def light(self, frame: np.ndarray) -> np.ndarray:
         """Grey light as the spike camera sees it.
@@ -55,17 +66,18 @@ class Optics:
             InvalidValueError: The size is no multiple of 4.
         """
         height, width, _ = frame.shape
-        if height % self._block or width % self._block:
+        block, rim = _BLOCKS[self.downscale]
+        if height % block or width % block:
             raise InvalidValueError(
                 f"frames of {width}×{height} have no quarter size; both must be multiples of {SCALE}"
             )
-        light = np.empty((height // self._block, width // self._block), np.float32)
-        mean_luma(frame, self._linear, self._block, self._border, light)
+        light = np.empty((height // block, width // block), np.float32)
+        mean_luma(frame, self._linear, block, rim, light)
         return light
 
     def exposure(self) -> "Exposure":
         """An exposure that has not seen a frame yet."""
-        return Exposure(self._linear.astype(np.float32) if self._linear_light else None)
+        return Exposure(self._linear.astype(np.float32) if self.linear_light else None)
 
 
 class Exposure:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.schema import threshold_name
-from spikesim_datasets.sources import Clip, Split
+from spikesim_datasets.sources import Clip
 from spikesim_datasets.synthesis import raw_frames, synthesise
 
 
@@ -33,10 +33,6 @@ class ShardJob:
     windows: tuple[Window, ...]
     path: Path
     identity: dict[str, Any]
-
-    @property
-    def split(self) -> Split:
-        return "test" if self.clip.key.startswith("test/") else "train"
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
     Raises:
         InvalidValueError: A clip's size is no multiple of 4, two have one key, or none is long enough for one window.
     """
-    interpolator, choices = recipe.interpolator(), recipe.choices()
+    interpolator, choices = recipe.interpolation.make(), recipe.choices()
     jobs: list[ShardJob] = []
     skipped: dict[str, int] = {}
     keys: set[str] = set()
@@ -147,10 +143,11 @@ def seconds_per_readout(clip: Clip, recipe: Recipe) -> float:
     """Seconds that one readout of a clip takes on one core, measured on its first two raw frames."""
     plan = ExposurePlan(frames=2, factor=recipe.plan.factor, gap=recipe.plan.factor - 1, padding=0)
     window = plan.windows(2)
-    interpolator, optics = recipe.interpolator(), recipe.optics()
+    recipe = replace(recipe.resolve(), plan=plan, sharp="none")
+    interpolator = recipe.interpolation.make()
     for _ in range(2):  # the first go compiles
         start = time.perf_counter()
-        list(synthesise(clip, window, plan, interpolator, optics, recipe.cameras, "none", recipe.seed))
+        list(synthesise(clip, window, recipe, interpolator))
         seconds = time.perf_counter() - start
     return seconds / plan.readouts
 
@@ -160,7 +157,7 @@ def uncompressed_bytes(plan: BuildPlan, recipe: Recipe) -> int:
     total = 0
     for job in plan.jobs:
         height, width = job.clip.height, job.clip.width
-        images = (1 + len(recipe.plan.sharp_frames(recipe.sharp_of(job.split)))) * height * width * 3
+        images = (1 + len(recipe.plan.sharp_frames(recipe.sharp_of(job.clip.split)))) * height * width * 3
         spikes = recipe.plan.stream_length * (height // SCALE) * -(-(width // SCALE) // 8)
         total += len(job.windows) * (images + spikes * len(recipe.cameras))
     return total

@@ -3,19 +3,23 @@
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from typing import Any, get_args
 
 from spikesim import SpikeCamera, __version__
+from spikesim.checks import require_choice, require_instance, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan, Sharp
-from spikesim_datasets.interpolation import Interpolator, make_interpolator
-from spikesim_datasets.optics import Downscale, Optics
+from spikesim_datasets.interpolation import InterpolatorSpec
+from spikesim_datasets.optics import Optics
 from spikesim_datasets.shards.diagnostics import Cuts
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Split
+
+DEFAULT_PRESET = "ssdm"
+"""The sensor of the published numbers."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,9 @@ class Recipe:
 
     Args:
         cameras: The sensors, one for each threshold.
-        interpolation: Name of an interpolator of `interpolation.make_interpolator`.
-        weights: Its weights, where it has any.
-        device: Where it runs.
-        tile: Side of the tiles it works in, pixels; None takes frames whole.
-        precision: What a network's convolutions compute in.
+        interpolation: What makes the readouts between frames.
         plan: The exposure.
-        downscale, linear_light: See `Optics`.
+        optics: Turns frames into light and blur; spikes have a quarter of the size.
         cuts: Whether to keep or skip windows across a scene cut.
         sharp: Ground truth to keep; None means the middle frame for training and the sequence for test clips.
         seed: Seed of all noise.
@@ -42,14 +42,9 @@ class Recipe:
     """
 
     cameras: tuple[SpikeCamera, ...]
-    interpolation: str = "flow"
-    weights: str | None = None
-    device: str = "auto"
-    tile: int | None = None
-    precision: str = "float32"
-    plan: ExposurePlan = field(default_factory=ExposurePlan)
-    downscale: Downscale = "bilinear"
-    linear_light: bool = False
+    interpolation: InterpolatorSpec = InterpolatorSpec()
+    plan: ExposurePlan = ExposurePlan()
+    optics: Optics = Optics()
     cuts: Cuts = "keep"
     sharp: Sharp | None = None
     seed: int = 0
@@ -57,36 +52,29 @@ class Recipe:
     compression: Compression = "zstd"
 
     def __post_init__(self) -> None:
+        for name, kind in (("interpolation", InterpolatorSpec), ("plan", ExposurePlan), ("optics", Optics)):
+            require_instance(getattr(self, name), name, kind)
+        for camera in self.cameras:
+            require_instance(camera, "each of cameras", SpikeCamera)
         thresholds = [threshold_name(camera.v_th) for camera in self.cameras]
         if not thresholds:
             raise InvalidValueError("a dataset needs at least one threshold v_th")
         for v_th in thresholds:
             if thresholds.count(v_th) > 1:
                 raise InvalidValueError(f"threshold {v_th} is given more than once; give each once")
-        if self.shard_samples < 1:
-            raise InvalidValueError(f"a shard holds at least one sample, got shard_samples={self.shard_samples}")
-        if self.compression not in get_args(Compression):
-            raise InvalidValueError(
-                f"compression must be one of {', '.join(get_args(Compression))}, got {self.compression!r}"
-            )
-        if self.downscale == "none":
+        require_whole(self.shard_samples, "shard_samples", 1, unit="samples in a shard")
+        require_choice(self.compression, "compression", get_args(Compression))
+        if self.optics.downscale == "none":
             raise InvalidValueError(
                 "the spikes of a dataset have a quarter of the size; downscale must be bilinear or area"
             )
-        if self.cuts not in get_args(Cuts):
-            raise InvalidValueError(f"cuts must be one of {', '.join(get_args(Cuts))}, got {self.cuts!r}")
+        require_choice(self.cuts, "cuts", get_args(Cuts))
         if self.sharp is not None:
             self.plan.sharp_frames(self.sharp)
-        self.optics()
-        self.interpolator()
 
-    def optics(self) -> Optics:
-        """The optics this recipe names."""
-        return Optics(self.downscale, self.linear_light)
-
-    def interpolator(self) -> Interpolator:
-        """The interpolator this recipe names."""
-        return make_interpolator(self.interpolation, self.weights, self.device, self.tile, self.precision)
+    def resolve(self) -> "Recipe":
+        """The same recipe with all pinned that depends on the machine; see `InterpolatorSpec.resolve`."""
+        return replace(self, interpolation=self.interpolation.resolve())
 
     def sharp_of(self, split: Split) -> Sharp:
         """The ground truth kept for clips of a split."""
@@ -97,9 +85,9 @@ class Recipe:
         return {
             "plan": asdict(self.plan),
             "cameras": [json.loads(camera.to_json()) for camera in self.cameras],
-            "interpolation": self.interpolator().describe(),
-            "downscale": self.downscale,
-            "linear_light": self.linear_light,
+            "interpolation": self.interpolation.describe(),
+            "downscale": self.optics.downscale,
+            "linear_light": self.optics.linear_light,
             "cuts": self.cuts,
             "sharp": self.sharp or "middle for train, sequence for test",
             "seed": self.seed,
@@ -108,24 +96,40 @@ class Recipe:
         }
 
 
-def make_recipe(v_th: Sequence[float] = (1.0,), *, preset: str = "ssdm", **choices: Any) -> Recipe:
+def make_recipe(
+    v_th: Sequence[float] = (1.0,),
+    *,
+    preset: str = DEFAULT_PRESET,
+    interpolation: InterpolatorSpec | str = Recipe.interpolation,
+    **choices: Any,
+) -> Recipe:
     """The recipe with a preset's camera at each threshold.
 
     Args:
         v_th: Thresholds; each gets a stream of its own in every sample.
         preset: Camera preset the thresholds are set on.
-        **choices: Further fields of `Recipe`.
+        interpolation: What makes the readouts between frames; a name stands for its spec without options.
+        **choices: Further fields of `Recipe`, or of `Optics` in place of `optics`.
 
     Raises:
         InvalidValueError: The preset or a choice is unknown, or a value is meaningless.
     """
-    unknown = set(choices) - {field.name for field in fields(Recipe)} | {"cameras"} & set(choices)
-    if unknown:
+    optics = {name: choices.pop(name) for name in _names(Optics) & choices.keys()}
+    if optics:
+        choices["optics"] = replace(choices.get("optics", Recipe.optics), **optics)
+    if unknown := choices.keys() - _names(Recipe).keys() | {"cameras"} & choices.keys():
         raise InvalidValueError(
             f"a recipe has no choice {', '.join(sorted(unknown))}; "
-            f"it has {', '.join(f.name for f in fields(Recipe)[1:])}"
+            f"it has {', '.join(name for name in [*_names(Recipe), *_names(Optics)] if name != 'cameras')}"
         )
-    return Recipe(tuple(SpikeCamera.preset(preset, v_th=threshold) for threshold in v_th), **choices)
+    thresholds = v_th if isinstance(v_th, Sequence) and not isinstance(v_th, str) else (v_th,)
+    cameras = tuple(SpikeCamera.preset(preset, v_th=threshold) for threshold in thresholds)
+    return Recipe(cameras, InterpolatorSpec.of(interpolation), **choices)
+
+
+def _names(kind: type[Recipe | Optics]) -> dict[str, None]:
+    """The fields of a dataclass, in their order."""
+    return dict.fromkeys(field.name for field in fields(kind))
 
 
 def provenance() -> dict[str, str]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spikesim import SpikeCamera, simulate_cameras
+from spikesim.checks import require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.exposure import ExposurePlan, Sharp, Window
 from spikesim_datasets.interpolation import Interpolator
 from spikesim_datasets.optics import Optics
-from spikesim_datasets.shards.diagnostics import Cuts, Diagnostics
+from spikesim_datasets.recipe import Recipe
+from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip
@@ -22,24 +24,39 @@ def raw_frames(clip: Clip, interpolator: Interpolator, plan: ExposurePlan) -> in
     return (clip.n_frames - 1) // plan.factor + 1 if interpolator.dense else clip.n_frames
 
 
-def stretch(clip: Clip, factor: int, start: int = 0, frames: int | None = None) -> range:
-    """The readouts from one frame of a clip to another.
+@dataclass(frozen=True)
+class Stretch:
+    """Which frames of a clip, and how many readouts from one to the next.
 
     Args:
-        clip: The source.
-        factor: Readouts from one frame to the next.
-        start: First frame.
-        frames: Number of frames; None goes on to the end.
+        start: First frame, ≥ 0.
+        frames: Number of frames, ≥ 1; None goes on to the end.
+        factor: Readouts from one frame to the next, ≥ 1.
 
     Raises:
-        InvalidValueError: The factor is less than 1, or the frames are not in the clip.
+        InvalidValueError: A value is out of range.
     """
-    if factor < 1:
-        raise InvalidValueError(f"factor must be at least 1 readout from one frame to the next, got {factor}")
-    stop = clip.n_frames if frames is None else start + frames
-    if not 0 <= start < stop <= clip.n_frames:
-        raise InvalidValueError(f"frames {start}..{stop - 1} are not in {clip.key}, which has {clip.n_frames}")
-    return range(start * factor, (stop - 1) * factor + 1)
+
+    start: int = 0
+    frames: int | None = None
+    factor: int = ExposurePlan.factor
+
+    def __post_init__(self) -> None:
+        require_whole(self.start, "start, the first frame,", 0)
+        if self.frames is not None:
+            require_whole(self.frames, "frames", 1)
+        require_whole(self.factor, "factor", 1, unit="readouts from one frame to the next")
+
+    def readouts(self, clip: Clip) -> range:
+        """The readouts from the first of the frames to the last.
+
+        Raises:
+            InvalidValueError: The frames are not in the clip.
+        """
+        stop = clip.n_frames if self.frames is None else self.start + self.frames
+        if not self.start < stop <= clip.n_frames:
+            raise InvalidValueError(f"frames {self.start}..{stop - 1} are not in {clip.key}, which has {clip.n_frames}")
+        return range(self.start * self.factor, (stop - 1) * self.factor + 1)
 
 
 def noise_key(clip_key: str, window: Window, camera: SpikeCamera) -> str:
@@ -50,14 +67,8 @@ def noise_key(clip_key: str, window: Window, camera: SpikeCamera) -> str:
 def synthesise(
     clip: Clip,
     windows: Sequence[Window],
-    plan: ExposurePlan,
+    recipe: Recipe,
     interpolator: Interpolator,
-    optics: Optics,
-    cameras: Sequence[SpikeCamera],
-    sharp: Sharp = "middle",
-    seed: int = 0,
-    *,
-    cuts: Cuts = "keep",
     diagnostics: Diagnostics | None = None,
 ) -> Iterator[Sample]:
     """The samples of consecutive windows of a clip, from one reading of its frames.
@@ -67,14 +78,9 @@ def synthesise(
 
     Args:
         clip: The source.
-        windows: Windows of `plan.windows(...)`, ascending.
-        plan: The exposure.
-        interpolator: Makes the readouts between raw frames.
-        optics: Turns frames into light and blur.
-        cameras: The sensors; thresholds differ.
-        sharp: Which raw frames to keep.
-        seed: Seed of all noise.
-        cuts: Whether to `keep` windows whose stream goes across a scene cut, or to `skip` them.
+        windows: Windows of `recipe.plan.windows(...)`, ascending.
+        recipe: Exposure, optics, cameras, seed, ground truth, and what becomes of windows across a scene cut.
+        interpolator: Makes the readouts between raw frames: what `recipe.interpolation.make()` gives.
         diagnostics: Where to note cuts, fast motion and the windows skipped.
 
     Raises:
@@ -82,22 +88,23 @@ def synthesise(
         InputFileError: A frame cannot be read, or a window reaches beyond the clip.
     """
     diagnostics = Diagnostics() if diagnostics is None else diagnostics
+    plan, optics = recipe.plan, recipe.optics
     waiting = list(windows)
     active: list[_Collector] = []
     starts = [window.first_readout - plan.padding for window in windows]
     spans = [range(start, start + plan.stream_length) for start in starts]
     for readout, frame in interpolated(clip, interpolator, plan.factor, spans, Continuity(diagnostics)):
         if waiting and readout >= waiting[0].first_readout - plan.padding:
-            active.append(_Collector(waiting.pop(0), plan, optics, sharp))
+            active.append(_Collector(waiting.pop(0), plan, optics, recipe.sharp_of(clip.split)))
         light = optics.light(frame)
         for collector in active:
             collector.add(readout, frame, light)
         if active and active[0].complete:
             done = active.pop(0)
-            if cuts == "skip" and diagnostics.cut_within(*done.raw_span):
+            if recipe.cuts == "skip" and diagnostics.cut_within(*done.raw_span):
                 diagnostics.left_out.append(done.window.index)
             else:
-                yield done.sample(clip.key, cameras, seed)
+                yield done.sample(clip, recipe.cameras, recipe.seed)
 
 
 @dataclass
@@ -135,14 +142,14 @@ class _Collector:
             self.kept.append(frame)
         self.light.append(light)
 
-    def sample(self, key: str, cameras: Sequence[SpikeCamera], seed: int) -> Sample:
+    def sample(self, clip: Clip, cameras: Sequence[SpikeCamera], seed: int) -> Sample:
         """The sample, once complete."""
         cameras = sorted(cameras, key=lambda camera: camera.v_th)
-        keys = [noise_key(key, self.window, camera) for camera in cameras]
+        keys = [noise_key(clip.key, self.window, camera) for camera in cameras]
         streams = simulate_cameras(np.stack(self.light), cameras, seed=seed, keys=keys)
         blur = self._exposure.blur()
         return Sample(
-            key,
+            clip.key,
             self.window.index,
             self.window.first_frame,
             self.plan.exposure,

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spikesim_cli.options import ThresholdCommand, given, synthesis_options, thresholds_option, together
+from spikesim_cli.options import (
+    ThresholdCommand,
+    given,
+    optics_of,
+    spec_of,
+    synthesis_options,
+    thresholds_option,
+    together,
+)
 
 if TYPE_CHECKING:
     from spikesim_datasets.recipe import Recipe
@@ -97,7 +105,6 @@ def _build(
     clips: "list[Clip]",
     out: Path,
     *,
-    vth: tuple[float, ...] | None,
     factor: int | None,
     workers: int | None,
     overwrite: bool,
@@ -122,7 +129,10 @@ def _build(
     from spikesim_datasets.recipe import make_recipe
 
     plan = None if factor is None else ExposurePlan(factor=factor, gap=factor - 1)
-    recipe = make_recipe(**given(v_th=vth, plan=plan, **choices))
+    interpolation, optics = spec_of(choices), optics_of(choices)
+    recipe = make_recipe(
+        **given(v_th=choices.pop("vth"), interpolation=interpolation, optics=optics, plan=plan, **choices)
+    ).resolve()
     if dry_run:
         _estimate(clips, out, recipe, workers, as_json)
         return

@@ -28,7 +28,7 @@ def demo(out: Path, workers: int | None) -> None:
     from spikesim_datasets.shards import open_dataset, verify_dataset
     from spikesim_datasets.sources import DemoClip
 
-    clips = [DemoClip(f"train/{name}", name, _FRAMES) for name in SCENES]
+    clips = [DemoClip("train", name, name, _FRAMES) for name in SCENES]
     dataset = out / "dataset"
     steps = Steps("samples")
     with steps.shown():

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spikesim_cli.options import INTERPOLATORS, given, network_options, one_clip
+from spikesim_cli.options import (
+    INTERPOLATORS,
+    given,
+    network_of,
+    network_options,
+    one_clip,
+    stretch_of,
+    stretch_options,
+)
 
 if TYPE_CHECKING:
     from spikesim_datasets.comparison import Comparison
@@ -26,8 +34,7 @@ _TITLE = "Frames made at t = 1/2: PSNR in dB, SSIM, milliseconds a frame"
 )
 @network_options
 @click.option("--factor", type=click.IntRange(1), show_default="8", help="Frames from one of INPUT to the next.")
-@click.option("--start", type=click.IntRange(0), show_default="0", help="First frame.")
-@click.option("--frames", type=click.IntRange(2), show_default="to the end", help="Number of frames of INPUT.")
+@stretch_options
 @click.option("--fps", type=click.IntRange(1), show_default="30", help="Frames per second that a video is shown at.")
 @click.option("--overwrite", is_flag=True, help="Replace frames in OUTPUT that were made otherwise.")
 @click.option("--check", is_flag=True, help="Compare interpolators on INPUT, and write nothing.")
@@ -43,13 +50,9 @@ def interpolate(
     interpolations: tuple[str, ...],
     check: bool,
     every: int | None,
-    as_json: bool,
-    weights: str | None,
-    device: str | None,
-    tile: int | None,
-    precision: str | None,
     overwrite: bool,
-    **span: int | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Write the frames of INPUT, a video file, a folder of frames or demo:SCENE, and those between them to OUTPUT, a
     folder or a video (.mp4, .mov, .mkv).
@@ -66,8 +69,8 @@ def interpolate(
       spikesim interpolate clip.mp4 slow.mp4 --interp rife --weights flownet.pkl
       spikesim interpolate --check clip.mp4 other.mp4 --interp flow --interp linear
     """
-    network = given(weights=weights, device=device, tile=tile, precision=precision)
-    writing = given(**span, overwrite=overwrite or None)
+    network = network_of(options)
+    writing = given(**options, overwrite=overwrite or None)
     if check:
         if writing:
             raise click.UsageError(f"--check writes no frames; leave out {', '.join(f'--{name}' for name in writing)}")
@@ -79,18 +82,31 @@ def interpolate(
         raise click.UsageError("--every goes with --check")
     if len(interpolations) > 1:
         raise click.UsageError("frames are made by one --interp; --check compares several")
-    _write(paths[0], paths[1], as_json, **given(interpolation=next(iter(interpolations), None)), **network, **writing)
+    interpolation = given(name=next(iter(interpolations), None)) | network
+    _write(paths, interpolation, overwrite, as_json, options)
 
 
-def _write(source: str, output: str, as_json: bool, **choices: Any) -> None:
+def _write(
+    paths: tuple[str, ...], interpolation: dict[str, Any], overwrite: bool, as_json: bool, options: dict[str, Any]
+) -> None:
     from spikesim_cli.console import Steps, messages, print_json, tell_diagnostics
     from spikesim_datasets.clip_interpolation import interpolate_clip
+    from spikesim_datasets.interpolation import InterpolatorSpec
 
-    clip = one_clip(source)
+    source, output = paths
+    clip, stretch = one_clip(source), stretch_of(options)
     steps = Steps("frames")
     with steps.shown():
-        made = interpolate_clip(clip, Path(output), on_frame=steps.advance, **choices)
-    tell_diagnostics(_name(clip.key), made.diagnostics, "what lies before them is a mixture of two scenes")
+        made = interpolate_clip(
+            clip,
+            Path(output),
+            InterpolatorSpec(**interpolation),
+            stretch,
+            overwrite=overwrite,
+            on_frame=steps.advance,
+            **given(**options),
+        )
+    tell_diagnostics(clip.name, made.diagnostics, "what lies before them is a mixture of two scenes")
     if as_json:
         found = {"cuts": made.diagnostics.cuts, "fast": made.diagnostics.fast}
         print_json({"output": output, "frames": made.frames, "kept": made.kept, **found})
@@ -103,11 +119,11 @@ def _check(
     paths: tuple[str, ...], names: tuple[str, ...], network: dict[str, Any], every: int | None, as_json: bool
 ) -> None:
     from spikesim_cli.console import Steps, count, messages, print_json
-    from spikesim_datasets.comparison import compare, make_interpolators, triples
+    from spikesim_datasets.comparison import compare, specs_to_compare, triples
     from spikesim_datasets.sources import open_clips
 
     clips = [clip for path in paths for clip in open_clips([path])]
-    interpolators = make_interpolators(tuple(dict.fromkeys(names)), **network)
+    interpolators = [spec.make() for spec in specs_to_compare(tuple(dict.fromkeys(names)), **network)]
     total = sum(len(triples(clip, every)) for clip in clips)
     steps = Steps("triples")
     with steps.shown():
@@ -118,7 +134,7 @@ def _check(
     for comparison in compared:
         if not comparison.scores:
             left_out = count(comparison.cuts, "triple")
-            messages.print(f"{_name(comparison.clip)}: nothing to compare, {left_out} across scene cuts left out")
+            messages.print(f"{comparison.name}: nothing to compare, {left_out} across scene cuts left out")
     if as_json:
         print_json([asdict(comparison) for comparison in compared])
         return
@@ -132,7 +148,7 @@ def _show(compared: "list[Comparison]") -> None:
     scores = [(comparison, score) for comparison in compared for score in comparison.scores]
     rows: list[tuple[Any, ...]] = [
         (
-            _name(comparison.clip), score.interpolator, score.psnr, score.least_psnr, score.ssim, score.least_ssim,
+            comparison.name, score.interpolator, score.psnr, score.least_psnr, score.ssim, score.least_ssim,
             round(1e3 * score.seconds, 1), f"{comparison.triples}" + f", {comparison.cuts} cut" * bool(comparison.cuts),
         )
         for comparison, score in scores
@@ -146,8 +162,3 @@ def _show(compared: "list[Comparison]") -> None:
                 round(1e3 * fmean(score.seconds for score in own), 1), "",
             ))  # fmt: skip
     print_table(("clip", "interp", "PSNR", "worst", "SSIM", "worst", "ms", "triples"), rows, _TITLE)
-
-
-def _name(key: str) -> str:
-    """A clip's name without the split, which matters to datasets alone."""
-    return key.partition("/")[2]

@@ -1,10 +1,19 @@
 """`simulate`: a video to one spike file."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from spikesim_cli.options import given, one_clip, synthesis_options
+from spikesim_cli.options import (
+    given,
+    one_clip,
+    optics_of,
+    spec_of,
+    stretch_of,
+    stretch_options,
+    synthesis_options,
+)
 
 
 @click.command()
@@ -20,27 +29,9 @@ from spikesim_cli.options import given, one_clip, synthesis_options
     show_default="bilinear",
     help="How light comes to ¼ size; none keeps full size.",
 )
-@click.option("--start", type=click.IntRange(0), default=0, show_default=True, help="First frame.")
-@click.option("--frames", type=click.IntRange(1), show_default="to the end", help="Number of frames.")
+@stretch_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def simulate(
-    source: str,
-    output: Path,
-    vth: float | None,
-    preset: str | None,
-    interpolation: str | None,
-    weights: str | None,
-    device: str | None,
-    tile: int | None,
-    precision: str | None,
-    factor: int | None,
-    linear_light: bool,
-    downscale: str | None,
-    seed: int | None,
-    start: int,
-    frames: int | None,
-    as_json: bool,
-) -> None:
+def simulate(source: str, output: Path, vth: float | None, preset: str | None, as_json: bool, **options: Any) -> None:
     """Simulate the spikes of INPUT, a video file, a folder of frames or demo:SCENE, into OUTPUT (.dat, .npz, .npy,
     .h5).
 
@@ -49,30 +40,29 @@ def simulate(
       spikesim simulate clip.mp4 clip.dat --vth 2
       spikesim simulate frames/ spikes.h5 --preset ideal --downscale none --frames 50
     """
+    from spikesim import SpikeCamera
     from spikesim_cli.console import Steps, messages, print_json
     from spikesim_datasets.clip_simulation import simulate_clip
+    from spikesim_datasets.interpolation import InterpolatorSpec
+    from spikesim_datasets.interpolation.kinds import find_kind
+    from spikesim_datasets.recipe import DEFAULT_PRESET
 
+    camera = SpikeCamera.preset(preset or DEFAULT_PRESET, **given(v_th=vth))
+    sensor = given(seed=options.pop("seed"), device=options["device"])
+    if "device" in find_kind(options["interpolation"] or InterpolatorSpec.name).refuses:
+        options["device"] = None  # which is the sensor's alone
+    interpolation, optics, stretch = spec_of(options), optics_of(options), stretch_of(options)
     steps = Steps("readouts")
     with steps.shown():
         recording = simulate_clip(
             one_clip(source),
             output,
-            start=start,
+            camera,
+            interpolation,
+            optics,
+            stretch=stretch,
             on_readout=steps.advance,
-            **given(
-                v_th=vth,
-                preset=preset,
-                interpolation=interpolation,
-                weights=weights,
-                device=device,
-                tile=tile,
-                precision=precision,
-                factor=factor,
-                downscale=downscale,
-                seed=seed,
-                frames=frames,
-                linear_light=linear_light,
-            ),
+            **sensor,
         )
     if as_json:
         print_json({"output": output, "shape": recording.shape, "spikes_per_readout": recording.rate})

@@ -44,6 +44,25 @@ class Interpolator(Protocol):
         ...
 
 
+class Options(Protocol):
+    """What an interpolator is made with; see `InterpolatorSpec`, which checks it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def weights(self) -> str | None: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def tile(self) -> int | None: ...
+
+    @property
+    def precision(self) -> str: ...
+
+
 class AlreadyDense:
     """Stands for no interpolation: every frame of the source is a readout."""
 

@@ -1,13 +1,12 @@
 """Interpolators of other packages, found by their entry points, and held to the contract."""
 
-import os
 from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 
 import numpy as np
 
 from spikesim.errors import InvalidValueError, SpikesimError
-from spikesim_datasets.interpolation.base import Interpolator, check_request
+from spikesim_datasets.interpolation.base import Interpolator, Options, check_request
 
 GROUP = "spikesim.interpolators"
 """Entry-point group.
@@ -21,23 +20,22 @@ def plugin_names() -> list[str]:
     return sorted(entry_points(group=GROUP).names)
 
 
-def make_plugin(
-    name: str, weights: str | os.PathLike[str] | None, device: str, tile: int | None, precision: str
-) -> "CheckedInterpolator":
+def make_plugin(options: Options) -> "CheckedInterpolator":
     """Make an interpolator of another package.
 
     Raises:
         InvalidValueError: It cannot be imported or made.
     """
-    entry = entry_points(group=GROUP)[name]
+    entry = entry_points(group=GROUP)[options.name]
     try:
-        made = entry.load()(weights=weights, device=device, tile=tile, precision=precision)
-        return CheckedInterpolator(made, name)
+        taken = {name: getattr(options, name) for name in ("weights", "device", "tile", "precision")}
+        made = entry.load()(**taken)
+        return CheckedInterpolator(made, options.name)
     except SpikesimError:
         raise
     except Exception as error:  # somebody else's code, which may raise anything
         raise InvalidValueError(
-            f"the interpolator {name!r} of {entry.value} cannot be made ({type(error).__name__}: {error})"
+            f"the interpolator {options.name!r} of {entry.value} cannot be made ({type(error).__name__}: {error})"
         ) from error
 
 

@@ -45,13 +45,13 @@ def _open(source: str | Path, split: Split) -> list[Clip]:
 
 def _open_path(path: Path, split: Split, source: Path) -> list[Clip]:
     if path.is_file():
-        return [VideoClip.open(path, f"{split}/{path.stem}", source)]
+        return [VideoClip.open(path, split, path.stem, source)]
     if not path.is_dir():
         raise InputFileError(
             f"{path} does not exist; a source is a video file, a folder of frames, or {DEMO_PREFIX}SCENE"
         )
     if frame_names(path):
-        return [FrameClip.open(path, f"{split}/{path.resolve().name}", source)]
+        return [FrameClip.open(path, split, path.resolve().name, source)]
     inner = sorted(
         entry
         for entry in path.iterdir()
@@ -71,4 +71,4 @@ def _open_scene(name: str, split: Split) -> Clip:
 
     if name not in SCENES:
         raise InvalidValueError(f"no demo scene is called {name!r}; there are {', '.join(SCENES)}")
-    return DemoClip(f"{split}/{name}", name)
+    return DemoClip(split, name, name)

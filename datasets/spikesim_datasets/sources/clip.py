@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -18,12 +19,18 @@ class Clip(Protocol):
     """A stretch of video. Small and picklable: workers open the files themselves.
 
     Attributes:
-        key: Unique name in the dataset, `train/GOPR0372_07_00`; its first part is the split.
+        split: The split it belongs to.
+        name: Its name in the split, `GOPR0372_07_00`.
+        key: Unique name in the dataset, `train/GOPR0372_07_00`.
         n_frames: Number of frames.
         height, width: Size of every frame in pixels.
         source: The file or folder that was named as the source, which is never written to; None for built-in scenes.
     """
 
+    @property
+    def split(self) -> Split: ...
+    @property
+    def name(self) -> str: ...
     @property
     def key(self) -> str: ...
     @property
@@ -46,6 +53,19 @@ class Clip(Protocol):
     def fingerprint(self) -> dict[str, object]:
         """What tells this clip's contents from another's, as JSON values; independent of where it lies."""
         ...
+
+
+@dataclass(frozen=True)
+class NamedClip:
+    """What every clip of ours has: its place in a dataset."""
+
+    split: Split
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Unique name in the dataset."""
+        return f"{self.split}/{self.name}"
 
 
 def files_fingerprint(files: Iterable[Path]) -> dict[str, object]:

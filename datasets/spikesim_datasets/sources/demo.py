@@ -7,20 +7,20 @@ import cv2
 import numpy as np
 
 from spikesim_datasets.scenes import SCENES, SCENES_VERSION
+from spikesim_datasets.sources.clip import NamedClip
 
 
 @dataclass(frozen=True)
-class DemoClip:
+class DemoClip(NamedClip):
     """A stretch of a procedural scene; `SCENES[scene].frame(time)` gives the exact truth between its frames.
 
     Attributes:
-        key: As in `Clip`.
+        split, name: As in `Clip`.
         scene: Name of the scene.
         n_frames: Frames to give.
         height, width: Size of every frame.
     """
 
-    key: str
     scene: str
     n_frames: int = 100
     height: int = 720

@@ -11,24 +11,23 @@ import numpy as np
 from PIL import Image
 
 from spikesim.errors import InputFileError
-from spikesim_datasets.sources.clip import files_fingerprint
+from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint
 
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
-class FrameClip:
+class FrameClip(NamedClip):
     """A folder of numbered frames, in the order of their numbers.
 
     Attributes:
-        key: As in `Clip`.
+        split, name: As in `Clip`.
         folder: Where the frames lie.
         names: File names in order.
         height, width: Size of every frame.
         source: As in `Clip`.
     """
 
-    key: str
     folder: Path
     names: tuple[str, ...]
     height: int
@@ -36,7 +35,7 @@ class FrameClip:
     source: Path
 
     @classmethod
-    def open(cls, folder: Path, key: str, source: Path) -> "FrameClip":
+    def open(cls, folder: Path, split: Split, name: str, source: Path) -> "FrameClip":
         """The clip of a folder; every file's size is read, no image decoded.
 
         Raises:
@@ -47,14 +46,14 @@ class FrameClip:
             raise InputFileError(f"{folder} holds no frames ({', '.join(FRAME_SUFFIXES)})")
         with ThreadPoolExecutor(4) as pool:
             sizes = list(pool.map(_image_size, (folder / name for name in names)))
-        for name, size in zip(names, sizes, strict=True):
+        for file_name, size in zip(names, sizes, strict=True):
             if size != sizes[0]:
                 raise InputFileError(
-                    f"{folder / name} is {size[0]}×{size[1]}, but {names[0]} beside it is {sizes[0][0]}×{sizes[0][1]}; "
-                    "the frames of a clip must all have one size"
+                    f"{folder / file_name} is {size[0]}×{size[1]}, but {names[0]} beside it is "
+                    f"{sizes[0][0]}×{sizes[0][1]}; the frames of a clip must all have one size"
                 )
         width, height = sizes[0]
-        return cls(key, folder, names, height, width, source)
+        return cls(split, name, folder, names, height, width, source)
 
     @property
     def n_frames(self) -> int:

@@ -1,12 +1,13 @@
 """The GOPRO tree in the layouts it is found in."""
 
 from pathlib import Path
+from typing import get_args
 
 from spikesim.errors import InputFileError
-from spikesim_datasets.sources.clip import Clip
+from spikesim_datasets.sources.clip import Clip, Split
 from spikesim_datasets.sources.frames import FrameClip, frame_names
 
-SPLITS = ("train", "test")
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 LAYOUTS = """\
   ROOT/{train,test}/SCENE/*.png                   GOPRO_Large_all as it unpacks
@@ -37,7 +38,7 @@ def open_gopro(root: Path) -> list[Clip]:
     clips: list[Clip] = []
     for split in SPLITS:
         for scene in _scenes(root / split):
-            clips.append(FrameClip.open(scene, f"{split}/{scene.name}", source))
+            clips.append(FrameClip.open(scene, split, scene.name, source))
     if not clips:
         raise InputFileError(f"{root.absolute()} holds no frames of a GOPRO tree. Understood are\n{LAYOUTS}")
     return clips

@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import Interpolation
 
 from spikesim.errors import InputFileError
-from spikesim_datasets.sources.clip import files_fingerprint
+from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint
 
 # By itself FFmpeg drops fractions, which makes images a level of 255 darker, gives two neighbours one colour, and
 # leaves the last bits to the processor.
@@ -22,11 +22,11 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
 
 @dataclass(frozen=True)
-class VideoClip:
+class VideoClip(NamedClip):
     """A video file. Frame i is the i-th that decoding from the beginning gives, wherever reading starts.
 
     Attributes:
-        key: As in `Clip`.
+        split, name: As in `Clip`.
         path: The file.
         n_frames: As in `Clip`.
         timestamps: Presentation time of every frame, ascending, in the stream's unit. Empty where the file has none to
@@ -36,7 +36,6 @@ class VideoClip:
         source: As in `Clip`.
     """
 
-    key: str
     path: Path
     n_frames: int
     timestamps: tuple[int, ...]
@@ -46,7 +45,7 @@ class VideoClip:
     source: Path
 
     @classmethod
-    def open(cls, path: Path, key: str, source: Path) -> "VideoClip":
+    def open(cls, path: Path, split: Split, name: str, source: Path) -> "VideoClip":
         """The clip of a video file; its packets are listed, and images decoded only where that does not tell.
 
         Raises:
@@ -80,7 +79,7 @@ class VideoClip:
             raise InputFileError(f"{path} holds no frames; is it a whole video?")
         timestamps = tuple(sorted(time for time in times if time is not None)) if reliable else ()
         key_frames = tuple(number for number, time in enumerate(timestamps) if times[time])
-        return cls(key, path, n_frames, timestamps, key_frames, height, width, source)
+        return cls(split, name, path, n_frames, timestamps, key_frames, height, width, source)
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         number, stop = start, min(stop, self.n_frames)

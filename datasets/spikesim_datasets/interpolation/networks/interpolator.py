@@ -14,7 +14,7 @@ import torch
 from spikesim.errors import InvalidValueError
 from spikesim.gpu.devices import find_device, full_precision
 from spikesim.threads import allowed_threads
-from spikesim_datasets.interpolation.base import check_request
+from spikesim_datasets.interpolation.base import Options, check_request
 from spikesim_datasets.interpolation.networks import rife_release, xvfi_release
 from spikesim_datasets.interpolation.networks.layers import compute_in
 from spikesim_datasets.interpolation.networks.memory import available_memory, check_memory, explained
@@ -28,54 +28,40 @@ from spikesim_datasets.interpolation.networks.weights import (
     find_weights,
 )
 
-LEAST_TILE = 64
-
 _LOADERS: dict[str, Callable[[os.PathLike[str]], InterpolationNetwork[Any, Any]]] = {
     "rife": rife_release.load_released,
     "xvfi": xvfi_release.load_released,
 }
 
 
-def make_network_interpolator(
-    name: str, weights: str | os.PathLike[str] | None, device: str, tile: int | None, precision: str
-) -> "NetworkInterpolator":
-    """An interpolator with released weights; see `interpolation.make_interpolator`."""
-    where = find_device(device)
-    if tile is not None and tile < LEAST_TILE:
-        raise InvalidValueError(f"tile must be at least {LEAST_TILE} pixels, got {tile}")
-    if precision == "float16" and where.type == "cpu":
+def make_network_interpolator(options: Options) -> "NetworkInterpolator":
+    """An interpolator by a network: one with released weights, or an exported one.
+
+    Raises:
+        InvalidValueError: The device or the precision is not available.
+        InputFileError: The weights are missing, damaged or those of another network.
+    """
+    device = find_device(options.device)
+    if options.precision == "float16" and device.type == "cpu":
         raise InvalidValueError("precision 'float16' is for GPUs; on a CPU take 'float32', or 'bfloat16'")
-    if name not in RELEASES:
-        return _scripted(name, weights, where, tile, precision)
-    path = find_weights(name, weights)
+    if options.name not in RELEASES:
+        path = Path(options.name.partition(":")[2])
+        return NetworkInterpolator("torchscript", load_script(path).to(device), {"weights": checksum(path)})
+    release = RELEASES[options.name]
+    path = find_weights(options.name, options.weights)
     digest = checksum(path)
-    network = _LOADERS[name](path)
-    network.tile, network.precision = tile, precision
-    if precision != "float32":
-        compute_in(network, getattr(torch, precision))
+    network = _LOADERS[options.name](path)
+    network.tile, network.precision = options.tile, options.precision
+    if options.precision != "float32":
+        compute_in(network, getattr(torch, options.precision))
     if digest not in KNOWN_SHA256:
         warnings.warn(
-            f"{path} is no known weights file of {RELEASES[name].network} (SHA-256 {digest}); it is used as it is, "
+            f"{path} is no known weights file of {release.network} (SHA-256 {digest}); it is used as it is, "
             "make sure where it comes from",
             UnknownWeightsWarning,
             stacklevel=3,
         )
-    return NetworkInterpolator(name, network.to(where), {"weights": digest, "licence": RELEASES[name].licence})
-
-
-def _scripted(
-    name: str, weights: str | os.PathLike[str] | None, device: torch.device, tile: int | None, precision: str
-) -> "NetworkInterpolator":
-    """An interpolator of an exported network."""
-    path = Path(name.partition(":")[2])
-    if weights is not None:
-        raise InvalidValueError(f"{name} brings its weights, got {os.fspath(weights)!r} as well; leave weights out")
-    if tile is not None:
-        raise InvalidValueError(f"{name} cannot be cut into tiles, got tile {tile}; leave tile out")
-    if precision != "float32":
-        raise InvalidValueError(f"{name} computes as it was exported, got precision {precision!r}; leave it out")
-    network = load_script(path)
-    return NetworkInterpolator("torchscript", network.to(device), {"weights": checksum(path)})
+    return NetworkInterpolator(options.name, network.to(device), {"weights": digest, "licence": release.licence})
 
 
 class NetworkInterpolator:
