@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench docs clean
+.PHONY: help demo test check rest format bench docs clean
 
 help:
 	@echo "make demo    build, verify and show a dataset of built-in scenes, in demo/"
@@ -36,11 +36,13 @@ demo: $(VENV)/core
 test: $(VENV)/dev
 	$(BIN)/python -m pytest
 
-check: $(VENV)/dev $(VENV)/docs
+check: rest test
+
+# All of `check` but the tests.
+rest: $(VENV)/dev $(VENV)/docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
 	$(BIN)/mkdocs build --quiet --strict
 
 format: $(VENV)/dev

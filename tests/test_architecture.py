@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,134 @@ def forbidden(package: str, name: str, source: str) -> list[str]:
         if parts[0] not in sys.stdlib_module_names and not prefixes & allowed:
             found.append(module)
     return found
+
+
+def modules() -> dict[str, Path]:
+    """Every module of ours by its dotted name."""
+    found = {}
+    for package, home in HOMES.items():
+        for path in sorted(home.rglob("*.py")):
+            parts = path.relative_to(home).with_suffix("").parts
+            found[".".join((package, *(part for part in parts if part != "__init__")))] = path
+    return found
+
+
+def arrows(sources: Mapping[str, str]) -> dict[str, set[str]]:
+    """Which module imports which: also inside functions, and for the type checker alone.
+
+    A package whose `__init__` gives out names of its modules is not meant where one of its own modules is.
+    """
+    found: dict[str, set[str]] = {}
+    for module, source in sources.items():
+        found[module] = set()
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                wanted = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                wanted = [
+                    name if (name := f"{node.module}.{alias.name}") in sources else node.module or ""
+                    for alias in node.names
+                ]
+            else:
+                continue
+            found[module] |= {name for name in wanted if name in sources and name != module}
+    return found
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Groups of modules that import one another: strongly connected parts of the graph, by Tarjan's algorithm."""
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        order[module] = low[module] = len(order)
+        stack.append(module)
+        for other in sorted(graph[module]):
+            if other not in order:
+                visit(other)
+                low[module] = min(low[module], low[other])
+            elif other in stack:
+                low[module] = min(low[module], order[other])
+        if low[module] == order[module]:
+            group = [stack.pop()]
+            while group[-1] != module:
+                group.append(stack.pop())
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for module in sorted(graph):
+        if module not in order:
+            visit(module)
+    return found
+
+
+def test_no_modules_import_one_another() -> None:
+    graph = arrows({name: path.read_text("utf-8") for name, path in modules().items()})
+    assert len(graph) > 150
+    assert sum(map(len, graph.values())) > len(graph)  # the check sees imports
+    assert circles(graph) == []
+
+
+@pytest.mark.parametrize(
+    "back",
+    ["from ours import a", "def f():\n    from ours.a import x", "if TYPE_CHECKING:\n    import ours.a"],
+)
+def test_a_planted_circle_is_found(back: str) -> None:
+    sources = {"ours": "", "ours.a": "from ours.b import y", "ours.b": "import ours.c", "ours.c": back}
+    assert circles(arrows(sources)) == [["ours.a", "ours.b", "ours.c"]]
+    assert circles(arrows({**sources, "ours.c": ""})) == []
+
+
+MOST_PARAMETERS = 8
+
+
+def long_signatures(source: str) -> list[str]:
+    """Functions of a source with more parameters than anybody can keep in mind; `self` and `cls` are none."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+            others = [a for a in (node.args.vararg, node.args.kwarg) if a is not None]
+            if len(others) + sum(name not in ("self", "cls") for name in names) > MOST_PARAMETERS:
+                found.append(node.name)
+    return found
+
+
+def test_no_function_but_a_kernel_has_many_parameters() -> None:
+    places = [*modules().values(), *(ROOT / "benchmarks").glob("*.py")]
+    found = {
+        str(path.relative_to(ROOT)): names
+        for path in places
+        if "kernels" not in path.parts and (names := long_signatures(path.read_text("utf-8")))
+    }
+    assert not found
+
+
+def test_a_planted_long_signature_is_found() -> None:
+    assert long_signatures("def f(self, a, b, c, d, e, f, g, h): ...") == []
+    assert long_signatures("def f(a, b, c, d, *, e, f, g, h, **i): ...") == ["f"]
+
+
+# A kernel and its public function, a sensor on a processor and on a GPU, a command and what it calls: one operation in
+# several homes, under one name.
+TWIN_HOMES = ("kernels", "gpu", "commands")
+
+
+def shared_names(places: Iterable[Path]) -> list[str]:
+    """Names that modules in several folders have, where the folder does not say which is meant."""
+    names = Counter(path.stem for path in places if not {path.stem, *path.parts} & {"__init__", *TWIN_HOMES})
+    return sorted(name for name, times in names.items() if times > 1)
+
+
+def test_no_two_modules_have_one_name() -> None:
+    assert shared_names(path.relative_to(ROOT) for path in modules().values()) == []
+
+
+def test_a_planted_second_name_is_found() -> None:
+    places = [Path("a/light.py"), Path("b/c/light.py"), Path("b/kernels/dark.py"), Path("b/dark.py")]
+    assert shared_names(places) == ["light"]
 
 
 @pytest.mark.parametrize("package", OURS)

@@ -109,7 +109,7 @@ def test_a_worker_with_another_version_refuses_and_names_both(
         ({"tile": 64}, "'flow' does not work in tiles, got tile 64"),
         ({"precision": "bfloat16"}, "'flow' is no network, got precision 'bfloat16'"),
         ({"name": "rife", "weights": 3}, "weights must be a path or a name, got 3"),
-        ({"name": "rife", "device": None}, "device must be 'auto', .* got None"),
+        ({"name": "rife", "device": None}, r"device must be 'auto', .* got None"),
         ({"name": "rife", "tile": 63}, "tile must be a whole number of at least 64 pixels, got 63"),
         ({"name": "rife", "tile": 64.0}, "tile must be a whole number of at least 64 pixels, got 64.0"),
         (
@@ -125,5 +125,5 @@ def test_a_spec_checks_itself(options: dict[str, Any], said: str) -> None:
 
 @pytest.mark.parametrize("wrong", [5, None, LinearInterpolator()])
 def test_what_is_neither_name_nor_spec_is_refused(wrong: Any) -> None:
-    with pytest.raises(InvalidValueError, match="interpolation must be an InterpolatorSpec, got .*; give a name or"):
+    with pytest.raises(InvalidValueError, match=r"interpolation must be an InterpolatorSpec, got .*; give a name or"):
         InterpolatorSpec.of(wrong)

@@ -70,7 +70,7 @@ def _books_on_shelf(room: Canvas, rng: np.random.Generator) -> None:
         room.fill(box(x + 2, top, width * 0.2, height), (255, 255, 255), 0.22, soft=2)
         for band in (10, 15, height - 20):
             room.fill(box(x, top + band, width, 2), letters, 0.85)
-        room.text(TITLES[i % 16], x + width / 2, top + height * 0.5, min(width * 0.5, 14), letters, turns=3)
+        room.text(TITLES[i % 16], (x + width / 2, top + height * 0.5), min(width * 0.5, 14), letters, turns=3)
         room.fill(box(x - 0.6, top, 1.6, height), (0, 0, 0), 0.6)
         x += width + 0.7
     room.fill(box(520, 230, 740, 17), wood(rng, (186, 128, 78), (116, 70, 40)))
@@ -90,9 +90,9 @@ def _pin_board(room: Canvas, rng: np.random.Generator) -> None:
         room.fill(disc(x + width / 2 - 1, y + 4, 1.5), (255, 220, 220))
     for turn in np.arange(24) * np.pi / 12:  # a Siemens star
         room.fill([(631, 357), *polar(50, turn + np.array((0, np.pi / 48, np.pi / 24)), 631, 357)], INK)
-    room.text("SPIKE 40", 764, 318, 15, (170, 30, 36))
-    room.text("20000 readouts", 764, 334, 8, INK)
-    room.text("per second", 764, 349, 8, INK)
+    room.text("SPIKE 40", (764, 318), 15, (170, 30, 36))
+    room.text("20000 readouts", (764, 334), 8, INK)
+    room.text("per second", (764, 349), 8, INK)
     for i in range(7):  # bars that get finer
         for bar in range(5):
             room.fill(box(710 + bar * (8.4 - i), 386 + i * 9.4, (8.4 - i) / 2, 7), INK)
@@ -100,7 +100,7 @@ def _pin_board(room: Canvas, rng: np.random.Generator) -> None:
         stroke = np.arange(26 - 5 * (i % 2))
         script = np.stack([777 + 1.7 * stroke, 384 + 6.4 * i + 1.4 * np.sin(stroke * (1 + i % 3) + i)], -1)
         room.line(script, 0.7, (40, 60, 120))
-    room.text("TO DO: LOOK CLOSER", 631, 425, 7, (90, 54, 28))
+    room.text("TO DO: LOOK CLOSER", (631, 425), 7, (90, 54, 28))
 
 
 def _clock(room: Canvas) -> None:
@@ -112,7 +112,7 @@ def _clock(room: Canvas) -> None:
         start, width = (46, 3) if minute % 5 == 0 else (50, 1)
         room.line(polar(np.array((start, 53)), minute * np.pi / 30, x, y), width, INK)
     for text, dx, dy in (("12", 0, -36), ("3", 37, 0), ("6", 0, 37), ("9", -37, 0)):
-        room.text(text, x + dx, y + dy, 10, INK)
+        room.text(text, (x + dx, y + dy), 10, INK)
     room.line([(x, y), (x - 21, y + 20)], 4, INK)
     room.line([(x, y), (x + 36, y - 18)], 3, INK)
     room.line([(x + 6, y + 10), (x - 25, y - 40)], 1, (190, 30, 30))
@@ -151,7 +151,7 @@ def _stack(room: Canvas) -> None:
         room.fill(box(x + 4, y + 2, width - 8, 3), (255, 255, 255), 0.35, soft=1.5)
         for end in (x + 16, x + 22, x + width - 24, x + width - 18):
             room.fill(box(end, y, 2.5, height), (250, 222, 150), 0.9)
-        room.text(title, x + width / 2, y + height * 0.5, height * 0.42, CREAM if cover != 2 else INK)
+        room.text(title, (x + width / 2, y + height * 0.5), height * 0.42, CREAM if cover != 2 else INK)
         room.fill(box(x, y + height - 1, width, 2), (0, 0, 0), 0.6)
 
 

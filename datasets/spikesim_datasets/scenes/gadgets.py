@@ -69,7 +69,7 @@ def _grille() -> Canvas:
         grille.line(polar(np.array((20, 130)), turn), 1, (186, 190, 194))
     grille.line(disc(0, 0, 130), 6, (224, 228, 230), closed=True)
     grille.fill(disc(0, 0, 24), ramp(-24, 24, (240, 242, 242), (120, 126, 132)))
-    grille.text("97", 0, 0, 15, (170, 30, 36))
+    grille.text("97", (0, 0), 15, (170, 30, 36))
     return grille
 
 
@@ -79,7 +79,7 @@ def _pendulum() -> Canvas:
     weight.fill(disc(0, 200, 28), (120, 80, 34))
     weight.fill(disc(0, 199, 26), ramp(172, 228, (255, 226, 150), (170, 112, 44)))
     weight.fill(disc(-8, 190, 7, 5), (255, 255, 240), 0.9, soft=2)
-    weight.text("T", 0, 200, 22, (96, 56, 22))
+    weight.text("T", (0, 200), 22, (96, 56, 22))
     return weight
 
 
@@ -90,7 +90,7 @@ def _ball() -> Canvas:
         rim = polar(BALL_RADIUS, np.linspace(sector, sector + 1, 16) * np.pi / 3)
         ball.fill([(0, 0), *rim], colour, atop=True)
     ball.fill(disc(0, 0, 11), (250, 248, 240))
-    ball.text("7", 0, 0, 12, INK)
+    ball.text("7", (0, 0), 12, INK)
     return ball
 
 

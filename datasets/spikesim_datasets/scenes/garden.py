@@ -115,8 +115,8 @@ def _fence(land: Canvas, rng: np.random.Generator) -> None:
     land.shade(box(800, 410, 150, 62, 5), 0.5, 5)
     land.fill(box(796, 404, 150, 62, 5), (54, 96, 120))
     land.fill(box(801, 409, 140, 52, 4), (66, 116, 142))
-    land.text("GARDEN", 871, 426, 19, WHITE)
-    land.text("No 12", 871, 449, 11, GOLD)
+    land.text("GARDEN", (871, 426), 19, WHITE)
+    land.text("No 12", (871, 449), 11, GOLD)
 
 
 def _flowers(land: Canvas, rng: np.random.Generator) -> None:

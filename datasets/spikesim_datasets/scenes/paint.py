@@ -99,8 +99,7 @@ class Canvas:
     def text(
         self,
         text: str,
-        x: float,
-        y: float,
+        at: tuple[float, float],
         height: float,
         fill: Fill,
         opacity: float = 1.0,
@@ -109,12 +108,11 @@ class Canvas:
         soft: float = 0.0,
         glow: bool = False,
     ) -> None:
-        """Letters a text, centred at x, y.
+        """Letters a text, centred at a place.
 
         Args:
             text: What to write; the letters are those of the OpenCV version at hand.
-            x: World units.
-            y: World units.
+            at: The place, x and y in world units.
             height: Of a capital letter, world units.
             fill: See `fill`, as for `opacity`, `soft` and `glow`.
             opacity: 0..1.
@@ -132,7 +130,7 @@ class Canvas:
         if soft:
             mask = cv2.GaussianBlur(mask, (0, 0), soft * PIXELS_PER_UNIT)
         mask = np.rot90(mask, turns)
-        centre = self._pixels(np.array([[x, y]]))[0]
+        centre = self._pixels(np.array([at]))[0]
         left, top = (round(c - size / 2) for c, size in zip(centre, mask.shape[::-1], strict=True))
         self._blend(left, top, mask, fill, opacity, False, glow)
 

@@ -49,7 +49,7 @@ def _brick_house(town: Canvas, rng: np.random.Generator) -> None:
     # the shop: sign, window with a warm room behind it, striped awning
     town.fill(box(-64, 256, 474, 50), (26, 48, 44))
     town.fill(box(-58, 261, 462, 40), (36, 66, 60))
-    town.text("CAFE", 175, 281, 27, (255, 226, 150))
+    town.text("CAFE", (175, 281), 27, (255, 226, 150))
     town.fill(box(-64, 306, 474, 220), (40, 30, 26))
     town.fill(box(-40, 330, 316, 140), ramp(330, 470, (255, 206, 120), (120, 62, 30)))
     for x in (10, 85, 160, 235):
@@ -63,11 +63,11 @@ def _brick_house(town: Canvas, rng: np.random.Generator) -> None:
         town.fill(box(x + 2 + 8 * (x % 3), 410, 20, 26, 7), (90 + x // 3, 60, 66))
     for x in (-42, 64, 168, 274):
         town.fill(box(x, 326, 5, 146), (60, 40, 32))
-    town.text("COFFEE & CAKE", 118, 455, 12, (255, 244, 220), 0.9)
+    town.text("COFFEE & CAKE", (118, 455), 12, (255, 244, 220), 0.9)
     town.fill(box(300, 330, 92, 196), (66, 34, 28))
     town.fill(box(312, 344, 68, 110), ramp(344, 454, (210, 160, 92), (70, 44, 34)))
     town.fill(box(330, 380, 34, 20, 3), CREAM)
-    town.text("OPEN", 347, 390, 8, (150, 30, 30))
+    town.text("OPEN", (347, 390), 8, (150, 30, 30))
     town.fill(disc(386, 440, 4), (240, 210, 120))
     for i in range(19):
         x, colour = -60 + i * 25, (196, 44, 40) if i % 2 else (244, 238, 226)
@@ -102,8 +102,8 @@ def _plaster_house(town: Canvas, rng: np.random.Generator) -> None:
         town.polygons(disc(0, 0, 3.2)[::9] + flowers, palette[rng.integers(0, 5, 90)])
     town.fill(box(430, 252, 400, 46), (112, 26, 34))
     town.fill(box(434, 256, 392, 38), (136, 34, 42))
-    town.text("BOOKS", 540, 275, 25, CREAM)
-    town.text("new & old", 715, 276, 14, (244, 206, 140))
+    town.text("BOOKS", (540, 275), 25, CREAM)
+    town.text("new & old", (715, 276), 14, (244, 206, 140))
     town.fill(box(430, 298, 400, 230), (58, 20, 26))
     town.fill(box(452, 318, 250, 160), ramp(318, 478, (66, 50, 44), (34, 26, 26)))
     covers = np.array(
@@ -121,7 +121,7 @@ def _plaster_house(town: Canvas, rng: np.random.Generator) -> None:
     town.fill([(452, 478), (560, 318), (640, 318), (532, 478)], (220, 236, 246), 0.16)
     town.fill(box(724, 318, 84, 210), (92, 28, 34))
     town.fill(box(736, 330, 60, 120), ramp(330, 450, (150, 176, 190), (52, 58, 66)))
-    town.text("27", 766, 345, 15, CREAM)
+    town.text("27", (766, 345), 15, CREAM)
 
 
 def _cinema(town: Canvas, rng: np.random.Generator) -> None:
@@ -134,14 +134,14 @@ def _cinema(town: Canvas, rng: np.random.Generator) -> None:
     town.fill(box(854, -50, 58, 292, 8), (150, 24, 44))
     town.fill(box(860, -44, 46, 280, 5), (186, 36, 52))
     for i, letter in enumerate("LIGHT"):
-        town.text(letter, 883, -8 + i * 50, 34, (255, 236, 190))
-        town.text(letter, 883, -8 + i * 50, 34, (255, 190, 120), 0.5, soft=6, glow=True)
+        town.text(letter, (883, -8 + i * 50), 34, (255, 236, 190))
+        town.text(letter, (883, -8 + i * 50), 34, (255, 190, 120), 0.5, soft=6, glow=True)
     # marquee with letters to change, and bulbs
     town.shade(box(920, 300, 424, 22), 0.6, 8)
     town.fill(box(900, 196, 444, 104), (52, 20, 28))
     town.fill(box(914, 210, 430, 76), ramp(210, 286, (255, 250, 232), (240, 226, 190)))
-    town.text("TONIGHT  SPIKE", 1050, 230, 21, INK)
-    town.text("20000 FRAMES A SECOND", 1050, 266, 16, (170, 24, 36))
+    town.text("TONIGHT  SPIKE", (1050, 230), 21, INK)
+    town.text("20000 FRAMES A SECOND", (1050, 266), 16, (170, 24, 36))
     for x in range(908, 1344, 17):
         for y in (203, 293):
             town.fill(disc(x, y, 4), (255, 246, 200))
@@ -155,7 +155,7 @@ def _cinema(town: Canvas, rng: np.random.Generator) -> None:
     town.fill(box(862, 350, 74, 104), (230, 214, 170))
     town.fill(box(868, 356, 62, 92), ramp(356, 448, (24, 40, 84), (210, 92, 60)))
     town.fill(disc(899, 404, 19), (255, 230, 160))
-    town.text("DUSK", 899, 436, 10, CREAM)
+    town.text("DUSK", (899, 436), 10, CREAM)
 
 
 def _ground(town: Canvas, rng: np.random.Generator) -> None:
@@ -192,5 +192,5 @@ def _lamp() -> Canvas:
     lamp.fill(disc(1220, 190, 46), (250, 250, 248))
     lamp.fill(disc(1220, 190, 42), (200, 30, 36))
     lamp.fill(disc(1220, 190, 31), (250, 250, 248))
-    lamp.text("40", 1220, 190, 26, INK)
+    lamp.text("40", (1220, 190), 26, INK)
     return lamp
