@@ -1,8 +1,8 @@
-"""Speed and memory of a whole build: frames in, shards of three thresholds out, with optical flow, by two processes.
+"""Speed and memory of a whole build: from frames to shards at three thresholds, with optical flow and two processes.
 
-Without arguments it writes two built-in scenes as a GOPRO tree of 1280×720 PNG files to a temporary folder and builds
-from that; with arguments it builds from these sources. A readout is one frame interpolated, averaged, downscaled and
-sensed at every threshold. The memory is the largest resident set of any worker.
+Without arguments the script writes two built-in scenes to a temporary folder, as a GOPRO tree of 1280×720 PNG files,
+and builds from that; with arguments it builds from those sources. A readout is one frame interpolated, averaged,
+downscaled and sensed at every threshold. Memory is the largest resident set of any worker.
 
     python benchmarks/build.py
     python benchmarks/build.py clip.mp4 frames/

@@ -1,8 +1,8 @@
-"""What mirroring images to squares costs BSN, and what it changes: time, and PSNR of short exposures.
+"""Effect of mirroring images to squares in BSN: time, and PSNR of short exposures.
 
-The same weights, once mirrored as the released network does and once not (`BSN(square=False)`), on the middle readout
-of up to ten samples of the split `test`, against the sharp frame as the spike camera sees it. Time is the least. The
-last column is the PSNR of the outermost 20 rows, which are those next to what is mirrored.
+The same weights are used with mirroring, as in the released network, and without (`BSN(square=False)`), on the middle
+readout of up to ten samples of the split `test`, against the sharp frame as the spike camera sees it. Time is the
+minimum. The last column is the PSNR of the outermost 20 rows, next to the mirrored part.
 
     python benchmarks/denoiser.py DATASET RUN
 """

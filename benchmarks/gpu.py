@@ -1,7 +1,8 @@
-"""Speed of the sensor on a GPU beside the compiled kernels on all cores of the processor.
+"""Speed of the sensor on a GPU, compared with the compiled kernels on all cores of the processor.
 
-`host` starts from a numpy array and ends with a stream in memory, as the kernels do; `device` starts from a tensor on
-the GPU and leaves the bits there. Times are the least of several runs; `differing` counts bits in which both disagree.
+`host` starts from a numpy array and ends with a stream in memory, like the kernels; `device` starts from a tensor on
+the GPU and leaves the bits there. Times are the minimum of several runs; `differing` counts the bits that differ
+between the two.
 
     python benchmarks/gpu.py
 """

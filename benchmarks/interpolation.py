@@ -1,11 +1,11 @@
-"""Quality and cost of the interpolators on real clips, beside plain motion compensation.
+"""Quality and cost of the interpolators on real clips, compared with plain motion compensation.
 
-PSNR: of every 14th triple of frames the middle one is made from its neighbours, at t = 1/2. Cost: one pair and the 7
-frames of an eightfold rate, single-threaded, the least of three runs, also as a share of what `plain` takes.
+PSNR: the middle frame of every 14th triple is interpolated from its neighbours, at t = 1/2. Cost: one pair and the 7
+frames of an eightfold rate on one thread, the minimum of three runs, also as a share of the cost of `plain`.
 
     python benchmarks/interpolation.py [CLIP ...]
 
-Without clips the built-in scenes are measured; what is wanted of an interpolator shows on real video.
+Without clips the built-in scenes are measured. Use real video to judge an interpolator.
 """
 
 import argparse

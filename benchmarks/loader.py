@@ -1,13 +1,14 @@
-"""How fast training samples are read: beside a loader as the field has it, and alone with workers.
+"""Speed of reading training samples: compared with a loader as common in the field, and with torch's workers.
 
-The field's loader decodes two 720p PNG (blurry and sharp), unpacks a `.dat` readout by readout and eight bits by eight
-shifts, and crops at the end. Ours reads the crop from a shard, or from the same folders of PNG and `.dat`. One sample
-is a crop of 512² of blur and middle sharp frame with 128² of 137 readouts; the best of the passes over all samples in
-five seconds. Then a loader of torch with two workers and batches of 8, without the sharp frame, as S-SDM trains.
+The field's loader decodes two 720p PNG files (blurry and sharp), unpacks a `.dat` readout by readout with eight shifts,
+and crops at the end. spikesim reads the crop from a shard, or from the same folders of PNG and `.dat` files. One sample
+is a crop of 512² of the blur and the middle sharp frame, with 128² of 137 readouts. The result is the best pass over
+all samples within five seconds. A second measurement uses torch's loader with two workers and batches of 8, without
+the sharp frame, as S-SDM trains.
 
     python benchmarks/loader.py [DATASET]
 
-DATASET is a folder of shards with the threshold 1; without it one is built of a built-in scene, which takes a minute.
+DATASET is a folder of shards with the threshold 1. Without it, one is built from a built-in scene in about a minute.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""What it saves to compute once what does not depend on the time, and what batches, threads and tiles do.
+"""Savings from computing once what does not depend on the time, and effect of batches, threads and tiles.
 
-Seven frames of one pair at 256×448 by networks with random weights, on the CPU. `plain` runs the whole network for each
-frame, on one thread. The columns after it are its time divided by that of the same seven frames ...
-  pair     with the pair prepared once,
-  clip     and the first frame encoded already, as the second of the pair before,
+Seven frames of one pair at 256×448 are computed by networks with random weights, on the CPU. `plain` runs the whole
+network for each frame, on one thread. The other columns are the time of `plain` divided by the time with ...
+  pair     the pair prepared once,
+  clip     the first frame already encoded as well, as the second frame of the previous pair,
   batch    as `pair`, all times in one batch,
-  threads  as `pair`, several times at once, each on a thread of its own, as interpolators do it,
+  threads  as `pair`, several times in parallel on separate threads, as interpolators do it,
   tiles    as `pair`, in tiles of 128 pixels.
-Times are the least of several runs in turn; `difference` is the largest of any frame from the plain one.
+Times are the minimum of several alternating runs; `difference` is the largest difference of any frame from `plain`.
 
     python benchmarks/networks.py
 """

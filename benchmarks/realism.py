@@ -1,18 +1,18 @@
-"""Cameras beside a real one: the statistics of their spikes at the same rates.
+"""Simulated cameras compared with a real one: the statistics of their spikes at the same rates.
 
 The recording is `real_spike.npz` of SpikingSIM (250×400 pixels, 500 readouts, HWT). Its static part, a wall and
-pavement, gives each simulated pixel a constant drive: the rate of a real one, by regression of spike times on their
-number. Fixed patterns are left out of the cameras, since the recording's own is in those rates. Without a recording
-drives are uniform in 0.14 to 0.36.
+pavement, determines the constant drive of each simulated pixel: the rate of a real one, by regression of spike times on
+their number. The simulated cameras have no fixed patterns, because these rates include the recording's own. Without a
+recording, drives are uniform in 0.14 to 0.36.
 
-    rate      spikes a readout
-    outside   intervals that an ideal pixel of the drive does not have; by the drive, and by the train's own rate
+    rate      spikes per readout
+    outside   intervals that an ideal pixel does not have: by the drive, and by the spike train's own rate
     short     intervals below 0.6 periods of the drive; long: above 1.6
-    R         how far a train strays from an even beat, in readouts: median and 99th percentile of pixels
+    R         deviation of a spike train from an even beat, in readouts: median and 99th percentile over pixels
     Var N     variance of the counts of N readouts
-    CV²       relative variance of an interval by noise, from second differences over m intervals: in units of 1e-5
+    CV²       relative variance of an interval due to noise, from second differences over m intervals: in units of 1e-5
 
-Prints two tables. With `--plots FOLDER` it draws them too, which needs matplotlib, part of the extra `docs`.
+Prints two tables. `--plots FOLDER` also plots them, which needs matplotlib from the extra `docs`.
 
     python benchmarks/realism.py [real_spike.npz] [--plots docs/images]
 """

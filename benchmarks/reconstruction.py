@@ -1,10 +1,10 @@
-"""Speed of what is done with packed spikes, beside the loops over readouts that a researcher would write in numpy.
+"""Speed of operations on packed spikes, compared with the loops over readouts that a researcher would write in numpy.
 
-Both do the same on the same stream: pixels that fire evenly at rates spread over 0..0.5, as a camera without noise
-makes them. `plain` is the loop, for `.dat` that of Spike-Zoo; then ours on one thread and on all cores. Videos go into
-an array that has been used before. `write` is the time to fill an array as large as the result, on one thread: memory
-sets it. A `.dat` is written to the disk, which for us alone includes that it is there and not only on its way, and, on
-Linux, to memory. Results are compared. Times are the least of several runs, in ms.
+Both process the same stream: pixels that fire evenly at rates from 0 to 0.5, as with a camera without noise. `plain` is
+the loop (for `.dat`, that of Spike-Zoo); the other columns are spikesim on one thread and on all cores. Videos are
+written to an array that has been used before. `write` is the time to fill an array as large as the result on one
+thread, which memory determines. A `.dat` is written to the disk (spikesim alone waits until it has reached the disk)
+and, on Linux, to memory. Results are compared. Times are the minimum of several runs, in ms.
 
     python benchmarks/reconstruction.py
 """

@@ -1,10 +1,10 @@
-"""Speed of the sensor beside the loops of the field, and beside what the machine's memory allows.
+"""Speed of the sensor, compared with the loops of the field and with the memory bandwidth of the machine.
 
-For each camera, size and type of light: pixel-readouts and bytes a second; the ratio to a plain loop of the same
-physics in torch, written as the release of S-SDM has it, and in numpy; and the fraction of two bounds. One is the time
-that reading the light and writing the bits takes at the bandwidth of a copy on the same threads, which reads and writes
-at once; the other is the time that the same threads need to read the light and do nothing with it. All in one run,
-the least of several times each. Before: what the first call of a fresh process costs once the kernels are cached, and
+For each camera, size and type of light, the table shows: pixel-readouts and bytes per second; the ratio to a plain loop
+of the same physics in torch, written like the S-SDM release, and in numpy; and the share of two bounds. One bound is
+the time to read the light and write the bits at the bandwidth of a copy on the same threads, which reads and writes
+simultaneously; the other is the time the same threads need to only read the light. All are measured in one run, the
+minimum of several times each. Before the table: the cost of the first call in a new process with cached kernels, and
 the memory of a stream of 12 million readouts (10 minutes at 20 kHz) that is pushed piece by piece.
 
     python benchmarks/sensor.py [--large]

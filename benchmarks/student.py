@@ -1,8 +1,9 @@
-"""How much faster LDN makes the seven frames of an exposure than seven calls of a plain implementation.
+"""Speed of LDN for the seven frames of an exposure, compared with seven calls of a plain implementation.
 
-The same random weights at 1280×720. `plain` runs the whole network for each frame, as the paper draws it: image and
-features are concatenated before the last convolution, in torch's usual layout. `deblur_sequence` encodes the blurry
-image once. Both take turns; the least of five times each, and the largest difference of their images.
+Both use the same random weights at 1280×720. `plain` runs the whole network for each frame, as in the paper: image and
+features are concatenated before the last convolution, in torch's default memory layout. `deblur_sequence` encodes the
+blurry image once. The two alternate; the table shows the minimum of five runs each, and the largest difference between
+their images.
 
     python benchmarks/student.py
 """

@@ -1,7 +1,7 @@
-"""What a student trained at one threshold makes of spikes of others: given as they are, and given as light.
+"""Result of a student trained at one threshold on spikes at others: raw and normalised.
 
-PSNR of the middle frames of the split `test`, means over samples. Spikes are light when they are multiplied with
-`intensity.intensity_scale`, as `eval-ssdm` and `deblur` do.
+PSNR of the middle frames of the split `test`, means over samples. Normalised spikes (column `light`) are multiplied by
+`intensity.intensity_scale`, as in `eval-ssdm` and `deblur`.
 
     python benchmarks/thresholds.py DATASET DeblurNet_100.pth
 """

@@ -1,12 +1,12 @@
-"""What a step of each stage costs, and what asking the teacher ahead saves.
+"""Cost of a training step of each stage, and savings from precomputing the teacher targets.
 
 Steps of the real loop on a dataset, in float32 and bfloat16: batches of one crop of 256², one loader process, times
-from `metrics.csv`, means over the second epoch. Networks are random, which costs the same. `ahead` is LDN with the
-teacher's images made before; its column `once` is what they took, for each sample.
+from `metrics.csv`, means over the second epoch. Networks have random weights, which does not change the cost. The row
+`ahead` is LDN with precomputed teacher targets; its column `once` is the time they took, per sample.
 
     python benchmarks/training.py [DATASET]
 
-DATASET is a folder of shards with the threshold 1; without it one is built of a built-in scene.
+DATASET is a folder of shards with the threshold 1. Without it, one is built from a built-in scene.
 """
 
 import csv

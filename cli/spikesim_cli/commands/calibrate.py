@@ -11,19 +11,19 @@ from spikesim_cli.options import given, read_options, size_options
 @click.command()
 @click.argument("dark", type=click.Path(path_type=Path))
 @click.argument("flats", metavar="FLAT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The calibration to write, .npz.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Calibration file to write, .npz.")
 @click.option(
     "--level",
     "levels",
     multiple=True,
     type=float,
-    help="Illuminance of a flat in any unit, once for each in their order.",
+    help="Illuminance of a flat in any unit; give one per flat, in the same order.",
     show_default="unknown",
 )
-@click.option("--dead-time", type=float, help="Readouts that a pixel rests after a spike.", show_default="0")
-@click.option("--readout-hz", type=float, help="Clock of the recordings.", show_default="the file's, or unknown")
+@click.option("--dead-time", type=float, help="Dead time of a pixel after a spike, in readouts.", show_default="0")
+@click.option("--readout-hz", type=float, help="Readout rate of the recordings.", show_default="the file's, or unknown")
 @size_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def calibrate(
     dark: Path,
     flats: tuple[Path, ...],
@@ -34,8 +34,10 @@ def calibrate(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure a camera's pixels: DARK is a recording with the lens covered, each FLAT one of an evenly lit surface, of
-    at least 1000 readouts, better 4000.
+    """Measure the gain and dark current of a camera's pixels.
+
+    DARK is a recording with the lens covered. Each FLAT is a recording of an evenly lit surface. Each should have at
+    least 1000 readouts, better 4000.
 
     \b
     Example:

@@ -11,15 +11,19 @@ from spikesim_cli.options import read_options, size_options
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
-@click.option("--vth", type=float, help="Threshold: of a released layout that does not say, or which one of a shard.")
-@click.option("--sample", type=int, default=0, show_default=True, help="Which sample of a shard.")
+@click.option(
+    "--vth",
+    type=float,
+    help="Threshold of the spikes in a released layout that does not record it, or the one to take from a shard.",
+)
+@click.option("--sample", type=int, default=0, show_default=True, help="Number of the sample in a shard.")
 @size_options
 def convert(path: Path, output: Path, vth: float | None, sample: int, **options: Any) -> None:
     """Convert PATH to OUTPUT.
 
-    A spike file (.dat, .npz, .npy, .h5) becomes one of another format; a dataset of shards becomes a folder in the
-    layout of the S-SDM release (blur_data, sharp_data, spike_data); such a folder becomes a dataset; a sample of a
-    shard becomes a spike file.
+    A spike file (.dat, .npz, .npy, .h5) is converted to another format, a dataset of shards to a folder in the layout
+    of the S-SDM release (blur_data, sharp_data, spike_data), such a folder to a dataset, and a sample of a shard to a
+    spike file.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`demo`: the main job on built-in scenes."""
+"""`demo`: build, verify and render a dataset of built-in scenes."""
 
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ _FRAMES = 42  # two windows a scene
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default="demo", show_default=True, help="Folder to write.")
-@click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes.")
+@click.option("--workers", type=click.IntRange(1), show_default="one per core", help="Number of processes.")
 def demo(out: Path, workers: int | None) -> None:
-    """Build, verify and show a small dataset of 1280×720 scenes that are drawn on the spot, at V_th 1, 2 and 4.
+    """Build, verify and render a small dataset of built-in 1280×720 scenes at V_th 1, 2 and 4.
 
     \b
     Example:
@@ -56,14 +56,14 @@ def demo(out: Path, workers: int | None) -> None:
     print_table(
         ("clip", "window", "V_th", "spikes/readout", "TFP-blur correlation", "TFP-sharp correlation"),
         rows,
-        title="TFP of the exposure beside the grey blur; TFP of 21 readouts beside the grey middle frame",
+        title="TFP of the exposure and grey blur; TFP of 21 readouts and grey middle frame",
     )
     visualisation.write_animation(out / "first.mp4", visualisation.sample_video(samples[0], "spikes", window=21))
     messages.print(f"the dataset, images and a video are in {out}")
 
 
 def _agreement(sample: Any) -> list[tuple[float, ...]]:
-    """For every threshold: rate, and correlation of long and short TFP with blur and ground truth."""
+    """For every threshold: spike rate, and correlation of the long and short TFP with blur and ground truth."""
     import numpy as np
 
     from spikesim import tfp

@@ -1,4 +1,4 @@
-"""`doctor`: whether this machine has what the commands need."""
+"""`doctor`: check that the installation works on this machine."""
 
 import platform
 import shutil
@@ -13,7 +13,7 @@ import click
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def doctor(as_json: bool) -> None:
-    """Check this installation part by part; exit code 2 if something that is needed does not work.
+    """Check this installation part by part; the exit code is 2 if a required part does not work.
 
     \b
     Example:
@@ -26,7 +26,7 @@ def doctor(as_json: bool) -> None:
     for name, check in _CHECKS.items():
         try:
             rows.append((name, "ok", check()))
-        except Exception as error:  # whatever is wrong with a part is what this command is to tell
+        except Exception as error:  # any fault of a part is what this command reports
             rows.append((name, "FAILS", f"{type(error).__name__}: {error}"))
     for extra, packages in _EXTRAS.items():
         missing = [package for package in packages if _version(package) is None]

@@ -1,4 +1,4 @@
-"""`info`: what a file or folder holds."""
+"""`info`: the content of a file or folder."""
 
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from spikesim_cli.options import read_options, size_options
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @size_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def info(path: Path, as_json: bool, **options: Any) -> None:
-    """Tell what PATH holds: a dataset, a shard or a spike file.
+    """Describe PATH: a dataset, a shard or a spike file.
 
     \b
     Examples:

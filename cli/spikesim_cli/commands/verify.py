@@ -1,4 +1,4 @@
-"""`verify`: read everything of a dataset."""
+"""`verify`: read a whole dataset and compare its checksums."""
 
 from pathlib import Path
 
@@ -9,8 +9,9 @@ import click
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def verify(path: Path, as_json: bool) -> None:
-    """Read every sample of the dataset at PATH and compare every shard with its checksum; exit code 2 if any is
-    damaged.
+    """Read every sample of the dataset at PATH and compare every shard with its checksum.
+
+    The exit code is 2 if a shard is damaged or missing.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`view`: a image or a video of spikes."""
+"""`view`: an image or a video of spikes."""
 
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,21 @@ from spikesim_cli.options import read_options, size_options
     type=click.Choice(["spikes", "tfp", "tfi"]),
     default="tfp",
     show_default=True,
-    help="How to show spikes.",
+    help="How to render spikes.",
 )
-@click.option("--window", type=click.IntRange(1), default=21, show_default=True, help="Readouts that a TFP averages.")
-@click.option("--sample", type=int, default=0, show_default=True, help="Which sample of a dataset or shard.")
-@click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Of a dataset.")
+@click.option(
+    "--window", type=click.IntRange(1), default=21, show_default=True, help="Number of readouts averaged by a TFP."
+)
+@click.option("--sample", type=int, default=0, show_default=True, help="Number of the sample in a dataset or shard.")
+@click.option(
+    "--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Split of a dataset."
+)
 @size_options
 def view(path: Path, output: Path, look: str, window: int, sample: int, split: str, **options: Any) -> None:
-    """Show the spikes in PATH, a spike file, a shard or a dataset, as OUTPUT: a .png, or a .gif or .mp4 that moves.
+    """Render the spikes in PATH, a spike file, a shard or a dataset, to OUTPUT: a .png image, or a .gif or .mp4 video.
 
-    A image of a spike file is a strip of moments; of a sample, blur and ground truth with every threshold's spikes,
-    TFP and TFI below. A video goes through the readouts.
+    The image of a spike file is a strip of several moments. The image of a sample shows blur and ground truth, and
+    below them the spikes, TFP and TFI at every threshold. A video shows the readouts in order.
 
     \b
     Examples:
