@@ -15,12 +15,12 @@ from spikesim import SpikeStream, read_spikes
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats import FORMATS
 from spikesim.formats.sidecar import Sidecar
-from spikesim_datasets.encoding import CONTAINERS, FINE_CRF, write_gif, write_png, write_video
 from spikesim_datasets.frame_folder import FrameFolder
+from spikesim_datasets.image_files import read_image, write_gif, write_png
 from spikesim_datasets.optics import SCALE
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES
-from spikesim_datasets.sources.frames import read_image
+from spikesim_datasets.video_files import CONTAINERS, FINE_CRF, write_video
 from ssdm_models.deblur import FRAMES, deblur_frames, frame_times, usual_exposure
 from ssdm_models.ldn import LDN
 

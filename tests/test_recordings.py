@@ -24,7 +24,7 @@ from PIL import Image
 from spikesim import SpikeStream
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.build import build_clips
-from spikesim_datasets.encoding import write_gif
+from spikesim_datasets.image_files import write_gif
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.sources import DemoClip
 from ssdm_models import recordings

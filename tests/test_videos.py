@@ -12,7 +12,7 @@ from source_data import everything, write_video
 
 from spikesim.errors import InputFileError
 from spikesim_datasets.sources import open_clips
-from spikesim_datasets.sources.video import to_rgb
+from spikesim_datasets.video_files import to_rgb
 
 
 def remux(path: Path, target: Path, shift: int = 0, **options: str) -> Path:
@@ -190,7 +190,7 @@ def test_a_frame_that_the_decoder_could_only_guess_is_refused(tmp_path, packet, 
 def test_a_key_frame_that_later_frames_look_back_beyond_is_no_start(shared):
     """Behind those of this recording FFmpeg finds images incomplete."""
     (clip,) = open_clips([shared / "data" / "clips" / "cockatoo.mp4"])
-    assert clip.key_frames == (0, 76, 145)
+    assert clip.index.key_frames == (0, 76, 145)
     whole = list(islice(clip.frames(0, 160), 70, None))
     for start in (75, 76, 80, 144, 145, 150):
         for number, frame in enumerate(clip.frames(start, start + 4), start - 70):

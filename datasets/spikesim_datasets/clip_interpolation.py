@@ -17,13 +17,14 @@ import numpy as np
 from spikesim.checks import require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import Continuity
-from spikesim_datasets.encoding import CONTAINERS, FINE_CRF, write_png, write_video
 from spikesim_datasets.frame_folder import FrameFolder
+from spikesim_datasets.image_files import write_png
 from spikesim_datasets.interpolation import Interpolator, InterpolatorSpec
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, Clip
 from spikesim_datasets.sources.clip import refuse_output_in_source
 from spikesim_datasets.synthesis import Stretch, interpolated
+from spikesim_datasets.video_files import CONTAINERS, FINE_CRF, write_video
 
 DESCRIPTION = "interpolation.json"
 SCHEMA = "spikesim.interpolation/1"

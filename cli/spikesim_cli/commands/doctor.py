@@ -96,10 +96,9 @@ def _shards() -> str:
 
 
 def _video() -> str:
-    import av
+    from spikesim_datasets.video_files import find_encoder
 
-    av.CodecContext.create("libx264", "w")
-    return f"PyAV {av.__version__} reads video and writes H.264"
+    return f"{find_encoder()} reads video and writes H.264"
 
 
 _CHECKS: dict[str, Callable[[], str]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from spikesim import write_spikes
 from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path
-from spikesim_datasets.encoding import write_png
+from spikesim_datasets.image_files import write_png
 from spikesim_datasets.layouts.description import (
     BLUR,
     DESCRIPTION,

@@ -8,9 +8,9 @@ from itertools import repeat
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from spikesim.errors import InputFileError
+from spikesim_datasets.image_files import image_size, read_image
 from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint
 
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -45,7 +45,7 @@ class FrameClip(NamedClip):
         if not names:
             raise InputFileError(f"{folder} holds no frames ({', '.join(FRAME_SUFFIXES)})")
         with ThreadPoolExecutor(4) as pool:
-            sizes = list(pool.map(_image_size, (folder / name for name in names)))
+            sizes = list(pool.map(image_size, (folder / name for name in names)))
         for file_name, size in zip(names, sizes, strict=True):
             if size != sizes[0]:
                 raise InputFileError(
@@ -85,36 +85,6 @@ def frame_names(folder: Path) -> list[str]:
 def _natural(name: str) -> tuple[list[str | int], str]:
     parts = re.split(r"(\d+)", Path(name).stem)  # text and numbers in turn
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
-
-
-def _image_size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except Exception as error:  # what Pillow raises on damaged files is no closed set
-        empty = path.is_file() and path.stat().st_size == 0
-        what = "is empty (0 bytes)" if empty else f"is no readable image ({error})"
-        raise InputFileError(f"{path} {what}; replace it, or take its clip away") from error
-
-
-def read_image(path: Path) -> np.ndarray:
-    """The pixels of an image file, RGB uint8 (H, W, 3); grey becomes RGB, transparency is dropped.
-
-    Raises:
-        InputFileError: It is missing, damaged, no image, or has more than 8 bits a channel.
-    """
-    try:
-        with Image.open(path) as image:
-            # Colour of 16 bits opens as mode RGB, its lower bytes lost; only the decoder's arguments tell.
-            if image.mode.startswith(("I", "F")) or re.search(";16[BLN]", str(image.tile)):
-                raise InputFileError(f"{path} has more than 8 bits a channel; 8-bit images are expected, convert it")
-            image.info.pop("transparency", None)  # not wanted, and Pillow warns of some kinds
-            return np.asarray(image.convert("RGB"))
-    except InputFileError:
-        raise
-    except Exception as error:  # what Pillow raises on damaged files is no closed set
-        why = getattr(error, "strerror", None) or error
-        raise InputFileError(f"{path} cannot be decoded ({why}); replace it") from error
 
 
 def _read_frame(path: Path, height: int, width: int) -> np.ndarray:
