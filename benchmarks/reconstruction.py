@@ -47,7 +47,7 @@ def plain_counts(spikes: np.ndarray) -> np.ndarray:
     return counts
 
 
-def plain_tfp_film(spikes: np.ndarray, video: np.ndarray) -> np.ndarray:
+def plain_tfp_video(spikes: np.ndarray, video: np.ndarray) -> np.ndarray:
     """A count that gains a readout and loses one at each step."""
     counts = spikes[:WINDOW].sum(axis=0, dtype=np.int32)
     video[0] = counts / np.float32(WINDOW)
@@ -58,7 +58,7 @@ def plain_tfp_film(spikes: np.ndarray, video: np.ndarray) -> np.ndarray:
     return video
 
 
-def plain_tfi_film(spikes: np.ndarray, video: np.ndarray) -> np.ndarray:
+def plain_tfi_video(spikes: np.ndarray, video: np.ndarray) -> np.ndarray:
     """Once backwards for the next spike, once forwards for the last."""
     following = np.full(spikes.shape[1:], np.inf, np.float32)
     for t in range(len(spikes) - 1, -1, -1):
@@ -111,8 +111,8 @@ def plain_write(path: Path, spikes: np.ndarray) -> None:
             file.write((np.flipud(readout).reshape(-1, 8) * weights).sum(axis=1).astype(np.uint8).tobytes())
 
 
-def anew(write: Callable[[Path, Any], None], path: Path, spikes: Any) -> None:
-    """Write a file that is not there yet: to replace one costs the file system as much again."""
+def to_new_file(write: Callable[[Path, Any], None], path: Path, spikes: Any) -> None:
+    """Write a file that does not exist yet: to replace one costs the file system as much again."""
     path.unlink(missing_ok=True)
     write(path, spikes)
 
@@ -158,15 +158,18 @@ def main() -> None:
         print(row("counts", partial(plain_counts, spikes), stream.counts))
         video, other = np.ones((2, *shape), np.float32)
         short = partial(tfp_video, stream, WINDOW, out=video[WINDOW - 1 :])
-        print(row("TFP video", partial(plain_tfp_film, spikes, other[WINDOW - 1 :]), short))
-        print(row("TFI video", partial(plain_tfi_film, spikes, other), partial(tfi_video, stream, out=video)))
+        print(row("TFP video", partial(plain_tfp_video, spikes, other[WINDOW - 1 :]), short))
+        print(row("TFI video", partial(plain_tfi_video, spikes, other), partial(tfi_video, stream, out=video)))
         print(row("TFI, one", partial(plain_tfi, spikes), partial(tfi, stream, readouts // 2)))
         print(row("unpack", partial(np.unpackbits, stream.packed, 2, width, "little"), stream.dense))
         print(row("check, pack", partial(plain_pack, spikes), partial(SpikeStream.from_dense, spikes)))
         for name, place in PLACES.items():
             with tempfile.TemporaryDirectory(dir=place) as folder:
                 path = Path(folder, "clip.dat")
-                plain, ours = partial(anew, plain_write, path, spikes), partial(anew, write_spikes, path, stream)
+                plain, ours = (
+                    partial(to_new_file, plain_write, path, spikes),
+                    partial(to_new_file, write_spikes, path, stream),
+                )
                 print(row(name, plain, ours))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "clip.dat")

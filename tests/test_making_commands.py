@@ -264,7 +264,7 @@ def test_interpolate(run: Run, frames: Path, tmp_path: Path) -> None:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "same" / name).read_bytes()
     again = run(*words, "--json")
     assert again.json == {"output": str(tmp_path / "out"), "frames": 25, "kept": 25, "cuts": [], "fast": []}
-    assert run(*words).err.endswith("120×72, 25 of them there already\n")
+    assert run(*words).err.endswith("120×72, 25 of them kept\n")
     other = (*words, "--interp", "linear", "--factor", 2)
     assert_refused(run(*other), "made otherwise (other interpolation, factor)", "--overwrite")
     assert run(*other, "--overwrite", "--json").json["frames"] == 7

@@ -14,7 +14,7 @@ from torch.nn import functional
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.interpolation import xvfi
 from spikesim_datasets.interpolation.networks import xvfi_network as network_module
-from spikesim_datasets.interpolation.networks.layers import EnlargingConv
+from spikesim_datasets.interpolation.networks.layers import UpsamplingConv
 from spikesim_datasets.interpolation.networks.reversal import flow_at, splat, warp
 from spikesim_datasets.interpolation.networks.xvfi_release import slots
 
@@ -111,7 +111,7 @@ def test_several_times_and_several_pairs_at_once():
 
 @pytest.mark.parametrize("beside", [0, 3])
 def test_enlarging_and_convolving_in_one_step(beside):
-    layer = EnlargingConv(5, 4, beside)
+    layer = UpsamplingConv(5, 4, beside)
     layer.requires_grad_(False).prepare()
     small, others = random(2, 5, 7, 9), random(2, beside, 14, 18, seed=1)
     upsampled = torch.cat([functional.interpolate(small, scale_factor=2), others], 1)

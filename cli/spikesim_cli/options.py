@@ -111,7 +111,7 @@ class _Device(click.ParamType):
 
 
 device_option = click.option(
-    "--device", type=_Device(), show_default="auto", help="Where networks run, and the sensor of `simulate`."
+    "--device", type=_Device(), show_default="auto", help="Where networks run; for `simulate` also the sensor."
 )
 
 network_options = together(
@@ -121,13 +121,13 @@ network_options = together(
         "--tile",
         type=click.IntRange(64),
         show_default="none",
-        help="Side of the tiles a network computes large frames in, pixels: takes less memory and more time.",
+        help="Side in pixels of the tiles a network divides large frames into: less memory, more time.",
     ),
     click.option(
         "--precision",
         type=click.Choice(["float32", "bfloat16", "float16"]),
         show_default="float32",
-        help="What a network's convolutions compute in.",
+        help="Number format of a network's convolutions.",
     ),
 )
 

@@ -26,7 +26,7 @@ class ShardJob:
         clip: Source of its samples.
         windows: Their windows, consecutive.
         path: Of the shard.
-        identity: What decides its contents, as JSON values: equal identities mean equal arrays.
+        identity: What decides its arrays, as JSON values: equal identities mean equal arrays.
     """
 
     clip: Clip
@@ -128,7 +128,7 @@ def finished_jobs(
             differing = _difference(made_by, job.identity if job else {"choices": recipe.choices()})
             raise OutputError(
                 f"{file} was built with another recipe ({differing}); choose another folder, or give --overwrite to "
-                "build its shards anew"
+                "rebuild its shards"
             )
         file.unlink()
     return finished

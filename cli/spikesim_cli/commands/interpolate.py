@@ -111,7 +111,7 @@ def _write(
         found = {"cuts": made.diagnostics.cuts, "fast": made.diagnostics.fast}
         print_json({"output": output, "frames": made.frames, "kept": made.kept, **found})
         return
-    kept = f", {made.kept} of them there already" if made.kept else ""
+    kept = f", {made.kept} of them kept" if made.kept else ""
     messages.print(f"{output}: {made.frames} frames of {clip.width}×{clip.height}{kept}")
 
 

@@ -51,7 +51,7 @@ class Clip(Protocol):
         ...
 
     def fingerprint(self) -> dict[str, object]:
-        """What tells this clip's contents from another's, as JSON values; independent of where it lies."""
+        """What tells this clip from another, as JSON values; independent of where it lies."""
         ...
 
 
@@ -69,9 +69,9 @@ class NamedClip:
 
 
 def files_fingerprint(files: Iterable[Path]) -> dict[str, object]:
-    """Count, bytes and a hash of the names, the sizes and samples of the contents of files.
+    """Count, bytes and a hash of the names, the sizes and samples of files.
 
-    Whole contents are not read: for GOPRO that alone would take as long as a good part of the build. Every file is
+    Files are not read whole: for GOPRO that alone would take as long as a good part of the build. Every file is
     sampled at its beginning, middle and end; a PNG ends with a checksum of its whole image.
     """
     files = list(files)

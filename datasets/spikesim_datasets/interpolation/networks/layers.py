@@ -10,7 +10,7 @@ from torch.nn import functional
 Network = TypeVar("Network", bound=nn.Module)
 
 
-class EnlargingConv(nn.Conv2d):
+class UpsamplingConv(nn.Conv2d):
     """3×3 convolution of an image upsampled twice by its nearest pixels, beside which another may lie.
 
     Each output pixel sees a 2×2 patch of the small image, some of its pixels twice: a transposed convolution with 4×4
@@ -48,7 +48,7 @@ def ready_for_inference(network: Network) -> Network:
     """Fix the weights of a network, in the memory layout that its convolutions are fastest in on the CPU."""
     network.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for module in network.modules():
-        if isinstance(module, EnlargingConv):
+        if isinstance(module, UpsamplingConv):
             module.prepare()
     return network
 

@@ -43,7 +43,7 @@ class ScriptedNetwork(InterpolationNetwork[Tensor, tuple[Tensor, Tensor]]):
         return self._place.device  # type: ignore[return-value]
 
     def encode(self, frames: Tensor) -> Tensor:
-        """The frames themselves: what a foreign network makes of one cannot be had apart."""
+        """The frames themselves: a foreign network does not say what depends on one alone."""
         return frames
 
     def relate(self, encoded0: Tensor, encoded1: Tensor) -> tuple[Tensor, Tensor]:

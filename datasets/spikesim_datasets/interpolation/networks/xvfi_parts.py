@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spikesim_datasets.interpolation.networks.layers import EnlargingConv, join
+from spikesim_datasets.interpolation.networks.layers import UpsamplingConv, join
 
 
 class Features(nn.Module):
@@ -58,7 +58,7 @@ class FlowNet(nn.Module):
         super().__init__()
         widths = inputs, 2 * channels, 4 * channels
         self.down = nn.ModuleList(nn.Conv2d(*ends, 4, stride=2, padding=1) for ends in pairwise(widths))
-        self.up = nn.ModuleList(EnlargingConv(2 * count, count) for count in (2 * channels, channels))
+        self.up = nn.ModuleList(UpsamplingConv(2 * count, count) for count in (2 * channels, channels))
         self.last = nn.Conv2d(channels, outputs, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -81,8 +81,8 @@ class Refinement(nn.Module):
         widths = inputs, channels, 2 * channels, 4 * channels
         self.down = nn.ModuleList(nn.Conv2d(*ends, 4, stride=2, padding=1) for ends in pairwise(widths))
         self.bottom = nn.Conv2d(4 * channels, 4 * channels, 3, padding=1)
-        self.up = nn.ModuleList(EnlargingConv(2 * count, count, beside=count) for count in (2 * channels, channels))
-        self.last = EnlargingConv(channels, 4)
+        self.up = nn.ModuleList(UpsamplingConv(2 * count, count, beside=count) for count in (2 * channels, channels))
+        self.last = UpsamplingConv(channels, 4)
 
     def forward(self, x: Tensor) -> Tensor:
         """How visible frame 0 is, before the sigmoid, and what is to be added to the mix."""
