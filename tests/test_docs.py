@@ -75,10 +75,29 @@ def parse(line: str) -> None:
                 raise
 
 
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings: what the site and the code host both make of them."""
+    headings = re.findall(r"^#+ +(.+?) *$", _FENCE.sub("", text), re.MULTILINE)
+    found = set()
+    for heading in headings:
+        words = re.sub(r"[^\w\s-]", "", heading.lower()).strip()
+        # The site joins several blanks and hyphens to one, the host keeps each.
+        if (slug := re.sub(r"[-\s]+", "-", words)) == re.sub(r"\s", "-", words) and slug.isascii():
+            found.add(slug)
+    return found
+
+
 def missing_links(page: Path, text: str) -> list[str]:
-    """Links to files that are not there."""
-    links = [link.partition("#")[0] for link in _LINK.findall(text) if "://" not in link]
-    return [link for link in links if link and not (page.parent / link).exists()]
+    """Links to files that are missing, or to headings that their pages do not have."""
+    missing = []
+    for link in _LINK.findall(text):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if not target.exists() or (anchor and anchor not in anchors(text if not name else target.read_text("utf-8"))):
+            missing.append(link)
+    return missing
 
 
 def listed(text: str, prefix: str = "") -> set[str]:
@@ -172,5 +191,14 @@ def test_planted_python_is_found(page: str, error: type[Exception]) -> None:
 
 
 def test_a_planted_link_is_found() -> None:
-    text = "[a](quickstart.md#sensor) [b](nowhere.md) [c](https://example.org) ![d](images/nothing.png)"
-    assert missing_links(ROOT / "docs" / "index.md", text) == ["nowhere.md", "images/nothing.png"]
+    text = (
+        "# Here, there\n[a](formats.md#shards) [b](nowhere.md) [c](https://example.org#any) ![d](images/nothing.png) "
+        "[e](formats.md#shards-of-glass) [f](#here-there) [g](#nowhere)\n```bash\n# nowhere\n```\n"
+    )
+    assert missing_links(ROOT / "docs" / "index.md", text) == [
+        "nowhere.md", "images/nothing.png", "formats.md#shards-of-glass", "#nowhere",
+    ]  # fmt: skip
+
+
+def test_anchors_that_the_site_and_the_host_make_differently_are_none() -> None:
+    assert anchors("# One heading\n## Losses, and λ\n### A – b\n#### `c` of *d*") == {"one-heading", "c-of-d"}
