@@ -3,14 +3,13 @@
 It is what the compiled code is compared with, bit for bit, and the place to read what is computed. Not fast.
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from spikesim.camera import SpikeCamera
 from spikesim.constants import COSINE, LOG, SINE
 from spikesim.noise import (
-    BitErrors,
     Calibration,
     ComparatorNoise,
     DarkCurrent,
@@ -19,30 +18,24 @@ from spikesim.noise import (
     DiffusionNoise,
     FrameNoise,
     GainPattern,
-    InherentSpikes,
     IntervalNoise,
     ResetNoise,
     ShotNoise,
 )
-from spikesim.noise.readout import poisson_table, renewal_tables
-from spikesim.randomness import (
-    COMPARATOR_NOISE,
-    DARK_CURRENT,
-    DEAD_PIXELS,
-    DIFFUSION_NOISE,
-    DROPPED_BITS,
-    FALSE_BITS,
-    FRAME_NOISE,
-    GAIN_PATTERN,
-    INHERENT_SPIKES,
-    INITIAL_CHARGE,
-    INTERVAL_NOISE,
-    PATTERN_NAME,
-    RESET_NOISE,
-    SHOT_NOISE,
-    Crop,
-    make_key,
-)
+from spikesim.noise.bit_events import BitEvents, ChanceEvents
+from spikesim.noise.distributions import poisson_table
+from spikesim.noise.term import acting_order
+from spikesim.randomness import INITIAL_CHARGE, PATTERN_NAME, Crop, make_key
+
+(SHOT_NOISE,) = ShotNoise.purposes
+(FRAME_NOISE,) = FrameNoise.purposes
+(RESET_NOISE,) = ResetNoise.purposes
+(COMPARATOR_NOISE,) = ComparatorNoise.purposes
+(INTERVAL_NOISE,) = IntervalNoise.purposes
+(DIFFUSION_NOISE,) = DiffusionNoise.purposes
+(GAIN_PATTERN,) = GainPattern.purposes
+(DARK_CURRENT,) = DarkCurrent.purposes
+(DEAD_PIXELS,) = DeadPixels.purposes
 
 _f = np.float32
 
@@ -63,21 +56,19 @@ def simulate(
     philox_key = make_key(seed, key)
     state = starting_charge(camera, pixels, philox_key) if charge is None else np.array(charge, _f)
     pattern_key = make_key(seed, PATTERN_NAME)
-    gain, dark = pattern(camera, pixels, crop, pattern_key)
+    sensor = _Sensor(camera, pixels, philox_key, *pattern(camera, pixels, crop, pattern_key))
     fire = _fire_in_ticks if camera.resets_in_ticks else _fire
     spikes = np.zeros(light.shape, np.uint8)
     fired = np.zeros((height, width), bool)
     for readout, frame in enumerate(light):
         intensity = frame.astype(_f) / _f(255) if frame.dtype == np.uint8 else frame.astype(_f)
-        fired, state = fire(camera, intensity, state, fired, gain, dark, readout, pixels, philox_key)
+        fired, state = fire(sensor, intensity, state, fired, readout)
         spikes[readout] = fired
-    errors = camera.term(BitErrors)
-    if errors and errors.drop > 0:
-        spikes &= 1 - _events(light.shape, errors.drop, DROPPED_BITS, pixels, philox_key)
-    if errors and errors.false > 0:
-        spikes |= _events(light.shape, errors.false, FALSE_BITS, pixels, philox_key)
-    if (inherent := camera.term(InherentSpikes)) is not None:
-        spikes |= inherent_spikes(inherent, light.shape, pixels, philox_key)
+    for term in acting_order(camera.noise):
+        for events in term.bit_events():
+            happened = bit_events(events, light.shape, pixels, philox_key)
+            takes_away = isinstance(events, ChanceEvents) and not events.sets
+            spikes = spikes & (1 - happened) if takes_away else spikes | happened
     if (dead := camera.term(DeadPixels)) is not None:
         spikes *= (uniforms(pixels, DEAD_PIXELS, 0, pattern_key) >= dead.fraction).astype(np.uint8)
     return spikes
@@ -121,31 +112,35 @@ def pattern(
     return gain, dark
 
 
+@dataclass(frozen=True, eq=False)
+class _Sensor:
+    """A camera's pixels (H, W), the key of their random numbers, and their fixed pattern."""
+
+    camera: SpikeCamera
+    pixels: np.ndarray
+    key: np.ndarray
+    gain: np.ndarray | None
+    dark: np.ndarray | None
+
+
 def _fire(
-    camera: SpikeCamera,
-    intensity: np.ndarray,
-    charge: np.ndarray,
-    fired: np.ndarray,
-    gain: np.ndarray | None,
-    dark: np.ndarray | None,
-    readout: int,
-    pixels: np.ndarray,
-    key: np.ndarray,
+    sensor: _Sensor, intensity: np.ndarray, charge: np.ndarray, fired: np.ndarray, readout: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """One readout: which pixels fire, and the charge they are left with."""
+    camera, pixels, key = sensor.camera, sensor.pixels, sensor.key
     v_th = _f(camera.v_th)
 
     def normal(purpose: int) -> np.ndarray:
         return normals(pixels, readout >> 2, purpose, key)[readout & 3]
 
     x = intensity * _f(camera.gain / camera.sub_ticks) * _f(camera.sub_ticks)
-    if gain is not None:
-        x = x * gain
+    if sensor.gain is not None:
+        x = x * sensor.gain
     shot = camera.term(ShotNoise)
     if shot and not shot.on_dark:
         x = _shoot(x, _f(shot.full_well_e / camera.v_th), normal(SHOT_NOISE), readout, pixels, key)
-    if dark is not None:
-        x = x + dark
+    if sensor.dark is not None:
+        x = x + sensor.dark
     if (interval := camera.term(IntervalNoise)) is not None:
         word = random_words(pixels, readout >> 2, INTERVAL_NOISE, 0, key)[readout & 3]
         u = (word >> np.uint32(8)).astype(_f) * _f(2.0**-24)
@@ -200,17 +195,10 @@ def _poisson_at(mean: float, u: float) -> int:
 
 
 def _fire_in_ticks(
-    camera: SpikeCamera,
-    intensity: np.ndarray,
-    charge: np.ndarray,
-    _fired: np.ndarray,
-    _gain: np.ndarray | None,
-    _dark: np.ndarray | None,
-    readout: int,
-    pixels: np.ndarray,
-    key: np.ndarray,
+    sensor: _Sensor, intensity: np.ndarray, charge: np.ndarray, _fired: np.ndarray, readout: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """One readout of a camera whose comparator looks after every sub-tick and resets to zero, pixel by pixel."""
+    camera = sensor.camera
     fired, left = np.zeros(charge.shape, bool), charge.copy()
     noise = camera.term(DiffusionNoise)
     table = None if noise is None else poisson_table(noise.interval)
@@ -220,8 +208,8 @@ def _fire_in_ticks(
         while tick < camera.sub_ticks:
             until, change = camera.sub_ticks, 0.0
             if noise is not None and table is not None and noise.amplitude > 0:
-                words = random_words(pixels[place], readout, DIFFUSION_NOISE, step, key)
-                until = min(until, tick + int(np.searchsorted(table, words[0].astype(np.uint64), side="right")))
+                words = random_words(sensor.pixels[place], readout, DIFFUSION_NOISE, step, sensor.key)
+                until = min(until, tick + int(np.searchsorted(table.below, words[0].astype(np.uint64), side="right")))
                 change = noise.amplitude * ((float(words[1]) + 0.5) * 2.0**-32 - 0.5)
                 step += 1
             drive, ticks = light * float(per_tick), until - tick
@@ -238,43 +226,26 @@ def _fire_in_ticks(
     return fired, left
 
 
-def inherent_spikes(term: InherentSpikes, shape: tuple[int, ...], pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """The spurious spikes of thermal noise, dense uint8 (T, H, W)."""
-    interval, first = renewal_tables(term)
+def bit_events(events: BitEvents, shape: tuple[int, ...], pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
+    """Where sparse events happen, dense uint8 (T, H, W): all pixels' processes side by side, draw after draw."""
 
     def law(words: np.ndarray, draw: int) -> np.ndarray:
-        return np.searchsorted(first if draw == 0 else interval, words.astype(np.uint64), side="right")
+        if isinstance(events, ChanceEvents):
+            log_of_miss = np.log1p(-min(events.chance, 1 - 1e-12))
+            trials = 1 + np.floor(np.log((words + 0.5) * 2.0**-32) / log_of_miss)
+            return trials.astype(np.int64) - (draw == 0)
+        table = events.first if draw == 0 else events.interval
+        return np.searchsorted(table.below, words.astype(np.uint64), side="right")
 
-    return _renewals(shape, law, INHERENT_SPIKES, pixels, key)
-
-
-def _events(shape: tuple[int, ...], chance: float, purpose: int, pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """Events that have the same chance in every readout, dense uint8 (T, H, W)."""
-
-    def law(words: np.ndarray, draw: int) -> np.ndarray:
-        trials = 1 + np.floor(np.log((words + 0.5) * 2.0**-32) / np.log1p(-min(chance, 1 - 1e-12)))
-        return trials.astype(np.int64) - (draw == 0)
-
-    return _renewals(shape, law, purpose, pixels, key)
-
-
-def _renewals(
-    shape: tuple[int, ...],
-    law: Callable[[np.ndarray, int], np.ndarray],
-    purpose: int,
-    pixels: np.ndarray,
-    key: np.ndarray,
-) -> np.ndarray:
-    """All pixels' processes side by side, draw after draw."""
-    spikes = np.zeros((shape[0], pixels.size), np.uint8)
+    happened = np.zeros((shape[0], pixels.size), np.uint8)
     numbers = pixels.ravel()
-    due = law(random_words(numbers, 0, purpose, 0, key)[0], 0)
+    due = law(random_words(numbers, 0, events.purpose, 0, key)[0], 0)
     draw = 0
     while (inside := due < shape[0]).any():
-        spikes[due[inside], np.flatnonzero(inside)] = 1
+        happened[due[inside], np.flatnonzero(inside)] = 1
         draw += 1
-        due = due + law(random_words(numbers, 0, purpose, draw >> 2, key)[draw & 3], draw)
-    return spikes.reshape(shape)
+        due = due + law(random_words(numbers, 0, events.purpose, draw >> 2, key)[draw & 3], draw)
+    return happened.reshape(shape)
 
 
 def uniforms(pixels: np.ndarray, purpose: int, draw: int, key: np.ndarray) -> np.ndarray:

@@ -295,13 +295,15 @@ class TestRefused:
 
     @pytest.mark.parametrize("device", ["gpu", "cuda:x", "meta", "", 1.5])
     def test_devices_that_are_none(self, device: str) -> None:
-        with pytest.raises(InvalidValueError, match="device must be 'cpu', 'cuda' or 'cuda:N'"):
+        with pytest.raises(InvalidValueError, match="device must be 'auto', 'cpu', 'cuda' or 'cuda:N'"):
             gpu.simulate(self.good, SpikeCamera(), device=device)
+        with pytest.raises(InvalidValueError, match="device must be 'auto', 'cpu', 'cuda' or 'cuda:N'"):
+            simulate(self.good, SpikeCamera(), device=device)
 
     @pytest.mark.parametrize(("device", "count"), [("cuda", 0), ("cuda:0", 0), ("cuda:2", 2)])
     def test_devices_that_are_not_there(self, device: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-        with pytest.raises(InvalidValueError, match=f"finds {count} CUDA devices, and '{device}' is none"):
+        with pytest.raises(InvalidValueError, match=f"device '{device}' was asked for, .* finds {count} CUDA"):
             simulate(self.good, SpikeCamera(), device=device)
 
     def test_without_torch(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,12 +316,19 @@ class TestRefused:
         assert len(simulate(self.good, SpikeCamera(), device="cpu")) == 3
 
 
+@pytest.fixture
+def processor_as_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a GPU is asked for, torch computes on the processor."""
+    monkeypatch.setattr("spikesim.gpu.simulator.find_device", lambda name: torch.device("cpu"))
+
+
+@pytest.mark.usefixtures("processor_as_gpu")
 def test_simulate_hands_everything_to_torch(small: np.ndarray) -> None:
     camera = SpikeCamera.preset("realistic")
     crop, charge = Crop(1, 2, 50, 60), np.full(small.shape[1:], 0.4)
     arguments: dict[str, Any] = {"seed": 4, "key": "d", "crop": crop, "charge": charge, "clip": True}
     with Operations() as operations:
-        stream = simulate(small * 2, camera, device="cpu:0", **arguments)  # torch's own name of the processor
+        stream = simulate(small * 2, camera, device="cuda", **arguments)
     assert operations.counts
     assert np.array_equal(stream.packed, simulate(small * 2, camera, device="cpu", **arguments).packed)
 
