@@ -72,7 +72,7 @@ def range_error(light: np.ndarray) -> InvalidValueError:
     )
 
 
-def light_stacks(light: Any, whole: tuple[type, ...] = (np.ndarray,)) -> tuple[Iterator[Any], tuple[int, int]]:
+def light_stacks(light: Any, whole: tuple[Any, ...] = (np.ndarray,)) -> tuple[Iterator[Any], tuple[int, int]]:
     """Light as an iterator of stacks (T, H, W), and (H, W).
 
     Args:

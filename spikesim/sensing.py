@@ -38,10 +38,11 @@ class Sensing:
             RESETS[camera.reset],
         )
         terms = acting_order(camera.noise)
-        on_charge = {name: value for term in terms for name, value in term.charge_parameters(camera.v_th).items()}
-        self._noise = integration.Noise(
-            **{name: value if isinstance(value, bool) else np.float32(value) for name, value in on_charge.items()}
-        )
+        on_charge: dict[str, Any] = {}
+        for term in terms:
+            for name, value in term.charge_parameters(camera.v_th).items():
+                on_charge[name] = value if isinstance(value, bool) else np.float32(value)
+        self._noise = integration.Noise(**on_charge)
         self._light_steps = sub_ticks.LightSteps(
             **{name: value for term in terms for name, value in term.tick_parameters().items()}
         )
@@ -111,6 +112,8 @@ class _Events:
     def __init__(self, events: BitEvents, shape: tuple[int, int], pixels: np.ndarray, key: np.ndarray) -> None:
         first_kernel: Any
         first_law: tuple[Any, ...]
+        self._kernel: Any
+        self._law: tuple[Any, ...]
         if isinstance(events, ChanceEvents):
             log_of_miss = np.log1p(-min(events.chance, 1 - 1e-12))
             first_kernel, first_law = bits.first_events, (log_of_miss,)

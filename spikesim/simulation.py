@@ -56,9 +56,7 @@ def simulate(
         [[5, 5, 5], [5, 5, 5]]
     """
     if (gpu := _torch_sensor(device)) is not None:
-        return gpu.simulate(  # type: ignore[no-any-return]
-            light, camera, device=device, seed=seed, key=key, charge=charge, crop=crop, clip=clip
-        )
+        return gpu.simulate(light, camera, device=device, seed=seed, key=key, charge=charge, crop=crop, clip=clip)
     (stream,) = simulate_cameras(light, [camera], keys=[key], seed=seed, charge=charge, crop=crop, clip=clip)
     return stream
 
@@ -113,7 +111,7 @@ def make_simulator(
         MissingExtraError: The device needs torch, which is not installed.
     """
     if (gpu := _torch_sensor(device)) is not None:
-        return gpu.Simulator(camera, height, width, device=device, **options)  # type: ignore[no-any-return]
+        return gpu.Simulator(camera, height, width, device=device, **options)
     return Simulator(camera, height, width, **options)
 
 

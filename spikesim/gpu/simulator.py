@@ -89,5 +89,5 @@ class Simulator(simulator.Simulator):
             light = staged
         light = light.to(self._device, non_blocking=True)
         if light.dtype == torch.uint8:
-            return light  # type: ignore[no-any-return]
-        return light.float().clamp(0, 1) if self._clip else light.float()  # type: ignore[no-any-return]
+            return light
+        return light.float().clamp(0, 1) if self._clip else light.float()

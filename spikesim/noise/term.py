@@ -57,6 +57,7 @@ class PixelMaps:
     alive: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
 class NoiseTerm:
     """Base of the noise terms: frozen dataclasses, each registered under its name in `NOISE_TERMS` when it is declared.
 
