@@ -4,7 +4,15 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, TypeVar, get_args
 
-from spikesim.checks import plain_number, require_choice, require_flag, require_instance, require_number, require_whole
+from spikesim.checks import (
+    plain_number,
+    require_choice,
+    require_flag,
+    require_instance,
+    require_list,
+    require_number,
+    require_whole,
+)
 from spikesim.errors import InvalidValueError
 from spikesim.noise import NOISE_TERMS, NoiseTerm
 from spikesim.presets import PRESET_FIELDS
@@ -65,10 +73,7 @@ class SpikeCamera:
             self._set("start", plain_number(self.start))
         self._set("tie_fires", require_flag(self.tie_fires, "tie_fires"))
         self._set("sub_ticks", require_whole(self.sub_ticks, "sub_ticks", 1, 10_000))
-        try:
-            self._set("noise", tuple(self.noise))
-        except TypeError:
-            raise InvalidValueError(f"noise must be a tuple of terms of spikesim.noise, got {self.noise!r}") from None
+        self._set("noise", tuple(require_list(self.noise, "noise", "terms of spikesim.noise")))
         self._check_noise()
 
     def _set(self, name: str, value: Any) -> None:

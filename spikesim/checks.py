@@ -10,9 +10,12 @@ from math import inf, isfinite
 from numbers import Complex, Integral, Real
 from operator import index
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from spikesim.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 T = TypeVar("T")
 
@@ -113,6 +116,42 @@ def require_instance(value: Any, name: str, kind: type[T], advice: str = "") -> 
             f"{name} must be a {kind.__name__}, got {type(value).__name__}{'; ' * bool(advice)}{advice}"
         )
     return value
+
+
+def require_list(values: Any, name: str, what: str) -> list[Any]:
+    """Several things, as a list; what they are is not looked at.
+
+    Args:
+        values: What was given: anything to go through but text.
+        name: Of the argument, for the message.
+        what: The things, for the message.
+
+    Raises:
+        InvalidValueError: It is nothing to go through.
+    """
+    try:
+        if isinstance(values, str | bytes):
+            raise TypeError
+        return list(values)
+    except TypeError:
+        raise InvalidValueError(f"{name} must be a list of {what}, got {values!r}") from None
+
+
+def require_array(value: Any, name: str) -> "np.ndarray":
+    """Anything that numpy takes for an array of numbers, without a copy where it is one.
+
+    Raises:
+        InvalidValueError: It is none.
+    """
+    import numpy as np  # what has no array to check is spared it
+
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # ragged lists, tensors of another device, objects whose own conversion fails
+        raise InvalidValueError(f"{name} must be an array of numbers, got {type(value).__name__} ({error})") from error
+    if array.dtype.kind not in "biufc":
+        raise InvalidValueError(f"{name} must be an array of numbers, got {array.dtype} of {type(value).__name__}")
+    return array
 
 
 def require_path(value: Any, name: str = "path") -> Path:

@@ -9,21 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from spikesim.checks import require_array
 from spikesim.errors import InvalidValueError
 
 _STACK = 64  # frames taken at once from an iterator
-
-
-def as_array(value: Any, name: str) -> np.ndarray:
-    """Anything that numpy takes for an array of numbers, without a copy where it is one.
-
-    Raises:
-        InvalidValueError: It is none.
-    """
-    try:
-        return np.asarray(value)
-    except Exception as error:  # ragged lists, tensors of another device, objects whose own conversion fails
-        raise InvalidValueError(f"{name} must be an array of numbers, got {type(value).__name__} ({error})") from error
 
 
 def check_light(shape: tuple[int, ...], number: str, sensor: tuple[int, int]) -> None:
@@ -54,7 +43,7 @@ def checked_light(light: Any, sensor: tuple[int, int], *, clip: bool) -> np.ndar
     Raises:
         InvalidValueError: As for `check_light`.
     """
-    light = as_array(light, "light")
+    light = require_array(light, "light")
     if light.ndim == 2:
         light = light[None]
     check_light(light.shape, light.dtype.name, sensor)
@@ -106,14 +95,14 @@ def frame_stacks(frames: Iterable[Any]) -> tuple[Iterator[np.ndarray], tuple[int
         raise InvalidValueError(
             "light holds no frame, so the size of the sensor is not known; give at least one readout"
         )
-    first = as_array(head, "a frame of light")
+    first = require_array(head, "a frame of light")
     if first.ndim != 2:
         raise InvalidValueError(f"frames of light must have the axes (H, W), got shape {first.shape}")
 
     def stacks() -> Iterator[np.ndarray]:
         position = 0
         rest = chain([first], iterator)
-        while stack := [as_array(frame, "a frame of light") for frame in islice(rest, _STACK)]:
+        while stack := [require_array(frame, "a frame of light") for frame in islice(rest, _STACK)]:
             for offset, frame in enumerate(stack):
                 if frame.shape != first.shape or frame.dtype != first.dtype:
                     raise InvalidValueError(

@@ -44,8 +44,9 @@ class Crop:
         """Refuse a part of this size that reaches outside the sensor.
 
         Raises:
-            InvalidValueError: It does.
+            InvalidValueError: It does, or has no size.
         """
+        height, width = require_whole(height, "height", 1), require_whole(width, "width", 1)
         if self.top + height > self.sensor_height or self.left + width > self.sensor_width:
             raise InvalidValueError(
                 f"a crop of {height}×{width} at row {self.top}, column {self.left} reaches outside a sensor of "
@@ -54,7 +55,8 @@ class Crop:
 
     def first_pixels(self, height: int) -> np.ndarray:
         """Number of the first pixel of each row, counted through the whole sensor, int64 (height,)."""
-        return (self.top + np.arange(height, dtype=np.int64)) * self.sensor_width + self.left
+        rows = self.top + np.arange(require_whole(height, "height", 0), dtype=np.int64)
+        return rows * self.sensor_width + self.left
 
 
 def make_key(seed: int, name: str) -> np.ndarray:

@@ -2,20 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from types import ModuleType
-from typing import TypeVar, Unpack
+from typing import Unpack
 
 import numpy as np
 
 from spikesim.camera import SpikeCamera
-from spikesim.checks import parse_device
+from spikesim.checks import parse_device, require_list
 from spikesim.errors import InvalidValueError, MissingExtraError
 from spikesim.light import light_stacks
 from spikesim.randomness import Crop
 from spikesim.simulator import Simulator, push_together
 from spikesim.stream import SpikeStream
 from spikesim.stream_setup import SharedOptions, StreamOptions
-
-T = TypeVar("T")
 
 
 def simulate(
@@ -82,8 +80,8 @@ def simulate_cameras(
     Raises:
         InvalidValueError: As for `simulate`, or the numbers of cameras and keys differ.
     """
-    cameras = _checked_list(cameras, "cameras")
-    keys = [""] * len(cameras) if keys is None else _checked_list(keys, "keys")
+    cameras = require_list(cameras, "cameras", "cameras")
+    keys = [""] * len(cameras) if keys is None else require_list(keys, "keys", "names")
     if len(keys) != len(cameras) or not cameras:
         raise InvalidValueError(f"there must be a key for each camera, got {len(cameras)} cameras and {len(keys)} keys")
     stacks, (height, width) = light_stacks(light)
@@ -126,9 +124,3 @@ def _torch_sensor(device: str | None) -> ModuleType | None:
             return None
         raise MissingExtraError(f"device={device!r} needs torch; pip install 'spikesim[ssdm]'") from error
     return None if device == "auto" and gpu.find_device(device).type == "cpu" else gpu
-
-
-def _checked_list(values: Sequence[T], name: str) -> list[T]:
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise InvalidValueError(f"{name} must be a list, got {values!r}")
-    return list(values)

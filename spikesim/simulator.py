@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from spikesim.camera import SpikeCamera
-from spikesim.checks import require_instance
+from spikesim.checks import require_instance, require_list
 from spikesim.errors import InvalidValueError
 from spikesim.light import checked_light, range_error
 from spikesim.randomness import Crop
@@ -128,10 +128,7 @@ def push_together(simulators: Sequence[Simulator], light: np.ndarray) -> list[Sp
 
 
 def _checked_simulators(simulators: Sequence[Simulator]) -> list[Simulator]:
-    try:
-        checked = list(simulators)
-    except TypeError:
-        raise InvalidValueError(f"simulators must be a list of them, got {type(simulators).__name__}") from None
+    checked = require_list(simulators, "simulators", "Simulators")
     if not checked:
         raise InvalidValueError("simulators must hold at least one, got none")
     for simulator in checked:

@@ -9,9 +9,8 @@ from typing import Any, Self, TypedDict
 import numpy as np
 
 from spikesim.camera import SpikeCamera
-from spikesim.checks import require_flag, require_instance, require_whole
+from spikesim.checks import require_array, require_flag, require_instance, require_whole
 from spikesim.errors import InvalidValueError
-from spikesim.light import as_array
 from spikesim.pattern import FixedPattern, draw_pattern, starting_charge
 from spikesim.randomness import Crop, make_key
 
@@ -94,8 +93,8 @@ class StreamSetup:
 
 
 def _checked_charge(charge: Any, shape: tuple[int, int]) -> np.ndarray:
-    given = as_array(charge, "charge")
-    if given.dtype.kind not in "biuf":
+    given = require_array(charge, "charge")
+    if given.dtype.kind == "c":
         raise InvalidValueError(f"charge must be an array of real numbers, got {given.dtype}")
     checked = np.array(given, np.float32)
     if checked.shape != shape:

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from spikesim import simulator
 from spikesim.camera import SpikeCamera
+from spikesim.checks import require_array
 from spikesim.gpu.devices import find_device
 from spikesim.gpu.sensor import Sensor
-from spikesim.light import as_array, check_light, checked_light, range_error
+from spikesim.light import check_light, checked_light, range_error
 from spikesim.stream import SpikeStream
 from spikesim.stream_setup import StreamOptions, StreamSetup
 
@@ -63,7 +64,7 @@ class Simulator(simulator.Simulator):
             InvalidValueError: As for `push`.
         """
         if not isinstance(light, Tensor):
-            light = as_array(light, "light")
+            light = require_array(light, "light")
         if light.ndim == 2:
             light = light[None]
         check_light(tuple(light.shape), str(light.dtype).removeprefix("torch."), self.shape)
