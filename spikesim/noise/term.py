@@ -84,9 +84,9 @@ class NoiseTerm:
         taken |= {purpose: term.__name__ for term in NOISE_TERMS.values() for purpose in term.purposes}
         for purpose in cls.purposes:
             if purpose in taken:
+                free = next(number for number in range(1, 256) if number not in taken)
                 raise InvalidValueError(
-                    f"purpose {purpose} of {cls.__name__} is that of {taken[purpose]}; the next free one is "
-                    f"{max(taken) + 1}"
+                    f"purpose {purpose} of {cls.__name__} is that of {taken[purpose]}; the next free one is {free}"
                 )
             if not 1 <= purpose <= 255:
                 raise InvalidValueError(f"purposes are numbers from 1 to 255, got {purpose!r} of {cls.__name__}")
