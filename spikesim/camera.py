@@ -66,11 +66,11 @@ class SpikeCamera:
             # One type for equal cameras, whatever number type they were made with: it is written into files.
             self._set(name, require_number(getattr(self, name), name, above=0))
         require_choice(self.reset, "reset", get_args(Reset))
-        if isinstance(self.start, str):
-            require_choice(self.start, "start", get_args(Start))
-        else:
+        if not isinstance(self.start, str):
             require_number(self.start, "start, where it is neither 'uniform' nor 'zero',", above=0)
             self._set("start", plain_number(self.start))
+        elif self.start not in get_args(Start):
+            raise InvalidValueError(f"start must be 'uniform', 'zero' or a positive number, got {self.start!r}")
         self._set("tie_fires", require_flag(self.tie_fires, "tie_fires"))
         self._set("sub_ticks", require_whole(self.sub_ticks, "sub_ticks", 1, 10_000))
         self._set("noise", tuple(require_list(self.noise, "noise", "terms of spikesim.noise")))

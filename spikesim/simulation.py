@@ -115,7 +115,8 @@ def make_simulator(
 
 def _torch_sensor(device: str | None) -> ModuleType | None:
     """`spikesim.gpu` where a device is meant that torch computes on, None where the compiled kernels do."""
-    if device is None or parse_device(device) == "cpu":
+    # Tensors name their device by an object, whose text is the name.
+    if device is None or parse_device(device if isinstance(device, str) else str(device)) == "cpu":
         return None
     try:
         from spikesim import gpu

@@ -141,6 +141,18 @@ def test_long_streams_are_simulated_by_torch_too(small: np.ndarray, tmp_path: Pa
     assert (recording.shape, recording.spikes) == (expected.shape, expected.counts().sum())
 
 
+def test_torch_may_name_the_device(small: np.ndarray) -> None:
+    tensor = torch.from_numpy(small)
+    expected = simulate(small, SpikeCamera.preset("realistic")).packed
+    for sense in (simulate, gpu.simulate):
+        stream = sense(tensor, SpikeCamera.preset("realistic"), device=tensor.device)
+        assert np.array_equal(stream.packed, expected)
+    for device in ("meta", torch.device("meta"), "cpu:0"):
+        for sense in (simulate, gpu.simulate):
+            with pytest.raises(InvalidValueError, match="device must be"):
+                sense(tensor, SpikeCamera(), device=device)
+
+
 def test_auto_is_the_processor_without_a_gpu(small: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     camera = SpikeCamera.preset("realistic")

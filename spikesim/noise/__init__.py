@@ -55,8 +55,8 @@ __all__ = [
 ]
 
 
+# A term that has no import above: type checkers do not see it, programs do.
 def __getattr__(name: str) -> type[NoiseTerm]:
-    """A term that has no import above."""
     if name not in NOISE_TERMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return NOISE_TERMS[name]
