@@ -9,14 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spikesim.camera import SpikeCamera
+    from spikesim.camera import PRESETS, SpikeCamera
     from spikesim.formats import SpikeWriter, read_spikes, write_spikes
     from spikesim.interchange import to_torch, write_spikecv, write_spikezoo
-    from spikesim.presets import PRESETS
     from spikesim.randomness import Crop
     from spikesim.reconstruction import tfi, tfi_video, tfp, tfp_video
     from spikesim.recording import Recording, simulate_to_file
-    from spikesim.simulator import Simulator, push_together, simulate, simulate_cameras
+    from spikesim.simulation import simulate, simulate_cameras
+    from spikesim.simulator import Simulator, push_together
     from spikesim.stream import SpikeStream
     from spikesim.threads import thread_limit
 
@@ -25,7 +25,7 @@ __version__ = "0.1.0"
 # Loaded on first use: the compiled parts cost a start-up that a program which only names a camera need not pay.
 _HOMES = {
     "Crop": "randomness",
-    "PRESETS": "presets",
+    "PRESETS": "camera",
     "SpikeCamera": "camera",
     "SpikeWriter": "formats",
     "read_spikes": "formats",
@@ -41,8 +41,8 @@ _HOMES = {
     "simulate_to_file": "recording",
     "Simulator": "simulator",
     "push_together": "simulator",
-    "simulate": "simulator",
-    "simulate_cameras": "simulator",
+    "simulate": "simulation",
+    "simulate_cameras": "simulation",
     "SpikeStream": "stream",
     "thread_limit": "threads",
 }

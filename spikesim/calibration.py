@@ -13,15 +13,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spikesim.camera import SpikeCamera
+from spikesim.checks import require_array, require_instance, require_list, require_number, require_path
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
 from spikesim.formats.decoding import reading
 from spikesim.noise import Calibration, DarkCurrent, DeadPixels, DeadTime, GainPattern
-from spikesim.stream import SpikeStream
+from spikesim.stream import SpikeStream, require_stream
 
 _LEAST_READOUTS = 1000
 _MOST_SATURATED = 0.01
@@ -89,8 +91,10 @@ def fit_calibration(
         InvalidValueError: Sizes differ, a recording is too short, a flat is saturated or no brighter than darkness, or
             an argument is not as above.
     """
+    flats = require_list(flats, "flats", "recordings")
     recordings = {"the dark recording": dark, **{f"flat {i + 1}": flat for i, flat in enumerate(flats)}}
     for name, stream in recordings.items():
+        require_stream(stream, name)
         if stream.shape[1:] != dark.shape[1:]:
             raise InvalidValueError(
                 f"{name} is of {stream.shape[1]}×{stream.shape[2]} pixels, the dark recording of "
@@ -132,7 +136,8 @@ def calibration_from_matrices(
     Raises:
         InvalidValueError: A matrix or number is not as above.
     """
-    nd, d_light = np.asarray(nd, np.float64), np.asarray(d_light, np.float64)
+    nd, d_light = _real(nd, "Nd"), _real(d_light, "D_light")
+    lux = require_number(lux, "lux", above=0)
     if nd.ndim != 2 or nd.shape != d_light.shape:
         raise InvalidValueError(f"the matrices must be of one sensor (H, W), got shapes {nd.shape} and {d_light.shape}")
     if not (np.isfinite(nd).all() and np.isfinite(d_light).all() and (nd >= 0).all() and (d_light > 0).all()):
@@ -148,9 +153,11 @@ def write_calibration(path: str | os.PathLike[str], fit: CalibrationFit) -> None
     Equal fits make equal files. An unknown clock is NaN.
 
     Raises:
+        InvalidValueError: `fit` is none.
         OutputError: The file cannot be written; what was there before is untouched.
     """
-    with atomic_path(path) as temporary, temporary.open("xb") as file:
+    require_instance(fit, "fit", CalibrationFit, "fit_calibration makes one")
+    with atomic_path(require_path(path)) as temporary, temporary.open("xb") as file:
         np.savez(
             file,
             gain=fit.gain,
@@ -171,6 +178,8 @@ def calibrated(camera: SpikeCamera, path: str | os.PathLike[str]) -> SpikeCamera
     Raises:
         InputFileError: The file is missing or no calibration.
     """
+    require_instance(camera, "camera", SpikeCamera)
+    require_path(path)
     measured = Calibration(os.fspath(path))
     # Opened here: on a damaged archive numpy would leave the file open.
     with reading(path), Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -193,7 +202,9 @@ def _fit(
     readout_hz: float | None,
 ) -> CalibrationFit:
     """Fit drives to rates (H, W) and (flats, H, W)."""
-    DeadTime(dead_time)  # refuses what is none
+    dead_time = DeadTime(dead_time).readouts  # which refuses what is none
+    if readout_hz is not None:
+        readout_hz = require_number(readout_hz, "readout_hz", above=0)
     flats = len(flat_rates)
     if not flats:
         raise InvalidValueError("a calibration needs a flat besides the dark recording, got none")
@@ -205,7 +216,7 @@ def _fit(
         raise InvalidValueError(
             f"flat {i + 1} is no brighter than the dark recording; is the order of the recordings right?"
         )
-    illuminance = medians if levels is None else np.array(levels, np.float64)
+    illuminance = medians if levels is None else _real(levels, "levels")
     if illuminance.shape != (flats,) or not (np.isfinite(illuminance).all() and (illuminance > 0).all()):
         raise InvalidValueError(
             f"levels must be the illuminance of each of the {flats} flats, positive numbers, got {levels!r}"
@@ -225,6 +236,13 @@ def _fit(
         float(dead_time),
         readout_hz,
     )
+
+
+def _real(values: Any, name: str) -> np.ndarray:
+    array = require_array(values, name)
+    if array.dtype.kind == "c":
+        raise InvalidValueError(f"{name} must be real numbers, got {array.dtype}")
+    return np.array(array, np.float64)
 
 
 def _drive(rate: np.ndarray, dead_time: float) -> np.ndarray:

@@ -2,21 +2,20 @@
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from math import inf, isfinite
 from typing import Any, Literal, Self, TypeVar, get_args
 
-from spikesim.errors import InvalidValueError
-from spikesim.noise import (
-    NOISE_TERMS,
-    BitErrors,
-    Calibration,
-    DarkCurrent,
-    DeadPixels,
-    DiffusionNoise,
-    GainPattern,
-    InherentSpikes,
-    NoiseTerm,
+from spikesim.checks import (
+    plain_number,
+    require_choice,
+    require_flag,
+    require_instance,
+    require_list,
+    require_number,
+    require_whole,
 )
+from spikesim.errors import InvalidValueError
+from spikesim.noise import NOISE_TERMS, NoiseTerm
+from spikesim.presets import PRESET_FIELDS
 
 Reset = Literal["modulo", "subtract", "zero"]
 T = TypeVar("T")
@@ -64,43 +63,40 @@ class SpikeCamera:
 
     def __post_init__(self) -> None:
         for name in ("v_th", "gain", "readout_hz"):
-            value = getattr(self, name)
-            if not _is_number(value) or not isfinite(value) or value <= 0:
-                raise InvalidValueError(f"{name} must be a positive finite number, got {value!r}")
             # One type for equal cameras, whatever number type they were made with: it is written into files.
-            object.__setattr__(self, name, float(value))
-        for name, allowed in (("reset", get_args(Reset)), ("tie_fires", (True, False))):
-            if getattr(self, name) not in allowed:
-                raise InvalidValueError(
-                    f"{name} must be one of {', '.join(map(repr, allowed))}, got {getattr(self, name)!r}"
-                )
-        if self.start not in get_args(Start) and not (_is_number(self.start) and 0 < self.start < inf):  # type: ignore[operator]
+            self._set(name, require_number(getattr(self, name), name, above=0))
+        require_choice(self.reset, "reset", get_args(Reset))
+        if not isinstance(self.start, str):
+            require_number(self.start, "start, where it is neither 'uniform' nor 'zero',", above=0)
+            self._set("start", plain_number(self.start))
+        elif self.start not in get_args(Start):
             raise InvalidValueError(f"start must be 'uniform', 'zero' or a positive number, got {self.start!r}")
-        if isinstance(self.sub_ticks, bool) or not isinstance(self.sub_ticks, int) or not 1 <= self.sub_ticks <= 10_000:
-            raise InvalidValueError(f"sub_ticks must be an integer from 1 to 10000, got {self.sub_ticks!r}")
-        object.__setattr__(self, "noise", tuple(self.noise))
+        self._set("tie_fires", require_flag(self.tie_fires, "tie_fires"))
+        self._set("sub_ticks", require_whole(self.sub_ticks, "sub_ticks", 1, 10_000))
+        self._set("noise", tuple(require_list(self.noise, "noise", "terms of spikesim.noise")))
+        self._check_noise()
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check_noise(self) -> None:
+        """Refuse noise that is none, or has no meaning with the rest of the camera."""
         kinds = [type(term) for term in self.noise]
         for kind in kinds:
             if kind not in NOISE_TERMS.values():
                 raise InvalidValueError(f"noise must hold terms of spikesim.noise, got a {kind.__name__}")
             if kinds.count(kind) > 1:
                 raise InvalidValueError(f"noise holds {kind.__name__} more than once; give each kind of noise once")
-        self._check_combination()
-
-    def _check_combination(self) -> None:
-        """Refuse noise that has no meaning with the rest of the camera."""
-        if self.resets_in_ticks:
-            for term in self.noise:
-                if not isinstance(term, DiffusionNoise | InherentSpikes | BitErrors | DeadPixels):
-                    raise InvalidValueError(
-                        f"{type(term).__name__} has no meaning inside sub-ticks; leave it out, or take sub_ticks=1"
-                    )
-        elif self.term(DiffusionNoise) is not None:
-            raise InvalidValueError("DiffusionNoise acts on sub-ticks; it needs reset='zero' and sub_ticks > 1")
-        if self.term(Calibration) is not None and any(
-            isinstance(term, GainPattern | DarkCurrent) for term in self.noise
-        ):
-            raise InvalidValueError("a Calibration holds gain and dark current; leave GainPattern and DarkCurrent out")
+            if kind.in_sub_ticks == "never" and self.resets_in_ticks:
+                raise InvalidValueError(
+                    f"{kind.__name__} has no meaning inside sub-ticks; leave it out, or take sub_ticks=1"
+                )
+            if kind.in_sub_ticks == "only" and not self.resets_in_ticks:
+                raise InvalidValueError(f"{kind.__name__} acts on sub-ticks; it needs reset='zero' and sub_ticks > 1")
+            if {other.__name__ for other in kinds}.intersection(kind.stands_for):
+                raise InvalidValueError(
+                    f"{kind.__name__} stands for {' and '.join(kind.stands_for)}; leave {kind.__name__} out, or these"
+                )
 
     @property
     def resets_in_ticks(self) -> bool:
@@ -109,6 +105,7 @@ class SpikeCamera:
 
     def term(self, kind: type[T]) -> T | None:
         """The noise term of a kind, None where the camera has none."""
+        require_instance(kind, "kind", type, "a class of spikesim.noise")
         return next((term for term in self.noise if isinstance(term, kind)), None)
 
     @staticmethod
@@ -122,9 +119,7 @@ class SpikeCamera:
         Raises:
             InvalidValueError: The name or a field is unknown, or a value is outside its range.
         """
-        from spikesim.presets import PRESETS
-
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:
             raise InvalidValueError(f"no camera preset is called {name!r}; there are {', '.join(PRESETS)}")
         unknown = set(changes) - {field.name for field in fields(SpikeCamera)}
         if unknown:
@@ -147,6 +142,7 @@ class SpikeCamera:
         Raises:
             InvalidValueError: The text is not a camera.
         """
+        require_instance(text, "the description of a camera", str)
         try:
             record = json.loads(text)
             terms = [dict(term) for term in record.pop("noise", [])]
@@ -155,5 +151,5 @@ class SpikeCamera:
             raise InvalidValueError(f"not a camera description: {error} (in {text[:200]!r})") from error
 
 
-def _is_number(value: object) -> bool:
-    return hasattr(value, "__float__") and not isinstance(value, bool | str)
+PRESETS: dict[str, SpikeCamera] = {name: SpikeCamera(**given) for name, given in PRESET_FIELDS.items()}
+"""Cameras of published simulators and of the real one, by name."""

@@ -3,13 +3,19 @@
 Numbers of numpy are taken like Python's; a bool is no number, and a float no whole number, not even 2.0.
 """
 
+import os
 import re
 from collections.abc import Collection
 from math import inf, isfinite
+from numbers import Complex, Integral, Real
 from operator import index
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from spikesim.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 T = TypeVar("T")
 
@@ -53,15 +59,21 @@ def require_number(
         InvalidValueError: It is none.
     """
     number = None
-    if hasattr(value, "__float__") and not _is_bool(value) and not isinstance(value, str):
+    if hasattr(value, "__float__") and not _is_bool(value) and _is_single(value):
         try:
             number = float(value)
-        except (TypeError, ValueError, OverflowError):  # an array of several numbers has __float__ too
+        except (TypeError, ValueError, OverflowError):
             number = None
     if number is None or not isfinite(number) or not least <= number <= most or not number > above:
-        range_ = f" greater than {above:g}" if above > -inf else _in_range(least, most, unit)
-        raise InvalidValueError(f"{name} must be a finite number{range_}, got {value!r}")
+        kind = "positive finite number" if above == 0 else "finite number"
+        range_ = f" greater than {above:g}" if above > -inf and above != 0 else _in_range(least, most, unit)
+        raise InvalidValueError(f"{name} must be a {kind}{range_}, got {value!r}")
     return number
+
+
+def plain_number(value: Any) -> int | float:
+    """A number that was checked, in Python's own type: whole numbers stay whole, because files hold them as given."""
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def require_flag(value: Any, name: str) -> bool:
@@ -70,7 +82,7 @@ def require_flag(value: Any, name: str) -> bool:
     Raises:
         InvalidValueError: It is neither.
     """
-    if not _is_bool(value):
+    if not _is_bool(value) or not _is_single(value):
         raise InvalidValueError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 
@@ -106,6 +118,54 @@ def require_instance(value: Any, name: str, kind: type[T], advice: str = "") -> 
     return value
 
 
+def require_list(values: Any, name: str, what: str) -> list[Any]:
+    """Several things, as a list; what they are is not looked at.
+
+    Args:
+        values: What was given: anything to go through but text.
+        name: Of the argument, for the message.
+        what: The things, for the message.
+
+    Raises:
+        InvalidValueError: It is nothing to go through.
+    """
+    try:
+        if isinstance(values, str | bytes):
+            raise TypeError
+        return list(values)
+    except TypeError:
+        raise InvalidValueError(f"{name} must be a list of {what}, got {values!r}") from None
+
+
+def require_array(value: Any, name: str) -> "np.ndarray":
+    """Anything that numpy takes for an array of numbers, without a copy where it is one.
+
+    Raises:
+        InvalidValueError: It is none.
+    """
+    import numpy as np  # what has no array to check is spared it
+
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # ragged lists, tensors of another device, objects whose own conversion fails
+        raise InvalidValueError(f"{name} must be an array of numbers, got {type(value).__name__} ({error})") from error
+    if array.dtype.kind not in "biufc":
+        raise InvalidValueError(f"{name} must be an array of numbers, got {array.dtype} of {type(value).__name__}")
+    return array
+
+
+def require_path(value: Any, name: str = "path") -> Path:
+    """A path, given as text or as any object that stands for one.
+
+    Raises:
+        InvalidValueError: It is none, or holds a zero byte, which no name of a file has.
+    """
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(path, str) or "\0" in path:
+        raise InvalidValueError(f"{name} must be a path, as text or as a Path, got {value!r}")
+    return Path(path)
+
+
 def parse_device(name: Any) -> str:
     """The name of a device to compute on: `auto`, `cpu`, `cuda`, or `cuda:N` for one of several.
 
@@ -124,7 +184,13 @@ def _a(noun: str) -> str:
 
 
 def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool) or type(value).__name__ == "bool_" or type(value).__name__ == "bool"
+    return isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", None) == "b"
+
+
+def _is_single(value: Any) -> bool:
+    """Whether a value is one real number, and no array of them, though it be of one."""
+    complex_ = isinstance(value, Complex) and not isinstance(value, Real)
+    return not complex_ and getattr(value, "shape", ()) == ()
 
 
 def _in_range(least: float, most: float, unit: str) -> str:
@@ -132,7 +198,11 @@ def _in_range(least: float, most: float, unit: str) -> str:
     if least == -inf and most == inf:
         return of and f" of{of}"
     if most == inf:
-        return f" of at least {least:g}{of}"
+        return f" of at least {_shown(least)}{of}"
     if least == -inf:
-        return f" of at most {most:g}{of}"
-    return f" from {least:g} to {most:g}{of}"
+        return f" of at most {_shown(most)}{of}"
+    return f" from {_shown(least)} to {_shown(most)}{of}"
+
+
+def _shown(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"

@@ -5,11 +5,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spikesim.checks import require_choice, require_path
 from spikesim.errors import InvalidValueError, MissingExtraError, OutputError
 from spikesim.files import atomic_path
 from spikesim.formats import write_spikes
 from spikesim.formats.sidecar import config_size
-from spikesim.stream import SpikeStream
+from spikesim.stream import SpikeStream, require_stream
 
 if TYPE_CHECKING:
     import torch
@@ -23,14 +24,16 @@ def to_torch(stream: SpikeStream, device: "torch.device | str | None" = None) ->
 
     Args:
         stream: Spikes (T, H, W).
-        device: As torch names it, None for the processor.
+        device: `cpu`, `cuda`, `cuda:1`, ..., `auto`, or an object of torch's; None for the processor.
 
     Returns:
         float32 (T, H, W) on the device.
 
     Raises:
+        InvalidValueError: `stream` is no stream, or the device is not available.
         MissingExtraError: torch is not installed.
     """
+    require_stream(stream)
     try:
         from spikesim.gpu import tensors
     except ModuleNotFoundError as error:
@@ -55,7 +58,8 @@ def write_spikecv(folder: str | os.PathLike[str], name: str, stream: SpikeStream
     Source:
         github.com/Zyj061/SpikeCV, `spkData/load_dat.py` and the `config.yaml` of its datasets.
     """
-    _write_sample(Path(folder), _below(Path(folder), name, ".dat"), stream)
+    root = require_path(folder, "folder")
+    _write_sample(root, _below(root, name, ".dat"), stream)
 
 
 def write_spikezoo(
@@ -85,19 +89,20 @@ def write_spikezoo(
     Source:
         github.com/chenkang455/Spike-Zoo, `spikezoo/datasets/base_dataset.py`.
     """
-    if split not in ("train", "test"):
-        raise InvalidValueError(f"split must be 'train' or 'test', got {split!r}")
-    _write_sample(Path(folder), _below(Path(folder) / split / "spike", name, ".dat"), stream)
+    root = require_path(folder, "folder")
+    require_choice(split, "split", ("train", "test"))
+    _write_sample(root, _below(root / split / "spike", name, ".dat"), stream)
 
 
 def _below(folder: Path, name: str, extension: str) -> Path:
+    require_path(name, "name")
     if not name or Path(name).is_absolute() or ".." in Path(name).parts:
         raise InvalidValueError(f"a name must lead to a file inside {folder}, got {name!r}")
     return folder / f"{name}{extension}"
 
 
 def _write_sample(folder: Path, path: Path, stream: SpikeStream) -> None:
-    _, height, width = stream.shape
+    _, height, width = require_stream(stream).shape
     if height * width % 8:
         raise InvalidValueError(f"other tools read no readouts of {height}×{width}: the pixels must be a multiple of 8")
     config = folder / "config.yaml"

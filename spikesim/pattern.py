@@ -1,18 +1,17 @@
-"""The fixed pattern of a camera: gain, dark current and dead pixels, the same for every stream of one seed."""
+"""What a camera's pixels are and begin with: the fixed pattern of its sensor, and the starting charge of a stream."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add, and_, mul
+from typing import Any
 
 import numpy as np
 
 from spikesim.camera import SpikeCamera
-from spikesim.errors import InvalidValueError
 from spikesim.kernels import random
-from spikesim.noise import Calibration, DarkCurrent, DeadPixels, GainPattern
-from spikesim.randomness import DARK_CURRENT, DEAD_PIXELS, GAIN_PATTERN, INITIAL_CHARGE, PATTERN_NAME, Crop, make_key
+from spikesim.noise.term import acting_order
+from spikesim.randomness import INITIAL_CHARGE, PATTERN_NAME, Crop, make_key
 from spikesim.threads import run_on_rows
-
-_EMPTY = np.empty((0, 0), np.float32)
-_HOT_FROM, _HOT_TO = 5.0, 130.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +29,40 @@ class FixedPattern:
     alive: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class PixelNumbers:
+    """Random numbers of the pixels of a part of a sensor, one set for every purpose and draw.
+
+    Args:
+        shape: (H, W) of the part.
+        crop: Where it lies.
+        key: Of the random numbers, uint32 (2,).
+    """
+
+    shape: tuple[int, int]
+    crop: Crop
+    key: np.ndarray
+
+    def uniforms(self, purpose: int, draw: int = 0) -> np.ndarray:
+        """U[0, 1) on a grid of 2^-24, float32 (H, W)."""
+        return self._fill(random.uniforms, purpose, draw)
+
+    def normals(self, purpose: int, draw: int = 0) -> np.ndarray:
+        """N(0, 1), float32 (H, W)."""
+        return self._fill(random.normals, purpose, draw)
+
+    def _fill(self, kernel: Any, purpose: int, draw: int) -> np.ndarray:
+        height, width = self.shape
+        values = np.empty(self.shape, np.float32)
+        run_on_rows(kernel, height, width, purpose, draw, self.key, self.crop.first_pixels(height), values)
+        return values
+
+
 def draw_pattern(camera: SpikeCamera, shape: tuple[int, int], crop: Crop, seed: int) -> FixedPattern:
     """The pattern of a part of a camera's sensor.
 
-    It depends on the seed alone, not on the stream: all streams of one seed come from one sensor.
+    It depends on the seed alone, not on the stream: all streams of one seed come from one sensor. Where several terms
+    make a map of one kind, gains are multiplied, dark currents added, and pixels alive that are so in all.
 
     Args:
         camera: The camera.
@@ -45,64 +74,24 @@ def draw_pattern(camera: SpikeCamera, shape: tuple[int, int], crop: Crop, seed: 
         InvalidValueError: A calibration has another size than the sensor.
         InputFileError: A calibration's file is missing or has changed.
     """
-    pixels, key = crop.first_pixels(shape[0]), make_key(seed, PATTERN_NAME)
-    gain = dark = _EMPTY
-    alive = np.ones((0, 0), bool)
-    if (term := camera.term(GainPattern)) is not None:
-        gain = np.maximum(np.float32(0.1), 1 + np.float32(term.sigma) * _normals(shape, GAIN_PATTERN, pixels, key))
-        if term.shading:
-            gain = gain * _shading(term.shading, shape, crop)
-    if (current := camera.term(DarkCurrent)) is not None:
-        dark = _dark(current, _normals(shape, DARK_CURRENT, pixels, key), pixels, key) * np.float32(camera.v_th)
-    if (calibration := camera.term(Calibration)) is not None:
-        whole_gain, whole_dark = calibration.maps()
-        if whole_gain.shape != (crop.sensor_height, crop.sensor_width):
-            raise InvalidValueError(
-                f"the calibration {calibration.path} is of a sensor of {'×'.join(map(str, whole_gain.shape))}, the "
-                f"light is of {crop.sensor_height}×{crop.sensor_width}; a Crop says on which part it falls"
-            )
-        part = np.s_[crop.top : crop.top + shape[0], crop.left : crop.left + shape[1]]
-        gain, dark = whole_gain[part], whole_dark[part] * np.float32(camera.v_th)
-    if (dead := camera.term(DeadPixels)) is not None:
-        alive = _uniforms(shape, DEAD_PIXELS, 0, pixels, key) >= dead.fraction
-    return FixedPattern(np.ascontiguousarray(gain), np.ascontiguousarray(dark), alive)
-
-
-def _dark(term: DarkCurrent, normal: np.ndarray, pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
-    if term.distribution == "normal":
-        return np.maximum(np.float32(0), np.float32(term.median) * (1 + np.float32(term.sigma) * normal))
-    hot = _uniforms(normal.shape, DARK_CURRENT, 1, pixels, key) < term.hot_fraction
-    dark = term.median * np.exp(term.sigma * normal.astype(np.float64))
-    log_uniform = _uniforms(normal.shape, DARK_CURRENT, 2, pixels, key)[hot].astype(np.float64)
-    dark[hot] *= _HOT_FROM * (_HOT_TO / _HOT_FROM) ** log_uniform
-    return dark.astype(np.float32)
-
-
-def _shading(loss: float, shape: tuple[int, int], crop: Crop) -> np.ndarray:
-    """1 − loss·ρ² over the mean of the whole sensor, in which ρ² is on average 1/3."""
-    y = (crop.top + np.arange(shape[0]) + 0.5) / crop.sensor_height * 2 - 1
-    x = (crop.left + np.arange(shape[1]) + 0.5) / crop.sensor_width * 2 - 1
-    rho2 = (y[:, None] ** 2 + x[None] ** 2) / 2
-    return ((1 - loss * rho2) / (1 - loss / 3)).astype(np.float32)
-
-
-def _normals(shape: tuple[int, ...], purpose: int, pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
-    values = np.empty(shape, np.float32)
-    run_on_rows(random.normals, shape[0], shape[1], purpose, 0, key, pixels, values)
-    return values
-
-
-def _uniforms(shape: tuple[int, ...], purpose: int, draw: int, pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
-    values = np.empty(shape, np.float32)
-    run_on_rows(random.uniforms, shape[0], shape[1], purpose, draw, key, pixels, values)
-    return values
+    part = PixelNumbers(shape, crop, make_key(seed, PATTERN_NAME))
+    maps = [term.pixel_maps(part) for term in acting_order(camera.noise)]
+    gains = [one.gain for one in maps if one.gain is not None]
+    darks = [one.dark for one in maps if one.dark is not None]
+    alive = [one.alive for one in maps if one.alive is not None]
+    nothing = np.empty((0, 0), np.float32)
+    return FixedPattern(
+        np.ascontiguousarray(reduce(mul, gains)) if gains else nothing,
+        np.ascontiguousarray(reduce(add, darks) * np.float32(camera.v_th)) if darks else nothing,
+        reduce(and_, alive) if alive else nothing.astype(bool),
+    )
 
 
 def starting_charge(camera: SpikeCamera, shape: tuple[int, int], crop: Crop, key: np.ndarray) -> np.ndarray:
     """The charge float32 (H, W) that `camera.start` gives."""
     if camera.start == "zero":
         return np.zeros(shape, np.float32)
-    fraction = _uniforms(shape, INITIAL_CHARGE, 0, crop.first_pixels(shape[0]), key)
+    fraction = PixelNumbers(shape, crop, key).uniforms(INITIAL_CHARGE)
     if camera.start == "uniform":
         return fraction * np.float32(camera.v_th)
     return np.fmod(fraction * np.float32(camera.start), np.float32(camera.v_th))

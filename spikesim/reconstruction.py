@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from spikesim.checks import require_instance, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim.kernels import reconstruction as kernels
-from spikesim.stream import SpikeStream
+from spikesim.stream import SpikeStream, require_stream
 from spikesim.threads import run_on_rows
 
 
@@ -27,7 +28,8 @@ def tfp(stream: SpikeStream, centre: int, window: int) -> np.ndarray:
     Source:
         Zhu et al., "A Retina-Inspired Sampling Method for Visual Texture Reconstruction", ICME 2019, Eq. 4.
     """
-    _check_window(window)
+    stream, window = require_stream(stream), _checked_window(window)
+    centre = require_whole(centre, "centre")
     start = centre - window // 2
     if start < 0 or start + window > len(stream):
         raise InvalidValueError(
@@ -54,8 +56,8 @@ def tfp_video(stream: SpikeStream, window: int, *, out: np.ndarray | None = None
     Raises:
         InvalidValueError: The window is empty, longer than the stream or too long, or `out` is no such array.
     """
-    readouts, height, width = stream.shape
-    _check_window(window)
+    readouts, height, width = require_stream(stream).shape
+    window = _checked_window(window)
     if window > readouts:
         raise InvalidValueError(f"a window of {window} readouts is longer than the stream of {readouts}; shorten it")
     if window > 65_535:
@@ -85,12 +87,13 @@ def tfi(stream: SpikeStream, centre: int, window: int | None = None) -> np.ndarr
     Source:
         Zhu et al., "A Retina-Inspired Sampling Method for Visual Texture Reconstruction", ICME 2019, Eq. 3.
     """
-    readouts = len(stream)
+    readouts = len(require_stream(stream))
+    centre = require_whole(centre, "centre")
     if not 0 <= centre < readouts:
         raise InvalidValueError(f"centre must be a readout of the stream, 0..{readouts - 1}, got {centre}")
     start = 0
     if window is not None:
-        _check_window(window)
+        window = _checked_window(window)
         start = max(0, centre - window // 2)
         stream = stream[start : min(readouts, centre - window // 2 + window)]
     image: np.ndarray = tfi_video(stream, centre - start, centre - start + 1)[0]
@@ -117,8 +120,9 @@ def tfi_video(
     Raises:
         InvalidValueError: The readouts are not in the stream, or `out` is no such array.
     """
-    readouts, height, width = stream.shape
-    stop = readouts if stop is None else stop
+    readouts, height, width = require_stream(stream).shape
+    start = require_whole(start, "start")
+    stop = readouts if stop is None else require_whole(stop, "stop")
     if not 0 <= start < stop <= readouts:
         raise InvalidValueError(
             f"start and stop must hold a readout of the stream's 0..{readouts - 1} between them, got {start} and {stop}"
@@ -130,14 +134,17 @@ def tfi_video(
     return video
 
 
-def _check_window(window: int) -> None:
+def _checked_window(window: int) -> int:
+    window = require_whole(window, "window")
     if window < 1:
         raise InvalidValueError(f"window must be at least one readout, got {window!r}")
+    return window
 
 
 def _output_array(shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
     if out is None:
         return np.empty(shape, np.float32)
+    require_instance(out, "out", np.ndarray)
     if out.shape != shape or out.dtype != np.float32 or not (out.flags.c_contiguous and out.flags.writeable):
         raise InvalidValueError(
             f"out must be a writeable contiguous float32 array {shape}, got {out.dtype} {out.shape}"

@@ -10,8 +10,11 @@ import numpy as np
 
 from spikesim.camera import SpikeCamera
 from spikesim.formats import SpikeWriter
-from spikesim.randomness import Crop
-from spikesim.simulator import Simulator, frame_chunks
+from spikesim.light import frame_stacks
+from spikesim.simulation import make_simulator
+from spikesim.stream_setup import StreamOptions
+
+_OF_SIMULATION = StreamOptions.__optional_keys__ | {"device"}
 
 
 @dataclass(frozen=True)
@@ -28,21 +31,15 @@ class Recording:
 
     @property
     def rate(self) -> float:
-        """Spikes per pixel and readout."""
-        return self.spikes / prod(self.shape)
+        """Spikes per pixel and readout; of nothing, 0."""
+        return self.spikes / max(1, prod(self.shape))
 
 
 def simulate_to_file(
     light: Iterable[np.ndarray],
     camera: SpikeCamera,
     path: str | os.PathLike[str],
-    *,
-    seed: int = 0,
-    key: str = "",
-    charge: np.ndarray | None = None,
-    crop: Crop | None = None,
-    clip: bool = False,
-    **format_options: Any,
+    **options: Any,
 ) -> Recording:
     """Writes the spikes a camera puts out for light that arrives frame by frame, while it arrives.
 
@@ -55,14 +52,15 @@ def simulate_to_file(
         camera: The sensor.
         path: The file; an existing one is replaced once all is written. The spikes of an `.npz` or `.npy` stay in
             memory until then; `.dat` and `.h5` grow.
-        seed, key, charge, crop, clip: As for `simulate`.
-        **format_options: As for `write_spikes`.
+        **options: `seed`, `key`, `charge`, `crop`, `clip` and `device`, as for `simulate`; the others as for
+            `write_spikes`.
 
     Returns:
         What was written.
 
     Raises:
         InvalidValueError: As for `simulate` and `SpikeWriter`.
+        MissingExtraError: As for `simulate`.
         OutputError: The file cannot be written.
 
     Example:
@@ -70,9 +68,10 @@ def simulate_to_file(
         >>> simulate_to_file(frames, SpikeCamera.preset("realistic"), "ten_seconds.dat", key="ten seconds").shape
         (200000, 250, 400)
     """
-    chunks, (height, width) = frame_chunks(light)
-    simulator = Simulator(camera, height, width, seed=seed, key=key, charge=charge, crop=crop, clip=clip)
-    with SpikeWriter(path, height, width, camera, **format_options) as writer:
-        for chunk in chunks:
-            writer.append(simulator.push(chunk))
+    of_simulation = {name: options.pop(name) for name in _OF_SIMULATION & set(options)}
+    stacks, (height, width) = frame_stacks(light)
+    simulator = make_simulator(camera, height, width, **of_simulation)
+    with SpikeWriter(path, height, width, camera, **options) as writer:
+        for stack in stacks:
+            writer.append(simulator.push(stack))
     return Recording((writer.readouts, height, width), writer.spikes)

@@ -1,12 +1,13 @@
 """A spike stream: the bits a camera put out, packed eight pixels to a byte."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from spikesim.camera import SpikeCamera
+from spikesim.checks import require_array, require_instance, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim.threads import run_on_rows
 
@@ -40,6 +41,9 @@ class SpikeStream:
         if not isinstance(packed, np.ndarray) or packed.dtype != np.uint8 or packed.ndim != 3:
             found = f"{packed.dtype} {packed.shape}" if isinstance(packed, np.ndarray) else type(packed).__name__
             raise InvalidValueError(f"packed spikes must be a uint8 array (T, H, ceil(W/8)), got {found}")
+        object.__setattr__(self, "width", require_whole(self.width, "width"))
+        if self.camera is not None:
+            require_instance(self.camera, "camera", SpikeCamera)
         if self.width < 1 or packed.shape[2] != -(-self.width // 8):
             raise InvalidValueError(
                 f"packed spikes of width {self.width} must have ceil({self.width}/8) bytes a row, got {packed.shape[2]}"
@@ -60,7 +64,7 @@ class SpikeStream:
         Raises:
             InvalidValueError: The array has another shape or other values.
         """
-        dense = np.asarray(array)
+        dense = require_array(array, "dense spikes")
         if dense.ndim != 3:
             raise InvalidValueError(f"dense spikes must have the axes (T, H, W), got shape {dense.shape}")
         from spikesim.kernels import bits
@@ -90,7 +94,11 @@ class SpikeStream:
             raise InvalidValueError(
                 f"a stream is sliced by consecutive readouts, as in stream[20:117]; got {readouts!r}"
             )
-        return type(self)(self.packed[readouts], self.width, self.camera)
+        start, stop = (
+            None if edge is None else require_whole(edge, f"the {name} of a part of a stream")
+            for edge, name in ((readouts.start, "start"), (readouts.stop, "stop"))
+        )
+        return type(self)(self.packed[start:stop], self.width, self.camera)
 
     def mirrored(self) -> Self:
         """The stream left to right reversed, as one more view of the same scene to train on."""
@@ -106,11 +114,14 @@ class SpikeStream:
 
         Args:
             dtype: Any number type, such as float32, what networks take.
+
+        Raises:
+            InvalidValueError: It is none.
         """
         from spikesim.kernels import bits
 
         readouts, height, width = self.shape
-        dense = np.empty(self.shape, dtype)
+        dense = np.empty(self.shape, _number_type(dtype))
         unpack = bits.unpack_to_float32 if dense.dtype == np.float32 else bits.unpack
         run_on_rows(unpack, height, readouts * width // _LIGHTER, self.packed, dense)
         return dense
@@ -134,7 +145,8 @@ class SpikeStream:
         from spikesim.kernels import reconstruction
 
         readouts, height, width = self.shape
-        stop = readouts if stop is None else stop
+        start = require_whole(start, "start")
+        stop = readouts if stop is None else require_whole(stop, "stop")
         if not 0 <= start <= stop <= readouts:
             raise InvalidValueError(f"readouts {start}..{stop} are not in a stream of {readouts} readouts")
         if stop - start > 65_535:
@@ -143,3 +155,22 @@ class SpikeStream:
         cost = (stop - start) * width // _LIGHTER
         run_on_rows(reconstruction.count_spikes, height, cost, self.packed[start:stop], counts)
         return counts
+
+
+def _number_type(dtype: DTypeLike) -> np.dtype:
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if found.kind not in "biufc":
+        raise InvalidValueError(f"dtype must be a number type such as np.float32, got {dtype!r}")
+    return found
+
+
+def require_stream(value: Any, name: str = "stream") -> SpikeStream:
+    """A spike stream, as `spikesim.checks` checks it.
+
+    Raises:
+        InvalidValueError: It is none.
+    """
+    return require_instance(value, name, SpikeStream, "SpikeStream.from_dense(array) makes one")

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-from spikesim.errors import InvalidValueError
+from spikesim.checks import require_whole
 
 _limit: ContextVar[int | None] = ContextVar("spikesim_thread_limit", default=None)
 
@@ -25,11 +25,9 @@ def thread_limit(threads: int) -> Iterator[None]:
     """Use at most this many threads inside the `with` block; results are the same for any number.
 
     Raises:
-        InvalidValueError: Fewer than one.
+        InvalidValueError: It is no whole number, or less than one.
     """
-    if threads < 1:
-        raise InvalidValueError(f"the number of threads must be at least 1, got {threads!r}")
-    token = _limit.set(threads)
+    token = _limit.set(require_whole(threads, "threads", 1))
     try:
         yield
     finally:

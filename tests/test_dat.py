@@ -87,9 +87,9 @@ def test_an_empty_file_is_an_error_unless_described_as_empty(bare: Path) -> None
         ("{", ""),
         ('{"schema": "spikesim.dat/2", "shape": [3, 5, 11]}', "spikesim.dat/2"),
         ('{"schema": "spikesim.dat/1", "shape": [3, 5]}', ""),
-        ('{"schema": "spikesim.dat/1", "shape": [3, 5, 0], "flip": true, "header_columns": 0}', "width must be 1"),
+        ('{"schema": "spikesim.dat/1", "shape": [3, 5, 0], "flip": true, "header_columns": 0}', "width must be a"),
         (
-            '{"schema": "spikesim.dat/1", "shape": [3, 5, 11], "flip": 1, "header_columns": 0, "camera": {"a": 1}}',
+            '{"schema": "spikesim.dat/1", "shape": [3, 5, 11], "flip": true, "header_columns": 0, "camera": {"a": 1}}',
             "'a'",
         ),
     ],

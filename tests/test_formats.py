@@ -198,9 +198,9 @@ def test_a_size_that_is_not_the_files_is_an_error(tmp_path: Path, extension: str
     [
         ({"height": 5}, "go together"),
         ({"width": 5}, "go together"),
-        ({"height": 0, "width": 11}, "height must be 1 or more, got 0"),
-        ({"height": 5, "width": -11}, "width must be 1 or more, got -11"),
-        ({"height": 5.5, "width": 11}, "whole number, got 5.5"),
+        ({"height": 0, "width": 11}, "height must be a whole number of at least 1, got 0"),
+        ({"height": 5, "width": -11}, "width must be a whole number of at least 1, got -11"),
+        ({"height": 5.5, "width": 11}, "whole number of at least 1, got 5.5"),
     ],
 )
 @pytest.mark.parametrize("extension", [".dat", ".npz"])
@@ -212,7 +212,8 @@ def test_sizes_that_are_none_are_refused(tmp_path: Path, extension: str, size: d
 
 
 @pytest.mark.parametrize(
-    ("options", "problem"), [({"flip": "no"}, "flip must be True or False"), ({"header_columns": -1}, "0 or more")]
+    ("options", "problem"),
+    [({"flip": "no"}, "flip must be True or False"), ({"header_columns": -1}, "whole number of at least 0, got -1")],
 )
 def test_options_of_dat_are_checked(bare: Path, options: dict[str, Any], problem: str) -> None:
     with pytest.raises(InvalidValueError, match=problem):
@@ -248,7 +249,7 @@ def test_unknown_options_are_refused_with_the_known_ones(tmp_path: Path, extensi
 
 
 def test_only_streams_are_written(tmp_path: Path) -> None:
-    with pytest.raises(InvalidValueError, match=r"got a ndarray; SpikeStream\.from_dense"):
+    with pytest.raises(InvalidValueError, match=r"got ndarray; SpikeStream\.from_dense"):
         write_spikes(tmp_path / "clip.dat", random_spikes(3, 5, 11))
 
 

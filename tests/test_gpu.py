@@ -1,7 +1,6 @@
 """The sensor in torch: the bits of the compiled kernels, for every preset, reset rule and noise term."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,52 +11,13 @@ import pytest
 import spikesim
 from spikesim import PRESETS, Crop, SpikeCamera, SpikeStream, reference, simulate
 from spikesim.errors import InvalidValueError, MissingExtraError
-from spikesim.noise import (
-    BitErrors,
-    Calibration,
-    ComparatorNoise,
-    DarkCurrent,
-    DeadTime,
-    DiffusionNoise,
-    FrameNoise,
-    GainPattern,
-    InherentSpikes,
-    IntervalNoise,
-    ResetNoise,
-    ShotNoise,
-)
+from spikesim.noise import Calibration, ComparatorNoise
 
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install 'spikesim[ssdm]'")
-from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from torch_sensors import CAMERAS, OTHERS, H, Operations, T, W, assert_same, make_light  # noqa: E402
 
 from spikesim import gpu  # noqa: E402
 from spikesim.gpu import random, sensor  # noqa: E402
-
-T, H, W = 41, 157, 161  # odd, unequal, and just above a million bits
-
-CAMERAS = [
-    # A threshold that bright light crosses more than once a readout.
-    pytest.param(SpikeCamera.preset(name, reset=reset, v_th=0.3), id=f"{name}-{reset}")
-    for name in PRESETS
-    for reset in ("modulo", "subtract", "zero")
-    # Diffusion noise lives in the sub-ticks of a hard reset.
-    if reset == PRESETS[name].reset or name != "spikingsim"
-]
-OTHERS = [
-    pytest.param(camera, id=name)
-    for name, camera in {
-        "own-thresholds-do-not-fire": SpikeCamera(tie_fires=False, start="zero"),
-        "wide-jitter": SpikeCamera(noise=(ComparatorNoise(sigma=0.1), FrameNoise(sigma=0.05))),
-        "kicks-of-a-hard-reset": SpikeCamera(reset="zero", noise=(ResetNoise(sigma=0.1), DeadTime(readouts=1))),
-        "few-electrons": SpikeCamera(noise=(ShotNoise(full_well_e=40), DeadTime(readouts=0.3), DarkCurrent())),
-        "many-bit-errors": SpikeCamera(noise=(BitErrors(drop=0.5, false=0.1), InherentSpikes(5, 2))),
-        "lost-bits-tire-all-the-same": SpikeCamera(noise=(DeadTime(readouts=0.5), BitErrors(drop=0.9, false=1e-3))),
-        "certain-bit-errors": SpikeCamera(noise=(BitErrors(drop=1.0),)),
-        "shading": SpikeCamera(v_th=2, noise=(GainPattern(shading=0.3), IntervalNoise(dead_time=1))),
-        "ticks-without-ties": SpikeCamera(reset="zero", sub_ticks=10, tie_fires=False, start="zero"),
-        "wild-diffusion": SpikeCamera(v_th=0.2, reset="zero", sub_ticks=40, noise=(DiffusionNoise(8, 1.0),)),
-    }.items()
-]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,12 +31,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def light() -> np.ndarray:
-    """Light with darkness, ones and values that tie with thresholds."""
-    light = np.random.default_rng(5).random((T, H, W), dtype=np.float32) ** 2
-    light[:, :9] = 0
-    light[:, 9:12] = 1
-    light[:, 12:15] = 0.5
-    return light
+    return make_light()
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +44,6 @@ def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks so short that a stream takes several, the last of which is not full."""
     monkeypatch.setattr(sensor, "_BLOCK", 13 * H * W)
     monkeypatch.setattr(sensor, "_BLOCK_IN_TICKS", 7 * H * W)
-
-
-def assert_same(stream: SpikeStream, expected: SpikeStream) -> None:
-    """Logarithms and exponentials in double precision may differ between machines, so one bit in a million may too."""
-    assert stream.shape == expected.shape
-    assert stream.camera == expected.camera
-    assert np.bitwise_count(stream.packed ^ expected.packed).sum() <= 1e-6 * np.prod(stream.shape)
 
 
 @pytest.mark.usefixtures("short_blocks")
@@ -205,18 +153,6 @@ class TestLight:
             )
 
 
-class Operations(TorchDispatchMode):
-    """Counts what torch is asked to do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.counts[func.overloadpacket.__name__] += 1
-        return func(*args, **(kwargs or {}))
-
-
 @pytest.mark.parametrize(("name", "most"), [("ideal", 5), ("spikezoo", 4), ("scsim", 5), ("realistic", 7)])
 def test_a_readout_costs_few_launches_and_no_waiting(name: str, most: int) -> None:
     counts = []
@@ -295,13 +231,15 @@ class TestRefused:
 
     @pytest.mark.parametrize("device", ["gpu", "cuda:x", "meta", "", 1.5])
     def test_devices_that_are_none(self, device: str) -> None:
-        with pytest.raises(InvalidValueError, match="device must be 'cpu', 'cuda' or 'cuda:N'"):
+        with pytest.raises(InvalidValueError, match="device must be 'auto', 'cpu', 'cuda' or 'cuda:N'"):
             gpu.simulate(self.good, SpikeCamera(), device=device)
+        with pytest.raises(InvalidValueError, match="device must be 'auto', 'cpu', 'cuda' or 'cuda:N'"):
+            simulate(self.good, SpikeCamera(), device=device)
 
     @pytest.mark.parametrize(("device", "count"), [("cuda", 0), ("cuda:0", 0), ("cuda:2", 2)])
     def test_devices_that_are_not_there(self, device: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-        with pytest.raises(InvalidValueError, match=f"finds {count} CUDA devices, and '{device}' is none"):
+        with pytest.raises(InvalidValueError, match=f"device '{device}' was asked for, .* finds {count} CUDA"):
             simulate(self.good, SpikeCamera(), device=device)
 
     def test_without_torch(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,17 +249,8 @@ class TestRefused:
             monkeypatch.delitem(sys.modules, name)
         with pytest.raises(MissingExtraError, match=r"pip install 'spikesim\[ssdm\]'"):
             simulate(self.good, SpikeCamera(), device="cuda")
-        assert len(simulate(self.good, SpikeCamera(), device="cpu")) == 3
-
-
-def test_simulate_hands_everything_to_torch(small: np.ndarray) -> None:
-    camera = SpikeCamera.preset("realistic")
-    crop, charge = Crop(1, 2, 50, 60), np.full(small.shape[1:], 0.4)
-    arguments: dict[str, Any] = {"seed": 4, "key": "d", "crop": crop, "charge": charge, "clip": True}
-    with Operations() as operations:
-        stream = simulate(small * 2, camera, device="cpu:0", **arguments)  # torch's own name of the processor
-    assert operations.counts
-    assert np.array_equal(stream.packed, simulate(small * 2, camera, device="cpu", **arguments).packed)
+        for device in ("cpu", "auto"):
+            assert len(simulate(self.good, SpikeCamera(), device=device)) == 3
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -142,11 +142,11 @@ def test_a_full_disk_and_a_kill_leave_the_old_file(tmp_path: Path, extension: st
 
 
 def test_bad_writers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidValueError, match="width must be 1 or more, got 0"):
+    with pytest.raises(InvalidValueError, match="width must be a whole number of at least 1, got 0"):
         SpikeWriter(tmp_path / "clip.dat", 5, 0)
     with pytest.raises(InvalidValueError, match=r"flip: no such option to grow \.h5 files; they have none"):
         SpikeWriter(tmp_path / "clip.h5", 5, 11, flip=True)
-    with pytest.raises(InvalidValueError, match="header_columns must be 0 or more"):
+    with pytest.raises(InvalidValueError, match="header_columns must be a whole number of at least 0, got -1"):
         SpikeWriter(tmp_path / "clip.dat", 5, 11, header_columns=-1).__enter__()
     with pytest.raises(OutputError, match="cannot write"):
         SpikeWriter("/dev/null/clip.dat", 5, 11).__enter__()
@@ -161,7 +161,7 @@ def test_only_streams_that_fit_are_appended(tmp_path: Path) -> None:
                 random_stream(3, camera=SpikeCamera()),
                 r"clip\.dat holds the spikes of one camera.*Expected .*v_th=2\.5.* got .*v_th=1\.0",
             ),
-            (np.zeros((3, 5, 11), np.uint8), "got a ndarray"),
+            (np.zeros((3, 5, 11), np.uint8), r"got ndarray; SpikeStream\.from_dense"),
         ):
             with pytest.raises(InvalidValueError, match=problem):
                 writer.append(stream)  # type: ignore[arg-type]
@@ -216,7 +216,11 @@ def test_only_the_part_is_read_from_the_disk(tmp_path: Path) -> None:
 def test_a_part_that_is_not_there_is_an_error(tmp_path: Path, extension: str, start: float, stop: int) -> None:
     path = tmp_path / f"clip{extension}"
     write_spikes(path, random_stream(60))
-    problem = "float" if start == 1.5 else f"start={start} to stop={stop} are not among its 60"
+    problem = (
+        "start must be a whole number, got 1.5"
+        if start == 1.5
+        else f"start={start} to stop={stop} are not among its 60"
+    )
     with pytest.raises(InputFileError, match=rf"clip\{extension}.*{problem}"):
         read_spikes(path, start=start, stop=stop)
 

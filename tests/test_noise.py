@@ -6,7 +6,7 @@ import pytest
 from spikesim import Simulator, SpikeCamera, reference, simulate
 from spikesim.kernels import random
 from spikesim.noise import InherentSpikes
-from spikesim.noise.readout import renewal_tables
+from spikesim.noise.inherent_spikes import renewal_laws
 from spikesim.randomness import make_key
 
 KNOWN_ANSWERS = [
@@ -98,8 +98,9 @@ class TestInherentSpikes:
         assert len(set(firsts.tolist())) > 20  # the phase is random
 
     def test_tables_are_distributions(self) -> None:
-        for term in (InherentSpikes(), InherentSpikes(3, 3), InherentSpikes(1, 0)):
-            for table in renewal_tables(term):
+        for mean, std in ((140, 50), (3, 3), (1, 0)):
+            first, interval = renewal_laws(mean, std)
+            for table in (first.below, interval.below):
                 assert (np.diff(table.astype(np.int64)) >= 0).all()
                 assert int(table[-1]) == 2**32
-            assert renewal_tables(term)[0][0] == 0  # an interval is at least one readout
+            assert interval.below[0] == 0  # an interval is at least one readout

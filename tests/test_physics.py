@@ -37,16 +37,18 @@ from spikesim.kernels.lanes import LANES, store
 from spikesim.kernels.random import lanes_of_normals
 from spikesim.noise import (
     BitErrors,
+    ComparatorNoise,
     DarkCurrent,
     DeadPixels,
     DeadTime,
+    FrameNoise,
     GainPattern,
     InherentSpikes,
     ResetNoise,
     ShotNoise,
 )
 from spikesim.pattern import draw_pattern
-from spikesim.randomness import COMPARATOR_NOISE, FRAME_NOISE, GAIN_PATTERN, RESET_NOISE, SHOT_NOISE, make_key
+from spikesim.randomness import make_key
 
 
 def stream_of(camera: SpikeCamera, light: np.ndarray, readouts: int, seed: int = 0) -> SpikeStream:
@@ -370,7 +372,7 @@ class TestReadout:
     def test_noise_is_independent(self) -> None:
         """Across pixels, readouts, purposes, draws and seeds."""
 
-        def normals(readout: int = 0, purpose: int = SHOT_NOISE, draw: int = 0, seed: int = 0) -> np.ndarray:
+        def normals(readout: int = 0, purpose: int = ShotNoise.purposes[0], draw: int = 0, seed: int = 0) -> np.ndarray:
             values = np.empty((4, 200_000), np.float32)
             fill_normals(readout, purpose, draw, make_key(seed, ""), values)
             return values
@@ -386,7 +388,7 @@ class TestReadout:
                 np.roll(first, 1, axis=1),
                 np.roll(first, 1, axis=0),
             ),
-            *(normals(purpose=purpose) for purpose in (FRAME_NOISE, RESET_NOISE, COMPARATOR_NOISE, GAIN_PATTERN)),
+            *(normals(purpose=t.purposes[0]) for t in (FrameNoise, ResetNoise, ComparatorNoise, GainPattern)),
         ]
         for other in others:
             assert abs(correlation(first, other)) < 4 / np.sqrt(first.size)

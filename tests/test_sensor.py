@@ -1,6 +1,7 @@
 """Laws of the sensor, over every preset and reset rule, and golden streams of the field's own simulators."""
 
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -296,6 +297,12 @@ class TestBadInput:
         with pytest.raises(InvalidValueError, match="seed"):
             simulate(self.good, self.camera, seed=seed)  # type: ignore[arg-type]
 
+    def test_defaults_are_the_same_whole_and_in_pieces(self) -> None:
+        whole, pieces = (signature(function).parameters for function in (simulate, Simulator))
+        shared = set(whole) & set(pieces) - {"camera"}
+        assert shared == {"seed", "key", "charge", "crop", "clip"}
+        assert {name: whole[name].default for name in shared} == {name: pieces[name].default for name in shared}
+
     def test_key(self) -> None:
         with pytest.raises(InvalidValueError, match="key"):
             simulate(self.good, self.camera, key=3)  # type: ignore[arg-type]
@@ -328,6 +335,36 @@ class TestBadInput:
             simulate_cameras(self.good, [])
         with pytest.raises(InvalidValueError, match="one size"):
             push_together([Simulator(self.camera, H, W), Simulator(self.camera, W, H)], self.good)
+
+    @pytest.mark.parametrize("strict", [0, 1, 2])
+    def test_one_strict_simulator_refuses_for_all(self, strict: int) -> None:
+        """Whose clip is asked for does not depend on who else looks at the light."""
+        camera = SpikeCamera.preset("realistic")
+        simulators = [Simulator(camera, H, W, key=key, clip=key != "abc"[strict]) for key in "abc"]
+        wild = np.linspace(-1, 2, 4 * H * W, dtype=np.float32).reshape(4, H, W)
+        tame = np.clip(wild, 0, 1)
+        push_together(simulators, tame)
+        before = [simulator.charge for simulator in simulators]
+        with pytest.raises(InvalidValueError, match=r"from -1\.0 to 2\.0"):
+            push_together(simulators, wild)
+        for simulator, charge, key in zip(simulators, before, "abc", strict=True):
+            assert np.array_equal(simulator.charge, charge)
+            alone = Simulator(camera, H, W, key=key)
+            alone.push(tame)
+            assert np.array_equal(simulator.push(tame).packed, alone.push(tame).packed)
+
+    def test_simulators_that_all_clip(self) -> None:
+        wild = np.linspace(-1, 2, 4 * H * W, dtype=np.float32).reshape(4, H, W)
+        simulators = [Simulator(SpikeCamera(v_th=v_th), H, W, clip=True) for v_th in (0.5, 1)]
+        for stream, v_th in zip(push_together(simulators, wild), (0.5, 1), strict=True):
+            expected = simulate(np.clip(wild, 0, 1), SpikeCamera(v_th=v_th))
+            assert np.array_equal(stream.packed, expected.packed)
+
+    def test_simulators_that_are_none(self) -> None:
+        simulator = Simulator(self.camera, H, W)
+        for simulators, problem in (([], "at least one"), ([3], "must be a Simulator"), ([simulator] * 2, "twice")):
+            with pytest.raises(InvalidValueError, match=problem):
+                push_together(simulators, self.good)  # type: ignore[arg-type]
 
     def test_threads(self) -> None:
         with pytest.raises(InvalidValueError, match="threads"), thread_limit(0):

@@ -11,11 +11,12 @@ from typing import Any, Self
 import numpy as np
 
 from spikesim.camera import SpikeCamera
+from spikesim.checks import require_instance, require_path
 from spikesim.errors import InvalidValueError, OutputError
 from spikesim.formats import dat, h5, npy, npz
 from spikesim.formats.decoding import reading
 from spikesim.formats.sidecar import DatLayout
-from spikesim.stream import SpikeStream
+from spikesim.stream import SpikeStream, require_stream
 
 FORMATS: dict[str, ModuleType] = {".dat": dat, ".npz": npz, ".npy": npy, ".h5": h5}
 """The module of each extension: `read(path, size, **options)` and `write(path, stream, **options)`; of those that can
@@ -55,7 +56,7 @@ def read_spikes(
             known.
         InputFileError: The file is missing, damaged, or not what the size and the options say.
     """
-    file = Path(path)
+    file = require_path(path)
     read = _function(file, "read", format_options)
     if (height is None) != (width is None):
         raise InvalidValueError(f"height and width go together, got height={height} and width={width}")
@@ -86,10 +87,9 @@ def write_spikes(path: str | os.PathLike[str], stream: SpikeStream, **format_opt
         InvalidValueError: The extension, an option or a value is not one there is, or `stream` is no stream.
         OutputError: The file cannot be written, or its description would replace a file that is something else.
     """
-    file = Path(path)
+    file = require_path(path)
     write = _function(file, "write", format_options)
-    _check_stream(stream)
-    write(file, stream, **format_options)
+    write(file, require_stream(stream), **format_options)
 
 
 class SpikeWriter:
@@ -126,11 +126,11 @@ class SpikeWriter:
         camera: SpikeCamera | None = None,
         **format_options: Any,
     ) -> None:
-        self._path = Path(path)
+        self._path = require_path(path)
         grow = _function(self._path, "grow", format_options)
         layout = DatLayout(height, width)  # refuses what is no size
         self.shape = layout.height, layout.width
-        self.camera = camera
+        self.camera = None if camera is None else require_instance(camera, "camera", SpikeCamera)
         self.readouts = self.spikes = 0
         self._file = grow(self._path, *self.shape, camera, **format_options)
         self._append: Callable[[np.ndarray], None] | None = None
@@ -152,7 +152,7 @@ class SpikeWriter:
             InvalidValueError: It is no stream, of another size or another camera, or the file is not open.
             OutputError: The disk did not take it.
         """
-        _check_stream(stream)
+        require_stream(stream)
         if self._append is None:
             raise InvalidValueError(f"{self._path} is not open; append inside the `with` block of its SpikeWriter")
         if stream.shape[1:] != self.shape:
@@ -179,19 +179,12 @@ def require_format(path: str | os.PathLike[str]) -> ModuleType:
     Raises:
         InvalidValueError: There is no such format.
     """
-    extension = Path(path).suffix.lower()
+    extension = require_path(path).suffix.lower()
     if extension not in FORMATS:
         raise InvalidValueError(
             f"{path}: spike files are {', '.join(FORMATS)}, not {extension or 'without an extension'}"
         )
     return FORMATS[extension]
-
-
-def _check_stream(stream: object) -> None:
-    if not isinstance(stream, SpikeStream):
-        raise InvalidValueError(
-            f"what is written is a SpikeStream, got a {type(stream).__name__}; SpikeStream.from_dense(array) makes one"
-        )
 
 
 def _function(path: Path, name: str, options: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from spikesim.camera import SpikeCamera
+from spikesim.checks import require_flag, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path, flush_to_disk
 from spikesim.formats.decoding import blocks, part_of, reading
@@ -37,7 +38,7 @@ def read(
     with reading(path):
         length = path.stat().st_size
     sidecar = Sidecar.read(path)
-    given = _given(flip=flip, header_columns=header_columns)
+    given = _given(flip, header_columns)
     if size is not None:
         given |= {"height": size[0], "width": size[1]}
     if sidecar is not None:
@@ -100,7 +101,8 @@ def grow(
     describe: bool = True,
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Opens a file like that of `write`, and gives the function that adds packed readouts to its end."""
-    layout = DatLayout(height, width, **_given(flip=flip, header_columns=header_columns))
+    layout = DatLayout(height, width, **_given(flip, header_columns))
+    describe = require_flag(describe, "describe")
     description = Sidecar.path(path)
     check_replaceable(description)
     with ExitStack() as stack:
@@ -125,8 +127,14 @@ def grow(
         description.resolve().unlink(missing_ok=True)
 
 
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+def _given(flip: bool | None, header_columns: int | None) -> dict[str, Any]:
+    """The options of a layout that the caller gives, checked."""
+    given: dict[str, Any] = {}
+    if flip is not None:
+        given["flip"] = require_flag(flip, "flip")
+    if header_columns is not None:
+        given["header_columns"] = require_whole(header_columns, "header_columns", 0)
+    return given
 
 
 def _bare_layout(path: Path, length: int, given: dict[str, Any]) -> DatLayout:

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from operator import index
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spikesim.camera import SpikeCamera
+from spikesim.checks import require_choice, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.stream import SpikeStream
 
@@ -64,8 +64,7 @@ def check_axes(axes: str) -> None:
     Raises:
         InvalidValueError: It is no key of `AXES`.
     """
-    if axes not in AXES:
-        raise InvalidValueError(f"axes must be one of {', '.join(map(repr, AXES))}, got {axes!r}")
+    require_choice(axes, "axes", AXES)
 
 
 def part_of(readouts: int, start: int, stop: int | None) -> slice:
@@ -74,7 +73,7 @@ def part_of(readouts: int, start: int, stop: int | None) -> slice:
     Raises:
         InvalidValueError: It has no such readouts.
     """
-    start, stop = index(start), readouts if stop is None else index(stop)
+    start, stop = require_whole(start, "start"), readouts if stop is None else require_whole(stop, "stop")
     if not 0 <= start <= stop <= readouts:
         raise InvalidValueError(f"the readouts from start={start} to stop={stop} are not among its {readouts}")
     return slice(start, stop)

@@ -3,11 +3,11 @@
 import json
 import re
 from dataclasses import asdict, dataclass, fields
-from operator import index
 from pathlib import Path
 from typing import Any, Self
 
 from spikesim.camera import SpikeCamera
+from spikesim.checks import require_flag, require_whole
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim.formats.decoding import camera_from_json, camera_to_json, reading
 
@@ -35,16 +35,8 @@ class DatLayout:
 
     def __post_init__(self) -> None:
         for name, least in (("height", 1), ("width", 1), ("header_columns", 0)):
-            value = getattr(self, name)
-            try:
-                object.__setattr__(self, name, index(value))
-            except TypeError:
-                raise InvalidValueError(f"{name} must be a whole number, got {value!r}") from None
-            if value < least:
-                raise InvalidValueError(f"{name} must be {least} or more, got {value}")
-        if self.flip not in (True, False):
-            raise InvalidValueError(f"flip must be True or False, got {self.flip!r}")
-        object.__setattr__(self, "flip", bool(self.flip))
+            object.__setattr__(self, name, require_whole(getattr(self, name), name, least))
+        object.__setattr__(self, "flip", require_flag(self.flip, "flip"))
 
     @property
     def row_bits(self) -> int:
@@ -88,7 +80,7 @@ class Sidecar:
                 raise InvalidValueError(f"its schema is {record['schema']!r}, this version reads {SCHEMA!r}")
             readouts, height, width = record["shape"]
             layout = DatLayout(height, width, record["flip"], record["header_columns"])
-            return cls(index(readouts), layout, camera_from_json(json.dumps(record["camera"])))
+            return cls(require_whole(readouts, "readouts", 0), layout, camera_from_json(json.dumps(record["camera"])))
 
     def to_json(self) -> str:
         """The text that `read` reads back to an equal description."""

@@ -12,13 +12,16 @@ from spikesim.errors import InvalidValueError
 _OUT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory|alloc_failed", re.IGNORECASE)
 
 
-def find_device(name: str = "auto") -> torch.device:
+def find_device(name: str | torch.device = "auto") -> torch.device:
     """The device that `auto`, `cpu`, `cuda` or `cuda:N` stands for on this machine.
+
+    Args:
+        name: As above, or torch's own object for one of the last three.
 
     Raises:
         InvalidValueError: There is no such name, or the device is not available.
     """
-    parse_device(name)
+    name = parse_device(str(name) if isinstance(name, torch.device) else name)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)

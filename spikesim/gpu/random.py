@@ -35,15 +35,16 @@ def unit_uniforms(words: Tensor) -> Tensor:
 
 
 def lane_words(pixels: Tensor, start: int, readouts: int, purpose: int, key: tuple[int, int]) -> Tensor:
-    """A word, int64 (readouts, H, W), for each readout from `start`, a multiple of four: four share a counter."""
-    return torch.stack(_words_of_four(pixels, start, readouts, purpose, key), dim=1).flatten(0, 1)[:readouts]
+    """A word, int64 (readouts, H, W), for each readout from `start` on; four share a counter."""
+    lanes = torch.stack(_words_of_four(pixels, start, readouts, purpose, key), dim=1)
+    return lanes.flatten(0, 1)[start & 3 :][:readouts]
 
 
 def normals(pixels: Tensor, start: int, readouts: int, purpose: int, key: tuple[int, int]) -> Tensor:
     """N(0, 1), float32 (readouts, H, W), made of the words of four readouts; arguments as for `lane_words`."""
     words = _words_of_four(pixels, start, readouts, purpose, key)
     lanes = [*_box_muller(words[0], words[1]), *_box_muller(words[2], words[3])]
-    return torch.stack(lanes, dim=1).flatten(0, 1)[:readouts]
+    return torch.stack(lanes, dim=1).flatten(0, 1)[start & 3 :][:readouts]
 
 
 def _words_of_four(pixels: Tensor, start: int, readouts: int, purpose: int, key: tuple[int, int]) -> tuple[Tensor, ...]:

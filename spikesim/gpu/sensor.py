@@ -6,12 +6,13 @@ readout after the other is to choose, add, compare and subtract. Operations are 
 float32 is divided by tensors, because CUDA would multiply by the reciprocal of a plain number.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from spikesim.camera import SpikeCamera
-from spikesim.gpu.events import draw_from, make_events, on_device
+from spikesim.gpu.events import Events, draw_from
 from spikesim.gpu.random import lane_words, normals, random_words, unit_uniforms
 from spikesim.noise import (
     ComparatorNoise,
@@ -22,17 +23,13 @@ from spikesim.noise import (
     ResetNoise,
     ShotNoise,
 )
-from spikesim.noise.readout import poisson_table
-from spikesim.pattern import FixedPattern
-from spikesim.randomness import (
-    COMPARATOR_NOISE,
-    DIFFUSION_NOISE,
-    FRAME_NOISE,
-    INTERVAL_NOISE,
-    RESET_NOISE,
-    SHOT_NOISE,
-    Crop,
-)
+from spikesim.noise.distributions import poisson_table
+from spikesim.noise.term import acting_order
+from spikesim.stream_setup import StreamSetup
+
+(SHOT_NOISE,) = ShotNoise.purposes
+(INTERVAL_NOISE,) = IntervalNoise.purposes
+(DIFFUSION_NOISE,) = DiffusionNoise.purposes
 
 # Pixel-readouts of a block; with sub-ticks each is cut into some 25 stretches of light.
 _BLOCK, _BLOCK_IN_TICKS = 1 << 23, 1 << 19
@@ -44,41 +41,48 @@ class Sensor:
     """A camera on a device, and the state that passes between blocks of readouts.
 
     Args:
-        camera: The camera.
-        charge: Starting charge, float32 (H, W).
-        crop: Part of the sensor.
-        key: Of the stream's random numbers, uint32 (2,).
-        pattern: What the pixels are.
+        setup: What the stream begins with.
         device: Where to compute.
     """
 
-    def __init__(
-        self,
-        camera: SpikeCamera,
-        charge: np.ndarray,
-        crop: Crop,
-        key: np.ndarray,
-        pattern: FixedPattern,
-        device: torch.device,
-    ) -> None:
-        height, width = charge.shape
+    def __init__(self, setup: StreamSetup, device: torch.device) -> None:
+        camera, (height, width) = setup.camera, setup.shape
         self.camera = camera
         if camera.resets_in_ticks:
-            self.block = max(1, _BLOCK_IN_TICKS // charge.size)
+            self.block = max(1, _BLOCK_IN_TICKS // (height * width))
         else:
-            self.block = max(4, _BLOCK // charge.size // 4 * 4)  # four readouts share the words of a counter
-        self._key = int(key[0]), int(key[1])
+            self.block = max(4, _BLOCK // (height * width) // 4 * 4)  # four readouts share the words of a counter
+        self._key = int(setup.key[0]), int(setup.key[1])
         self._v_th, self._per_tick = _single(camera.v_th), _single(camera.gain / camera.sub_ticks)
-        self._charge = torch.from_numpy(charge).to(device)
+        self._charge = torch.from_numpy(setup.charge).to(device)
         self._fired = torch.zeros_like(self._charge, dtype=torch.bool)
         self._readout = 0
-        first_pixels = torch.from_numpy(crop.first_pixels(height)).to(device)
+        first_pixels = torch.from_numpy(setup.crop.first_pixels(height)).to(device)
         self._pixels = first_pixels[:, None] + torch.arange(width, device=device)
-        self._events = list(make_events(camera, self._pixels, self._key))
+        self._events = [
+            Events(events, self._pixels, self._key)
+            for term in acting_order(camera.noise)
+            for events in term.bit_events()
+        ]
         self._gain, self._dark, self._alive = (
             torch.from_numpy(np.array(part)).to(device) if part.size else None
-            for part in (pattern.gain, pattern.dark, pattern.alive)
+            for part in (setup.pattern.gain, setup.pattern.dark, setup.pattern.alive)
         )
+
+    @property
+    def charge(self) -> np.ndarray:
+        """Charge of every pixel, float32 (H, W); a copy."""
+        return np.array(self._charge.cpu().numpy())
+
+    def state(self) -> tuple[Any, ...]:
+        """A copy of what `sense` changes, to come back to."""
+        return self._charge, self._fired, self._readout, [events.state() for events in self._events]
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Come back to an earlier state."""
+        self._charge, self._fired, self._readout, states = state
+        for events, of_events in zip(self._events, states, strict=True):
+            events.restore(of_events)
 
     def sense(self, light: Tensor) -> Tensor:
         """Packed bits, uint8 (T, H, ceil(W/8)), of further light (T, H, W), uint8 or float32; T is at most `block`."""
@@ -105,10 +109,10 @@ class Sensor:
         fires_at = v_th if camera.tie_fires else float(np.nextafter(np.float32(v_th), np.float32(np.inf)))
         comparator = camera.term(ComparatorNoise)
         in_reset = comparator is not None and comparator.in_reset
-        jitters = self._scaled_normals(comparator, COMPARATOR_NOISE, readouts)
+        jitters = self._scaled_normals(comparator, readouts)
         thresholds = [fires_at] * readouts if jitters is None else (fires_at - jitters).unbind()
         taken = [v_th] * readouts if jitters is None or not in_reset else (v_th - jitters).unbind()
-        kick = self._scaled_normals(camera.term(ResetNoise), RESET_NOISE, readouts)
+        kick = self._scaled_normals(camera.term(ResetNoise), readouts)
         kicks = () if kick is None else kick.unbind()
         drives = [drive.unbind() for drive in self._drives(light)]
         nothing = torch.zeros_like(self._charge)
@@ -147,17 +151,16 @@ class Sensor:
             drives.append(drive * float(np.float32(1) - np.float32(dead.readouts)))
         if shot is not None and shot.on_dark:
             drives = [self._shoot(drive, electrons, deviates) for drive in drives]
-        frame = self._scaled_normals(camera.term(FrameNoise), FRAME_NOISE, len(light))
+        frame = self._scaled_normals(camera.term(FrameNoise), len(light))
         if frame is not None:
             drives = [drive + frame for drive in drives]
         return drives
 
-    def _scaled_normals(
-        self, term: FrameNoise | ComparatorNoise | ResetNoise | None, purpose: int, readouts: int
-    ) -> Tensor | None:
+    def _scaled_normals(self, term: FrameNoise | ComparatorNoise | ResetNoise | None, readouts: int) -> Tensor | None:
         """Gaussian noise of the term's sigma in charge (readouts, H, W), None where there is none."""
         if term is None or term.sigma == 0:
             return None
+        (purpose,) = term.purposes
         deviates = normals(self._pixels, self._readout, readouts, purpose, self._key)
         return deviates * _single(term.sigma * self.camera.v_th)
 
@@ -220,7 +223,7 @@ class Sensor:
         if noise is None or noise.amplitude == 0:
             drive = light * per_tick
             return [(last * (drive > 0).double(), drive)]
-        draw = draw_from(on_device(poisson_table(noise.interval), light.device))
+        draw = draw_from(poisson_table(noise.interval), light.device)
         readouts = self._all_readouts(len(light))
         tick = torch.zeros_like(light, dtype=torch.int64)
         stretches: list[tuple[Tensor, Tensor]] = []

@@ -4,14 +4,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spikesim.gpu.devices import find_device
 from spikesim.stream import SpikeStream
 
 
 def to_torch(stream: SpikeStream, device: torch.device | str | None = None) -> Tensor:
     """See `spikesim.to_torch`."""
-    if device is None or torch.device(device).type == "cpu":
+    where = device if isinstance(device, torch.device) else find_device("cpu" if device is None else device)
+    if where.type == "cpu":
         return torch.from_numpy(stream.dense(np.float32))
-    return unpack_tensor(torch.tensor(stream.packed, device=device), stream.width)
+    return unpack_tensor(torch.tensor(stream.packed, device=where), stream.width)
 
 
 def unpack_tensor(packed: Tensor, width: int) -> Tensor:

@@ -10,10 +10,10 @@ _u = np.uint32
 
 
 @inline
-def _draw(word, table, guide):
-    """The smallest k with word < table[k]; guide (4096,) is where to begin for each value of the top twelve bits."""
+def draw_from(word, below, guide):
+    """The number that a word stands for in a `noise.distributions.WordTable`."""
     k = guide[word >> _u(20)]
-    while np.uint64(word) >= table[k]:
+    while np.uint64(word) >= below[k]:
         k += 1
     return np.int64(k)
 
@@ -25,19 +25,19 @@ def _geometric(word, log_of_miss):
 
 
 @kernel
-def first_renewals(first, stop, purpose, key, pixels, table, guide, words, due):
-    """Fill due (H,W) int64 with the readout of each pixel's first renewal; tables as in `noise.readout`.
+def first_renewals(first, stop, purpose, key, pixels, below, guide, words, due):
+    """Fill due (H,W) int64 with the readout of each pixel's first renewal, drawn from a `WordTable`.
 
     words (H,4,W) uint32 is filled with the words of the first draws.
     """
     for y in range(first, stop):
         fill_words(pixels[y], 0, purpose, 0, key, words[y])
         for x in range(due.shape[1]):
-            due[y, x] = _draw(words[y, 0, x], table, guide)
+            due[y, x] = draw_from(words[y, 0, x], below, guide)
 
 
 @kernel
-def add_renewals(first, stop, start, purpose, key, pixels, table, guide, words, due, draws, packed):
+def add_renewals(first, stop, start, purpose, key, pixels, below, guide, words, due, draws, packed):
     """OR a spike into packed (T,H,ceil(W/8)), first readout `start`, at each renewal; words, due and draws move on."""
     end = start + packed.shape[0]
     places = np.empty(due.shape[1], np.int64)
@@ -51,7 +51,7 @@ def add_renewals(first, stop, start, purpose, key, pixels, table, guide, words, 
                 draws[y, x] += 1
                 if draws[y, x] & 3 == 0:
                     _refill(words, y, x, pixels[y] + x, purpose, draws[y, x] >> 2, key)
-                due[y, x] += _draw(words[y, draws[y, x] & 3, x], table, guide)
+                due[y, x] += draw_from(words[y, draws[y, x] & 3, x], below, guide)
                 places[later] = x
                 later += due[y, x] < end
             number = later

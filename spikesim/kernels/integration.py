@@ -31,7 +31,13 @@ from spikesim.kernels.lanes import (
     word_to_int,
 )
 from spikesim.kernels.random import lanes_of_normals, lanes_of_words, random_words
-from spikesim.randomness import COMPARATOR_NOISE, FRAME_NOISE, INTERVAL_NOISE, RESET_NOISE, SHOT_NOISE
+from spikesim.noise import ComparatorNoise, FrameNoise, IntervalNoise, ResetNoise, ShotNoise
+
+(SHOT_NOISE,) = ShotNoise.purposes
+(FRAME_NOISE,) = FrameNoise.purposes
+(RESET_NOISE,) = ResetNoise.purposes
+(COMPARATOR_NOISE,) = ComparatorNoise.purposes
+(INTERVAL_NOISE,) = IntervalNoise.purposes
 
 MODULO, SUBTRACT, ZERO = 0, 1, 2
 
@@ -66,15 +72,15 @@ class Pixel(NamedTuple):
 class Noise(NamedTuple):
     """Noise that acts on the charge, in the unit of charge; a zero leaves the step out."""
 
-    electrons: np.float32  # per unit of charge
-    shot_on_dark: bool
-    dead_time: np.float32
-    frame_sigma: np.float32
-    comparator_sigma: np.float32
-    comparator_in_reset: bool
-    reset_sigma: np.float32
-    intervals: bool
-    interval_dead_time: np.float32
+    electrons: np.float32 = np.float32(0)  # per unit of charge
+    shot_on_dark: bool = True
+    dead_time: np.float32 = np.float32(0)
+    frame_sigma: np.float32 = np.float32(0)
+    comparator_sigma: np.float32 = np.float32(0)
+    comparator_in_reset: bool = False
+    reset_sigma: np.float32 = np.float32(0)
+    intervals: bool = False
+    interval_dead_time: np.float32 = np.float32(0)
 
 
 def unit(light):

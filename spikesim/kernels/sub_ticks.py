@@ -1,24 +1,36 @@
 """Integrate and fire on the sub-ticks inside a readout, with a hard reset, as SpikingSIM does."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from spikesim.kernels.bits import _draw
+from spikesim.kernels.bits import draw_from
 from spikesim.kernels.compile import inline, kernel
 from spikesim.kernels.integration import outside, unit
 from spikesim.kernels.random import random_words
-from spikesim.randomness import DIFFUSION_NOISE
+from spikesim.noise import DiffusionNoise
+from spikesim.noise.distributions import poisson_table
+
+(DIFFUSION_NOISE,) = DiffusionNoise.purposes
+
+
+class LightSteps(NamedTuple):
+    """Random steps of the light inside a readout."""
+
+    amplitude: float = 0.0  # of a step; 0 for none
+    below: np.ndarray = poisson_table(1).below  # the law of the sub-ticks between two, and its guide
+    guide: np.ndarray = poisson_table(1).guide
 
 
 @kernel
-def integrate_sub_ticks(first, stop, start, light, charge, packed, pixel, amplitude, table, guide, pixels, key):
+def integrate_sub_ticks(first, stop, start, light, charge, packed, pixel, steps, pixels, key):
     """Integrate light (T,H,W) into charge (H,W) tick by tick, write bits to packed; the comparator looks at every tick.
 
     Light is constant between two steps of diffusion noise, so that whole stretches of ticks are taken at once.
 
     Args:
         first, stop, start, light, charge, packed, pixel, pixels, key: As for `integration.integrate_and_fire_noisily`.
-        amplitude: Of the steps; 0 for none.
-        table, guide: Distribution of the interval between steps.
+        steps: Of the light.
 
     Returns:
         Whether there may be light outside [0, 1].
@@ -37,10 +49,10 @@ def integrate_sub_ticks(first, stop, start, light, charge, packed, pixel, amplit
                 tick, step = 0, 0
                 while tick < ticks:
                     until, change = ticks, 0.0
-                    if amplitude > 0:
+                    if steps.amplitude > 0:
                         words = random_words(pixels[y] + x, start + t, DIFFUSION_NOISE, step, key)
-                        until = min(ticks, tick + _draw(words[0], table, guide))
-                        change = amplitude * ((np.float64(words[1]) + 0.5) * 2.0**-32 - 0.5)
+                        until = min(ticks, tick + draw_from(words[0], steps.below, steps.guide))
+                        change = steps.amplitude * ((np.float64(words[1]) + 0.5) * 2.0**-32 - 0.5)
                         step += 1
                     a, crossed = _stretch(
                         a, intensity * pixel.per_tick, until - tick, v_th, pixel.fires_at == pixel.v_th

@@ -11,54 +11,52 @@ What a pixel p does in readout n, with all terms present (charge in thresholds o
     out = s, bits dropped or added, dead pixels 0      BitErrors, InherentSpikes, DeadPixels
 
 `DiffusionNoise` acts inside a readout, on the 250 sub-ticks of SpikingSIM; `IntervalNoise` is RSIR's.
+
+Each term is a module of this package, which is found by being here.
 """
 
-from spikesim.noise.pattern import Calibration, DarkCurrent, DeadPixels, GainPattern
-from spikesim.noise.readout import BitErrors, DeadTime, InherentSpikes
-from spikesim.noise.temporal import (
-    ComparatorNoise,
-    DiffusionNoise,
-    FrameNoise,
-    IntervalNoise,
-    ResetNoise,
-    ShotNoise,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-NoiseTerm = (
-    ShotNoise
-    | DarkCurrent
-    | GainPattern
-    | Calibration
-    | ResetNoise
-    | ComparatorNoise
-    | FrameNoise
-    | DiffusionNoise
-    | IntervalNoise
-    | InherentSpikes
-    | DeadTime
-    | BitErrors
-    | DeadPixels
-)
-"""Any noise term a camera can hold."""
+from spikesim.noise.bit_errors import BitErrors
+from spikesim.noise.comparator_noise import ComparatorNoise
+from spikesim.noise.dark_current import DarkCurrent
+from spikesim.noise.dead_pixels import DeadPixels
+from spikesim.noise.dead_time import DeadTime
+from spikesim.noise.diffusion_noise import DiffusionNoise
+from spikesim.noise.frame_noise import FrameNoise
+from spikesim.noise.gain_pattern import GainPattern
+from spikesim.noise.inherent_spikes import InherentSpikes
+from spikesim.noise.interval_noise import IntervalNoise
+from spikesim.noise.measured_pattern import Calibration
+from spikesim.noise.reset_noise import ResetNoise
+from spikesim.noise.shot_noise import ShotNoise
+from spikesim.noise.term import NOISE_TERMS, NoiseTerm
 
-NOISE_TERMS: dict[str, type[NoiseTerm]] = {
-    term.__name__: term
-    for term in (
-        ShotNoise,
-        DarkCurrent,
-        GainPattern,
-        Calibration,
-        ResetNoise,
-        ComparatorNoise,
-        FrameNoise,
-        DiffusionNoise,
-        IntervalNoise,
-        InherentSpikes,
-        DeadTime,
-        BitErrors,
-        DeadPixels,
-    )
-}
-"""Noise terms by the name they have in files."""
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["NOISE_TERMS", "NoiseTerm", *NOISE_TERMS]
+__all__ = [
+    "NOISE_TERMS",
+    "BitErrors",
+    "Calibration",
+    "ComparatorNoise",
+    "DarkCurrent",
+    "DeadPixels",
+    "DeadTime",
+    "DiffusionNoise",
+    "FrameNoise",
+    "GainPattern",
+    "InherentSpikes",
+    "IntervalNoise",
+    "NoiseTerm",
+    "ResetNoise",
+    "ShotNoise",
+]
+
+
+# A term that has no import above: type checkers do not see it, programs do.
+def __getattr__(name: str) -> type[NoiseTerm]:
+    if name not in NOISE_TERMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return NOISE_TERMS[name]

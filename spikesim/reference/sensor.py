@@ -1,16 +1,11 @@
-"""The sensor's mathematics in plain numpy, one readout after the other, importing no kernel.
+"""The sensor, one readout after the other, term by term of noise."""
 
-It is what the compiled code is compared with, bit for bit, and the place to read what is computed. Not fast.
-"""
-
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from spikesim.camera import SpikeCamera
-from spikesim.constants import COSINE, LOG, SINE
 from spikesim.noise import (
-    BitErrors,
     Calibration,
     ComparatorNoise,
     DarkCurrent,
@@ -19,30 +14,25 @@ from spikesim.noise import (
     DiffusionNoise,
     FrameNoise,
     GainPattern,
-    InherentSpikes,
     IntervalNoise,
     ResetNoise,
     ShotNoise,
 )
-from spikesim.noise.readout import poisson_table, renewal_tables
-from spikesim.randomness import (
-    COMPARATOR_NOISE,
-    DARK_CURRENT,
-    DEAD_PIXELS,
-    DIFFUSION_NOISE,
-    DROPPED_BITS,
-    FALSE_BITS,
-    FRAME_NOISE,
-    GAIN_PATTERN,
-    INHERENT_SPIKES,
-    INITIAL_CHARGE,
-    INTERVAL_NOISE,
-    PATTERN_NAME,
-    RESET_NOISE,
-    SHOT_NOISE,
-    Crop,
-    make_key,
-)
+from spikesim.noise.bit_events import BitEvents, ChanceEvents
+from spikesim.noise.distributions import poisson_table
+from spikesim.noise.term import acting_order
+from spikesim.randomness import INITIAL_CHARGE, PATTERN_NAME, Crop, make_key
+from spikesim.reference.random import normals, random_words, uniforms
+
+(SHOT_NOISE,) = ShotNoise.purposes
+(FRAME_NOISE,) = FrameNoise.purposes
+(RESET_NOISE,) = ResetNoise.purposes
+(COMPARATOR_NOISE,) = ComparatorNoise.purposes
+(INTERVAL_NOISE,) = IntervalNoise.purposes
+(DIFFUSION_NOISE,) = DiffusionNoise.purposes
+(GAIN_PATTERN,) = GainPattern.purposes
+(DARK_CURRENT,) = DarkCurrent.purposes
+(DEAD_PIXELS,) = DeadPixels.purposes
 
 _f = np.float32
 
@@ -63,21 +53,19 @@ def simulate(
     philox_key = make_key(seed, key)
     state = starting_charge(camera, pixels, philox_key) if charge is None else np.array(charge, _f)
     pattern_key = make_key(seed, PATTERN_NAME)
-    gain, dark = pattern(camera, pixels, crop, pattern_key)
+    sensor = _Sensor(camera, pixels, philox_key, *pattern(camera, pixels, crop, pattern_key))
     fire = _fire_in_ticks if camera.resets_in_ticks else _fire
     spikes = np.zeros(light.shape, np.uint8)
     fired = np.zeros((height, width), bool)
     for readout, frame in enumerate(light):
         intensity = frame.astype(_f) / _f(255) if frame.dtype == np.uint8 else frame.astype(_f)
-        fired, state = fire(camera, intensity, state, fired, gain, dark, readout, pixels, philox_key)
+        fired, state = fire(sensor, intensity, state, fired, readout)
         spikes[readout] = fired
-    errors = camera.term(BitErrors)
-    if errors and errors.drop > 0:
-        spikes &= 1 - _events(light.shape, errors.drop, DROPPED_BITS, pixels, philox_key)
-    if errors and errors.false > 0:
-        spikes |= _events(light.shape, errors.false, FALSE_BITS, pixels, philox_key)
-    if (inherent := camera.term(InherentSpikes)) is not None:
-        spikes |= inherent_spikes(inherent, light.shape, pixels, philox_key)
+    for term in acting_order(camera.noise):
+        for events in term.bit_events():
+            happened = bit_events(events, light.shape, pixels, philox_key)
+            takes_away = isinstance(events, ChanceEvents) and not events.sets
+            spikes = spikes & (1 - happened) if takes_away else spikes | happened
     if (dead := camera.term(DeadPixels)) is not None:
         spikes *= (uniforms(pixels, DEAD_PIXELS, 0, pattern_key) >= dead.fraction).astype(np.uint8)
     return spikes
@@ -121,31 +109,35 @@ def pattern(
     return gain, dark
 
 
+@dataclass(frozen=True, eq=False)
+class _Sensor:
+    """A camera's pixels (H, W), the key of their random numbers, and their fixed pattern."""
+
+    camera: SpikeCamera
+    pixels: np.ndarray
+    key: np.ndarray
+    gain: np.ndarray | None
+    dark: np.ndarray | None
+
+
 def _fire(
-    camera: SpikeCamera,
-    intensity: np.ndarray,
-    charge: np.ndarray,
-    fired: np.ndarray,
-    gain: np.ndarray | None,
-    dark: np.ndarray | None,
-    readout: int,
-    pixels: np.ndarray,
-    key: np.ndarray,
+    sensor: _Sensor, intensity: np.ndarray, charge: np.ndarray, fired: np.ndarray, readout: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """One readout: which pixels fire, and the charge they are left with."""
+    camera, pixels, key = sensor.camera, sensor.pixels, sensor.key
     v_th = _f(camera.v_th)
 
     def normal(purpose: int) -> np.ndarray:
         return normals(pixels, readout >> 2, purpose, key)[readout & 3]
 
     x = intensity * _f(camera.gain / camera.sub_ticks) * _f(camera.sub_ticks)
-    if gain is not None:
-        x = x * gain
+    if sensor.gain is not None:
+        x = x * sensor.gain
     shot = camera.term(ShotNoise)
     if shot and not shot.on_dark:
         x = _shoot(x, _f(shot.full_well_e / camera.v_th), normal(SHOT_NOISE), readout, pixels, key)
-    if dark is not None:
-        x = x + dark
+    if sensor.dark is not None:
+        x = x + sensor.dark
     if (interval := camera.term(IntervalNoise)) is not None:
         word = random_words(pixels, readout >> 2, INTERVAL_NOISE, 0, key)[readout & 3]
         u = (word >> np.uint32(8)).astype(_f) * _f(2.0**-24)
@@ -200,17 +192,10 @@ def _poisson_at(mean: float, u: float) -> int:
 
 
 def _fire_in_ticks(
-    camera: SpikeCamera,
-    intensity: np.ndarray,
-    charge: np.ndarray,
-    _fired: np.ndarray,
-    _gain: np.ndarray | None,
-    _dark: np.ndarray | None,
-    readout: int,
-    pixels: np.ndarray,
-    key: np.ndarray,
+    sensor: _Sensor, intensity: np.ndarray, charge: np.ndarray, _fired: np.ndarray, readout: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """One readout of a camera whose comparator looks after every sub-tick and resets to zero, pixel by pixel."""
+    camera = sensor.camera
     fired, left = np.zeros(charge.shape, bool), charge.copy()
     noise = camera.term(DiffusionNoise)
     table = None if noise is None else poisson_table(noise.interval)
@@ -220,8 +205,8 @@ def _fire_in_ticks(
         while tick < camera.sub_ticks:
             until, change = camera.sub_ticks, 0.0
             if noise is not None and table is not None and noise.amplitude > 0:
-                words = random_words(pixels[place], readout, DIFFUSION_NOISE, step, key)
-                until = min(until, tick + int(np.searchsorted(table, words[0].astype(np.uint64), side="right")))
+                words = random_words(sensor.pixels[place], readout, DIFFUSION_NOISE, step, sensor.key)
+                until = min(until, tick + int(np.searchsorted(table.below, words[0].astype(np.uint64), side="right")))
                 change = noise.amplitude * ((float(words[1]) + 0.5) * 2.0**-32 - 0.5)
                 step += 1
             drive, ticks = light * float(per_tick), until - tick
@@ -238,113 +223,23 @@ def _fire_in_ticks(
     return fired, left
 
 
-def inherent_spikes(term: InherentSpikes, shape: tuple[int, ...], pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """The spurious spikes of thermal noise, dense uint8 (T, H, W)."""
-    interval, first = renewal_tables(term)
+def bit_events(events: BitEvents, shape: tuple[int, ...], pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
+    """Where sparse events happen, dense uint8 (T, H, W): all pixels' processes side by side, draw after draw."""
 
     def law(words: np.ndarray, draw: int) -> np.ndarray:
-        return np.searchsorted(first if draw == 0 else interval, words.astype(np.uint64), side="right")
+        if isinstance(events, ChanceEvents):
+            log_of_miss = np.log1p(-min(events.chance, 1 - 1e-12))
+            trials = 1 + np.floor(np.log((words + 0.5) * 2.0**-32) / log_of_miss)
+            return trials.astype(np.int64) - (draw == 0)
+        table = events.first if draw == 0 else events.interval
+        return np.searchsorted(table.below, words.astype(np.uint64), side="right")
 
-    return _renewals(shape, law, INHERENT_SPIKES, pixels, key)
-
-
-def _events(shape: tuple[int, ...], chance: float, purpose: int, pixels: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """Events that have the same chance in every readout, dense uint8 (T, H, W)."""
-
-    def law(words: np.ndarray, draw: int) -> np.ndarray:
-        trials = 1 + np.floor(np.log((words + 0.5) * 2.0**-32) / np.log1p(-min(chance, 1 - 1e-12)))
-        return trials.astype(np.int64) - (draw == 0)
-
-    return _renewals(shape, law, purpose, pixels, key)
-
-
-def _renewals(
-    shape: tuple[int, ...],
-    law: Callable[[np.ndarray, int], np.ndarray],
-    purpose: int,
-    pixels: np.ndarray,
-    key: np.ndarray,
-) -> np.ndarray:
-    """All pixels' processes side by side, draw after draw."""
-    spikes = np.zeros((shape[0], pixels.size), np.uint8)
+    happened = np.zeros((shape[0], pixels.size), np.uint8)
     numbers = pixels.ravel()
-    due = law(random_words(numbers, 0, purpose, 0, key)[0], 0)
+    due = law(random_words(numbers, 0, events.purpose, 0, key)[0], 0)
     draw = 0
     while (inside := due < shape[0]).any():
-        spikes[due[inside], np.flatnonzero(inside)] = 1
+        happened[due[inside], np.flatnonzero(inside)] = 1
         draw += 1
-        due = due + law(random_words(numbers, 0, purpose, draw >> 2, key)[draw & 3], draw)
-    return spikes.reshape(shape)
-
-
-def uniforms(pixels: np.ndarray, purpose: int, draw: int, key: np.ndarray) -> np.ndarray:
-    """U[0, 1) on a grid of 2^-24, float32, of pixels of any shape."""
-    return (random_words(pixels, 0, purpose, draw, key)[0] >> np.uint32(8)).astype(_f) * _f(2.0**-24)
-
-
-def normals(pixels: np.ndarray, readout: int, purpose: int, key: np.ndarray) -> list[np.ndarray]:
-    """Four N(0, 1) of each pixel, float32: Box-Muller pairs of the words of one counter."""
-    words = random_words(pixels, readout, purpose, 0, key)
-    return [*_box_muller(words[0], words[1]), *_box_muller(words[2], words[3])]
-
-
-def _box_muller(words0: np.ndarray, words1: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    u = ((words0 >> np.uint32(1)).astype(np.int32).astype(_f) + _f(0.5)) * _f(2.0**-31)
-    bits = u.view(np.int32)
-    exponent = (bits - np.int32(0x3F400000)) >> np.int32(23)
-    m = (bits - (exponent << np.int32(23))).view(_f) - _f(1)
-    log_u = exponent.astype(_f) * _f(0.6931471805599453) + m * _polynomial(LOG, m)
-    radius = np.sqrt(np.maximum(_f(-2) * log_u, _f(0)))
-    quadrant = (words1 + np.uint32(0x20000000)) >> np.uint32(30)
-    r = (words1 - (quadrant << np.uint32(30))).view(np.int32).astype(_f) * _f(2.0**-30)
-    sine, cosine = _polynomial(SINE, r * r) * r, _polynomial(COSINE, r * r)
-    # Quarter turns: (c, s), (−s, c), (−c, −s), (s, −c).
-    turned = [(cosine, sine), (-sine, cosine), (-cosine, -sine), (sine, -cosine)]
-    horizontal, vertical = (np.choose(quadrant, [turn[i] for turn in turned]) for i in (0, 1))
-    return radius * horizontal, radius * vertical
-
-
-def _polynomial(coefficients: tuple[np.float32, ...], x: np.ndarray) -> np.ndarray:
-    total = np.full(x.shape, coefficients[-1], _f)
-    for coefficient in coefficients[-2::-1]:
-        total = total * x + coefficient
-    return total
-
-
-def random_words(pixels: np.ndarray, readout: int, purpose: int, draw: int, key: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The four words (uint32) of pixels of any shape, for a readout, a purpose and a draw."""
-    counter = np.asarray(pixels, np.uint64)
-    zero = np.zeros_like(counter)
-    words = philox4x32(
-        (counter, zero + np.uint64(readout), zero + np.uint64(purpose | draw << 8), zero),
-        (zero + np.uint64(key[0]), zero + np.uint64(key[1])),
-    )
-    return tuple(word.astype(np.uint32) for word in words)
-
-
-def philox4x32(counter: tuple[np.ndarray, ...], key: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """Philox4x32-10 of arrays of 32-bit words held in uint64 (Salmon et al., SC 2011, Fig. 2)."""
-    c0, c1, c2, c3 = counter
-    for round_number in range(10):
-        k0 = (key[0] + np.uint64(round_number * 0x9E3779B9 & 0xFFFFFFFF)) % 2**32
-        k1 = (key[1] + np.uint64(round_number * 0xBB67AE85 & 0xFFFFFFFF)) % 2**32
-        high0, low0 = np.divmod(c0 * np.uint64(0xD2511F53), 2**32)
-        high1, low1 = np.divmod(c2 * np.uint64(0xCD9E8D57), 2**32)
-        c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
-    return c0, c1, c2, c3
-
-
-def counts(spikes: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Spikes of dense (T, H, W) in readouts start..stop−1, (H, W)."""
-    return spikes[start:stop].sum(axis=0, dtype=np.int64)
-
-
-def tfi(spikes: np.ndarray, centre: int) -> np.ndarray:
-    """One over the interval of dense (T, H, W) that covers `centre`, float32 (H, W), 0 where none does."""
-    image = np.zeros(spikes.shape[1:], np.float32)
-    for y, x in np.ndindex(*image.shape):
-        times = np.flatnonzero(spikes[:, y, x])
-        before, after = times[times <= centre], times[times > centre]
-        if len(before) and len(after):
-            image[y, x] = np.float32(1) / np.float32(after[0] - before[-1])
-    return image
+        due = due + law(random_words(numbers, 0, events.purpose, draw >> 2, key)[draw & 3], draw)
+    return happened.reshape(shape)

@@ -1,0 +1,93 @@
+"""A fixed pattern that was measured."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from spikesim.checks import require_instance, require_path
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.noise.term import NoiseTerm, PixelMaps, SensorPart
+
+
+@dataclass(frozen=True)
+class Calibration(NoiseTerm):
+    """A measured fixed pattern: gain and dark current of every pixel, from a file that `spikesim.calibration` wrote.
+
+        x_p = g_p · gain · L + d_p
+
+    Args:
+        path: The `.npz` file; it is read when first used.
+        sha256: Of the file; None takes it from the file. It is what makes two calibrations equal, wherever they lie.
+
+    Raises:
+        InvalidValueError: A value is no path or no hash.
+        InputFileError: The file is missing, or another than the one meant.
+    """
+
+    path: str
+    sha256: str | None = None
+
+    stands_for = ("GainPattern", "DarkCurrent")
+
+    def __post_init__(self) -> None:
+        require_path(self.path, "path of Calibration")
+        object.__setattr__(self, "path", os.fspath(self.path))  # as it was given, because files hold it
+        if self.sha256 is None:
+            object.__setattr__(self, "sha256", _file_hash(self.path))
+        require_instance(self.sha256, "sha256 of Calibration", str)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Calibration) and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def maps(self) -> tuple[np.ndarray, np.ndarray]:
+        """Gain and dark current [thresholds a readout], float32 (H, W) each.
+
+        Raises:
+            InputFileError: The file is missing, damaged, or another than the one meant.
+        """
+        return _load_maps(self.path, self.sha256)
+
+    def pixel_maps(self, part: SensorPart) -> PixelMaps:
+        gain, dark = self.maps()
+        crop, (height, width) = part.crop, part.shape
+        if gain.shape != (crop.sensor_height, crop.sensor_width):
+            raise InvalidValueError(
+                f"the calibration {self.path} is of a sensor of {'×'.join(map(str, gain.shape))}, the light is of "
+                f"{crop.sensor_height}×{crop.sensor_width}; a Crop says on which part it falls"
+            )
+        seen = np.s_[crop.top : crop.top + height, crop.left : crop.left + width]
+        return PixelMaps(gain=gain[seen], dark=dark[seen])
+
+
+def _file_hash(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputFileError(f"the calibration {path} cannot be read ({error})") from error
+
+
+@lru_cache(maxsize=4)
+def _load_maps(path: str, sha256: str | None) -> tuple[np.ndarray, np.ndarray]:
+    if _file_hash(path) != sha256:
+        raise InputFileError(
+            f"{path} is not the calibration that was meant: its contents have changed; calibrate again"
+        )
+    try:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            gain, dark = archive["gain"].astype(np.float32), archive["dark"].astype(np.float32)
+    except Exception as error:  # a damaged archive fails in many ways
+        raise InputFileError(f"{path} is no calibration ({error}); `spikesim calibrate` makes one") from error
+    if gain.ndim != 2 or gain.shape != dark.shape or not np.isfinite(gain).all() or not np.isfinite(dark).all():
+        raise InputFileError(f"{path} holds a gain {gain.shape} and a dark map {dark.shape} that do not fit together")
+    if (gain < 0).any() or (dark < 0).any():
+        raise InputFileError(f"{path} holds negative gain or dark current; calibrate again")
+    gain.setflags(write=False)
+    dark.setflags(write=False)
+    return gain, dark

@@ -1,0 +1,10 @@
+"""The sensor's mathematics in plain numpy, importing no kernel.
+
+It is what the compiled code is compared with, bit for bit, and the place to read what is computed. Not fast.
+"""
+
+from spikesim.reference.random import philox4x32, random_words
+from spikesim.reference.reconstruction import counts, tfi
+from spikesim.reference.sensor import simulate
+
+__all__ = ["counts", "philox4x32", "random_words", "simulate", "tfi"]
