@@ -194,7 +194,7 @@ def test_a_planted_long_signature_is_found() -> None:
 
 # A kernel and its public function, a sensor on a processor and on a GPU, a command and what it calls: one operation in
 # several homes, under one name.
-TWIN_HOMES = ("kernels", "gpu", "commands")
+TWIN_HOMES = ("kernels", "reference", "gpu", "commands")
 
 
 def shared_names(places: Iterable[Path]) -> list[str]:
