@@ -9,11 +9,11 @@ PSNR of the middle frames of the split `test`, means over samples. Spikes are li
 import sys
 
 import torch
+from ssdm_models.students import load_student
 
 from ssdm_models.deblur import deblur_sequence
 from ssdm_models.evaluation.evaluation_set import EvaluationSet
 from ssdm_models.metrics import psnr
-from ssdm_models.students import load_student
 from ssdm_models.windows import windows
 
 

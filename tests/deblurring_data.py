@@ -25,7 +25,7 @@ def ldn() -> LDN:
     """A network whose images vary by far more than rounding, near and far."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
-        network = LDN(readouts=5)
+        network = LDN(length=5)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter *= 1.5

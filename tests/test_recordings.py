@@ -101,19 +101,19 @@ def expected(ldn: LDN, times: tuple[int, ...]) -> list[np.ndarray]:
 def test_a_folder_holds_a_picture_for_each_time(ldn: LDN, tmp_path: Path) -> None:
     made = write(ldn, tmp_path / "new/out")
     times = frame_times(30, 5, (5, 25))
-    assert (made.readouts, made.kept, len(times)) == (times, 0, 7)
+    assert (made.times, made.kept, len(times)) == (times, 0, 7)
     assert made.files == tuple(tmp_path / f"new/out/{time:06d}.png" for time in times)
     assert set(contents(tmp_path / "new/out")) == {DESCRIPTION, *(path.name for path in made.files)}
     for path, frame in zip(made.files, expected(ldn, times), strict=True):
         np.testing.assert_array_equal(pixels(path), frame)
-    assert write(ldn, tmp_path / "at", exposure=None, at=[20, 9, 20]).readouts == (20, 9)
+    assert write(ldn, tmp_path / "at", exposure=None, at=[20, 9, 20]).times == (20, 9)
 
 
 def test_a_picture_shows_the_middle_or_the_time_asked_for(ldn: LDN, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"old")
     for choices, time in (({}, 14), ({"at": [3]}, 3), ({"frames": 1}, 14)):
         made = write(ldn, tmp_path / "a.png", **choices)
-        assert (made.files, made.readouts) == ((tmp_path / "a.png",), (time,))
+        assert (made.files, made.times) == ((tmp_path / "a.png",), (time,))
         np.testing.assert_array_equal(pixels(tmp_path / "a.png"), expected(ldn, (time,))[0])
     assert list(tmp_path.iterdir()) == [tmp_path / "a.png"]
 
@@ -127,7 +127,7 @@ def test_a_film_shows_the_frames(ldn: LDN, tmp_path: Path, name: str) -> None:
         assert video.streams.video[0].average_rate == 25
         shown_frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert len(shown_frames) == 4
-    for frame, exact in zip(shown_frames, deblur_frames(ldn, *recording, made.readouts, EXPOSURE), strict=True):
+    for frame, exact in zip(shown_frames, deblur_frames(ldn, *recording, made.times, EXPOSURE), strict=True):
         assert np.abs(frame.astype(int).mean((0, 1)) - exact.mean((0, 1))).max() < 4
     assert list(tmp_path.iterdir()) == [tmp_path / name]
 
@@ -136,7 +136,7 @@ def test_a_gif_shows_the_frames_over_and_over(ldn: LDN, tmp_path: Path) -> None:
     made = write(ldn, tmp_path / "a.gif", frames=4)
     with Image.open(tmp_path / "a.gif") as video:
         assert (video.n_frames, video.info["loop"], video.info["duration"]) == (4, 0, 1000 // recordings.FPS)
-        for number, exact in enumerate(expected(ldn, made.readouts)):
+        for number, exact in enumerate(expected(ldn, made.times)):
             video.seek(number)
             assert np.abs(np.asarray(video.convert("RGB")).astype(int) - exact).mean() < 20
     with pytest.raises(InvalidValueError, match="a GIF shows 1 to 50 frames a second, got fps=51"):
@@ -157,7 +157,7 @@ class Interrupted(LDN):
 
 
 def interrupted(ldn: LDN) -> Interrupted:
-    network = Interrupted(ldn.readouts)
+    network = Interrupted(ldn.length)
     network.load_state_dict(ldn.state_dict())
     return network
 

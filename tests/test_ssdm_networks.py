@@ -131,12 +131,12 @@ def test_the_blurry_image_is_encoded_once(ldn, scene, monkeypatch):
 
 def test_a_window_may_have_another_length(scene):
     blur, spikes = scene
-    network = seeded(LDN, readouts=5)
+    network = seeded(LDN, length=5)
     assert network(blur[None], spikes[None, :5]).shape == (1, 3, 36, 52)
     assert deblur_sequence(network, blur, spikes, [2, 33], EXPOSURE).shape == (2, 3, 36, 52)
-    for readouts in (0, 20, -3):
-        with pytest.raises(InvalidValueError, match=f"odd number of readouts .* got {readouts}"):
-            LDN(readouts)
+    for length in (0, 20, -3):
+        with pytest.raises(InvalidValueError, match=f"odd number of readouts .* got {length}"):
+            LDN(length)
 
 
 @pytest.mark.parametrize(

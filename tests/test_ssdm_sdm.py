@@ -13,9 +13,9 @@ from ssdm_models.bsn import BSN
 from ssdm_models.edsr import EDSR
 from ssdm_models.intensity import intensity_scale, luma
 from ssdm_models.ldn import LDN
+from ssdm_models.objectives.distillation import Distillation
 from ssdm_models.sdm import deblur
 from ssdm_models.teacher import Bilinear, Teacher
-from ssdm_models.training.objectives import Distillation
 from ssdm_models.windows import long_exposure, short_exposures, window
 
 EXPOSURE = (20, 117)

@@ -14,8 +14,8 @@ from training_data import SHORT, STEPS, assert_same, losses, weights
 
 from spikesim.errors import InvalidValueError
 from ssdm_models import checkpoints
-from ssdm_models.checkpoints import STAGES
 from ssdm_models.edsr import EDSR
+from ssdm_models.stages import STAGES
 from ssdm_models.training import loop as loop_module
 from ssdm_models.training import train, train_stage
 from ssdm_models.training.state import load_state

@@ -75,7 +75,7 @@ def test_the_time_that_is_over_is_told(train, data, tmp_path):
         (("--ema", 1), "ema must lie in [0, 1), got 1"),
         (("--accumulate", 3), "accumulate must divide the batch"),
         (("--devices", 3), "cannot be cut into equal parts for 3 devices"),
-        (("--precision", "16-mixed"), "precision '16-mixed' is for GPUs; on a CPU take '32-true', or 'bf16-mixed'"),
+        (("--precision", "float16"), "precision 'float16' is for GPUs; on a CPU take 'float32', or 'bfloat16'"),
         (("--stage", "ldn"), "train the stage bsn first"),
         (("--init", "missing.safetensors"), "missing.safetensors: No such file"),
         (("--init", "old.pth"), "give it with --stage"),
@@ -92,7 +92,7 @@ def test_bad_input_is_refused_in_one_line(train, data, tmp_path, monkeypatch, op
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there(train, data, tmp_path):
     result = train("--data", data, "--out", tmp_path / "run", *SHORT, "--device", "cuda")
-    assert_refused(result, "device 'cuda' was asked for", "finds no CUDA device here")
+    assert_refused(result, "device 'cuda' was asked for", "finds 0 CUDA devices here")
 
 
 def test_datasets_that_are_none(train, tmp_path):

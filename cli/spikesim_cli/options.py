@@ -92,9 +92,22 @@ INTERPOLATORS = (
 )
 """What `--interp` takes, but none."""
 
-device_option = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), show_default="auto", help="Where a network runs."
-)
+
+class DeviceType(click.ParamType):
+    """A device to compute on."""
+
+    name = "device"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "[auto|cpu|cuda|cuda:N]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from spikesim.checks import parse_device
+
+        return parse_device(value)
+
+
+device_option = click.option("--device", type=DeviceType(), show_default="auto", help="Where a network runs.")
 
 network_options = together(
     click.option("--weights", help="File of a network's weights.", show_default="looked up by its published name"),

@@ -1,4 +1,4 @@
-"""Self-supervised training in three stages: BSN denoises, SR upsamples, and LDN learns from the teacher both make."""
+"""Training: the stages of S-SDM, where BSN denoises, SR upsamples and LDN learns from both, and all others declared."""
 
 from ssdm_models.training.config import StageConfig, make_config
 from ssdm_models.training.loop import Progress, TrainingError

@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 
 from spikesim.errors import SpikesimError
 from spikesim_datasets.samples import SpikeBlurDataset
-from ssdm_models.training.config import StageConfig
+from ssdm_models.objectives.objective import Batch, Objective
+from ssdm_models.stage_config import StageConfig
 from ssdm_models.training.log import Log
-from ssdm_models.training.objectives import Batch, Objective
 from ssdm_models.training.sampler import SeededBatches
 from ssdm_models.training.state import State, follow, load_state, save_state
 from ssdm_models.training.teacher_targets import TeacherTargets
