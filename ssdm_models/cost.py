@@ -8,9 +8,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.optics import SCALE
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.stream_view import TensorView
+
+_PLAN = ExposurePlan()
 
 
 def parameters(network: nn.Module) -> int:
@@ -33,7 +36,7 @@ def macs(network: nn.Module, *shapes: Sequence[int]) -> int:
 
 
 def deblurring_macs(network: DeblurringNetwork, height: int, width: int) -> int:
-    """Multiplications with weights for one sharp image on its own; see `macs`.
+    """Multiplications with weights for one sharp image on its own, in the middle of a stream; see `macs`.
 
     Args:
         network: Any network that deblurs; nothing is computed.
@@ -41,8 +44,9 @@ def deblurring_macs(network: DeblurringNetwork, height: int, width: int) -> int:
     """
     nowhere = copy.deepcopy(network).to("meta")
     blur = torch.empty((3, SCALE * height, SCALE * width), device="meta")
-    spikes = TensorView(blur, torch.empty((network.length, height, width), device="meta"), (0, network.length))
-    return _counted(lambda: nowhere.renderer(blur[None])(nowhere.prepare(spikes, network.length // 2)))
+    readouts = max(_PLAN.stream_length, network.length)
+    spikes = TensorView(blur, torch.empty((readouts, height, width), device="meta"), _PLAN.exposure)
+    return _counted(lambda: nowhere.renderer(blur[None])(nowhere.prepare(spikes, readouts // 2)))
 
 
 def _counted(compute: Callable[[], object]) -> int:

@@ -25,7 +25,7 @@ class StreamView(ABC):
     scale: Tensor
 
     @abstractmethod
-    def readouts(self, part: slice) -> Tensor:
+    def take(self, part: slice) -> Tensor:
         """Some readouts of the stream, (length, h, w) of 0 and 1, on the image's device."""
 
     def normalised_window(self, time: int, length: int) -> Tensor:
@@ -37,7 +37,7 @@ class StreamView(ABC):
         Raises:
             InvalidValueError: The window reaches outside the stream.
         """
-        return self.readouts(span(time, length, self.shape[0])) * self.scale
+        return self.take(span(time, length, self.shape[0])) * self.scale
 
 
 class TensorView(StreamView):
@@ -60,7 +60,7 @@ class TensorView(StreamView):
         self.shape, self.exposure = (readouts, height, width), exposure
         self.scale = intensity_scale(blur[None], long_exposure(spikes, exposure)[None])[0]
 
-    def readouts(self, part: slice) -> Tensor:
+    def take(self, part: slice) -> Tensor:
         return self._spikes[part]
 
 
@@ -82,5 +82,5 @@ class PackedView(StreamView):
         self.shape, self.exposure = stream.shape, exposure
         self.scale = intensity_scale(blur[None], torch.full((1, 1, 1, 1), rate, device=blur.device))[0]
 
-    def readouts(self, part: slice) -> Tensor:
+    def take(self, part: slice) -> Tensor:
         return to_torch(self._stream[part], self._device)

@@ -69,7 +69,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
-    """A folder with a image of 52×36 and its spikes, in every format."""
+    """A folder with an image of 52×36 and its spikes, in every format."""
     folder = tmp_path / "recorded"
     recording = scene()
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""Deblurring: tiles that give what one piece gives, light, frames and their times, and students from any file."""
+"""Deblurring: tiles that give what one piece gives, normalised spikes, frames and their times, and networks from any file."""
 
 import shutil
 import subprocess
@@ -136,10 +136,10 @@ def test_exhausted_memory_is_explained(ldn: LDN, monkeypatch: pytest.MonkeyPatch
             list(deblur_frames(ldn, *scene(), [9], EXPOSURE))
 
 
-# Light
+# Normalised spikes
 
 
-def test_frames_are_made_of_light_whatever_the_threshold(ldn: LDN) -> None:
+def test_frames_are_made_of_normalised_spikes_whatever_the_threshold(ldn: LDN) -> None:
     """Every spike twice as far apart, and the image the same: each spike is twice the light."""
     recording = scene(readouts=60)
     thinned = recording.spikes.packed.copy()

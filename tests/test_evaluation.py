@@ -320,6 +320,10 @@ def test_data_that_cannot_be_evaluated_are_refused(data: Path, tmp_path: Path) -
         ({"split": "train"}, "no samples of the split 'train'; it has test"),
         ({"v_th": [1, 4]}, "no spikes of threshold 4 .* it has 1, 2.5$"),
         ({"limit": 0}, "limit must be at least one sample, got 0"),
+        (
+            {"threshold": 1},
+            "there is no option 'threshold'; options are checkpoints, device, limit, runs, sequence, v_th",
+        ),
         ({"device": "tpu"}, "device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got 'tpu'"),
     ):
         with pytest.raises((InputFileError, InvalidValueError), match=what):

@@ -1,4 +1,4 @@
-"""Recordings: a image and its spikes, and the files that are made of them."""
+"""Recordings: an image and its spikes, and the files that are made of them."""
 
 import json
 from collections.abc import Iterator
@@ -98,7 +98,7 @@ def expected(ldn: LDN, times: tuple[int, ...]) -> list[np.ndarray]:
     return list(deblur_frames(ldn, *scene(), times, EXPOSURE))
 
 
-def test_a_folder_holds_a_picture_for_each_time(ldn: LDN, tmp_path: Path) -> None:
+def test_a_folder_holds_an_image_for_each_time(ldn: LDN, tmp_path: Path) -> None:
     made = write(ldn, tmp_path / "new/out")
     times = frame_times(30, 5, (5, 25))
     assert (made.times, made.kept, len(times)) == (times, 0, 7)
@@ -109,7 +109,7 @@ def test_a_folder_holds_a_picture_for_each_time(ldn: LDN, tmp_path: Path) -> Non
     assert write(ldn, tmp_path / "at", exposure=None, at=[20, 9, 20]).times == (20, 9)
 
 
-def test_a_picture_shows_the_middle_or_the_time_asked_for(ldn: LDN, tmp_path: Path) -> None:
+def test_an_image_shows_the_middle_or_the_time_asked_for(ldn: LDN, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"old")
     for choices, time in (({}, 14), ({"at": [3]}, 3), ({"frames": 1}, 14)):
         made = write(ldn, tmp_path / "a.png", **choices)
@@ -119,7 +119,7 @@ def test_a_picture_shows_the_middle_or_the_time_asked_for(ldn: LDN, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "A.MP4"])
-def test_a_film_shows_the_frames(ldn: LDN, tmp_path: Path, name: str) -> None:
+def test_a_video_shows_the_frames(ldn: LDN, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"old")
     recording = BlurryRecording(np.full((HEIGHT, WIDTH, 3), 90, np.uint8), scene().spikes)
     made = write(ldn, tmp_path / name, recording, frames=4, fps=25)
@@ -178,7 +178,7 @@ def test_an_interrupted_folder_is_finished_by_running_again(ldn: LDN, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.mkv"])
-def test_an_interrupted_film_leaves_what_was_there(ldn: LDN, tmp_path: Path, name: str) -> None:
+def test_an_interrupted_video_leaves_what_was_there(ldn: LDN, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"old")
     for output in (tmp_path / name, tmp_path / f"new_{name}"):
         with pytest.raises(KeyboardInterrupt):
@@ -235,6 +235,7 @@ def test_a_folder_of_something_else_is_never_written_to(ldn: LDN, tmp_path: Path
         ({"exposure": (0, 3), "frames": 1}, "not from 1 to 1; give --exposure 2 3|give a recording"),
         ({"fps": 0}, "at least 1 frame a second, got fps=0"),
         ({"tile": 8}, "tile must be at least 64 pixels"),
+        ({"frame": 2}, "there is no option 'frame'; options are at, exposure, fps, frames, tile"),
         ({"recording": BlurryRecording(scene(40).blur, scene().spikes)}, "a quarter of the blurry image, 52×40"),
     ],
 )

@@ -1,13 +1,12 @@
 """Checkpoints: what is saved comes back, and every way in which a file can be wrong."""
 
 import errno
-import json
 import os
 from pathlib import Path
 
 import pytest
-import safetensors.torch
 import torch
+from checkpoint_data import rewrite, rewrite_card
 from golden_weights import rebuilt
 
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
@@ -32,24 +31,6 @@ def file(tmp_path) -> Path:
     path = tmp_path / "ldn.safetensors"
     save(path, LDN(5), v_th=(1, 2), data="ab12", loss="laplacian", metrics={"psnr": 27.5, "epoch": 3})
     return path
-
-
-def rewrite(path: Path, change) -> None:
-    """Write a checkpoint again after a change of its tensors and its metadata."""
-    with safetensors.safe_open(path, framework="pt") as held:
-        metadata = held.metadata()
-    tensors = safetensors.torch.load_file(path)
-    change(tensors, metadata)
-    safetensors.torch.save_file(tensors, path, metadata)
-
-
-def rewrite_card(path: Path, change) -> None:
-    def inside(tensors, metadata):
-        card = json.loads(metadata["spikesim"])
-        card = change(card) or card
-        metadata["spikesim"] = json.dumps(card)
-
-    rewrite(path, inside)
 
 
 @pytest.mark.parametrize("network", [BSN(), BSN(square=False), EDSR(), LDN(), LDN(7)], ids=lambda n: n.title)

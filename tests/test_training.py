@@ -70,7 +70,7 @@ def test_workers_change_nothing(data, taught, tmp_path):
     assert_same(tmp_path / "sr.safetensors", taught / "sr.safetensors")
 
 
-def test_logs_tell_of_losses_rates_times_and_pictures(data, run):
+def test_logs_tell_of_losses_rates_times_and_images(data, run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     train_stage("ldn", data, run, epochs=2, **SHORT)

@@ -63,6 +63,7 @@ def test_the_released_schedule_turns_with_every_batch():
         ({"reblur": -1.0}, "reblur must be a number from 0 on"),
         ({"compat": "paper"}, "compat must be None or 'release', got 'paper'"),
         ({"stage": "gan"}, "stage must be one of bsn, sr, ldn, got 'gan'"),
+        ({"epoch": 3}, "there is no option 'epoch'; options are accumulate, batch, crop, .*warm_up"),
     ],
 )
 def test_values_without_a_meaning(wrong, message):

@@ -61,7 +61,7 @@ class Method:
 
 @dataclass
 class Methods:
-    """All rows, and what is said of those that are not there."""
+    """All rows, and what is said of those that are missing."""
 
     rows: list[Method] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

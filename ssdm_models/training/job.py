@@ -80,7 +80,7 @@ class StageJob:
         Raises:
             InvalidValueError: The dataset has not what the stage needs.
             InputFileError: A network to begin with or to learn from is missing, damaged, or of another stage.
-            MissingExtraError: The perceptual loss needs a package that is not there.
+            MissingExtraError: The perceptual loss needs a package that is missing.
         """
         samples = self.samples()
         if self.spec.needs_ground_truth:
@@ -112,7 +112,7 @@ class StageJob:
         """The teacher of the run.
 
         Raises:
-            InputFileError: A network of it is not there, damaged, or of another stage.
+            InputFileError: A network of it is missing, damaged, or of another stage.
         """
         assert self.spec.make_teacher is not None
         teacher = self.spec.make_teacher(*(checkpoints.load(self.taught_by(stage), stage) for stage in self.teachers))
@@ -161,14 +161,14 @@ class StageJob:
         for entry in samples.source.entries:
             path = samples.source.root / entry.path
             with closing(samples.source.open_shard(path)) as shard:
-                readouts = tuple(shard.sharp_readouts)
-            if not readouts:
+                times = tuple(shard.sharp_readouts)
+            if not times:
                 raise InvalidValueError(
                     f"the stage {self.spec.name} learns from ground truth, and {path} has none; build the dataset with "
                     "--sharp sequence"
                 )
-            if readouts != (first := first or readouts):
+            if times != (first := first or times):
                 raise InvalidValueError(
                     f"the stage {self.spec.name} learns from ground truth at the same readouts everywhere, but {path} "
-                    f"has it at {list(readouts)}, other shards at {list(first)}; train on them apart"
+                    f"has it at {list(times)}, other shards at {list(first)}; train on them apart"
                 )

@@ -79,7 +79,7 @@ def train(
         stages: Which, in order; None takes the three of S-SDM. `ldn` needs the networks of the other two in `run`.
         compat: See `make_config`.
         init: Checkpoints to begin stages from, ours or their authors'.
-        overwrite: Train anew what was trained with another configuration.
+        overwrite: Train again what was trained with another configuration.
         options: Values of `Execution`, and of `StageConfig` for all stages.
 
     Returns:
@@ -91,7 +91,7 @@ def train(
         InputFileError: Dataset, checkpoint or kept state are missing or damaged.
         OutputError: The folder holds a training of another configuration, another process trains in it, or it cannot be
             written.
-        MissingExtraError: The perceptual loss needs a package that is not there.
+        MissingExtraError: The perceptual loss needs a package that is missing.
         TrainingError: A loss is no number.
     """
     carried_out, settings = sort_options(renamed_settings(options), EXECUTION, SETTINGS)
