@@ -108,7 +108,7 @@ def save(
         OutputError: The file cannot be written; what was there before is untouched.
     """
     spec = _spec_of(network, stage)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.named_parameters()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     broken = [name for name, value in tensors.items() if not value.isfinite().all()]
     if broken:
         raise InvalidValueError(
@@ -226,7 +226,7 @@ def _load(path: str | os.PathLike[str], stages: Sequence[str], arguments: Mappin
             network = spec.network(**card.arguments)
     except (TypeError, ValueError) as error:
         raise _damaged(path, f"no {card.architecture} can be made with {dict(card.arguments)}") from error
-    slots = [Slot(name, (name,), tuple(parameter.shape)) for name, parameter in network.named_parameters()]
+    slots = [Slot(name, (name,), tuple(value.shape)) for name, value in network.state_dict().items()]
     fill(network, slots, tensors, path)
     return Loaded(network.eval(), spec, card)
 

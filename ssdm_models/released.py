@@ -41,16 +41,16 @@ def load_released(path_or_state_dict: Weights, kind: str) -> nn.Module:
 
 
 def slots(network: nn.Module, kind: str) -> list[Slot]:
-    """What the released files of a kind call the parameters of a network."""
+    """What the released files of a kind call the parameters and buffers of a network."""
     _, release = _find(kind)
     found = []
-    for name, parameter in network.named_parameters():
+    for name, value in network.state_dict().items():
         released = name
         for ours, theirs in release.names.items():
             released, replaced = re.subn(rf"^{ours}(?=\.)", theirs, name)
             if replaced:
                 break
-        found.append(Slot(name, (released,), tuple(parameter.shape)))
+        found.append(Slot(name, (released,), tuple(value.shape)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Deblurring: tiles that give what one piece gives, normalised spikes, frames and their times, and networks from any file."""
+"""Deblurring: tiles that give what one piece gives, normalised spikes, frames, times, and networks from any file."""
 
 import shutil
 import subprocess

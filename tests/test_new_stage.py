@@ -1,6 +1,7 @@
 """A network that nothing knows but its declaration: trained, resumed, kept, loaded, evaluated and used to deblur."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,44 @@ def test_samples_without_the_same_ground_truth_are_refused_before_the_first_step
     assert not (tmp_path / "run").exists()
     # What needs none trains on these samples.
     assert train_stage("sr", tmp_path / "data", tmp_path / "sr", epochs=1, **OPTIONS).checkpoint is not None
+
+
+class Normalised(toy_stage.Toy):
+    """A network that is more than its parameters: what it has seen of batches is kept as well."""
+
+    def __init__(self, width: int = 3) -> None:
+        super().__init__(width)
+        self.norm = torch.nn.BatchNorm2d(3)
+
+    def forward(self, blur, seen):
+        return self.norm(super().forward(blur, seen))
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_buffers_are_kept_as_parameters_are(data, tmp_path, monkeypatch, ema):
+    monkeypatch.setattr(loop_module, "_SECONDS_BETWEEN_SAVES", 0)
+
+    def stop(progress):
+        if progress.steps == 4:
+            raise KeyboardInterrupt
+
+    options = {**OPTIONS, "ema": ema}
+    STAGES.register(replace(toy_stage.SPEC, network=Normalised))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train_stage("toy", data, tmp_path / "halves", on_step=stop, **options)
+        halves = train_stage("toy", data, tmp_path / "halves", **options).checkpoint
+        whole = train_stage("toy", data, tmp_path / "whole", **options).checkpoint
+        first, second = (checkpoints.load(path).state_dict() for path in (halves, whole))
+    finally:
+        STAGES.unregister("toy")
+    assert first.keys() == {
+        "layer.weight", "layer.bias", "norm.weight", "norm.bias",
+        "norm.running_mean", "norm.running_var", "norm.num_batches_tracked",
+    }  # fmt: skip
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    assert (first["norm.num_batches_tracked"], first["norm.num_batches_tracked"].dtype) == (24, torch.int64)
+    assert (first["norm.running_mean"] != 0).all()
 
 
 def test_what_is_no_longer_registered_is_not_loaded(tmp_path):

@@ -11,6 +11,7 @@ from training_data import SHARP
 from spikesim_datasets.optics import SCALE
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.objectives.objective import Batch, Objective
+from ssdm_models.stage_config import StageConfig
 from ssdm_models.stages import STAGES
 from ssdm_models.stages.spec import StageSpec
 from ssdm_models.windows import windows
@@ -34,6 +35,10 @@ class Toy(DeblurringNetwork):
 
 class Supervised(Objective):
     """The mean squared difference to the ground truth, at the times that there is any."""
+
+    @classmethod
+    def name(cls, config: StageConfig) -> str:
+        return "mse"
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         return {"loss": functional.mse_loss(self._sharp(batch).float(), batch["sharp"])}

@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssdm_models.objectives.objective import MIDDLE, Batch, Objective
+from ssdm_models.stage_config import StageConfig
 from ssdm_models.windows import short_exposures
 
 
@@ -13,6 +14,10 @@ class Denoising(Objective):
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024.
     """
+
+    @classmethod
+    def name(cls, config: StageConfig) -> str:
+        return "mse"
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         noisy = self._short(batch).flatten(0, 1)

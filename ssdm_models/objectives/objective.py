@@ -51,9 +51,9 @@ class Objective(nn.Module, ABC):
         return cls(network, exposure)
 
     @classmethod
+    @abstractmethod
     def name(cls, config: StageConfig) -> str:
         """What is minimised, for the cards of checkpoints."""
-        return "mse"
 
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from torch.nn import functional
 
 from ssdm_models.intensity import intensity_scale, luma
 from ssdm_models.objectives.objective import Batch, Objective
+from ssdm_models.stage_config import StageConfig
 from ssdm_models.teacher import Bilinear
 
 
@@ -14,6 +15,10 @@ class SuperResolution(Objective):
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024.
     """
+
+    @classmethod
+    def name(cls, config: StageConfig) -> str:
+        return "mse"
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         upsampled = self.network(self._normalised(batch))

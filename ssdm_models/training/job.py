@@ -78,7 +78,7 @@ class StageJob:
             also_trained: Stages that are trained before.
 
         Raises:
-            InvalidValueError: The dataset has not what the stage needs.
+            InvalidValueError: The dataset lacks what the stage needs.
             InputFileError: A network to begin with or to learn from is missing, damaged, or of another stage.
             MissingExtraError: The perceptual loss needs a package that is missing.
         """

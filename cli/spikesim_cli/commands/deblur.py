@@ -28,7 +28,7 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     "--checkpoint",
     type=click.Path(path_type=Path),
     required=True,
-    help="The network: an LDN of train-ssdm (.safetensors), or the one that its authors released (.pth).",
+    help="The network, such as an LDN: of train-ssdm (.safetensors), or as its authors released it (.pth).",
 )
 @click.option(
     "--exposure",
