@@ -91,7 +91,7 @@ def _stage_names() -> list[str]:
     default=None,
     help="Ask LDN's teacher once for whole images, not for every crop: faster, takes disk space.",
 )
-@click.option("--ahead/--no-ahead", default=None, hidden=True)  # what earlier versions called it
+@click.option("--ahead/--no-ahead", default=None, hidden=True, help="What earlier versions called the same.")
 @click.option("--compat", type=click.Choice(["release"]), help="Train as the released code where the paper differs.")
 @click.option(
     "--init",
