@@ -34,15 +34,15 @@ def main(data: str, run: str) -> None:
         for sample in map(evaluation_set.sample, evaluation_set.numbers):
             scene = evaluation_set.scene(sample, v_th, torch.device("cpu"))
             truth = np.moveaxis(evaluation_set.truth(sample)["grey"][0], 0, -1)
-            gain = intensity_scale(scene.blur[None], long_exposure(scene.spikes, scene.exposure)[None])
-            noisy = short_exposures(scene.spikes, scene.readouts)[None]
+            scale = intensity_scale(scene.blur[None], long_exposure(scene.spikes, scene.exposure)[None])
+            noisy = short_exposures(scene.spikes, scene.times)[None]
             for square, found in rows.items():
                 network.square = square
                 began = time.perf_counter()
-                light = (gain * network(noisy)).clamp(0, 1)[0, 0, ..., None].numpy()
+                image = (scale * network(noisy)).clamp(0, 1)[0, 0, ..., None].numpy()
                 took = time.perf_counter() - began
-                edges = [np.concatenate([image[:ROWS], image[-ROWS:]]) for image in (light, truth)]
-                found.append((took, psnr(light, truth), psnr(*edges)))
+                edges = [np.concatenate([whole[:ROWS], whole[-ROWS:]]) for whole in (image, truth)]
+                found.append((took, psnr(image, truth), psnr(*edges)))
         for square, found in rows.items():
             took, whole, edge = np.array(found).T
             print(

@@ -24,9 +24,9 @@ HEIGHT, WIDTH, ROUNDS = 720, 1280, 5
 PLAN = ExposurePlan()
 
 
-def plain(network: LDN, blur: Tensor, light: Tensor) -> Tensor:
-    """One sharp image (1, 3, H, W) of a blurry one and the light around a time (1, readouts, H/4, W/4)."""
-    features = torch.cat([network.blur_encoder(blur), network.spike_encoder(light)], 1)
+def plain(network: LDN, blur: Tensor, spikes: Tensor) -> Tensor:
+    """One sharp image (1, 3, H, W) of a blurry one and normalised spikes around a time (1, length, H/4, W/4)."""
+    features = torch.cat([network.blur_encoder(blur), network.spike_encoder(spikes)], 1)
     pooled = (features.mean((2, 3), keepdim=True), features.amax((2, 3), keepdim=True))
     features = features * sum(map(network.channel_attention, pooled)).sigmoid()
     places = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], 1)
@@ -51,12 +51,11 @@ def main() -> None:
     blur = torch.rand(3, HEIGHT, WIDTH)
     spikes = torch.rand(PLAN.stream_length, HEIGHT // 4, WIDTH // 4).round()
     times = PLAN.sharp_readouts("sequence")
-    light = windows(spikes, times, network.readouts) * intensity_scale(
-        blur[None], long_exposure(spikes, PLAN.exposure)[None]
-    )
+    scale = intensity_scale(blur[None], long_exposure(spikes, PLAN.exposure)[None])
+    normalised = windows(spikes, times, network.length) * scale
     rounds = [
         (
-            timed(lambda: torch.cat([plain(network, blur[None], around[None]) for around in light])),
+            timed(lambda: torch.cat([plain(network, blur[None], around[None]) for around in normalised])),
             timed(lambda: deblur_sequence(network, blur, spikes, times, PLAN.exposure)),
         )
         for _ in range(ROUNDS)

@@ -2,7 +2,7 @@
 
 Steps of the real loop on a dataset, in float32 and bfloat16: batches of one crop of 256², one loader process, times
 from `metrics.csv`, means over the second epoch. Networks have random weights, which does not change the cost. The row
-`ahead` is LDN with precomputed teacher targets; its column `once` is the time they took, per sample.
+`targets` is LDN with precomputed teacher targets; its column `once` is the time they took, per sample.
 
     python benchmarks/training.py [DATASET]
 
@@ -16,10 +16,11 @@ import time
 from pathlib import Path
 
 from spikesim_datasets.build import build_dataset
+from ssdm_models.stages import STAGES
 from ssdm_models.training import Progress, train
 
 OPTIONS = {"crop": 256, "batch": 1, "epochs": 2, "workers": 1, "perceptual": "laplacian", "device": "cpu"}
-PRECISIONS = ("32-true", "bf16-mixed")
+PRECISIONS = ("float32", "bfloat16")
 
 
 class Teaching:
@@ -46,11 +47,12 @@ def main(data: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder)
             train(data, run, precision=precision, **OPTIONS)  # type: ignore[arg-type]
-            for stage in ("bsn", "sr", "ldn"):
+            for stage in STAGES.default:
                 show(precision, stage, *last_epoch(run, stage))
             teaching = Teaching()
-            train(data, run, ["ldn"], precision=precision, ahead=True, overwrite=True, on_step=teaching, **OPTIONS)  # type: ignore[arg-type]
-            show(precision, "ahead", *last_epoch(run, "ldn"), teaching.took / teaching.samples)
+            again = {**OPTIONS, "precompute_teacher": True, "overwrite": True}
+            train(data, run, ["ldn"], precision=precision, on_step=teaching, **again)  # type: ignore[arg-type]
+            show(precision, "targets", *last_epoch(run, "ldn"), teaching.took / teaching.samples)
 
 
 def show(precision: str, stage: str, *seconds: float) -> None:

@@ -85,8 +85,8 @@ class BSN(nn.Module):
         """A U-Net (N, 1, h, w) → (N, 96, h, w) that sees of each pixel only the rows above it."""
         first = _pool(self.encoders[0](image))
         second = _pool(self.encoders[1](first))
-        decoded = self.decoders[0](_enlarged_beside(self.encoders[2](second), first))
-        return _shift_down(self.decoders[1](_enlarged_beside(decoded, image)))
+        decoded = self.decoders[0](_upsampled_beside(self.encoders[2](second), first))
+        return _shift_down(self.decoders[1](_upsampled_beside(decoded, image)))
 
 
 class _CausalConv(nn.Conv2d):
@@ -116,7 +116,7 @@ def _pool(features: Tensor) -> Tensor:
     return functional.max_pool2d(_shift_down(features), 2)
 
 
-def _enlarged_beside(small: Tensor, skipped: Tensor) -> Tensor:
+def _upsampled_beside(small: Tensor, skipped: Tensor) -> Tensor:
     """Features of half the size, upsampled to that of others and concatenated with them; odd sizes end in zeros."""
     large = functional.interpolate(small, scale_factor=2, mode="nearest")
     rows, columns = (skipped.shape[axis] - large.shape[axis] for axis in (2, 3))

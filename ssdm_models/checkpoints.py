@@ -10,7 +10,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -22,23 +22,12 @@ from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
 from spikesim.formats.decoding import reading
 from spikesim_datasets.torch_tools.state_dicts import Slot, fill, origin_of
-from ssdm_models.bsn import BSN
-from ssdm_models.edsr import EDSR
-from ssdm_models.ldn import LDN
-from ssdm_models.released import Kind, load_released
+from ssdm_models.old_names import renamed
+from ssdm_models.released import load_released, recognise_stage
+from ssdm_models.stages import STAGES
+from ssdm_models.stages.spec import StageSpec
 
-__all__ = ["STAGES", "Card", "Stage", "is_ours", "load", "load_any", "load_released", "read_card", "save"]
-
-Stage = Literal["bsn", "sr", "ldn"]
-
-STAGES: dict[Stage, type[nn.Module]] = {"bsn": BSN, "sr": EDSR, "ldn": LDN}
-"""The stages of training in their order, and the network that each trains."""
-
-# What the authors call the networks of the stages.
-_RELEASED: dict[Stage, Kind] = {"bsn": "bsn", "sr": "edsr", "ldn": "ldn"}
-
-# Arguments of the networks, each an attribute of the same name.
-_ARGUMENTS: dict[Stage, tuple[str, ...]] = {"bsn": ("square",), "sr": (), "ldn": ("readouts",)}
+__all__ = ["Card", "Loaded", "is_ours", "load", "load_any", "load_released", "read_card", "save"]
 
 _ENTRY = "spikesim"  # of the card in the file's metadata
 _FORMAT = 1
@@ -61,7 +50,7 @@ class Card:
 
     architecture: str
     arguments: Mapping[str, Any]
-    stage: Stage
+    stage: str
     v_th: tuple[float, ...]
     data: str
     loss: str
@@ -70,11 +59,11 @@ class Card:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "v_th", tuple(map(float, self.v_th)))
-        network, arguments = STAGES.get(self.stage, nn.Module), _ARGUMENTS.get(self.stage)
+        spec = STAGES.get(self.stage) if isinstance(self.stage, str) else None
         for problem, found in (
-            (f"stage must be one of {', '.join(get_args(Stage))}", self.stage not in STAGES),
-            ("architecture must be that of the stage", self.architecture != network.__name__),
-            ("arguments must be those of the network", tuple(self.arguments) != arguments),
+            (f"stage must be one of {', '.join(STAGES)}", spec is None),
+            ("architecture must be that of the stage", spec and self.architecture != spec.network.__name__),
+            ("arguments must be those of the network", spec and tuple(self.arguments) != spec.arguments),
             ("arguments must be whole numbers", not all(isinstance(value, int) for value in self.arguments.values())),
             ("v_th must be positive numbers", not all(0 < value < float("inf") for value in self.v_th)),
             ("data and loss must be text", not (isinstance(self.data, str) and isinstance(self.loss, str))),
@@ -84,10 +73,20 @@ class Card:
                 raise InvalidValueError(f"{problem} in the card of a checkpoint, got {self}")
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A network from a file, its stage, and its card; files that others released have none."""
+
+    network: nn.Module
+    spec: StageSpec
+    card: Card | None
+
+
 def save(
     path: str | os.PathLike[str],
     network: nn.Module,
     *,
+    stage: str | None = None,
     v_th: Sequence[float] = (),
     data: str = "",
     loss: str = "",
@@ -97,7 +96,8 @@ def save(
 
     Args:
         path: The file, by custom `.safetensors`.
-        network: A BSN, EDSR or LDN itself, not wrapped.
+        network: The network of a stage itself, such as a BSN, EDSR or LDN, not wrapped.
+        stage: Its stage; None takes the one that trains networks of this class.
         v_th, data, loss, metrics: For the card; empty where nothing is known.
 
     Returns:
@@ -107,11 +107,8 @@ def save(
         InvalidValueError: The network is of another class, its weights are no numbers, or the card would be wrong.
         OutputError: The file cannot be written; what was there before is untouched.
     """
-    stage = next((stage for stage, kind in STAGES.items() if type(network) is kind), None)
-    if stage is None:
-        kinds = ", ".join(kind.__name__ for kind in STAGES.values())
-        raise InvalidValueError(f"a checkpoint holds one of {kinds}, got {type(network).__name__}; unwrap the network")
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.named_parameters()}
+    spec = _spec_of(network, stage)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     broken = [name for name, value in tensors.items() if not value.isfinite().all()]
     if broken:
         raise InvalidValueError(
@@ -119,8 +116,8 @@ def save(
         )
     card = Card(
         architecture=type(network).__name__,
-        arguments={name: getattr(network, name) for name in _ARGUMENTS[stage]},
-        stage=stage,
+        arguments=spec.arguments_of(network),
+        stage=spec.name,
         v_th=tuple(v_th),
         data=data,
         loss=loss,
@@ -133,13 +130,13 @@ def save(
     return card
 
 
-def load(path: str | os.PathLike[str], stage: Stage | None = None, **arguments: object) -> nn.Module:
+def load(path: str | os.PathLike[str], stage: str | None = None, **arguments: object) -> nn.Module:
     """Load the network of a checkpoint.
 
     Args:
         path: What `save` wrote.
         stage: The stage that the network must be of; None takes any.
-        arguments: Arguments that the network must have been made with, such as `readouts=21`.
+        arguments: Arguments that the network must have been made with, such as `length=21`.
 
     Returns:
         The network on the CPU, float32, ready to be evaluated or trained on.
@@ -148,48 +145,29 @@ def load(path: str | os.PathLike[str], stage: Stage | None = None, **arguments: 
         InputFileError: The file is missing, damaged or no checkpoint, its card is missing or damaged, its tensors are
             not those of its network, or the network is not the one that is wanted.
     """
-    card, tensors = _read(path)
-    if stage not in (None, card.stage):
-        raise InputFileError(
-            f"{path} holds the {card.architecture} of the stage {card.stage!r}, not the {STAGES[stage].__name__} of "
-            f"{stage!r}; give a checkpoint of that stage"
-        )
-    for name, wanted in arguments.items():
-        if card.arguments.get(name) != wanted:
-            raise InputFileError(
-                f"{path} holds a {card.architecture} with {name}={card.arguments.get(name)}, not {wanted}; give one "
-                f"that was trained with {name}={wanted}"
-            )
-    try:
-        with torch.device("meta"):
-            network = STAGES[card.stage](**card.arguments)
-    except (TypeError, ValueError) as error:
-        raise _damaged(path, f"no {card.architecture} can be made with {dict(card.arguments)}") from error
-    slots = [Slot(name, (name,), tuple(parameter.shape)) for name, parameter in network.named_parameters()]
-    fill(network, slots, tensors, path)
-    return network.eval()
+    return _load(path, tuple(STAGES) if stage is None else (stage,), arguments).network
 
 
-def load_any(path: str | os.PathLike[str], stage: Stage, **arguments: object) -> tuple[nn.Module, Card | None]:
-    """Load the network of a stage from a checkpoint of ours, or from the file that the authors of S-SDM released.
+def load_any(path: str | os.PathLike[str], stages: Sequence[str], **arguments: object) -> Loaded:
+    """Load the network of one of some stages from a checkpoint of ours, or from a file that its authors released.
 
     Args:
         path: The file; whose it is shows in its first bytes, whatever its name.
-        stage, arguments: As for `load`; the authors' files are of the default arguments.
-
-    Returns:
-        The network, and its card; the authors' files have none.
+        stages: The stages that the network may be of.
+        arguments: As for `load`; files that others released are of the default arguments.
 
     Raises:
         InputFileError: The file is missing, damaged, or holds another network.
     """
     if is_ours(path):
-        return load(path, stage, **arguments), read_card(path)
-    return load_released(path, _RELEASED[stage]), None
+        return _load(path, stages, arguments)
+    spec = recognise_stage(path, stages)
+    assert spec.released is not None
+    return Loaded(load_released(path, spec.released.kind), spec, None)
 
 
 def is_ours(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is one of safetensors, as `save` writes, rather than of torch's, as the authors' are.
+    """Whether a file is one of safetensors, as `save` writes, rather than of torch's, as authors' are.
 
     Raises:
         InputFileError: It is missing or a folder.
@@ -211,6 +189,48 @@ def read_card(path: str | os.PathLike[str]) -> Card:
     return _read(path)[0]
 
 
+def _spec_of(network: nn.Module, stage: str | None) -> StageSpec:
+    """The stage that a network is of."""
+    if stage is not None:
+        found = [spec for spec in [STAGES.find(stage)] if type(network) is spec.network]
+    else:
+        found = [spec for spec in STAGES.values() if type(network) is spec.network]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InvalidValueError(
+            f"the stages {', '.join(spec.name for spec in found)} all train a {type(network).__name__}; say which it is"
+        )
+    kinds = ", ".join(spec.network.__name__ for spec in STAGES.values()) if stage is None else STAGES[stage].described
+    raise InvalidValueError(f"a checkpoint holds one of {kinds}, got {type(network).__name__}; unwrap the network")
+
+
+def _load(path: str | os.PathLike[str], stages: Sequence[str], arguments: Mapping[str, object]) -> Loaded:
+    """The network of a checkpoint of ours, of one of some stages and made with some arguments."""
+    card, tensors = _read(path)
+    spec = STAGES[card.stage]
+    if card.stage not in stages:
+        wanted = " or the ".join(STAGES.find(stage).described for stage in stages)
+        raise InputFileError(
+            f"{path} holds the {card.architecture} of the stage {card.stage!r}, not the {wanted}; give a checkpoint of "
+            "that stage"
+        )
+    for name, value in arguments.items():
+        if card.arguments.get(name) != value:
+            raise InputFileError(
+                f"{path} holds a {card.architecture} with {name}={card.arguments.get(name)}, not {value}; give one "
+                f"that was trained with {name}={value}"
+            )
+    try:
+        with torch.device("meta"):
+            network = spec.network(**card.arguments)
+    except (TypeError, ValueError) as error:
+        raise _damaged(path, f"no {card.architecture} can be made with {dict(card.arguments)}") from error
+    slots = [Slot(name, (name,), tuple(value.shape)) for name, value in network.state_dict().items()]
+    fill(network, slots, tensors, path)
+    return Loaded(network.eval(), spec, card)
+
+
 def _read(path: str | os.PathLike[str]) -> tuple[Card, dict[str, Tensor]]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -229,9 +249,15 @@ def _read(path: str | os.PathLike[str]) -> tuple[Card, dict[str, Tensor]]:
         held = json.loads(metadata[_ENTRY])
         if held.pop("format") != _FORMAT:
             raise InputFileError(f"{path} has a card of another format than {_FORMAT}; read it with a newer spikesim")
-        return Card(**held), tensors
+        return Card(**_of_today(held)), tensors
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(path, str(error)) from error
+
+
+def _of_today(card: dict[str, Any]) -> dict[str, Any]:
+    """A card of whatever version, with the arguments' names of today."""
+    spec = STAGES.get(card["stage"])
+    return card if spec is None else {**card, "arguments": renamed(card["arguments"], spec.old_arguments)}
 
 
 def _damaged(path: str | os.PathLike[str], problem: str) -> InputFileError:

@@ -1,11 +1,19 @@
 """What a network costs: parameters and multiplications."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.optics import SCALE
+from ssdm_models.deblurring_network import DeblurringNetwork
+from ssdm_models.stream_view import TensorView
+
+_PLAN = ExposurePlan()
 
 
 def parameters(network: nn.Module) -> int:
@@ -23,23 +31,33 @@ def macs(network: nn.Module, *shapes: Sequence[int]) -> int:
         network: Any network of convolutions; nothing is computed.
         shapes: Shapes of its inputs.
     """
+    nowhere = copy.deepcopy(network).to("meta")
+    return _counted(lambda: nowhere(*(torch.empty(tuple(shape), device="meta") for shape in shapes)))
 
-    def count(
-        inputs: torch.Size,
-        weight: torch.Size,
-        bias: object,
-        stride: object,
-        padding: object,
-        dilation: object,
-        transposed: bool,
-        *_: object,
-        out_shape: torch.Size,
-    ) -> int:
+
+def deblurring_macs(network: DeblurringNetwork, height: int, width: int) -> int:
+    """Multiplications with weights for one sharp image on its own, in the middle of a stream; see `macs`.
+
+    Args:
+        network: Any network that deblurs; nothing is computed.
+        height, width: Of the spikes, a quarter of the image's.
+    """
+    nowhere = copy.deepcopy(network).to("meta")
+    blur = torch.empty((3, SCALE * height, SCALE * width), device="meta")
+    readouts = max(_PLAN.stream_length, network.length)
+    spikes = TensorView(blur, torch.empty((readouts, height, width), device="meta"), _PLAN.exposure)
+    return _counted(lambda: nowhere.renderer(blur[None])(nowhere.prepare(spikes, readouts // 2)))
+
+
+def _counted(compute: Callable[[], object]) -> int:
+    """The multiplications of whatever is computed with tensors of the device `meta`."""
+
+    def count(inputs: torch.Size, weight: torch.Size, *rest: Any, out_shape: torch.Size) -> int:
+        _bias, _stride, _padding, _dilation, transposed, *_ = rest
         taps = weight.numel() // weight[1 if transposed else 0]
         return out_shape.numel() * taps
 
-    nowhere = copy.deepcopy(network).to("meta")
     counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution: count})
     with torch.no_grad(), counter:
-        nowhere(*(torch.empty(tuple(shape), device="meta") for shape in shapes))
+        compute()
     return counter.get_total_flops()

@@ -1,4 +1,4 @@
-"""Grey light: what a blurry image and its spikes both tell."""
+"""The intensity scale between spikes and images: what a blurry image and its spikes both tell."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ def luma(image: Tensor) -> Tensor:
 
 
 def intensity_scale(blur: Tensor, long_exposure: Tensor) -> Tensor:
-    """What spikes are to be multiplied with to be light, so that thresholds and gains need not be known.
+    """What normalises spikes: multiplied with it they are light, and thresholds and gains need not be known.
 
         c = mean(luma(B)) / mean(N/T),   1 where there are no spikes
 

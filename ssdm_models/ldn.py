@@ -1,4 +1,4 @@
-"""LDN, the student: a light network that deblurs an image with the spikes around any time of its exposure."""
+"""LDN, the student of S-SDM: a lightweight network that deblurs an image with the spikes around a time."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.optics import SCALE
+from ssdm_models.deblurring_network import DeblurringNetwork, Renderer, check_sizes
+from ssdm_models.memory_format import channels_last
+from ssdm_models.tiled_deblurring import TiledDeblurring
 
 _ENCODED = 32  # channels of the image, and as many of the spikes
 _FUSED = 2 * _ENCODED
@@ -20,7 +22,7 @@ class EncodedBlur(NamedTuple):
     image: Tensor
 
 
-class LDN(nn.Module):
+class LDN(DeblurringNetwork):
     """Lightweight deblurring network: `network(blur, spikes)` is `fuse(encode_blur(blur), encode_spikes(spikes))`.
 
     The image and the spikes are encoded to a quarter of the image's size, weighted by channel and by place, refined,
@@ -29,10 +31,7 @@ class LDN(nn.Module):
     Convolutions run in the channels-last layout, which transposed ones are twice as fast in on the CPU.
 
     Args:
-        readouts: Length of the window of spikes, odd: the wanted time is in its middle.
-
-    Attributes:
-        title: What messages call the network.
+        length: How many readouts its window of normalised spikes has, odd: the wanted time is in the middle.
 
     Raises:
         InvalidValueError: The length is even or not positive.
@@ -42,12 +41,13 @@ class LDN(nn.Module):
     """
 
     title = "LDN"
+    has_tiles = True
 
-    def __init__(self, readouts: int = 21) -> None:
+    def __init__(self, length: int = 21) -> None:
         super().__init__()
-        if readouts < 1 or readouts % 2 == 0:
-            raise InvalidValueError(f"LDN needs an odd number of readouts with the time in the middle, got {readouts}")
-        self.readouts = readouts
+        if length < 1 or length % 2 == 0:
+            raise InvalidValueError(f"LDN needs an odd number of readouts with the time in the middle, got {length}")
+        self.length = length
         self.blur_encoder = nn.Sequential(
             nn.Conv2d(3, 16, 5, stride=2, padding=2),
             nn.ReLU(),
@@ -55,7 +55,7 @@ class LDN(nn.Module):
             nn.ReLU(),
         )
         self.spike_encoder = nn.Sequential(
-            nn.Conv2d(readouts, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, _ENCODED, 3, padding=1), nn.ReLU()
+            nn.Conv2d(length, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, _ENCODED, 3, padding=1), nn.ReLU()
         )
         self.channel_attention = nn.Sequential(
             nn.Conv2d(_FUSED, 4, 1, bias=False), nn.ReLU(), nn.Conv2d(4, _FUSED, 1, bias=False)
@@ -78,7 +78,7 @@ class LDN(nn.Module):
 
         Args:
             blur: Blurry images (N, 3, H, W), RGB in [0, 1], H and W multiples of 4.
-            spikes: Readouts around the wanted time (N, `readouts`, H/4, W/4) of 0 and 1.
+            spikes: Normalised spikes around the wanted time (N, `length`, H/4, W/4).
 
         Returns:
             Sharp images (N, 3, H, W), RGB, not clipped.
@@ -94,7 +94,7 @@ class LDN(nn.Module):
 
         Args:
             blur: Blurry images (N, 3, H, W), as for `forward`.
-            spikes: Windows of readouts (N, S, `readouts`, H/4, W/4), as `windows.windows` cuts them.
+            spikes: Windows of normalised spikes (N, S, `length`, H/4, W/4), as `windows.windows` cuts them.
 
         Returns:
             Sharp images (N, S, 3, H, W), RGB, not clipped.
@@ -107,13 +107,20 @@ class LDN(nn.Module):
         encoded = EncodedBlur(*(part.repeat_interleave(times, 0) for part in self.encode_blur(blur)))
         return self.fuse(encoded, self.encode_spikes(spikes.flatten(0, 1))).unflatten(0, (-1, times))
 
+    def renderer(self, blur: Tensor) -> Renderer:
+        encoded = self.encode_blur(blur)
+        return lambda spikes: self.fuse(encoded, self.encode_spikes(spikes))
+
+    def tiled_renderer(self, blur: Tensor, side: int) -> Renderer:
+        return TiledDeblurring(self, blur, side)
+
     def encode_blur(self, blur: Tensor) -> EncodedBlur:
         """What depends on the blurry image (N, 3, H, W) alone."""
         blur = channels_last(blur)
         return EncodedBlur(self.blur_encoder(blur), self.part_in_output(blur))
 
     def encode_spikes(self, spikes: Tensor) -> Tensor:
-        """What depends on the spikes (N, readouts, H/4, W/4) around a time alone: features (N, 32, H/4, W/4)."""
+        """What depends on the spikes (N, length, H/4, W/4) around a time alone: features (N, 32, H/4, W/4)."""
         features: Tensor = self.spike_encoder(channels_last(spikes))
         return features
 
@@ -153,27 +160,11 @@ class LDN(nn.Module):
         return of_image, of_features
 
     def check(self, blur: Tensor, spikes: Tensor, times: int = 1) -> None:
-        """Raise an InvalidValueError where spikes (N·times, readouts, h, w) do not belong to images (N, 3, H, W)."""
-        if blur.ndim != 4 or blur.shape[1] != 3:
-            raise InvalidValueError(f"blur must be (N, 3, H, W), got {tuple(blur.shape)}")
-        images, _, height, width = blur.shape
-        quarter = (height // SCALE, width // SCALE)
-        if height % SCALE or width % SCALE or tuple(spikes.shape[2:]) != quarter:
+        """Raise an InvalidValueError where spikes (N·times, length, h, w) do not belong to images (N, 3, H, W)."""
+        check_sizes(blur, spikes)
+        images = len(blur)
+        if tuple(spikes.shape[:2]) != (images * times, self.length):
             raise InvalidValueError(
-                f"spikes must be a quarter of the blurry image, {width}×{height} pixels, whose sides must be multiples "
-                f"of {SCALE}; got spikes {tuple(spikes.shape)}"
-            )
-        if tuple(spikes.shape[:2]) != (images * times, self.readouts):
-            raise InvalidValueError(
-                f"this LDN takes windows of {self.readouts} readouts, one for each of {images * times} images; got "
+                f"this LDN takes windows of {self.length} readouts, one for each of {images * times} images; got "
                 f"spikes {tuple(spikes.shape)}"
             )
-
-
-def channels_last(images: Tensor) -> Tensor:
-    """A copy of images (N, C, H, W) in this layout.
-
-    `contiguous` would leave a single image as it is whose strides fit, and convolutions would still take it for one of
-    the other layout: what they compute then takes half as much memory again.
-    """
-    return images.clone(memory_format=torch.channels_last)

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -22,7 +22,8 @@ from spikesim_datasets.recognition import recognise
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES
 from spikesim_datasets.video_files import CONTAINERS, FINE_CRF, write_video
 from ssdm_models.deblur import FRAMES, deblur_frames, frame_times, usual_exposure
-from ssdm_models.ldn import LDN
+from ssdm_models.deblurring_network import DeblurringNetwork
+from ssdm_models.option_groups import sort_options
 
 DESCRIPTION = "deblurring.json"
 SCHEMA = "spikesim.deblurring/1"
@@ -46,12 +47,12 @@ class Deblurred:
 
     Attributes:
         files: The video, the image, or the images in the folder.
-        readouts: The time of every frame.
+        times: The readout that every frame shows.
         kept: Images of them that were there already.
     """
 
     files: tuple[Path, ...]
-    readouts: tuple[int, ...]
+    times: tuple[int, ...]
     kept: int
 
 
@@ -97,18 +98,58 @@ def read_recording(
     return BlurryRecording(image, stream)
 
 
+@dataclass(frozen=True)
+class FrameOptions:
+    """Which sharp frames of a recording are shown, and how.
+
+    Args:
+        exposure: In which readouts of the stream the image was exposed, as for `deblur.frame_times`.
+        frames: How many frames to spread over the exposure; None makes 7, and of a single image 1, the middle.
+        at: The times themselves. Then an exposure only normalises the spikes; where it is not known, all of the stream
+            does.
+        fps: Frames per second that a video is shown at.
+        tile: As for `deblur.deblur_sequence`.
+
+    Raises:
+        InvalidValueError: A video would show less than one frame a second.
+    """
+
+    exposure: tuple[int, int] | None = None
+    frames: int | None = None
+    at: Sequence[int] = ()
+    fps: int = FPS
+    tile: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.fps < 1:
+            raise InvalidValueError(f"a video shows at least 1 frame a second, got fps={self.fps}")
+
+    def times(self, readouts: int, length: int, usual: int) -> tuple[int, ...]:
+        """The times to show, of a stream of so many readouts and by a network that looks at a window of a length.
+
+        Args:
+            readouts, length: As for `deblur.frame_times`.
+            usual: How many, where nothing is said.
+        """
+        frames = usual if self.frames is None else self.frames
+        return tuple(dict.fromkeys(self.at)) or frame_times(readouts, length, self.exposure, frames)
+
+    def exposed(self, readouts: int) -> tuple[int, int]:
+        """The readouts that normalise the spikes, of a stream of so many."""
+        return self.exposure or usual_exposure(readouts) or (0, readouts)
+
+
+FRAME_OPTIONS = tuple(field.name for field in fields(FrameOptions))
+
+
 def deblur_recording(
-    network: LDN,
+    network: DeblurringNetwork,
     recording: BlurryRecording,
     output: str | os.PathLike[str],
     *,
-    exposure: tuple[int, int] | None = None,
-    frames: int | None = None,
-    at: Sequence[int] = (),
-    fps: int = FPS,
-    tile: int | None = None,
     overwrite: bool = False,
     on_frame: Callable[[int, int], None] | None = None,
+    **options: Any,
 ) -> Deblurred:
     """Write the sharp frames of a recording.
 
@@ -116,17 +157,12 @@ def deblur_recording(
     there are kept, so that running again after an interruption finishes the work.
 
     Args:
-        network: The student.
+        network: Any network that deblurs, such as LDN.
         recording: The blurry image and its spikes.
         output: A folder, a video (.mp4, .mov, .mkv, .gif) or a single image (.png); these replace older ones.
-        exposure: In which readouts of the stream the image was exposed, as for `frame_times`.
-        frames: How many frames to spread over the exposure; None makes 7, and of a single image 1, the middle.
-        at: The times themselves. Then an exposure tells only how much light a spike is; where it is not known, all
-            of the stream does.
-        fps: Frames per second that a video is shown at.
-        tile: As for `deblur_sequence`.
         overwrite: Remove frames in a folder that were made of something else.
         on_frame: Called with 1 and the total after each frame; first with the number of frames kept.
+        options: Values of `FrameOptions`.
 
     Returns:
         What is written.
@@ -136,31 +172,29 @@ def deblur_recording(
         OutputError: The folder holds something else, or a file cannot be written. Every file is whole or absent.
     """
     output, form = Path(output), _form(output)
-    if fps < 1:
-        raise InvalidValueError(f"a video shows at least 1 frame a second, got fps={fps}")
+    (values,) = sort_options(options, FRAME_OPTIONS)
+    chosen = FrameOptions(**values)
     blur, stream = recording
-    if frames is None:
-        frames = 1 if form == "image" else FRAMES
-    times = tuple(dict.fromkeys(at)) or frame_times(len(stream), network.readouts, exposure, frames)
-    exposed = exposure or usual_exposure(len(stream)) or (0, len(stream))
+    times = chosen.times(len(stream), network.length, 1 if form == "image" else FRAMES)
+    exposed = chosen.exposed(len(stream))
     if form == "image" and len(times) > 1:
         raise InvalidValueError(f"{output} is one image, not {len(times)} frames; give a folder or a video")
-    notify = on_frame or (lambda frames, total: None)
+    notify, total = on_frame or (lambda frames, total: None), len(times)
 
-    def made(readouts: Sequence[int]) -> Iterator[np.ndarray]:
+    def made(wanted: Sequence[int]) -> Iterator[np.ndarray]:
         # What is refused is refused here, before anything is written.
-        sharp = deblur_frames(network, blur, stream, readouts, exposed, tile)
-        return _noted(chain([next(sharp)], sharp), lambda: notify(1, len(times)))
+        sharp = deblur_frames(network, blur, stream, wanted, exposed, chosen.tile)
+        return _noted(chain([next(sharp)], sharp), lambda: notify(1, total))
 
     match form:
         case "image":
             write_png(output, next(made(times)))
         case "gif":
-            write_gif(output, made(times), fps)
+            write_gif(output, made(times), chosen.fps)
         case "video":
-            write_video(output, made(times), fps, FINE_CRF)
+            write_video(output, made(times), chosen.fps, FINE_CRF)
         case "folder":
-            return _fill(output, _describe(network, recording, times, exposed), times, overwrite, made, notify)
+            return _fill(output, _describe(network, recording, times, exposed), overwrite, made, notify)
     return Deblurred((output,), times, 0)
 
 
@@ -183,24 +217,24 @@ def _form(output: Path) -> Literal["image", "gif", "video", "folder"]:
 def _fill(
     output: Path,
     description: dict[str, Any],
-    times: tuple[int, ...],
     overwrite: bool,
     made: Callable[[Sequence[int]], Iterator[np.ndarray]],
     notify: Callable[[int, int], None],
 ) -> Deblurred:
     """Write the frames that are missing in a folder."""
+    times = description["readouts"]
     folder = FrameFolder(output, "deblurred frames", DESCRIPTION, _FRAME, description)
     there = folder.frames_there(overwrite)
-    paths = {readout: output / f"{readout:06d}.png" for readout in times}
-    missing = [readout for readout, path in paths.items() if path.name not in there]
+    paths = {time: output / f"{time:06d}.png" for time in times}
+    missing = [time for time, path in paths.items() if path.name not in there]
     kept = len(times) - len(missing)
     notify(kept, len(times))
     if missing:
         sharp = made(missing)
         if not there:
             folder.begin()
-        for readout, frame in zip(missing, sharp, strict=True):
-            write_png(paths[readout], frame)
+        for time, frame in zip(missing, sharp, strict=True):
+            write_png(paths[time], frame)
     return Deblurred(tuple(paths.values()), times, kept)
 
 
@@ -212,7 +246,7 @@ def _noted(frames: Iterator[np.ndarray], note: Callable[[], None]) -> Iterator[n
 
 
 def _describe(
-    network: LDN, recording: BlurryRecording, times: tuple[int, ...], exposure: tuple[int, int]
+    network: DeblurringNetwork, recording: BlurryRecording, times: tuple[int, ...], exposure: tuple[int, int]
 ) -> dict[str, Any]:
     """Everything that decides what the frames of a folder are, as JSON values."""
     weights = (parameter.detach().cpu().numpy() for parameter in network.parameters())

@@ -24,8 +24,8 @@ class Teacher(nn.Module):
 
         T(t) = clip(B · SR(c · BSN(short TFP at t)) / SR(c · long TFP)),   0 where the denominator is 0
 
-    SR is clipped to [0, 1] as in its training. `intensity.intensity_scale` c, which the paper does not have, makes
-    light of spikes, so that one SR serves every threshold. The parts are evaluated, not trained.
+    SR is clipped to [0, 1] as in its training. `intensity.intensity_scale` c, which the paper does not have,
+    normalises spikes, so that one SR serves every threshold. The parts are evaluated, not trained.
 
     Args:
         denoiser: BSN of short exposures; None leaves them as they are.
@@ -41,13 +41,13 @@ class Teacher(nn.Module):
         self.upsampler = Bilinear() if upsampler is None else upsampler
         self.requires_grad_(False).eval()
 
-    def forward(self, blur: Tensor, spikes: Tensor, readouts: Sequence[int], exposure: tuple[int, int]) -> Tensor:
+    def forward(self, blur: Tensor, spikes: Tensor, times: Sequence[int], exposure: tuple[int, int]) -> Tensor:
         """The sharp images at several times.
 
         Args:
             blur: Blurry images (N, 3, H, W), RGB in [0, 1].
             spikes: Their streams (N, T, H/4, W/4) of 0 and 1.
-            readouts: The S times.
+            times: The S times, readouts of the streams.
             exposure: First readout of the blurry images' exposure, and the one after its last.
 
         Returns:
@@ -58,11 +58,11 @@ class Teacher(nn.Module):
                 images.
         """
         long = long_exposure(spikes, exposure)
-        gain = intensity_scale(blur, long)
-        short = self.denoiser(short_exposures(spikes, readouts).flatten(0, 1)[:, None])
-        short = self._upsample(short * gain.repeat_interleave(len(readouts), 0)).unflatten(0, (-1, len(readouts)))
-        long = self._upsample(long * gain)
-        return sdm.deblur(blur[:, None].expand(-1, len(readouts), -1, -1, -1), long[:, None], short).clamp(0, 1)
+        scale = intensity_scale(blur, long)
+        short = self.denoiser(short_exposures(spikes, times).flatten(0, 1)[:, None])
+        short = self._upsample(short * scale.repeat_interleave(len(times), 0)).unflatten(0, (-1, len(times)))
+        long = self._upsample(long * scale)
+        return sdm.deblur(blur[:, None].expand(-1, len(times), -1, -1, -1), long[:, None], short).clamp(0, 1)
 
     def _upsample(self, exposure: Tensor) -> Tensor:
         upsampled: Tensor = self.upsampler(exposure).clamp(0, 1)

@@ -1,12 +1,14 @@
-"""The student in tiles: the images of one piece, in less memory."""
+"""LDN in tiles: the images of one piece, in less memory."""
+
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.optics import SCALE
 from spikesim_datasets.torch_tools.tiles import Tile, in_tiles
-from ssdm_models.ldn import LDN, channels_last
+from ssdm_models.memory_format import channels_last
 
 LEAST_SIDE = 64
 """Smaller tiles would be margins for the most part."""
@@ -14,6 +16,20 @@ LEAST_SIDE = 64
 # How many of the spikes' pixels around one its result depends on.
 _ENCODERS = 2  # the image's two strided 5×5 convolutions see 6 pixels around four; the spikes' are two of 3×3
 _RENDERING = 3 + 4 * 1 + 2  # 7×7 attention, four 3×3 convolutions, and two transposed ones of 5×5
+
+
+class Parts(Protocol):
+    """The parts that LDN is computed in."""
+
+    blur_encoder: nn.Sequential
+
+    def encode_spikes(self, spikes: Tensor) -> Tensor: ...
+
+    def channel_weights(self, *features: Tensor) -> Tensor: ...
+
+    def part_in_output(self, blur: Tensor) -> Tensor: ...
+
+    def render(self, features: Tensor) -> Tensor: ...
 
 
 class TiledDeblurring:
@@ -24,7 +40,7 @@ class TiledDeblurring:
     quarter of the image's size, are kept whole. So the result is that of one piece, but for rounding.
 
     Args:
-        network: The student.
+        network: LDN.
         blur: Blurry image (1, 3, H, W), RGB in [0, 1], H and W multiples of 4, on the network's device.
         side: Side of a tile without its margin, pixels, at least 64.
 
@@ -32,7 +48,7 @@ class TiledDeblurring:
         InvalidValueError: The side is smaller.
     """
 
-    def __init__(self, network: LDN, blur: Tensor, side: int) -> None:
+    def __init__(self, network: Parts, blur: Tensor, side: int) -> None:
         if side < LEAST_SIDE:
             raise InvalidValueError(f"tile must be at least {LEAST_SIDE} pixels, got {side}")
         self._network, self._blur, self._side = network, blur, side
@@ -42,7 +58,7 @@ class TiledDeblurring:
         )
 
     def __call__(self, spikes: Tensor) -> Tensor:
-        """The sharp image (1, 3, H, W) in the middle of a window of spikes (1, readouts, H/4, W/4)."""
+        """The sharp image (1, 3, H, W) in the middle of a window of spikes (1, length, H/4, W/4)."""
         network = self._network
         of_spikes = in_tiles(lambda tile: network.encode_spikes(tile.take(spikes, 1)), *self._whole(1), reach=_ENCODERS)
         weights = network.channel_weights(self._features, of_spikes)

@@ -7,36 +7,36 @@ from torch import Tensor
 
 from spikesim.errors import InvalidValueError
 
-SHORT_READOUTS = 9
-"""Length of the short exposures that the teacher is made of."""
+SHORT_LENGTH = 9
+"""Length of the short exposures that the teacher is made of, readouts."""
 
 
-def span(readout: int, length: int, readouts: int) -> slice:
+def span(time: int, length: int, readouts: int) -> slice:
     """Which readouts of a stream a window around a time holds.
 
     Args:
-        readout: The time, as a readout of the stream. An even window reaches one further back than forward.
-        length: Number of readouts.
-        readouts: Those of the stream.
+        time: A readout of the stream. An even window reaches one further back than forward.
+        length: How many readouts the window has.
+        readouts: How many the stream has.
 
     Raises:
         InvalidValueError: The window reaches outside the stream.
     """
-    start = readout - length // 2
+    start = time - length // 2
     if start < 0 or start + length > readouts:
         raise InvalidValueError(
-            f"a window of {length} readouts around {readout} is {start}..{start + length - 1}, outside the spikes' "
+            f"a window of {length} readouts around {time} is {start}..{start + length - 1}, outside the spikes' "
             f"0..{readouts - 1}; choose times from {length // 2} to {readouts - length + length // 2}"
         )
     return slice(start, start + length)
 
 
-def window(spikes: Tensor, readout: int, length: int) -> Tensor:
+def window(spikes: Tensor, time: int, length: int) -> Tensor:
     """The readouts around a time.
 
     Args:
         spikes: (..., T, h, w).
-        readout, length: As for `span`.
+        time, length: As for `span`.
 
     Returns:
         A view (..., length, h, w).
@@ -44,20 +44,20 @@ def window(spikes: Tensor, readout: int, length: int) -> Tensor:
     Raises:
         InvalidValueError: The window reaches outside the stream.
     """
-    return spikes[..., span(readout, length, spikes.shape[-3]), :, :]
+    return spikes[..., span(time, length, spikes.shape[-3]), :, :]
 
 
-def windows(spikes: Tensor, readouts: Sequence[int], length: int) -> Tensor:
+def windows(spikes: Tensor, times: Sequence[int], length: int) -> Tensor:
     """The readouts around each of several times, (..., S, length, h, w); see `window`."""
-    return torch.stack([window(spikes, readout, length) for readout in readouts], -4)
+    return torch.stack([window(spikes, time, length) for time in times], -4)
 
 
-def short_exposures(spikes: Tensor, readouts: Sequence[int]) -> Tensor:
+def short_exposures(spikes: Tensor, times: Sequence[int]) -> Tensor:
     """Spikes per readout in a short window around each of several times: short TFP.
 
     Args:
         spikes: (..., T, h, w).
-        readouts: The S times.
+        times: The S times, readouts of the stream.
 
     Returns:
         (..., S, h, w) in [0, 1].
@@ -65,7 +65,7 @@ def short_exposures(spikes: Tensor, readouts: Sequence[int]) -> Tensor:
     Raises:
         InvalidValueError: A window reaches outside the stream.
     """
-    return torch.stack([window(spikes, readout, SHORT_READOUTS).mean(-3) for readout in readouts], -3)
+    return torch.stack([window(spikes, time, SHORT_LENGTH).mean(-3) for time in times], -3)
 
 
 def long_exposure(spikes: Tensor, exposure: tuple[int, int]) -> Tensor:
@@ -89,7 +89,7 @@ def within(exposure: tuple[int, int], readouts: int) -> slice:
 
     Args:
         exposure: First readout of the exposure, and the one after its last.
-        readouts: Those of the stream.
+        readouts: How many the stream has.
 
     Raises:
         InvalidValueError: The exposure is empty or reaches outside the stream.

@@ -25,7 +25,7 @@ def ldn() -> LDN:
     """A network whose images vary by far more than rounding, near and far."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
-        network = LDN(readouts=5)
+        network = LDN(length=5)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter *= 1.5
@@ -69,7 +69,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
-    """A folder with a image of 52×36 and its spikes, in every format."""
+    """A folder with an image of 52×36 and its spikes, in every format."""
     folder = tmp_path / "recorded"
     recording = scene()
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""Deblurring: tiles that give what one piece gives, light, frames and their times, and students from any file."""
+"""Deblurring: tiles that give what one piece gives, normalised spikes, frames, times, and networks from any file."""
 
 import shutil
 import subprocess
@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 
 from spikesim import SpikeStream
 from spikesim.errors import InputFileError, InvalidValueError
-from ssdm_models import deblur, tiled_deblurring
+from ssdm_models import deblur, stream_view, tiled_deblurring
+from ssdm_models import ldn as ldn_module
 from ssdm_models.bsn import BSN
 from ssdm_models.checkpoints import load_released, save
 from ssdm_models.deblur import deblur_frames, deblur_sequence, frame_times
 from ssdm_models.ldn import LDN
 from ssdm_models.released import slots
-from ssdm_models.students import load_student
+from ssdm_models.trained_networks import load_deblurring
 
 checkpoint, ldn, released = deblurring_data.checkpoint, deblurring_data.ldn, deblurring_data.released
 
@@ -60,7 +61,8 @@ def test_statistics_of_a_tile_would_show(ldn: LDN) -> None:
 
 
 def test_tiles_of_the_released_network(shared: Path) -> None:
-    network = load_student(shared / "weights" / "DeblurNet_100.pth").network
+    network = load_deblurring(shared / "weights" / "DeblurNet_100.pth").network
+    assert isinstance(network, LDN)
     with np.load(shared / "golden" / "ldn.npz") as file:
         blur, spikes, expected = (torch.from_numpy(file[name])[0] for name in ("blur", "spikes", "released_output"))
     # Golden images are BGR.
@@ -77,7 +79,7 @@ def test_large_images_are_computed_in_tiles(ldn: LDN, monkeypatch: pytest.Monkey
             sides.append(side)
             super().__init__(network, blur, side)
 
-    monkeypatch.setattr(deblur, "TiledDeblurring", Spy)
+    monkeypatch.setattr(ldn_module, "TiledDeblurring", Spy)
     recording = scene(132, 80)
     for large in (132 * 80, 132 * 80 - 1):
         monkeypatch.setattr(deblur, "LARGE", large)
@@ -104,7 +106,7 @@ from spikesim import SpikeStream
 from ssdm_models.deblur import deblur_frames
 from ssdm_models.ldn import LDN
 torch.set_num_threads(1)
-network = LDN(readouts=5)
+network = LDN(length=5)
 def peak_of(height, width, tile=None):
     spikes = SpikeStream(np.zeros((6, height // 4, width // 32), np.uint8), width // 4)
     for _ in deblur_frames(network, np.zeros((height, width, 3), np.uint8), spikes, [2], (0, 6), tile):
@@ -134,10 +136,10 @@ def test_exhausted_memory_is_explained(ldn: LDN, monkeypatch: pytest.MonkeyPatch
             list(deblur_frames(ldn, *scene(), [9], EXPOSURE))
 
 
-# Light
+# Normalised spikes
 
 
-def test_frames_are_made_of_light_whatever_the_threshold(ldn: LDN) -> None:
+def test_frames_are_made_of_normalised_spikes_whatever_the_threshold(ldn: LDN) -> None:
     """Every spike twice as far apart, and the image the same: each spike is twice the light."""
     recording = scene(readouts=60)
     thinned = recording.spikes.packed.copy()
@@ -173,8 +175,10 @@ def test_frames_are_the_rounded_images_of_a_sequence(ldn: LDN) -> None:
 
 def test_only_the_spikes_around_a_time_are_unpacked(ldn: LDN, monkeypatch: pytest.MonkeyPatch) -> None:
     unpacked = []
-    to_torch = deblur.to_torch
-    monkeypatch.setattr(deblur, "to_torch", lambda part, device: unpacked.append(len(part)) or to_torch(part, device))
+    to_torch = stream_view.to_torch
+    monkeypatch.setattr(
+        stream_view, "to_torch", lambda part, device: unpacked.append(len(part)) or to_torch(part, device)
+    )
     frames = deblur_frames(ldn, *scene(readouts=300), [9, 200], EXPOSURE)
     assert unpacked == []
     next(frames)
@@ -252,10 +256,10 @@ def test_students_are_told_apart_by_what_is_in_the_file(
     blur, spikes = tensors(scene())
     for path, expected, v_th in ((checkpoint, ldn, (1, 2)), (released, load_released(released, "ldn"), (1,))):
         for name in (path.name, "a.pth", "a.safetensors", "a"):
-            student = load_student(shutil.copy(path, tmp_path / name))
+            student = load_deblurring(shutil.copy(path, tmp_path / name))
             assert student.v_th == v_th
             assert isinstance(expected, LDN)
-            sharp, same = (deblur_sequence(n, blur, spikes, [14], EXPOSURE) for n in (student.network, expected))
+            sharp, same = (deblur_sequence(n, blur, spikes, [14], EXPOSURE) for n in (student.deblurring, expected))
             torch.testing.assert_close(sharp, same)
 
 
@@ -281,4 +285,4 @@ def test_files_that_hold_no_student(checkpoint: Path, released: Path, tmp_path: 
         tmp_path: r"is a folder; give the file of a network in it, such as .*/ldn\.safetensors",
     }.items():
         with pytest.raises(InputFileError, match=message):
-            load_student(path)
+            load_deblurring(path)

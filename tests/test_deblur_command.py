@@ -20,7 +20,7 @@ from ssdm_models import deblur, recordings, tiled_deblurring
 from ssdm_models.deblur import deblur_frames
 from ssdm_models.ldn import LDN
 from ssdm_models.recordings import deblur_recording
-from ssdm_models.students import load_student
+from ssdm_models.trained_networks import load_deblurring
 
 run = commands.run
 checkpoint, ldn, recorded, released = (
@@ -67,7 +67,7 @@ def test_options_reach_the_library(run: Run, recorded: Path, released: Path, tmp
     words += ["--header-columns", 3, "--no-flip", "--json"]
     result = run("deblur", recorded / "blur.png", recorded / "wide.dat", output, "--checkpoint", released, *words)
     assert result.json["readouts"] == [12, 17]
-    frames = list(deblur_frames(load_student(released).network, *scene(), [12, 17], (12, 18), 64))
+    frames = list(deblur_frames(load_deblurring(released).deblurring, *scene(), [12, 17], (12, 18), 64))
     with Image.open(output) as video:
         assert (video.n_frames, video.info["duration"]) == (2, 50)
         assert np.abs(np.asarray(video.convert("RGB")).astype(int) - frames[0]).mean() < 20
@@ -119,7 +119,7 @@ def test_a_gpu_that_is_not_there(run: Run, recorded: Path, checkpoint: Path, tmp
         pytest.skip("a GPU is here")
     words = ("--checkpoint", checkpoint, "--at", 9, "--device", "cuda")
     result = run("deblur", recorded / "blur.png", recorded / "bare.dat", tmp_path / "a.png", *words)
-    assert_refused(result, "finds no CUDA device here", "'cpu' or 'auto'")
+    assert_refused(result, "finds 0 CUDA devices here", "'cpu' or 'auto'")
 
 
 def test_interrupting_the_command(

@@ -320,7 +320,11 @@ def test_data_that_cannot_be_evaluated_are_refused(data: Path, tmp_path: Path) -
         ({"split": "train"}, "no samples of the split 'train'; it has test"),
         ({"v_th": [1, 4]}, "no spikes of threshold 4 .* it has 1, 2.5$"),
         ({"limit": 0}, "limit must be at least one sample, got 0"),
-        ({"device": "tpu"}, "device must be auto, cpu or cuda, got 'tpu'"),
+        (
+            {"threshold": 1},
+            "there is no option 'threshold'; options are checkpoints, device, limit, runs, sequence, v_th",
+        ),
+        ({"device": "tpu"}, "device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got 'tpu'"),
     ):
         with pytest.raises((InputFileError, InvalidValueError), match=what):
             evaluation.evaluate(**{"data": data, **choices})  # type: ignore[arg-type]
@@ -332,7 +336,7 @@ def test_data_that_cannot_be_evaluated_are_refused(data: Path, tmp_path: Path) -
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_refused(data: Path) -> None:
-    with pytest.raises(InvalidValueError, match="finds no CUDA device"):
+    with pytest.raises(InvalidValueError, match="finds 0 CUDA devices"):
         evaluation.evaluate(data, device="cuda")
 
 

@@ -74,7 +74,8 @@ def test_the_command_refuses_bad_input_in_one_line(evaluate: Run, data: Path, tr
 
 def test_shown_defaults_and_choices_are_those_of_the_library() -> None:
     options = {str(option.name): option for option in command("eval-ssdm").params if isinstance(option, click.Option)}
-    defaults = {name: parameter.default for name, parameter in signature(evaluation.evaluate).parameters.items()}
+    calls = (evaluation.evaluate, evaluation.Request)
+    defaults = {name: given.default for call in calls for name, given in signature(call).parameters.items()}
     assert [options[name].show_default for name in ("split", "device")] == [
         defaults[name] for name in ("split", "device")
     ]

@@ -1,4 +1,4 @@
-"""Recordings: a image and its spikes, and the files that are made of them."""
+"""Recordings: an image and its spikes, and the files that are made of them."""
 
 import json
 from collections.abc import Iterator
@@ -98,28 +98,28 @@ def expected(ldn: LDN, times: tuple[int, ...]) -> list[np.ndarray]:
     return list(deblur_frames(ldn, *scene(), times, EXPOSURE))
 
 
-def test_a_folder_holds_a_picture_for_each_time(ldn: LDN, tmp_path: Path) -> None:
+def test_a_folder_holds_an_image_for_each_time(ldn: LDN, tmp_path: Path) -> None:
     made = write(ldn, tmp_path / "new/out")
     times = frame_times(30, 5, (5, 25))
-    assert (made.readouts, made.kept, len(times)) == (times, 0, 7)
+    assert (made.times, made.kept, len(times)) == (times, 0, 7)
     assert made.files == tuple(tmp_path / f"new/out/{time:06d}.png" for time in times)
     assert set(contents(tmp_path / "new/out")) == {DESCRIPTION, *(path.name for path in made.files)}
     for path, frame in zip(made.files, expected(ldn, times), strict=True):
         np.testing.assert_array_equal(pixels(path), frame)
-    assert write(ldn, tmp_path / "at", exposure=None, at=[20, 9, 20]).readouts == (20, 9)
+    assert write(ldn, tmp_path / "at", exposure=None, at=[20, 9, 20]).times == (20, 9)
 
 
-def test_a_picture_shows_the_middle_or_the_time_asked_for(ldn: LDN, tmp_path: Path) -> None:
+def test_an_image_shows_the_middle_or_the_time_asked_for(ldn: LDN, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"old")
     for choices, time in (({}, 14), ({"at": [3]}, 3), ({"frames": 1}, 14)):
         made = write(ldn, tmp_path / "a.png", **choices)
-        assert (made.files, made.readouts) == ((tmp_path / "a.png",), (time,))
+        assert (made.files, made.times) == ((tmp_path / "a.png",), (time,))
         np.testing.assert_array_equal(pixels(tmp_path / "a.png"), expected(ldn, (time,))[0])
     assert list(tmp_path.iterdir()) == [tmp_path / "a.png"]
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "A.MP4"])
-def test_a_film_shows_the_frames(ldn: LDN, tmp_path: Path, name: str) -> None:
+def test_a_video_shows_the_frames(ldn: LDN, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"old")
     recording = BlurryRecording(np.full((HEIGHT, WIDTH, 3), 90, np.uint8), scene().spikes)
     made = write(ldn, tmp_path / name, recording, frames=4, fps=25)
@@ -127,7 +127,7 @@ def test_a_film_shows_the_frames(ldn: LDN, tmp_path: Path, name: str) -> None:
         assert video.streams.video[0].average_rate == 25
         shown_frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert len(shown_frames) == 4
-    for frame, exact in zip(shown_frames, deblur_frames(ldn, *recording, made.readouts, EXPOSURE), strict=True):
+    for frame, exact in zip(shown_frames, deblur_frames(ldn, *recording, made.times, EXPOSURE), strict=True):
         assert np.abs(frame.astype(int).mean((0, 1)) - exact.mean((0, 1))).max() < 4
     assert list(tmp_path.iterdir()) == [tmp_path / name]
 
@@ -136,7 +136,7 @@ def test_a_gif_shows_the_frames_over_and_over(ldn: LDN, tmp_path: Path) -> None:
     made = write(ldn, tmp_path / "a.gif", frames=4)
     with Image.open(tmp_path / "a.gif") as video:
         assert (video.n_frames, video.info["loop"], video.info["duration"]) == (4, 0, 1000 // recordings.FPS)
-        for number, exact in enumerate(expected(ldn, made.readouts)):
+        for number, exact in enumerate(expected(ldn, made.times)):
             video.seek(number)
             assert np.abs(np.asarray(video.convert("RGB")).astype(int) - exact).mean() < 20
     with pytest.raises(InvalidValueError, match="a GIF shows 1 to 50 frames a second, got fps=51"):
@@ -157,7 +157,7 @@ class Interrupted(LDN):
 
 
 def interrupted(ldn: LDN) -> Interrupted:
-    network = Interrupted(ldn.readouts)
+    network = Interrupted(ldn.length)
     network.load_state_dict(ldn.state_dict())
     return network
 
@@ -178,7 +178,7 @@ def test_an_interrupted_folder_is_finished_by_running_again(ldn: LDN, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.mkv"])
-def test_an_interrupted_film_leaves_what_was_there(ldn: LDN, tmp_path: Path, name: str) -> None:
+def test_an_interrupted_video_leaves_what_was_there(ldn: LDN, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"old")
     for output in (tmp_path / name, tmp_path / f"new_{name}"):
         with pytest.raises(KeyboardInterrupt):
@@ -235,6 +235,7 @@ def test_a_folder_of_something_else_is_never_written_to(ldn: LDN, tmp_path: Path
         ({"exposure": (0, 3), "frames": 1}, "not from 1 to 1; give --exposure 2 3|give a recording"),
         ({"fps": 0}, "at least 1 frame a second, got fps=0"),
         ({"tile": 8}, "tile must be at least 64 pixels"),
+        ({"frame": 2}, "there is no option 'frame'; options are at, exposure, fps, frames, tile"),
         ({"recording": BlurryRecording(scene(40).blur, scene().spikes)}, "a quarter of the blurry image, 52×40"),
     ],
 )

@@ -1,21 +1,21 @@
 """Checkpoints: what is saved comes back, and every way in which a file can be wrong."""
 
 import errno
-import json
 import os
 from pathlib import Path
 
 import pytest
-import safetensors.torch
 import torch
+from checkpoint_data import rewrite, rewrite_card
 from golden_weights import rebuilt
 
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from ssdm_models.bsn import BSN
-from ssdm_models.checkpoints import STAGES, load, load_released, read_card, save
+from ssdm_models.checkpoints import load, load_released, read_card, save
 from ssdm_models.edsr import EDSR
 from ssdm_models.ldn import LDN
 from ssdm_models.released import slots
+from ssdm_models.stages import STAGES
 
 KINDS = {"ldn": LDN, "bsn": BSN, "edsr": EDSR}
 
@@ -33,30 +33,12 @@ def file(tmp_path) -> Path:
     return path
 
 
-def rewrite(path: Path, change) -> None:
-    """Write a checkpoint again after a change of its tensors and its metadata."""
-    with safetensors.safe_open(path, framework="pt") as held:
-        metadata = held.metadata()
-    tensors = safetensors.torch.load_file(path)
-    change(tensors, metadata)
-    safetensors.torch.save_file(tensors, path, metadata)
-
-
-def rewrite_card(path: Path, change) -> None:
-    def inside(tensors, metadata):
-        card = json.loads(metadata["spikesim"])
-        card = change(card) or card
-        metadata["spikesim"] = json.dumps(card)
-
-    rewrite(path, inside)
-
-
 @pytest.mark.parametrize("network", [BSN(), BSN(square=False), EDSR(), LDN(), LDN(7)], ids=lambda n: n.title)
 def test_what_is_saved_comes_back(tmp_path, network):
     path = tmp_path / "runs" / "one.safetensors"
     card = save(path, network)
     loaded = load(path)
-    assert type(loaded) is type(network) is STAGES[card.stage]
+    assert type(loaded) is type(network) is STAGES[card.stage].network
     assert {name: getattr(loaded, name) for name in card.arguments} == card.arguments
     saved = dict(network.named_parameters())
     assert {name for name, value in loaded.named_parameters() if torch.equal(value, saved[name])} == saved.keys()
@@ -66,7 +48,7 @@ def test_what_is_saved_comes_back(tmp_path, network):
 
 def test_the_card_says_what_the_weights_are(file):
     card = read_card(file)
-    assert (card.architecture, card.stage, card.arguments) == ("LDN", "ldn", {"readouts": 5})
+    assert (card.architecture, card.stage, card.arguments) == ("LDN", "ldn", {"length": 5})
     assert (card.v_th, card.data, card.loss) == ((1.0, 2.0), "ab12", "laplacian")
     assert card.metrics == {"psnr": 27.5, "epoch": 3}
     assert card.versions["torch"] == torch.__version__
@@ -119,7 +101,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(file, monkeypatch):
 
 
 def test_the_wanted_network_is_given(file):
-    assert load(file, "ldn", readouts=5).readouts == 5
+    assert load(file, "ldn", length=5).length == 5
 
 
 def test_a_checkpoint_of_another_stage(file):
@@ -127,9 +109,9 @@ def test_a_checkpoint_of_another_stage(file):
         load(file, "sr")
 
 
-def test_a_checkpoint_of_another_number_of_readouts(file):
-    with pytest.raises(InputFileError, match=r"holds a LDN with readouts=5, not 21; give one .* with readouts=21"):
-        load(file, "ldn", readouts=21)
+def test_a_checkpoint_of_another_length(file):
+    with pytest.raises(InputFileError, match=r"holds a LDN with length=5, not 21; give one .* with length=21"):
+        load(file, "ldn", length=21)
 
 
 @pytest.mark.parametrize("share", [0, 0.0001, 0.01, 0.5, 0.9999])
@@ -185,7 +167,7 @@ def test_missing_extra_misshaped_and_broken_tensors_are_named(file):
         with pytest.raises(InputFileError, match=message):
             load(file)
         file.write_bytes(good)
-    assert load(file).readouts == 5
+    assert load(file).length == 5
 
 
 def test_a_card_that_is_missing(file):
@@ -207,8 +189,8 @@ def test_a_card_that_is_missing(file):
         lambda card: card.update(v_th=None),
         lambda card: card.update(metrics=3),
         lambda card: card.update(metrics={"psnr": None}),
-        lambda card: card.update(arguments={"readouts": 20}),
-        lambda card: card.update(arguments={"readouts": "5"}),
+        lambda card: card.update(arguments={"length": 20}),
+        lambda card: card.update(arguments={"length": "5"}),
         lambda card: card.update(arguments={"depth": 5}),
         lambda card: card.update(arguments=[5]),
         lambda card: [card],
@@ -240,7 +222,7 @@ def test_a_card_of_a_newer_format(file):
 
 
 def test_a_card_that_disagrees_with_its_tensors(file):
-    rewrite_card(file, lambda card: card.update(arguments={"readouts": 7}))
+    rewrite_card(file, lambda card: card.update(arguments={"length": 7}))
     with pytest.raises(InputFileError, match=r"spike_encoder.0.weight \(16, 5, 3, 3\), not \(16, 7, 3, 3\)"):
         load(file)
 
@@ -276,5 +258,5 @@ def test_released_weights_of_another_network(kind, other):
 
 
 def test_a_kind_that_does_not_exist():
-    with pytest.raises(InvalidValueError, match="kind must be one of ldn, bsn, edsr, got 'sr'"):
+    with pytest.raises(InvalidValueError, match="kind must be one of bsn, edsr, ldn, got 'sr'"):
         load_released({}, "sr")

@@ -157,7 +157,7 @@ def test_the_pyramid_takes_the_smallest_images():
     assert float(loss(torch.rand(1, 3, 2, 3), torch.zeros(1, 3, 2, 3))) > 0
 
 
-def test_a_shift_of_brightness_is_in_the_coarsest_band_alone():
+def test_a_constant_shift_is_in_the_coarsest_band_alone():
     _, target = images()
     assert float(make_perceptual("laplacian")(target + 0.25, target)) == pytest.approx(0.25, rel=1e-4)
 

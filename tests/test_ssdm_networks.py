@@ -111,7 +111,7 @@ def test_a_sequence_is_what_separate_calls_give(ldn, scene):
 
 @torch.inference_mode()
 def test_a_sequence_does_not_depend_on_the_gain_of_the_spikes(ldn, scene):
-    """The student is given light: half the spikes per readout are the same light."""
+    """The student is given normalised spikes: half the spikes per readout are the same light."""
     blur, spikes = scene
     torch.testing.assert_close(*(deblur_sequence(ldn, blur, k * spikes, TIMES, EXPOSURE) for k in (0.5, 1.0)))
     assert not torch.allclose(*(ldn(blur[None], k * spikes[None, :21]) for k in (0.5, 1.0)), atol=1e-3)
@@ -131,12 +131,12 @@ def test_the_blurry_image_is_encoded_once(ldn, scene, monkeypatch):
 
 def test_a_window_may_have_another_length(scene):
     blur, spikes = scene
-    network = seeded(LDN, readouts=5)
+    network = seeded(LDN, length=5)
     assert network(blur[None], spikes[None, :5]).shape == (1, 3, 36, 52)
     assert deblur_sequence(network, blur, spikes, [2, 33], EXPOSURE).shape == (2, 3, 36, 52)
-    for readouts in (0, 20, -3):
-        with pytest.raises(InvalidValueError, match=f"odd number of readouts .* got {readouts}"):
-            LDN(readouts)
+    for length in (0, 20, -3):
+        with pytest.raises(InvalidValueError, match=f"odd number of readouts .* got {length}"):
+            LDN(length)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_images_that_cannot_be_mirrored_to_a_square():
 
 
 @torch.inference_mode()
-def test_edsr_enlarges_each_side_four_times():
+def test_edsr_upsamples_each_side_four_times():
     assert seeded(EDSR)(torch.zeros(2, 1, 3, 5)).shape == (2, 1, 12, 20)
     with pytest.raises(InvalidValueError, match=r"grey images \(N, 1, h, w\), got \(1, 3, 8, 8\)"):
         EDSR()(torch.zeros(1, 3, 8, 8))

@@ -13,9 +13,9 @@ from ssdm_models.bsn import BSN
 from ssdm_models.edsr import EDSR
 from ssdm_models.intensity import intensity_scale, luma
 from ssdm_models.ldn import LDN
+from ssdm_models.objectives.distillation import Distillation
 from ssdm_models.sdm import deblur
 from ssdm_models.teacher import Bilinear, Teacher
-from ssdm_models.training.objectives import Distillation
 from ssdm_models.windows import long_exposure, short_exposures, window
 
 EXPOSURE = (20, 117)
@@ -167,7 +167,7 @@ def test_the_teacher_is_made_of_its_parts():
     assert Teacher(denoiser=Constant(9.0))(*times).max() == 1
 
 
-def test_what_is_enlarged_is_clipped_before_it_is_divided():
+def test_what_is_upsampled_is_clipped_before_it_is_divided():
     blur, spikes = brightening()
     bright = Teacher(denoiser=Constant(4.0))(0.3 * blur, spikes, [68], EXPOSURE)
     assert torch.equal(Teacher(denoiser=Constant(9.0))(0.3 * blur, spikes, [68], EXPOSURE), bright)
@@ -175,7 +175,7 @@ def test_what_is_enlarged_is_clipped_before_it_is_divided():
 
 
 @given(SEEDS, st.floats(1, 8))
-def test_brightness_is_the_threshold(seed, v_th):
+def test_the_intensity_scale_is_the_threshold(seed, v_th):
     """Over the gain; to the quantisation of the long exposure, at most one spike a pixel."""
     light, spikes = static(seed, v_th)
     blur = torch.from_numpy(np.repeat(light[None, None], 3, 1))
@@ -184,13 +184,13 @@ def test_brightness_is_the_threshold(seed, v_th):
     torch.testing.assert_close(intensity_scale(blur, long) * long.mean(), luma(blur).mean((1, 2, 3), keepdim=True))
 
 
-def test_no_spikes_leave_the_brightness_alone():
+def test_no_spikes_leave_the_intensity_scale_at_one():
     blur, dark = torch.full((2, 3, 8, 8), 0.5), torch.zeros(2, 1, 2, 2)
     dark[1] = 0.25
     torch.testing.assert_close(intensity_scale(blur, dark).flatten(), torch.tensor([1.0, 2.0]))
 
 
-def test_the_student_is_trained_on_light_whatever_the_gain_of_the_spikes():
+def test_the_student_is_trained_on_normalised_spikes_whatever_the_gain_of_the_spikes():
     blur = torch.rand(2, 3, 20, 28, generator=torch.Generator().manual_seed(3))
     spikes = torch.rand(2, 137, 5, 7, generator=torch.Generator().manual_seed(4)).round()
     objective = Distillation(LDN(), EXPOSURE, None, 1.0, None)
@@ -204,7 +204,7 @@ def test_the_student_is_trained_on_light_whatever_the_gain_of_the_spikes():
 
 
 def test_the_teacher_does_not_depend_on_the_gain_of_the_spikes():
-    """What upsamples is given light: twice the spikes per readout are the same light."""
+    """What upsamples is given normalised spikes: twice the spikes per readout are the same light."""
     blur, spikes = brightening()
     upsampler = nn.Sequential(Bilinear(), nn.Conv2d(1, 1, 1), nn.Sigmoid())
     torch.testing.assert_close(*(Teacher(None, upsampler)(blur, k * spikes, [40, 68], EXPOSURE) for k in (0.5, 1.0)))

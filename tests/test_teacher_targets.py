@@ -1,4 +1,4 @@
-"""The teacher asked ahead: its images of whole samples, kept and cropped."""
+"""The teacher asked before the first step: its images of whole samples, kept and cropped."""
 
 import time
 
@@ -16,8 +16,8 @@ from ssdm_models.training.teacher_targets import TeacherTargets
 data, taught, run = training_data.data, training_data.taught, training_data.run
 
 
-def test_lessons_are_what_the_teacher_makes_of_whole_samples(data, run):
-    train_stage("ldn", data, run, epochs=1, v_th=(1, 2), ahead=True, **SHORT)
+def test_teacher_targets_are_what_the_teacher_makes_of_whole_samples(data, run):
+    train_stage("ldn", data, run, epochs=1, v_th=(1, 2), precompute_teacher=True, **SHORT)
     denoiser, upsampler = (checkpoints.load(run / f"{stage}.safetensors") for stage in ("bsn", "sr"))
     denoiser.square = False
     teacher = Teacher(denoiser, upsampler)
@@ -50,9 +50,9 @@ def _place_of(crop: torch.Tensor, image: torch.Tensor, tolerance: float = 1e-6) 
     raise AssertionError("the crop is nowhere in the image")
 
 
-def test_lessons_are_made_once(data, run, tmp_path):
+def test_teacher_targets_are_made_once(data, run, tmp_path):
     """Of a run that is stopped while they are made, those of finished shards are kept."""
-    options = {**SHORT, "ahead": True}
+    options = {**SHORT, "precompute_teacher": True}
 
     def stop(progress):
         if (progress.stage, progress.steps) == ("teacher", 4):
@@ -68,8 +68,8 @@ def test_lessons_are_made_once(data, run, tmp_path):
     assert len(list((run / "ldn" / "teacher_targets").rglob("*.h5"))) == 2
 
 
-def test_lessons_that_the_time_does_not_suffice_for(data, run, monkeypatch):
+def test_teacher_targets_that_the_time_does_not_suffice_for(data, run, monkeypatch):
     clock = iter(range(10**6))
     monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
-    result = train_stage("ldn", data, run, epochs=1, max_minutes=2 / 60, **{**SHORT, "ahead": True})
+    result = train_stage("ldn", data, run, epochs=1, max_minutes=2 / 60, **{**SHORT, "precompute_teacher": True})
     assert (result.checkpoint, result.steps, result.total) == (None, 0, STEPS)

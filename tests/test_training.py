@@ -14,8 +14,8 @@ from training_data import SHORT, STEPS, assert_same, losses, weights
 
 from spikesim.errors import InvalidValueError
 from ssdm_models import checkpoints
-from ssdm_models.checkpoints import STAGES
 from ssdm_models.edsr import EDSR
+from ssdm_models.stages import STAGES
 from ssdm_models.training import loop as loop_module
 from ssdm_models.training import train, train_stage
 from ssdm_models.training.state import load_state
@@ -70,7 +70,7 @@ def test_workers_change_nothing(data, taught, tmp_path):
     assert_same(tmp_path / "sr.safetensors", taught / "sr.safetensors")
 
 
-def test_logs_tell_of_losses_rates_times_and_pictures(data, run):
+def test_logs_tell_of_losses_rates_times_and_images(data, run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     train_stage("ldn", data, run, epochs=2, **SHORT)

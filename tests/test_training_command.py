@@ -9,9 +9,10 @@ from pathlib import Path
 import commands
 import pytest
 import torch
-from commands import Run, assert_refused
+import toy_stage
+from commands import Run, assert_refused, command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from training_data import write_moving
+from training_data import assert_same, write_moving
 
 from ssdm_models import checkpoints
 from ssdm_models.bsn import BSN
@@ -19,7 +20,7 @@ from ssdm_models.ldn import LDN
 
 SHORT = ("--crop", 32, "--batch", 2, "--epochs", 1, "--workers", 0, "--device", "cpu", "--perceptual", "laplacian")
 
-run = commands.run
+run, toy = commands.run, toy_stage.toy
 
 
 @pytest.fixture
@@ -75,7 +76,12 @@ def test_the_time_that_is_over_is_told(train, data, tmp_path):
         (("--ema", 1), "ema must lie in [0, 1), got 1"),
         (("--accumulate", 3), "accumulate must divide the batch"),
         (("--devices", 3), "cannot be cut into equal parts for 3 devices"),
-        (("--precision", "16-mixed"), "precision '16-mixed' is for GPUs; on a CPU take '32-true', or 'bf16-mixed'"),
+        (("--device", "tpu"), "device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got 'tpu'"),
+        (
+            ("--device", "cuda:0", "--devices", 2),
+            "2 devices were asked for, but 'cuda:0' is one; take 'cuda' for several",
+        ),
+        (("--precision", "float16"), "precision 'float16' is for GPUs; on a CPU take 'float32', or 'bfloat16'"),
         (("--stage", "ldn"), "train the stage bsn first"),
         (("--init", "missing.safetensors"), "missing.safetensors: No such file"),
         (("--init", "old.pth"), "give it with --stage"),
@@ -92,7 +98,63 @@ def test_bad_input_is_refused_in_one_line(train, data, tmp_path, monkeypatch, op
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there(train, data, tmp_path):
     result = train("--data", data, "--out", tmp_path / "run", *SHORT, "--device", "cuda")
-    assert_refused(result, "device 'cuda' was asked for", "finds no CUDA device here")
+    assert_refused(result, "device 'cuda' was asked for", "finds 0 CUDA devices here")
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        ("--precision bfloat16", "precision", "bfloat16"),
+        ("--precision bf16-mixed", "precision", "bfloat16"),
+        ("--precision 32-true", "precision", "float32"),
+        ("--precision 16-mixed", "precision", "float16"),
+        ("--precompute-teacher", "precompute_teacher", True),
+        ("--no-precompute-teacher", "precompute_teacher", False),
+        ("--ahead", "ahead", True),
+        ("--no-ahead", "ahead", False),
+        ("--device cuda:1", "device", "cuda:1"),
+        ("--stage ldn", "stage", "ldn"),
+        ("", "stage", "all"),
+    ],
+)
+def test_options_are_read_by_their_names_of_today_and_of_before(words, name, value):
+    with command("train-ssdm").make_context("train-ssdm", words.split()) as context:
+        assert context.params[name] == value
+
+
+def test_help_shows_the_names_of_today(train, toy):
+    shown = " ".join(train("--help").out.split())
+    assert "[all|bsn|sr|ldn|toy]" in shown
+    assert "[float32|bfloat16|float16]" in shown
+    assert "--precompute-teacher" in shown
+    assert "ahead" not in shown
+    assert "mixed" not in shown
+
+
+def test_a_stage_that_is_registered_is_trained_by_its_name(train, data, tmp_path, toy):
+    result = train("--data", data, "--out", tmp_path, "--stage", "toy", *SHORT)
+    assert result.code == 0, result.err
+    assert f"toy: {tmp_path / 'toy'}.safetensors, 2 steps, loss " in result.err
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == ["toy.safetensors"]
+    refused = train("--data", data, "--out", tmp_path, "--stage", "gan")
+    assert_refused(refused, "'gan' is not one of 'all', 'bsn', 'sr', 'ldn', 'toy'")
+
+
+def test_old_options_train_as_new_ones(train, data, tmp_path):
+    for name, words in (
+        ("new", ("--precompute-teacher", "--precision", "bfloat16")),
+        ("old", ("--ahead", "--precision", "bf16-mixed")),
+    ):
+        done = train("--data", data, "--out", tmp_path / name, *SHORT, *words)
+        assert done.code == 0, done.err
+        assert (tmp_path / name / "ldn" / "teacher_targets" / "vth1").is_dir()
+    assert_same(tmp_path / "new" / "ldn.safetensors", tmp_path / "old" / "ldn.safetensors")
+    again = train("--data", data, "--out", tmp_path / "new", *SHORT, "--ahead", "--precision", "bf16-mixed", "--json")
+    assert [stage["kept"] for stage in again.json] == [True] * 3
+    assert_refused(
+        train("--data", data, "--out", tmp_path / "new", *SHORT, "--ahead", "--no-precompute-teacher"),
+        "'ahead' is what earlier versions called 'precompute_teacher'",
+    )
 
 
 def test_datasets_that_are_none(train, tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikesim.errors import InvalidValueError
-from ssdm_models.checkpoints import STAGES
+from ssdm_models.stages import STAGES
 from ssdm_models.training import make_config
 
 
@@ -57,12 +57,13 @@ def test_the_released_schedule_turns_with_every_batch():
         ({"schedule": "linear"}, "schedule must be one of epoch, batch, constant, got 'linear'"),
         ({"warm_up": -1}, "warm_up must not be negative"),
         ({"ema": 1.0}, r"ema must lie in \[0, 1\), got 1.0"),
-        ({"precision": "8"}, "precision must be one of 32-true"),
+        ({"precision": "8"}, "precision must be one of float32, bfloat16, float16"),
         ({"seed": -3}, "seed must not be negative"),
         ({"perceptual": "l7"}, "perceptual must be one of lpips, ms-ssim, laplacian, none, got 'l7'"),
         ({"reblur": -1.0}, "reblur must be a number from 0 on"),
         ({"compat": "paper"}, "compat must be None or 'release', got 'paper'"),
         ({"stage": "gan"}, "stage must be one of bsn, sr, ldn, got 'gan'"),
+        ({"epoch": 3}, "there is no option 'epoch'; options are accumulate, batch, crop, .*warm_up"),
     ],
 )
 def test_values_without_a_meaning(wrong, message):
@@ -70,10 +71,14 @@ def test_values_without_a_meaning(wrong, message):
         make_config(**{"stage": "ldn", **wrong})
 
 
+def name_of(stage: str, **given: object) -> str:
+    return STAGES[stage].objective.name(make_config(stage, **given))
+
+
 def test_losses_have_names():
-    assert make_config("bsn").loss == "mse"
-    assert make_config("ldn", perceptual="ms-ssim").loss == "ms-ssim + 100 reblur"
-    assert make_config("ldn", perceptual="none", reblur=5.0).loss == "5 reblur"
+    assert name_of("bsn") == "mse"
+    assert name_of("ldn", perceptual="ms-ssim") == "ms-ssim + 100 reblur"
+    assert name_of("ldn", perceptual="none", reblur=5.0) == "5 reblur"
 
 
 def test_configurations_are_values():

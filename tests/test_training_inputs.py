@@ -40,7 +40,7 @@ def test_a_stage_begins_from_what_the_authors_released(data, run, shared):
 
 @pytest.mark.parametrize(
     ("network", "message"),
-    [(BSN(), "holds the BSN of the stage 'bsn', not the LDN of 'ldn'"), (LDN(7), "with readouts=7, not 21")],
+    [(BSN(), "holds the BSN of the stage 'bsn', not the LDN of 'ldn'"), (LDN(7), "with length=7, not 21")],
 )
 def test_a_checkpoint_of_another_network(data, run, tmp_path, network, message):
     checkpoints.save(tmp_path / "other.safetensors", network)

@@ -2,7 +2,7 @@
 
 from ssdm_models.evaluation.results import Difference, MethodCard, Results
 from ssdm_models.evaluation.rows import Row, read_rows
-from ssdm_models.evaluation.running import evaluate
+from ssdm_models.evaluation.running import Request, evaluate
 from ssdm_models.evaluation.scores import METRICS, Score
 from ssdm_models.evaluation.summary import Figures, Interval, bootstrap
 
@@ -12,6 +12,7 @@ __all__ = [
     "Figures",
     "Interval",
     "MethodCard",
+    "Request",
     "Results",
     "Row",
     "Score",

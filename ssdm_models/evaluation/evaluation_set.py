@@ -42,14 +42,14 @@ class Scene:
         stream: Its spikes (T, H/4, W/4).
         spikes: The same as a tensor of 0 and 1, on the device.
         exposure: First readout of the exposure, and the one after its last.
-        readouts: The S times wanted.
+        times: The S readouts wanted.
     """
 
     blur: torch.Tensor
     stream: SpikeStream
     spikes: torch.Tensor
     exposure: tuple[int, int]
-    readouts: Sequence[int]
+    times: Sequence[int]
 
 
 class EvaluationSet:
@@ -67,7 +67,7 @@ class EvaluationSet:
         exposure: In the streams.
         shape: (T, H, W) of the first shard.
         times: The readouts of each kind of result; None stands for the whole exposure.
-        readouts: All of them, ascending.
+        all_times: All of them, ascending.
         numbers: Of the samples.
         digest: Names the data: a hash of what shards there are, with their sizes and checksums.
         notes: What is left out, and why.
@@ -91,8 +91,8 @@ class EvaluationSet:
         self.thresholds = self._chosen(v_th, set.intersection(*(shard.thresholds for shard in shards)))
         self.exposure, self.shape, self._optics = shards[0].exposure, shards[0].shape, Optics(**shards[0].optics)
         self.notes: list[str] = []
-        self.times = self._times(sorted(set.intersection(*(shard.sharp_readouts for shard in shards))), sequence)
-        self.readouts = sorted({time for times in self.times.values() for time in times if time is not None})
+        self.times = self._times(sorted(set.intersection(*(shard.sharp_times for shard in shards))), sequence)
+        self.all_times = sorted({time for times in self.times.values() for time in times if time is not None})
         total = len(self._dataset)
         samples = total if limit is None else min(limit, total)
         self.numbers = [number * total // samples for number in range(samples)]
@@ -113,11 +113,11 @@ class EvaluationSet:
         """A sample at a threshold, on a device."""
         stream = sample.spikes[v_th]
         blur = torch.from_numpy(planes(sample.blur)).to(device)
-        return Scene(blur, stream, to_torch(stream, device), self.exposure, self.readouts)
+        return Scene(blur, stream, to_torch(stream, device), self.exposure, self.all_times)
 
     def truth(self, sample: Sample) -> dict[Domain, np.ndarray]:
-        """The true images of each domain, float32 (S, C, H, W) in [0, 1]; S are the `readouts`, or the one exposure."""
-        frames = sample.sharp[[sample.sharp_readouts.index(readout) for readout in self.readouts]]
+        """The true images of each domain, float32 (S, C, H, W) in [0, 1]; S are `all_times`, or the one exposure."""
+        frames = sample.sharp[[sample.sharp_readouts.index(time) for time in self.all_times]]
         return {
             "colour": planes(frames),
             "grey": np.stack([self._optics.light(frame)[None] for frame in frames]),
@@ -133,17 +133,17 @@ class EvaluationSet:
                 )
         return tuple(sorted(map(float, set(v_th) or there)))
 
-    def _times(self, readouts: list[int], sequence: bool) -> Times:
+    def _times(self, found: list[int], sequence: bool) -> Times:
         middle = sum(self.exposure) // 2
         times: Times = {}
-        if middle in readouts:
+        if middle in found:
             times["single"] = (middle,)
-        if sequence and len(readouts) > 1:
-            times["sequence"] = tuple(readouts)
+        if sequence and len(found) > 1:
+            times["sequence"] = tuple(found)
         if not times:
             raise InvalidValueError(
                 f"{self._dataset.root} has no ground truth at the middle readout {middle} in every shard of the split "
-                f"{self._dataset.split!r}, only at {readouts}; build it with --sharp sequence"
+                f"{self._dataset.split!r}, only at {found}; build it with --sharp sequence"
             )
         if "single" not in times:
             self.notes.append(f"there is no ground truth at the middle readout {middle}: no single frame")
@@ -154,7 +154,7 @@ class EvaluationSet:
 
 class _Shard(NamedTuple):
     thresholds: set[float]
-    sharp_readouts: set[int]
+    sharp_times: set[int]
     exposure: tuple[int, int]
     optics: dict[str, Any]
     shape: tuple[int, int, int]

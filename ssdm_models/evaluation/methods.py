@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import torch
@@ -11,15 +10,15 @@ from torch import Tensor, nn
 
 from spikesim import tfi
 from spikesim.errors import InputFileError, InvalidValueError
-from ssdm_models.checkpoints import Stage
 from ssdm_models.cost import parameters
 from ssdm_models.deblur import deblur_sequence
 from ssdm_models.evaluation.evaluation_set import Domain, Scene
-from ssdm_models.evaluation.trained_networks import TrainedNetwork, load_run, load_student
 from ssdm_models.intensity import intensity_scale
-from ssdm_models.ldn import LDN
+from ssdm_models.stages import STAGES
+from ssdm_models.stages.spec import Task
 from ssdm_models.teacher import Bilinear, Teacher
-from ssdm_models.windows import SHORT_READOUTS, long_exposure, short_exposures
+from ssdm_models.trained_networks import TrainedNetwork, load_deblurring, load_run
+from ssdm_models.windows import SHORT_LENGTH, long_exposure, short_exposures
 
 Compute = Callable[[Scene], Tensor]
 
@@ -31,18 +30,18 @@ class Method:
     Attributes:
         label: What the row is called.
         domain: What its images can be compared with.
-        compute: Images (S, C, H, W) in [0, 1] of a scene's readouts, or (1, C, H, W) of its exposure.
+        compute: Images (S, C, H, W) in [0, 1] of a scene's times, or (1, C, H, W) of its exposure.
         passes: The networks in the order in which one frame goes through them; one that is passed twice is named twice.
-        window: Readouts around a time that are looked at.
+        length: How many readouts around a time are looked at.
         sees_spikes: Whether there is a result for each threshold.
-        student: Whether it is an LDN.
+        student: Whether it is a network that learned from a teacher, such as LDN.
     """
 
     label: str
     domain: Domain
     compute: Compute
     passes: Sequence[TrainedNetwork] = ()
-    window: int = 1
+    length: int = 1
     sees_spikes: bool = True
     student: bool = False
 
@@ -53,27 +52,27 @@ class Method:
 
     def parameters(self) -> int:
         """Of all its networks, each counted once."""
-        return sum(parameters(network) for network in {id(w.network): w.network for w in self.passes}.values())
+        return sum(parameters(network) for network in {id(t.network): t.network for t in self.passes}.values())
 
     def macs(self, height: int, width: int) -> int:
         """Multiplications with weights for one frame on its own, of spikes (height, width)."""
-        return sum(weights.macs(height, width) for weights in self.passes)
+        return sum(trained.macs(height, width) for trained in self.passes)
 
 
 @dataclass
 class Methods:
-    """All rows, and what is said of those that are not there."""
+    """All rows, and what is said of those that are missing."""
 
     rows: list[Method] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def make_methods(runs: Sequence[Path], students: Sequence[Path], device: torch.device) -> Methods:
+def make_methods(runs: Sequence[Path], checkpoints: Sequence[Path], device: torch.device) -> Methods:
     """The methods that the networks at hand make possible.
 
     Args:
-        runs: Run folders of training. The first gives every method, the others their LDN alone.
-        students: Further checkpoints of LDN, ours (`.safetensors`) or the authors'.
+        runs: Run folders of training. The first gives every method, the others their networks that deblur alone.
+        checkpoints: Further networks that deblur, ours (`.safetensors`) or as their authors released them.
         device: Where they compute.
 
     Raises:
@@ -81,107 +80,126 @@ def make_methods(runs: Sequence[Path], students: Sequence[Path], device: torch.d
         InvalidValueError: Two rows would have one name.
     """
     made = Methods()
-    of_run: dict[Stage, TrainedNetwork] = {}
+    of_run: dict[str, TrainedNetwork] = {}
     if runs:
-        of_run = load_run(runs[0], device)
-        missing = [f"{stage}.safetensors" for stage in get_args(Stage) if stage not in of_run]
+        of_run = load_run(runs[0])
+        missing = [STAGES[stage].file for stage in STAGES.default if stage not in of_run]
         if missing:
             made.notes.append(f"{runs[0]} has no {' and no '.join(missing)}: rows that need it are left out")
     else:
         made.notes.append("there is no run folder: rows of its networks are left out")
     made.rows += _deblurring(of_run)
     for run in runs[1:]:
-        further = load_run(run, device)
-        if "ldn" not in further:
-            raise InputFileError(f"{run} holds no ldn.safetensors; train its stage ldn first, or leave the folder out")
-        made.rows.append(_student(f"LDN of {run.name}", further["ldn"]))
-    made.rows += [_student(path.stem, load_student(path, device)) for path in students]
+        made.rows += [_network(f"{trained.spec.label} of {run.name}", trained) for trained in _further(run)]
+    made.rows += [_network(path.stem, load_deblurring(path)) for path in checkpoints]
     made.rows += _spike_methods(of_run)
     labels = [method.label for method in made.rows]
     for label in labels:
         if labels.count(label) > 1:
             raise InvalidValueError(f"two rows would be called {label!r}; rename one of the files or folders")
+    for trained in [trained for method in made.rows for trained in method.passes]:
+        trained.network.to(device)
     return made
 
 
-def _deblurring(of_run: Mapping[Stage, TrainedNetwork]) -> list[Method]:
-    """From the blurry image alone to the student: colour, full size."""
+def _further(run: Path) -> list[TrainedNetwork]:
+    """The networks of a further run that deblur."""
+    found = _of_task("deblurring", load_run(run))
+    if not found:
+        stages = STAGES.of_task("deblurring")
+        files = " and no ".join(STAGES[stage].file for stage in stages)
+        raise InputFileError(
+            f"{run} holds no {files}; train its stage {' or '.join(stages)} first, or leave the folder out"
+        )
+    return found
+
+
+def _of_task(task: Task, of_run: Mapping[str, TrainedNetwork]) -> list[TrainedNetwork]:
+    return [trained for trained in of_run.values() if trained.spec.task == task]
+
+
+def _deblurring(of_run: Mapping[str, TrainedNetwork]) -> list[Method]:
+    """From the blurry image alone to the networks that deblur: colour, full size."""
     methods = [
-        Method("blur", "colour", lambda scene: scene.blur.expand(len(scene.readouts), -1, -1, -1), sees_spikes=False),
+        Method("blur", "colour", lambda scene: scene.blur.expand(len(scene.times), -1, -1, -1), sees_spikes=False),
         _teacher("SDM"),
     ]
-    if denoiser := of_run.get("bsn"):
-        methods.append(_teacher("SDM+BSN", denoiser))
-        if upsampler := of_run.get("sr"):
-            methods.append(_teacher("teacher", denoiser, upsampler))
-    if student := of_run.get("ldn"):
-        methods.append(_student("LDN", student))
-    return methods
+    denoisers, upsamplers = _of_task("denoising", of_run), _of_task("super-resolution", of_run)
+    methods += [_teacher(f"SDM+{denoiser.spec.label}", denoiser) for denoiser in denoisers]
+    if denoisers and upsamplers:
+        methods.append(_teacher("teacher", denoisers[0], upsamplers[0]))
+    return [*methods, *(_network(trained.spec.label, trained) for trained in _of_task("deblurring", of_run))]
 
 
-def _spike_methods(of_run: Mapping[Stage, TrainedNetwork]) -> list[Method]:
+def _spike_methods(of_run: Mapping[str, TrainedNetwork]) -> list[Method]:
     """From spikes alone: short exposures at their own size, and the long one at the image's."""
-    methods = [
-        Method("TFP", "grey", lambda scene: _light(scene, _short(scene)), window=SHORT_READOUTS),
+    return [
+        Method("TFP", "grey", lambda scene: _normalised(scene, _short(scene)), length=SHORT_LENGTH),
         Method("TFI", "grey", _tfi),
+        *map(_denoiser, _of_task("denoising", of_run)),
         Method("bilinear", "exposure", _upsampled(Bilinear())),
+        *(
+            Method(trained.spec.label, "exposure", _upsampled(trained.network), (trained,))
+            for trained in _of_task("super-resolution", of_run)
+        ),
     ]
-    if bsn := of_run.get("bsn"):
-        denoiser = _OneByOne(bsn.network)
-        methods.insert(
-            2, Method("BSN", "grey", lambda scene: _light(scene, denoiser(_short(scene))), (bsn,), SHORT_READOUTS)
-        )
-    if sr := of_run.get("sr"):
-        methods.append(Method("SR", "exposure", _upsampled(sr.network), (sr,)))
-    return methods
 
 
 def _teacher(label: str, denoiser: TrainedNetwork | None = None, upsampler: TrainedNetwork | None = None) -> Method:
-    teacher = Teacher(*(None if weights is None else _OneByOne(weights.network) for weights in (denoiser, upsampler)))
+    teacher = Teacher(*(None if trained is None else _OneByOne(trained.network) for trained in (denoiser, upsampler)))
 
     def compute(scene: Scene) -> Tensor:
-        sharp: Tensor = teacher(scene.blur[None], scene.spikes[None], scene.readouts, scene.exposure)[0]
+        sharp: Tensor = teacher(scene.blur[None], scene.spikes[None], scene.times, scene.exposure)[0]
         return sharp
 
     # The short exposure and the long one are upsampled.
-    passes = [weights for weights in (denoiser, upsampler, upsampler) if weights is not None]
-    return Method(label, "colour", compute, passes, SHORT_READOUTS)
+    passes = [trained for trained in (denoiser, upsampler, upsampler) if trained is not None]
+    return Method(label, "colour", compute, passes, SHORT_LENGTH)
 
 
-def _student(label: str, weights: TrainedNetwork) -> Method:
-    network = weights.network
-    assert isinstance(network, LDN)
+def _network(label: str, trained: TrainedNetwork) -> Method:
+    """A network that deblurs."""
+    network = trained.deblurring
 
     def compute(scene: Scene) -> Tensor:
-        return deblur_sequence(network, scene.blur, scene.spikes, scene.readouts, scene.exposure).clamp(0, 1)
+        return deblur_sequence(network, scene.blur, scene.spikes, scene.times, scene.exposure).clamp(0, 1)
 
-    return Method(label, "colour", compute, (weights,), network.readouts, student=True)
+    return Method(label, "colour", compute, (trained,), network.length, student=bool(trained.spec.teachers))
+
+
+def _denoiser(trained: TrainedNetwork) -> Method:
+    denoise = _OneByOne(trained.network)
+
+    def compute(scene: Scene) -> Tensor:
+        return _normalised(scene, denoise(_short(scene)))
+
+    return Method(trained.spec.label, "grey", compute, (trained,), SHORT_LENGTH)
 
 
 def _upsampled(network: nn.Module) -> Compute:
-    """The long exposure as light, upsampled."""
+    """The long exposure, normalised and upsampled."""
 
     def compute(scene: Scene) -> Tensor:
-        light: Tensor = network(long_exposure(scene.spikes, scene.exposure)[None] * _gain(scene))
-        return light.clamp(0, 1)
+        upsampled: Tensor = network(long_exposure(scene.spikes, scene.exposure)[None] * _scale(scene))
+        return upsampled.clamp(0, 1)
 
     return compute
 
 
 def _tfi(scene: Scene) -> Tensor:
-    rates = np.stack([tfi(scene.stream, readout)[None] for readout in scene.readouts])
-    return _light(scene, torch.from_numpy(rates).to(scene.blur.device))
+    rates = np.stack([tfi(scene.stream, time)[None] for time in scene.times])
+    return _normalised(scene, torch.from_numpy(rates).to(scene.blur.device))
 
 
 def _short(scene: Scene) -> Tensor:
-    return short_exposures(scene.spikes, scene.readouts)[:, None]
+    return short_exposures(scene.spikes, scene.times)[:, None]
 
 
-def _light(scene: Scene, rates: Tensor) -> Tensor:
-    return (rates * _gain(scene)).clamp(0, 1)
+def _normalised(scene: Scene, rates: Tensor) -> Tensor:
+    return (rates * _scale(scene)).clamp(0, 1)
 
 
-def _gain(scene: Scene) -> Tensor:
+def _scale(scene: Scene) -> Tensor:
     return intensity_scale(scene.blur[None], long_exposure(scene.spikes, scene.exposure)[None])
 
 

@@ -16,6 +16,7 @@ from ssdm_models.evaluation.summary import Figures, Grouped, Interval, SampleNam
 
 # What each step of S-SDM has to beat.
 _STEPS = (("BSN", "TFP"), ("SR", "bilinear"), ("teacher", "SDM"), ("LDN", "teacher"), ("LDN", "blur"))
+_OF_SSDM = ("SDM+BSN", "teacher", "LDN")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class MethodCard:
         parameters: Of its networks, each counted once.
         macs: Multiplications with weights for one frame on its own, see `cost.macs`; a network that is passed twice
             counts twice.
-        student: Whether it is an LDN.
+        student: Whether it is a network that learned from a teacher, such as LDN.
         loss: What the last of its networks minimised; empty where that is not known or there is none.
         weights: SHA-256 of its files.
     """
@@ -129,10 +130,12 @@ class Results:
 
     @cached_property
     def differences(self) -> list[Difference]:
-        """Every step of S-SDM beside what it has to beat, and further students beside the blurry image and LDN."""
-        students = [card.label for card in self.methods if card.student and card.label != "LDN"]
-        pairs = [*_STEPS, *((student, "blur") for student in students), *(("LDN", student) for student in students)]
+        """Every step of S-SDM beside what it has to beat, and further networks beside the blurry image and LDN."""
         cards = {card.label: card for card in self.methods}
+        further = [
+            label for label, card in cards.items() if card.domain == "colour" and card.weights and label not in _OF_SSDM
+        ]
+        pairs = [*_STEPS, *((network, "blur") for network in further), *(("LDN", network) for network in further)]
         found = []
         for better, worse in pairs:
             if better not in cards or worse not in cards:

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,57 +20,75 @@ from ssdm_models.evaluation.methods import Method, make_methods
 from ssdm_models.evaluation.results import MethodCard, Results
 from ssdm_models.evaluation.rows import Row
 from ssdm_models.evaluation.scores import Scorer
-from ssdm_models.windows import window
+from ssdm_models.option_groups import sort_options
+from ssdm_models.windows import span
 
 OnSample = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is compared, on which samples.
+
+    Args:
+        runs: Run folders of training. The first gives BSN, the teacher, SR, LDN and every other network, as far as they
+            are there; of the others, networks that deblur are compared.
+        checkpoints: Further files of networks that deblur, ours (`.safetensors`) or as their authors released them;
+            rows have their names.
+        v_th: Thresholds; none takes those that every shard has.
+        sequence: Whether all times with ground truth are compared, or the middle of the exposure alone.
+        limit: Only so many samples, evenly spread; None takes all.
+        device: Where networks compute: `auto`, `cpu`, `cuda` or, of several GPUs, `cuda:N`.
+    """
+
+    runs: Sequence[str | Path] = ()
+    checkpoints: Sequence[str | Path] = ()
+    v_th: Sequence[float] = ()
+    sequence: bool = True
+    limit: int | None = None
+    device: str = "auto"
+
+
+_REQUEST = tuple(field.name for field in fields(Request))
 
 
 def evaluate(
     data: str | Path,
     split: str = "test",
     *,
-    runs: Sequence[str | Path] = (),
-    checkpoints: Sequence[str | Path] = (),
-    v_th: Sequence[float] = (),
-    sequence: bool = True,
-    limit: int | None = None,
-    device: str = "auto",
     out: str | Path | None = None,
     overwrite: bool = False,
     on_sample: OnSample = lambda _done, _total: None,
+    **request: Any,
 ) -> Results:
     """Compare every way to a sharp image on the samples of a split.
 
-    One sample is in memory at a time. Images are clipped to [0, 1], and spikes per readout brought to light by
+    One sample is in memory at a time. Images are clipped to [0, 1], and spikes per readout normalised by
     `intensity.intensity_scale`, before they are compared.
 
     Args:
         data: Folder of the dataset, or one in the layout of the S-SDM release.
         split: `train` or `test`.
-        runs: Run folders of training. The first gives BSN, the teacher, SR and LDN, as far as they are there; of the
-            others LDN is compared.
-        checkpoints: Further files of LDN, ours (`.safetensors`) or the authors'; rows have their names.
-        v_th: Thresholds; none takes those that every shard has.
-        sequence: Whether all times with ground truth are compared, or the middle of the exposure alone.
-        limit: Only so many samples, evenly spread; None takes all.
-        device: `cpu`, `cuda`, or `auto`, which takes a GPU where there is one.
         out: Folder for `samples.csv` and `evaluation.json`; with it an evaluation that was interrupted goes on where it
             stopped. None writes nothing.
         overwrite: Whether to replace another evaluation there.
         on_sample: Called with the samples done since the last call, and their total.
+        request: Values of `Request`.
 
     Raises:
         InputFileError: Data, a run folder or a checkpoint is missing, damaged or of another kind.
-        InvalidValueError: There is no such split, threshold or ground truth, images have no quarter size or streams no
-            room for a window, two rows would have one name, or there is no such device.
+        InvalidValueError: There is no such split, threshold, ground truth or option, images have no quarter size or
+            streams no room for a window, two rows would have one name, or there is no such device.
         OutputError: `out` holds another evaluation, or cannot be written.
 
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024, section 5, and its release.
     """
-    where = find_device(device)
-    evaluation_set = EvaluationSet(data, split, v_th, sequence, limit)
-    methods = make_methods([Path(run) for run in runs], [Path(path) for path in checkpoints], where)
+    (values,) = sort_options(request, _REQUEST)
+    asked = Request(**values)
+    where = find_device(asked.device)
+    evaluation_set = EvaluationSet(data, split, asked.v_th, asked.sequence, asked.limit)
+    methods = make_methods(list(map(Path, asked.runs)), list(map(Path, asked.checkpoints)), where)
     for method in methods.rows:
         _check_window(method, evaluation_set)
     scorer = Scorer(where)
@@ -111,13 +129,13 @@ def _evaluate_sample(
             if not method.sees_spikes and number:
                 continue
             images, seconds = _timed(method, scene)
-            times = (None,) if method.domain == "exposure" else evaluation_set.readouts
-            for readout, score in zip(times, scorer.score(images, truth[method.domain]), strict=True):
+            times = (None,) if method.domain == "exposure" else evaluation_set.all_times
+            for time, score in zip(times, scorer.score(images, truth[method.domain]), strict=True):
                 yield Row(
                     sample.key,
                     sample.window,
                     v_th if method.sees_spikes else None,
-                    readout,
+                    time,
                     method.domain,
                     method.label,
                     score,
@@ -143,10 +161,9 @@ def _wait_for(device: torch.device) -> None:
 
 def _check_window(method: Method, evaluation_set: EvaluationSet) -> None:
     """Refuse a network that needs more readouts around a time than streams have, before hours of others are lost."""
-    stream = torch.empty((evaluation_set.shape[0], 1, 1), device="meta")
     try:
-        for readout in evaluation_set.readouts:
-            window(stream, readout, method.window)
+        for time in evaluation_set.all_times:
+            span(time, method.length, evaluation_set.shape[0])
     except InvalidValueError as error:
         raise InvalidValueError(f"{method.label} cannot be evaluated on this data: {error}") from error
 
@@ -166,7 +183,7 @@ def _card(method: Method, height: int, width: int) -> MethodCard:
         method.macs(height, width),
         method.student,
         method.loss,
-        tuple(weights.sha256 for weights in method.passes),
+        tuple(trained.sha256 for trained in method.passes),
     )
 
 
@@ -177,7 +194,7 @@ def _request(results: Results, evaluation_set: EvaluationSet, scorer: Scorer) ->
         "split": results.split,
         "samples": evaluation_set.numbers,
         "thresholds": results.thresholds,
-        "times": evaluation_set.readouts,
+        "times": evaluation_set.all_times,
         "methods": [(card.label, card.domain, card.weights) for card in results.methods],
         "learned metrics": scorer.learned,
         "device": results.device,

@@ -1,4 +1,4 @@
-"""How near an image comes to the true one: by both protocols, and by learned measures where they can be had."""
+"""How near an image comes to the true one: by both protocols, and by learned measures where these are available."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ METRICS = ("psnr", "ssim_ssdm", "ssim_standard", "lpips", "liqe")
 """Names of the figures. PSNR is the same by both protocols."""
 
 LEARNED = ("lpips", "liqe")
-"""Those that networks give, of colour images, and that need what may not be there."""
+"""Those that networks give, of colour images, and that need packages and weights which may be missing."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Score:
     Attributes:
         psnr: dB, infinite for equal images.
         ssim_ssdm, ssim_standard: By the two protocols of `metrics`.
-        lpips: Distance by VGG-16, less is better; None where it cannot be had, or for grey images.
+        lpips: Distance by VGG-16, less is better; None where it is not available, or for grey images.
         liqe: Quality without the true image, 1 to 5, more is better; None likewise.
     """
 
@@ -47,7 +47,7 @@ class Scorer:
         device: Where learned measures compute.
 
     Attributes:
-        learned: Names of the learned measures that can be had.
+        learned: Names of the learned measures that are available.
         notes: Why others cannot.
     """
 
@@ -104,7 +104,7 @@ def _liqe(device: torch.device) -> Callable[[Tensor], Tensor]:
         measure: Callable[[Tensor], Tensor] = pyiqa.create_metric("liqe", device=device)
     except (
         Exception
-    ) as error:  # it fails in the ways of what it is made with, and of the net when weights are not there
+    ) as error:  # it fails in the ways of what it is made with, and of the network connection when weights are missing
         raise MissingExtraError(
             f"LIQE needs the package pyiqa and the weights that it fetches ({error}); pip install pyiqa, which brings "
             "opencv-python in place of opencv-python-headless"

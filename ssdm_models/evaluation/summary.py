@@ -62,7 +62,7 @@ class Figures:
         frames: `single` the middle frame, `sequence` all frames with ground truth, `exposure` the whole exposure.
         v_th: Threshold; None where no spikes were looked at.
         method: Its label.
-        metrics: Mean and interval of each metric that could be had.
+        metrics: Mean and interval of each metric that is available.
     """
 
     domain: Domain
@@ -90,7 +90,7 @@ class Grouped:
     def values(
         self, domain: Domain, method: str, v_th: float | None, frames: Frames
     ) -> dict[str, dict[SampleName, float]]:
-        """A method's metrics by sample, means over frames; only those that could be had."""
+        """A method's metrics by sample, means over frames; only those that is available."""
         by_sample = self._samples(domain, method, v_th, frames)
         found = {}
         for metric in METRICS:

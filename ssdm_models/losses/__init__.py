@@ -40,7 +40,7 @@ def make_perceptual(name: str) -> PerceptualLoss:
     Raises:
         InvalidValueError: There is no such loss.
         MissingExtraError: `lpips` is not installed.
-        InputFileError: The weights that `lpips` needs are not there.
+        InputFileError: The weights that `lpips` needs are missing.
     """
     if name not in PERCEPTUAL:
         raise InvalidValueError(f"perceptual loss must be one of {', '.join(PERCEPTUAL)}, got {name!r}")

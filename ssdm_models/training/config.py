@@ -1,146 +1,33 @@
-"""What decides the weights that a stage ends with."""
+"""Configurations of trainings."""
 
-import math
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from spikesim.errors import InvalidValueError
-from ssdm_models.checkpoints import Stage
-from ssdm_models.losses import PERCEPTUAL
+from ssdm_models.old_names import renamed_settings
+from ssdm_models.option_groups import sort_options
+from ssdm_models.stage_config import SETTINGS, StageConfig
+from ssdm_models.stages import STAGES
 
-Schedule = Literal["epoch", "batch", "constant"]
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-
-NO_PERCEPTUAL = "none"
-"""In place of a perceptual loss: no teacher, the student learns from its blurry images alone."""
+__all__ = ["StageConfig", "make_config"]
 
 
-@dataclass(frozen=True)
-class StageConfig:
-    """The training of one stage. Two of equal values end with the same weights.
+def make_config(stage: str, compat: Literal["release"] | None = None, **given: Any) -> StageConfig:
+    """The training of a stage as its paper has it, with changes.
 
     Args:
-        stage: `bsn`, `sr` or `ldn`.
-        v_th: Thresholds of the spikes; of several, each sample draws one, and one network serves all.
-        split: Split of the dataset that is trained on.
-        epochs: Times that each sample is seen.
-        batch: Samples a step, on all devices together.
-        accumulate: Parts that the batch of a device is computed in, one after the other.
-        crop: Side of the crops of the blurry images in pixels, a multiple of 32.
-        flip: Mirror crops at random.
-        learning_rate: Of Adam, at its highest.
-        schedule: `epoch`: a cosine to 0, stepped by epoch; `batch`: one as long as `epochs` batches, over and over, as
-            the released code steps it; `constant`.
-        warm_up: Epochs in which the rate rises to the schedule's, step by step.
-        ema: Decay by step of a running mean of the weights, which is then what is saved; 0 saves the weights.
-        precision: `32-true`, or `bf16-mixed` or `16-mixed` for half precision where it is safe.
-        seed: Of first weights, order, crops, flips and thresholds.
-        perceptual: LDN's distance to the teacher, one of `losses.PERCEPTUAL`, or `none` for no teacher.
-        reblur: LDN's weight λ of the distance from its mean to the blurry image.
-        ahead: Whether LDN's teacher is asked once for whole images, before the first step, rather than for every crop.
-            That is much faster and takes the disk space of five images for each sample and threshold.
+        stage: A name in `stages.STAGES`, such as `bsn`, `sr` or `ldn`.
+        compat: `release` takes what the released code does where that differs from the paper. Of S-SDM that is BSN's
+            batch of 4, SR's constant rate of 2e-4, and for LDN a schedule stepped by batch, on the test split.
+        given: Values of `StageConfig` that are to be others; names of earlier versions are read as those of today.
 
     Raises:
-        InvalidValueError: A value is not as above.
-    """
-
-    stage: Stage
-    epochs: int
-    learning_rate: float
-    v_th: tuple[float, ...] = (1.0,)
-    split: str = "train"
-    batch: int = 8
-    accumulate: int = 1
-    crop: int = 512
-    flip: bool = True
-    schedule: Schedule = "epoch"
-    warm_up: int = 0
-    ema: float = 0.0
-    precision: Precision = "32-true"
-    seed: int = 0
-    perceptual: str = "lpips"
-    reblur: float = 100.0
-    ahead: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "v_th", tuple(map(float, self.v_th)))
-        losses = (*PERCEPTUAL, NO_PERCEPTUAL)
-        for problem, found in (
-            (f"stage must be one of {', '.join(get_args(Stage))}", self.stage not in get_args(Stage)),
-            ("epochs must be positive", self.epochs < 1),
-            ("learning_rate must be a positive number", not 0 < self.learning_rate < math.inf),
-            ("batch must be positive", self.batch < 1),
-            ("accumulate must divide the batch", self.accumulate < 1 or self.batch % self.accumulate),
-            (f"schedule must be one of {', '.join(get_args(Schedule))}", self.schedule not in get_args(Schedule)),
-            ("warm_up must not be negative", self.warm_up < 0),
-            ("ema must lie in [0, 1)", not 0 <= self.ema < 1),
-            (f"precision must be one of {', '.join(get_args(Precision))}", self.precision not in get_args(Precision)),
-            ("seed must not be negative", self.seed < 0),
-            (f"perceptual must be one of {', '.join(losses)}", self.perceptual not in losses),
-            ("reblur must be a number from 0 on", not 0 <= self.reblur < math.inf),
-        ):
-            if found:
-                name = problem.split()[0]
-                raise InvalidValueError(f"{problem}, got {getattr(self, name)!r}")
-
-    @property
-    def loss(self) -> str:
-        """Name of what is minimised."""
-        if self.stage != "ldn":
-            return "mse"
-        reblur = f"{self.reblur:g} reblur"
-        return reblur if self.perceptual == NO_PERCEPTUAL else f"{self.perceptual} + {reblur}"
-
-    def record(self) -> dict[str, Any]:
-        """What decides the weights of this stage, as JSON values."""
-        values = asdict(self)
-        if self.stage != "ldn":
-            del values["perceptual"], values["reblur"], values["ahead"]
-        return {**values, "v_th": list(self.v_th)}
-
-    def rate(self, step: int, steps: int) -> float:
-        """The learning rate of a step.
-
-        Args:
-            step: Steps done before.
-            steps: Steps of an epoch.
-        """
-        turns = {"epoch": step // steps / self.epochs, "batch": step / self.epochs, "constant": 0.0}[self.schedule]
-        rising = min(1.0, (step + 1) / (self.warm_up * steps)) if self.warm_up else 1.0
-        return self.learning_rate * rising * (1 + math.cos(math.pi * turns)) / 2
-
-
-_PAPER: dict[Stage, dict[str, Any]] = {
-    "bsn": {"epochs": 1000, "learning_rate": 3e-4},
-    "sr": {"epochs": 70, "learning_rate": 3e-4},
-    "ldn": {"epochs": 100, "learning_rate": 1e-3},
-}
-
-# Where the authors' code differs from their paper.
-_RELEASE: dict[Stage, dict[str, Any]] = {
-    "bsn": {"batch": 4},
-    "sr": {"learning_rate": 2e-4, "schedule": "constant"},
-    "ldn": {"schedule": "batch", "split": "test"},
-}
-
-
-def make_config(stage: Stage, compat: Literal["release"] | None = None, **given: Any) -> StageConfig:
-    """The training of a stage as the paper has it, with changes.
-
-    Args:
-        stage: `bsn`, `sr` or `ldn`.
-        compat: `release` takes what the released code does where that differs from the paper: BSN's batch of 4, SR's
-            constant rate of 2e-4, and for LDN a schedule stepped by batch, on the test split.
-        given: Values of `StageConfig` that are to be others.
-
-    Raises:
-        InvalidValueError: A value is not as `StageConfig` wants it, or there is no such stage.
+        InvalidValueError: A value is not as `StageConfig` wants it, or there is no such stage or option.
 
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024, and its released code.
     """
-    if stage not in _PAPER:
-        raise InvalidValueError(f"stage must be one of {', '.join(_PAPER)}, got {stage!r}")
+    spec = STAGES.find(stage)
     if compat not in (None, "release"):
         raise InvalidValueError(f"compat must be None or 'release', got {compat!r}")
-    return StageConfig(stage, **{**_PAPER[stage], **(_RELEASE[stage] if compat else {}), **given})
+    (changes,) = sort_options(renamed_settings(given), SETTINGS)
+    return StageConfig(stage, **{**spec.paper, **(spec.release if compat else {}), **changes})

@@ -1,23 +1,23 @@
 """One stage to train: what a process of its own needs to begin."""
 
-from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
 
-from spikesim.errors import InputFileError
-from spikesim_datasets.samples import SpikeBlurDataset
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
 from ssdm_models import checkpoints
-from ssdm_models.bsn import BSN
-from ssdm_models.checkpoints import STAGES, Stage
-from ssdm_models.ldn import LDN
 from ssdm_models.losses import make_perceptual
+from ssdm_models.objectives.objective import Objective
+from ssdm_models.stage_config import NO_PERCEPTUAL, StageConfig
+from ssdm_models.stages import STAGES
+from ssdm_models.stages.spec import StageSpec
 from ssdm_models.teacher import Teacher
-from ssdm_models.training.config import NO_PERCEPTUAL, StageConfig
-from ssdm_models.training.loop import Progress
-from ssdm_models.training.objectives import Denoising, Distillation, Objective, SuperResolution
+from ssdm_models.training.execution import Execution
 from ssdm_models.training.sampler import SeededBatches
 from ssdm_models.training.teacher_targets import TeacherTargets
 
@@ -27,44 +27,43 @@ class StageJob:
     """One stage of a run.
 
     Attributes:
+        spec: The stage.
         config: How it is trained.
         data: Dataset.
         run: Folder of the run.
         init: Checkpoint to begin from, if any.
-        workers: Processes that read samples, for each device.
         deadline: Time by `time.monotonic` at which to stop.
-        command: The command line.
-        on_step: Called after every step.
+        execution: Where it is trained, and how.
     """
 
+    spec: StageSpec
     config: StageConfig
     data: Path
     run: Path
     init: Path | None
-    workers: int
     deadline: float
-    command: str
-    on_step: Callable[[Progress], None]
+    execution: Execution
 
     @property
     def folder(self) -> Path:
         """Of what is kept while the stage is trained."""
-        return self.run / self.config.stage
+        return self.run / self.spec.name
 
     @property
     def final(self) -> Path:
         """The trained network."""
-        return self.run / f"{self.config.stage}.safetensors"
+        return self.run / self.spec.file
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The stages whose networks it learns from."""
+        return self.spec.teachers if self._perceptual != NO_PERCEPTUAL else ()
 
     @property
     def teacher_targets(self) -> Path | None:
-        """Folder of the teacher's images, where they are made ahead."""
-        return self.folder / "teacher_targets" if self.needs_teacher and self.config.ahead else None
-
-    @property
-    def needs_teacher(self) -> bool:
-        """Whether the stage learns from a teacher."""
-        return self.config.stage == "ldn" and self.config.perceptual != NO_PERCEPTUAL
+        """Folder of the teacher's images, where they are precomputed."""
+        precomputed = "precompute_teacher" in self.spec.own_settings and self.config.precompute_teacher
+        return self.folder / "teacher_targets" if self.teachers and precomputed else None
 
     @property
     def steps(self) -> int:
@@ -72,13 +71,37 @@ class StageJob:
         draws = SeededBatches(len(self.samples()), self.config.batch, self.config.epochs, self.config.seed)
         return len(draws)
 
+    def check(self, also_trained: tuple[str, ...]) -> None:
+        """Find what would fail later.
+
+        Args:
+            also_trained: Stages that are trained before.
+
+        Raises:
+            InvalidValueError: The dataset lacks what the stage needs.
+            InputFileError: A network to begin with or to learn from is missing, damaged, or of another stage.
+            MissingExtraError: The perceptual loss needs a package that is missing.
+        """
+        samples = self.samples()
+        if self.spec.needs_ground_truth:
+            self._check_ground_truth(samples)
+        samples[SeededIndex(0, 0)]
+        if self.init is not None:
+            self.network()
+        if self._perceptual not in (None, NO_PERCEPTUAL):
+            make_perceptual(self.config.perceptual)
+        for stage in self.teachers:
+            if stage not in also_trained:
+                checkpoints.load(self.taught_by(stage), stage)
+
     def samples(self) -> SpikeBlurDataset:
-        """The samples, without ground truth."""
+        """The samples, with ground truth where the stage needs it."""
         config = self.config
-        return SpikeBlurDataset(self.data, config.split, config.v_th, config.crop, "none", flip=config.flip)
+        sharp: Literal["none"] | None = None if self.spec.needs_ground_truth else "none"
+        return SpikeBlurDataset(self.data, config.split, config.v_th, config.crop, sharp, flip=config.flip)
 
     def training_set(self) -> SpikeBlurDataset | TeacherTargets:
-        """The samples, with the teacher's images where they are made ahead."""
+        """The samples, with the teacher's images where they are precomputed."""
         if self.teacher_targets is None:
             return self.samples()
         return TeacherTargets(
@@ -89,46 +112,63 @@ class StageJob:
         """The teacher of the run.
 
         Raises:
-            InputFileError: A network of it is not there, damaged, or of another stage.
+            InputFileError: A network of it is missing, damaged, or of another stage.
         """
-        denoiser, upsampler = (checkpoints.load(self.taught_by(stage), stage) for stage in ("bsn", "sr"))
-        assert isinstance(denoiser, BSN)
-        denoiser.square = False  # whole images cost 1.8 times more when they are padded to squares
-        teacher = Teacher(denoiser, upsampler)
+        assert self.spec.make_teacher is not None
+        teacher = self.spec.make_teacher(*(checkpoints.load(self.taught_by(stage), stage) for stage in self.teachers))
         teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return teacher
 
-    def taught_by(self, stage: Stage) -> Path:
+    def taught_by(self, stage: str) -> Path:
         """The network of the teacher that another stage has trained."""
-        path = self.run / f"{stage}.safetensors"
+        path = self.run / STAGES.find(stage).file
         if not path.exists():
-            raise InputFileError(f"the stage ldn learns from {path}, which is not there; train the stage {stage} first")
+            raise InputFileError(
+                f"the stage {self.spec.name} learns from {path}, which is not there; train the stage {stage} first"
+            )
         return path
 
     def network(self) -> nn.Module:
-        """The network to begin with: of a checkpoint, ours or the authors', or new.
+        """The network to begin with: of a checkpoint, ours or its authors', or new.
 
         Raises:
             InputFileError: The checkpoint is missing, damaged, or of another network.
         """
-        stage = self.config.stage
         if self.init is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.config.seed)
-                return STAGES[stage]()
-        arguments = {"readouts": LDN().readouts} if stage == "ldn" else {}
-        network, _ = checkpoints.load_any(self.init, stage, **arguments)
-        return network.train()
+                return self.spec.network()
+        with torch.device("meta"):
+            new = self.spec.network()
+        fixed = {name: getattr(new, name) for name in self.spec.fixed_arguments}
+        return checkpoints.load_any(self.init, [self.spec.name], **fixed).network.train()
 
     def objective(self, exposure: tuple[int, int]) -> Objective:
         """What is minimised."""
         network = self.network()
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if self.config.stage == "bsn":
-            return Denoising(network, exposure)
-        if self.config.stage == "sr":
-            return SuperResolution(network, exposure)
-        assert isinstance(network, LDN)
-        perceptual = make_perceptual(self.config.perceptual) if self.needs_teacher else None
-        teacher = self.teacher() if self.needs_teacher and self.teacher_targets is None else None
-        return Distillation(network, exposure, perceptual, self.config.reblur, teacher)
+        teacher = self.teacher() if self.teachers and self.teacher_targets is None else None
+        return self.spec.objective.make(network, exposure, self.config, teacher)
+
+    @property
+    def _perceptual(self) -> str | None:
+        """The perceptual loss, where the stage has one."""
+        return self.config.perceptual if "perceptual" in self.spec.own_settings else None
+
+    def _check_ground_truth(self, samples: SpikeBlurDataset) -> None:
+        """Refuse samples without ground truth, or with as many true images as cannot be stacked."""
+        first: tuple[int, ...] | None = None
+        for entry in samples.source.entries:
+            path = samples.source.root / entry.path
+            with closing(samples.source.open_shard(path)) as shard:
+                times = tuple(shard.sharp_readouts)
+            if not times:
+                raise InvalidValueError(
+                    f"the stage {self.spec.name} learns from ground truth, and {path} has none; build the dataset with "
+                    "--sharp sequence"
+                )
+            if times != (first := first or times):
+                raise InvalidValueError(
+                    f"the stage {self.spec.name} learns from ground truth at the same readouts everywhere, but {path} "
+                    f"has it at {list(times)}, other shards at {list(first)}; train on them apart"
+                )

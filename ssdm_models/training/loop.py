@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 
 from spikesim.errors import SpikesimError
 from spikesim_datasets.samples import SpikeBlurDataset
-from ssdm_models.training.config import StageConfig
+from ssdm_models.objectives.objective import Batch, Objective
+from ssdm_models.stage_config import StageConfig
 from ssdm_models.training.log import Log
-from ssdm_models.training.objectives import Batch, Objective
 from ssdm_models.training.sampler import SeededBatches
 from ssdm_models.training.state import State, follow, load_state, save_state
 from ssdm_models.training.teacher_targets import TeacherTargets
@@ -199,27 +199,29 @@ class Loop:
 
     @torch.no_grad()
     def _show_images(self, batch: Batch, log: Log) -> None:
-        """Show what the network makes of a batch."""
+        """Show what the network makes of a batch, which leaves no trace in it."""
+        self._network.eval()
         with self._fabric.autocast():
             log.images(self._objective.images(batch), self.state.steps)
+        self._network.train()
 
     def _restored(self, optimizer: torch.optim.Optimizer) -> State:
         """The state that was kept, in network and optimiser as well; else that of the first step."""
-        weights = dict(self._network.named_parameters())
         path = self._folder / _STATE
         if not path.exists():
-            mean = {name: value.detach().clone() for name, value in weights.items()} if self._config.ema else None
+            weights = self._network.named_parameters()
+            mean = {name: value.detach().clone() for name, value in weights} if self._config.ema else None
             return State({}, mean)
         state = load_state(path)
         with torch.no_grad():
-            for name, value in weights.items():
+            for name, value in self._network.state_dict().items():
                 value.copy_(state.network[name])
         optimizer.load_state_dict(state.optimizer)
         return state
 
     def _keep(self, name: str) -> None:
         if self._fabric.is_global_zero:
-            self.state.network = {name: weights.detach().cpu() for name, weights in self._network.named_parameters()}
+            self.state.network = {name: value.cpu() for name, value in self._network.state_dict().items()}
             self.state.optimizer = self._optimizer.state_dict()
             save_state(self._folder / name, self.state)
 

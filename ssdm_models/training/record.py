@@ -12,6 +12,7 @@ import spikesim
 from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path
 from spikesim_datasets.shards.index import checksum
+from ssdm_models.old_names import renamed_settings
 from ssdm_models.training.job import StageJob
 
 _RECORD = "config.json"
@@ -20,7 +21,7 @@ _RECORD = "config.json"
 def _provenance(job: StageJob) -> dict[str, Any]:
     """What is kept of a training without deciding its weights."""
     versions = {"spikesim": spikesim.__version__, "torch": torch.__version__}
-    return {"source": str(job.data.resolve()), "command": job.command, "versions": versions}
+    return {"source": str(job.data.resolve()), "command": job.execution.command, "versions": versions}
 
 
 def claim(job: StageJob, overwrite: bool) -> None:
@@ -38,7 +39,7 @@ def claim(job: StageJob, overwrite: bool) -> None:
         others = ["nothing says how it was trained"]
     if others and not overwrite:
         raise OutputError(
-            f"{job.run} holds another training of the stage {job.config.stage} ({'; '.join(others)}); choose another "
+            f"{job.run} holds another training of the stage {job.spec.name} ({'; '.join(others)}); choose another "
             "folder, leave the stage out, or replace it with --overwrite"
         )
     if others:
@@ -52,15 +53,16 @@ def claim(job: StageJob, overwrite: bool) -> None:
 def _identity(job: StageJob) -> dict[str, Any]:
     """What decides the weights: configuration, samples, and the networks it begins with and learns from."""
     networks = {} if job.init is None else {"init": checksum(job.init)}
-    if job.needs_teacher:
-        networks |= {stage: checksum(job.taught_by(stage)) for stage in ("bsn", "sr")}
-    return {"config": job.config.record(), "data": {"samples": job.samples().fingerprint}, "networks": networks}
+    networks |= {stage: checksum(job.taught_by(stage)) for stage in job.teachers}
+    config = job.config.record(job.spec.own_settings)
+    return {"config": config, "data": {"samples": job.samples().fingerprint}, "networks": networks}
 
 
 def _recorded(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text())
-        return {part: dict(record[part]) for part in ("config", "data", "networks")}
+        parts = {part: dict(record[part]) for part in ("config", "data", "networks")}
+        return {**parts, "config": renamed_settings(parts["config"])}
     except (ValueError, KeyError, TypeError) as error:
         raise InputFileError(f"{path} is damaged ({error!r}); remove {path.parent} to train its stage anew") from error
 

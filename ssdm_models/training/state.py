@@ -18,7 +18,7 @@ class State:
 
     Attributes:
         steps: Steps done.
-        network, mean: Weights by name, and their running mean; None where none is wanted.
+        network, mean: Parameters and buffers by name, and the parameters' running mean; None where none is wanted.
         optimizer: Its state.
         sums: Sums over the steps of the epoch that is not yet finished, by name.
         history: A row of means for each finished epoch.

@@ -1,4 +1,4 @@
-"""TeacherTargets: the teacher's images of whole samples, made once before LDN's first step.
+"""Teacher targets: the teacher's images of whole samples, made once before a student's first step.
 
 A teacher that is asked for every crop takes most of a step. It never changes, so it can be asked once for each sample
 and threshold instead. Its images are kept as shards whose ground truth they are: what reads, crops and mirrors ground
@@ -81,7 +81,7 @@ def _taught(sample: Sample, v_th: float, teacher: Teacher, times: Sequence[int],
     blur = torch.from_numpy(planes(sample.blur))[None].to(device)
     spikes = to_torch(stream, device)[None]
     # One time after the other: five whole images at once are no faster, and take five times the memory.
-    sharp = torch.cat([teacher(blur, spikes, [readout], sample.exposure)[0] for readout in times]).float()
+    sharp = torch.cat([teacher(blur, spikes, [at], sample.exposure)[0] for at in times]).float()
     taught = (255 * sharp).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return replace(sample, sharp=taught, sharp_readouts=tuple(times), spikes={v_th: stream})
 

@@ -28,7 +28,7 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     "--checkpoint",
     type=click.Path(path_type=Path),
     required=True,
-    help="The network: an LDN of train-ssdm (.safetensors), or the one that its authors released (.pth).",
+    help="The network, such as an LDN: of train-ssdm (.safetensors), or as its authors released it (.pth).",
 )
 @click.option(
     "--exposure",
@@ -58,21 +58,7 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--overwrite", is_flag=True, help="Replace frames in a folder that were made of something else.")
 @size_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def deblur(
-    blur: Path,
-    spikes: Path,
-    output: Path,
-    checkpoint: Path,
-    exposure: tuple[int, int] | None,
-    frames: int | None,
-    at: tuple[int, ...] | None,
-    fps: int | None,
-    tile: int | None,
-    device: str | None,
-    overwrite: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path, as_json: bool, **options: Any) -> None:
     """Deblur the image BLUR (PNG, JPEG, ...) with the SPIKES (.dat, .h5, .npz, .npy) of its exposure.
 
     SPIKES are a quarter of BLUR in width and height; a .dat that does not know its size is taken so. OUT is a folder,
@@ -84,39 +70,35 @@ def deblur(
       spikesim deblur blur.jpg spikes.h5 video.mp4 --checkpoint DeblurNet_100.pth --exposure 40 240 --frames 50
       spikesim deblur blur.png spikes.npz two/ --checkpoint ldn.safetensors --at 30 90
     """
-    if at is not None and frames is not None:
+    if options["at"] is not None and options["frames"] is not None:
         raise click.UsageError("--at says the readouts themselves; leave out --frames")
     for source in (blur, spikes, checkpoint):
         if output.resolve() == source.resolve():
             raise click.UsageError(f"OUT would replace {source}; choose another name")
     with needs_ssdm("deblur"):
-        from ssdm_models.recordings import deblur_recording, read_recording
-        from ssdm_models.students import load_student
+        from ssdm_models.recordings import FRAME_OPTIONS, deblur_recording, read_recording
+        from ssdm_models.trained_networks import load_deblurring
     from spikesim.gpu.devices import find_device
     from spikesim_cli.console import Steps, count, messages, print_json
 
+    shown = given(**{name: options.pop(name) for name in FRAME_OPTIONS})
+    device, overwrite = given(name=options.pop("device")), options.pop("overwrite")
     recording = read_recording(blur, spikes, **read_options(**options))
-    student = load_student(checkpoint)
-    _tell_threshold(recording.spikes, student.v_th)
+    trained = load_deblurring(checkpoint)
+    _tell_threshold(recording.spikes, trained.v_th)
+    network = trained.deblurring.to(find_device(**device))
     steps = Steps("frames")
     with steps.shown():
-        made = deblur_recording(
-            student.network.to(find_device(**given(name=device))),
-            recording,
-            output,
-            **given(exposure=exposure, frames=frames, at=at, fps=fps, tile=tile),
-            overwrite=overwrite,
-            on_frame=steps.advance,
-        )
+        made = deblur_recording(network, recording, output, overwrite=overwrite, on_frame=steps.advance, **shown)
     height, width, _ = recording.blur.shape
     if as_json:
-        record = {"output": output, "files": made.files, "readouts": made.readouts, "kept": made.kept}
+        record = {"output": output, "files": made.files, "readouts": made.times, "kept": made.kept}
         print_json({**record, "width": width, "height": height})
         return
     kept = f", {made.kept} of them there already" if made.kept else ""
-    first, last = made.readouts[0], made.readouts[-1]
-    readouts = f"readouts {first} to {last}" if len(made.readouts) > 1 else f"readout {first}"
-    messages.print(f"{output}: {count(len(made.readouts), 'frame')} of {width}×{height}, at {readouts}{kept}")
+    first, last = made.times[0], made.times[-1]
+    readouts = f"readouts {first} to {last}" if len(made.times) > 1 else f"readout {first}"
+    messages.print(f"{output}: {count(len(made.times), 'frame')} of {width}×{height}, at {readouts}{kept}")
 
 
 def _tell_threshold(spikes: "SpikeStream", trained: tuple[float, ...]) -> None:

@@ -28,14 +28,14 @@ _RUN = Path("runs/ssdm")
     multiple=True,
     type=click.Path(path_type=Path),
     show_default=f"{_RUN} if it is there",
-    help="Folder of trained networks; of further ones LDN is compared.",
+    help="Folder of trained networks; of further ones those that deblur are compared.",
 )
 @click.option(
     "--checkpoint",
     "checkpoints",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A further LDN, .safetensors or as its authors released it; its row has the file's name.",
+    help="A further network that deblurs, .safetensors or as its authors released it; its row has the file's name.",
 )
 @click.option(
     "--vth",
@@ -59,17 +59,7 @@ _RUN = Path("runs/ssdm")
 @click.option("--overwrite", is_flag=True, help="Replace another evaluation in --out.")
 @click.option("--table", type=click.Choice(["markdown", "latex"]), help="Print tables for a document.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def eval_ssdm(
-    data: Path,
-    runs: tuple[Path, ...],
-    vth: tuple[float, ...] | None,
-    single: bool,
-    ablation: bool,
-    overwrite: bool,
-    table: str | None,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def eval_ssdm(data: Path, single: bool, ablation: bool, table: str | None, as_json: bool, **options: Any) -> None:
     """Compare blur, TFP, TFI, SDM and the networks of S-SDM with the ground truth: PSNR, SSIM by the protocols ssdm and
     standard, LPIPS and LIQE where they can be had, and what each costs.
 
@@ -86,16 +76,11 @@ def eval_ssdm(
     with needs_ssdm("eval-ssdm"):
         from ssdm_models.evaluation import evaluate
 
+    runs = options.pop("runs") or ((_RUN,) if _RUN.is_dir() else ())
+    asked = given(v_th=options.pop("vth"), runs=runs, sequence=not (single or ablation), **options)
     steps = Steps("samples")
     with steps.shown():
-        results = evaluate(
-            data,
-            runs=runs or ((_RUN,) if _RUN.is_dir() else ()),
-            sequence=not (single or ablation),
-            overwrite=overwrite,
-            on_sample=steps.advance,
-            **given(v_th=vth, **options),
-        )
+        results = evaluate(data, on_sample=steps.advance, **asked)
     for note in results.notes:
         messages.print(note)
     _print(results, ablation, table, as_json)

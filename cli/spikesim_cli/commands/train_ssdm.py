@@ -1,4 +1,4 @@
-"""`train-ssdm`: the three stages of S-SDM on a dataset's blurry images and spikes."""
+"""`train-ssdm`: the stages of S-SDM, or any other, on a dataset's blurry images and spikes."""
 
 import shlex
 import sys
@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,10 +16,37 @@ from spikesim_cli.options import ThresholdCommand, device_option, given, thresho
 
 if TYPE_CHECKING:
     from spikesim_cli.console import Steps
-    from ssdm_models.checkpoints import Stage
     from ssdm_models.training import Progress, StageResult
 
-_STAGES: tuple["Stage", ...] = ("bsn", "sr", "ldn")
+_ALL = "all"
+
+
+class StageType(click.ParamType):
+    """A stage that is registered, or all of the default run; names are known without importing torch."""
+
+    name = "stage"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return f"[{'|'.join(_stage_names())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        chosen: str = click.Choice(_stage_names()).convert(value, param, ctx)
+        return chosen
+
+
+class PrecisionType(click.Choice[str]):
+    """A precision; what earlier versions called them is still read."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from ssdm_models.old_names import PRECISIONS
+
+        return super().convert(PRECISIONS.get(value, value), param, ctx)
+
+
+def _stage_names() -> list[str]:
+    from ssdm_models.stages import STAGES
+
+    return [_ALL, *STAGES]
 
 
 @click.command(cls=ThresholdCommand)
@@ -27,9 +54,7 @@ _STAGES: tuple["Stage", ...] = ("bsn", "sr", "ldn")
 @click.option(
     "--out", type=click.Path(path_type=Path), default="runs/ssdm", show_default=True, help="Folder of the run."
 )
-@click.option(
-    "--stage", type=click.Choice(["all", *_STAGES]), default="all", show_default=True, help="What is to be trained."
-)
+@click.option("--stage", type=StageType(), default=_ALL, show_default=True, help="What is to be trained.")
 @thresholds_option
 @click.option("--split", type=click.Choice(["train", "test"]), show_default="train", help="Split that is trained on.")
 @click.option("--epochs", type=click.IntRange(1), show_default="1000, 70, 100", help="Times that a sample is seen.")
@@ -49,8 +74,8 @@ _STAGES: tuple["Stage", ...] = ("bsn", "sr", "ldn")
 )
 @click.option(
     "--precision",
-    type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]),
-    show_default="32-true",
+    type=PrecisionType(["float32", "bfloat16", "float16"]),
+    show_default="float32",
     help="Half precision where it is safe, or nowhere.",
 )
 @click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of all that is random.")
@@ -62,10 +87,11 @@ _STAGES: tuple["Stage", ...] = ("bsn", "sr", "ldn")
 )
 @click.option("--reblur", type=float, show_default="100", help="LDN's weight of the distance to the blurry image.")
 @click.option(
-    "--ahead/--no-ahead",
+    "--precompute-teacher/--no-precompute-teacher",
     default=None,
     help="Ask LDN's teacher once for whole images, not for every crop: faster, takes disk space.",
 )
+@click.option("--ahead/--no-ahead", default=None, hidden=True, help="What earlier versions called the same.")
 @click.option("--compat", type=click.Choice(["release"]), help="Train as the released code where the paper differs.")
 @click.option(
     "--init",
@@ -80,16 +106,7 @@ _STAGES: tuple["Stage", ...] = ("bsn", "sr", "ldn")
 @click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop then; the next run goes on.")
 @click.option("--overwrite", is_flag=True, help="Replace stages that were trained with other options.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def train_ssdm(
-    data: Path,
-    out: Path,
-    stage: str,
-    vth: tuple[float, ...] | None,
-    initial: tuple[Path, ...],
-    devices: int | None,
-    as_json: bool,
-    **choices: Any,
-) -> None:
+def train_ssdm(data: Path, out: Path, stage: str, initial: tuple[Path, ...], as_json: bool, **choices: Any) -> None:
     """Train S-SDM without ground truth: BSN denoises short exposures of the spikes, SR upsamples them, and LDN learns
     to deblur from the teacher that both make.
 
@@ -110,12 +127,13 @@ def train_ssdm(
     from spikesim_cli.console import messages, print_json
 
     with needs_ssdm("train-ssdm"):
+        from ssdm_models.stages import STAGES
         from ssdm_models.training import train
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    stages: list[Stage] = [name for name in _STAGES if stage in ("all", name)]
+    stages = STAGES.default if stage == _ALL else (stage,)
     # Several devices are processes of their own, from which only lines come out whole.
-    shown = _bars() if (devices or 1) == 1 else nullcontext(_print_line)
+    shown = _bars() if choices["devices"] in (None, 1) else nullcontext(_print_line)
     with shown as on_step:
         results = train(
             data,
@@ -124,7 +142,7 @@ def train_ssdm(
             init=_by_stage(initial, stage),
             on_step=on_step,
             command=shlex.join(["spikesim", *sys.argv[1:]]),
-            **given(v_th=vth, devices=devices, **choices),
+            **given(v_th=choices.pop("vth"), **choices),
         )
     if as_json:
         print_json([asdict(result) for result in results])
@@ -142,21 +160,21 @@ def _told(result: "StageResult") -> str:
     return f"{result.stage}: {result.checkpoint}, {result.total} steps{loss}{', finished before' * result.kept}"
 
 
-def _by_stage(paths: tuple[Path, ...], stage: str) -> "dict[Stage, Path]":
+def _by_stage(paths: tuple[Path, ...], stage: str) -> dict[str, Path]:
     """Checkpoints to begin with, by their stage."""
     from ssdm_models.checkpoints import is_ours, read_card
 
-    found: dict[Stage, Path] = {}
+    found: dict[str, Path] = {}
     for path in paths:
         if is_ours(path):
             own = read_card(path).stage
-        elif stage == "all":
+        elif stage == _ALL:
             raise click.UsageError(f"{path} does not say of which stage it is; give it with --stage")
         else:
-            own = cast("Stage", stage)
+            own = stage
         if own in found:
             raise click.UsageError(f"{found[own]} and {path} are both of the stage {own}; give one")
-        if stage not in ("all", own):
+        if stage not in (_ALL, own):
             raise click.UsageError(f"{path} is of the stage {own}, which --stage {stage} does not train")
         found[own] = path
     return found

@@ -35,7 +35,7 @@ _IGNORED: list[Any] = [
 
 
 class Slot(NamedTuple):
-    """A parameter of a network, and what its authors call it.
+    """A parameter or a buffer of a network, and what its authors call it.
 
     Args:
         name: Our name.
@@ -99,11 +99,11 @@ def _parsed(path: str | os.PathLike[str]) -> Mapping[str, Any]:
 
 
 def fill(network: nn.Module, slots: Iterable[Slot], tensors: Mapping[str, Tensor], weights: Weights) -> None:
-    """Give a network that has no memory yet (device `meta`) its parameters, float32.
+    """Give a network that has no memory yet (device `meta`) its parameters and buffers, in the types it has them in.
 
     Args:
         network: The network; its `title` names it in messages.
-        slots: All its parameters.
+        slots: All its parameters, and buffers that are kept.
         tensors: The released tensors by name.
         weights: Where they are from.
 
@@ -127,12 +127,12 @@ def fill(network: nn.Module, slots: Iterable[Slot], tensors: Mapping[str, Tensor
     other = [f"{name} {shapes[name]}, not {shape}" for name, shape in expected.items() if shapes[name] != shape]
     refuse("has of other shapes", other)
     refuse("has values that are no numbers in", [name for name in expected if not tensors[name].isfinite().all()])
-    state = {}
+    state, empty = {}, network.state_dict()
     for name, (first, *others), _ in slots:
         refuse(
             f"must have the values of {first} in", [n for n in others if not torch.equal(tensors[n], tensors[first])]
         )
-        state[name] = tensors[first].to(torch.float32, copy=True).reshape(network.get_parameter(name).shape)
+        state[name] = tensors[first].to(empty[name].dtype, copy=True).reshape(empty[name].shape)
     network.load_state_dict(state, assign=True)
 
 

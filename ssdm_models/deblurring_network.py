@@ -1,0 +1,68 @@
+"""What every network that deblurs has in common, whatever it looks at."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from spikesim.errors import InvalidValueError
+from spikesim_datasets.optics import SCALE
+from ssdm_models.stream_view import StreamView
+
+Renderer = Callable[[Any], Tensor]
+"""A network with a blurry image: what `prepare` gives of a time in, sharp images (1, 3, H, W) out."""
+
+
+class DeblurringNetwork(nn.Module):
+    """A network that shows a blurry image's scene as it was at any time, from the image and its spikes.
+
+    `network(blur, seen)` gives sharp images (N, 3, H, W), RGB, not clipped, of blurry ones (N, 3, H, W) and of what
+    `prepare` takes of their streams at a time. That is all a network need have; what follows from it is written here.
+
+    Attributes:
+        title: What messages call the network.
+        length: How many readouts around a time must be in the stream for the time to be shown.
+        has_tiles: Whether large images can be computed tile by tile.
+    """
+
+    title: str
+    length: int = 1
+    has_tiles: bool = False
+
+    def prepare(self, spikes: StreamView, time: int) -> Any:
+        """What the network takes of a stream to show a time: by default its normalised window, (1, length, h, w).
+
+        Args:
+            spikes: A view of the stream.
+            time: The readout to show.
+        """
+        return spikes.normalised_window(time, self.length)[None]
+
+    def check(self, blur: Tensor, spikes: Tensor) -> None:
+        """Raise an InvalidValueError where windows of spikes (N, length, h, w) do not belong to images (N, 3, H, W)."""
+        check_sizes(blur, spikes)
+
+    def renderer(self, blur: Tensor) -> Renderer:
+        """The network with a blurry image (1, 3, H, W); what depends on the image alone is computed here, once."""
+        return lambda seen: self(blur, seen)
+
+    def tiled_renderer(self, blur: Tensor, side: int) -> Renderer:
+        """The same, computed in tiles of a side, pixels, with results that are equal but for rounding.
+
+        Raises:
+            InvalidValueError: The network has no tiles, or they must be larger.
+        """
+        raise InvalidValueError(f"{self.title} does not compute in tiles, got tile {side}; leave tile out")
+
+
+def check_sizes(blur: Tensor, spikes: Tensor) -> None:
+    """Raise an InvalidValueError where spikes (..., h, w) are not a quarter of images (N, 3, H, W)."""
+    if blur.ndim != 4 or blur.shape[1] != 3:
+        raise InvalidValueError(f"blur must be (N, 3, H, W), got {tuple(blur.shape)}")
+    height, width = blur.shape[2:]
+    quarter = (height // SCALE, width // SCALE)
+    if height % SCALE or width % SCALE or tuple(spikes.shape[2:]) != quarter:
+        raise InvalidValueError(
+            f"spikes must be a quarter of the blurry image, {width}×{height} pixels, whose sides must be multiples "
+            f"of {SCALE}; got spikes {tuple(spikes.shape)}"
+        )

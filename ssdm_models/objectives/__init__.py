@@ -1,0 +1,1 @@
+"""What stages minimise, a module for each."""

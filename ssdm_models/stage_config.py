@@ -1,0 +1,112 @@
+"""What decides the weights that a stage ends with."""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from spikesim.errors import InvalidValueError
+from ssdm_models.losses import PERCEPTUAL
+from ssdm_models.precision import Precision
+
+Schedule = Literal["epoch", "batch", "constant"]
+
+NO_PERCEPTUAL = "none"
+"""In place of a perceptual loss: no teacher, the student learns from its blurry images alone."""
+
+OWN_SETTINGS = ("perceptual", "reblur", "precompute_teacher")
+"""Those of `StageConfig` that count only for stages which name them (`StageSpec.own_settings`)."""
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """The training of one stage. Two of equal values end with the same weights.
+
+    Args:
+        stage: A name in `stages.STAGES`.
+        v_th: Thresholds of the spikes; of several, each sample draws one, and one network serves all.
+        split: Split of the dataset that is trained on.
+        epochs: Times that each sample is seen.
+        batch: Samples a step, on all devices together.
+        accumulate: Parts that the batch of a device is computed in, one after the other.
+        crop: Side of the crops of the blurry images in pixels, a multiple of 32.
+        flip: Mirror crops at random.
+        learning_rate: Of Adam, at its highest.
+        schedule: `epoch`: a cosine to 0, stepped by epoch; `batch`: one as long as `epochs` batches, over and over, as
+            the released code steps it; `constant`.
+        warm_up: Epochs in which the rate rises to the schedule's, step by step.
+        ema: Decay by step of a running mean of the weights, which is then what is saved; 0 saves the weights.
+        precision: `float32`, or `bfloat16` or `float16` for half precision where it is safe.
+        seed: Of first weights, order, crops, flips and thresholds.
+        perceptual: Distance to the teacher, one of `losses.PERCEPTUAL`, or `none` for no teacher.
+        reblur: Weight λ of the distance from the mean of a sharp sequence to the blurry image.
+        precompute_teacher: Whether the teacher is asked once for whole images, before the first step, rather than for
+            every crop. That is much faster and takes the disk space of five images for each sample and threshold.
+
+    Raises:
+        InvalidValueError: A value is not as above.
+    """
+
+    stage: str
+    epochs: int
+    learning_rate: float
+    v_th: tuple[float, ...] = (1.0,)
+    split: str = "train"
+    batch: int = 8
+    accumulate: int = 1
+    crop: int = 512
+    flip: bool = True
+    schedule: Schedule = "epoch"
+    warm_up: int = 0
+    ema: float = 0.0
+    precision: Precision = "float32"
+    seed: int = 0
+    perceptual: str = "lpips"
+    reblur: float = 100.0
+    precompute_teacher: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "v_th", tuple(map(float, self.v_th)))
+        losses = (*PERCEPTUAL, NO_PERCEPTUAL)
+        for problem, found in (
+            ("epochs must be positive", self.epochs < 1),
+            ("learning_rate must be a positive number", not 0 < self.learning_rate < math.inf),
+            ("batch must be positive", self.batch < 1),
+            ("accumulate must divide the batch", self.accumulate < 1 or self.batch % self.accumulate),
+            (f"schedule must be one of {', '.join(get_args(Schedule))}", self.schedule not in get_args(Schedule)),
+            ("warm_up must not be negative", self.warm_up < 0),
+            ("ema must lie in [0, 1)", not 0 <= self.ema < 1),
+            (f"precision must be one of {', '.join(get_args(Precision))}", self.precision not in get_args(Precision)),
+            ("seed must not be negative", self.seed < 0),
+            (f"perceptual must be one of {', '.join(losses)}", self.perceptual not in losses),
+            ("reblur must be a number from 0 on", not 0 <= self.reblur < math.inf),
+        ):
+            if found:
+                name = problem.split()[0]
+                raise InvalidValueError(f"{problem}, got {getattr(self, name)!r}")
+
+    def record(self, own: tuple[str, ...]) -> dict[str, Any]:
+        """What decides the weights of the stage, as JSON values.
+
+        Args:
+            own: Which of `OWN_SETTINGS` count for it.
+        """
+        values = asdict(self)
+        for name in OWN_SETTINGS:
+            if name not in own:
+                del values[name]
+        return {**values, "v_th": list(self.v_th)}
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step.
+
+        Args:
+            step: Steps done before.
+            steps: Steps of an epoch.
+        """
+        turns = {"epoch": step // steps / self.epochs, "batch": step / self.epochs, "constant": 0.0}[self.schedule]
+        rising = min(1.0, (step + 1) / (self.warm_up * steps)) if self.warm_up else 1.0
+        return self.learning_rate * rising * (1 + math.cos(math.pi * turns)) / 2
+
+
+SETTINGS = tuple(field.name for field in fields(StageConfig) if field.name != "stage")
+"""What a training can be told, beside its stage."""

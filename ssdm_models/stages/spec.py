@@ -1,0 +1,114 @@
+"""What declares a stage."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from torch import nn
+
+from spikesim.checks import require_choice
+from spikesim.errors import InvalidValueError
+from ssdm_models.deblurring_network import DeblurringNetwork
+from ssdm_models.objectives.objective import Objective
+from ssdm_models.stage_config import OWN_SETTINGS, SETTINGS
+from ssdm_models.teacher import Teacher
+
+Task = Literal["denoising", "super-resolution", "deblurring"]
+"""What a network does, and so which row shows it: `denoising` of grey short exposures (N, 1, h, w), `super-resolution`
+of grey images (N, 1, h, w) to (N, 1, 4h, 4w), or `deblurring` as a `DeblurringNetwork`."""
+
+
+@dataclass(frozen=True)
+class ReleasedFile:
+    """The file of weights that a network's authors released.
+
+    Args:
+        kind: What `load_released` calls it.
+        names: Patterns of our names for the network's parameters, with what its authors call them.
+        v_th: Thresholds of the spikes it was trained on, as far as they are known.
+        fix: Changes a network that holds the released weights to one of our conventions.
+    """
+
+    kind: str
+    names: Mapping[str, str]
+    v_th: tuple[float, ...] = ()
+    fix: Callable[[Any], None] | None = None
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """A stage: a network, what it minimises, and how both are trained, kept and shown.
+
+    Args:
+        name: Of the stage; its network is the file `NAME.safetensors` of a run, and its state the folder `NAME`.
+        label: Of the network's row in an evaluation.
+        task: What the network does.
+        network: Its class, with a `title`; without arguments it makes the network that the stage trains.
+        objective: What it minimises; `objective.make` makes it of a network and a configuration.
+        paper: Values of `StageConfig` as its paper has them, `epochs` and `learning_rate` among them.
+        release: Those that the released code has otherwise.
+        arguments: The network's arguments that a checkpoint's card keeps, each an attribute of the same name.
+        fixed_arguments: Those of them that a checkpoint to begin with must have as the network that the stage trains.
+        old_arguments: Names of today by those that earlier versions wrote.
+        released: The file that its authors released, if any.
+        teachers: Stages whose networks it learns from.
+        make_teacher: Makes the teacher of these networks, in their order.
+        needs_ground_truth: Whether its samples carry their true images.
+        own_settings: Those of `stage_config.OWN_SETTINGS` that count for it.
+        in_default_run: Whether it is trained where no stage is named.
+
+    Raises:
+        InvalidValueError: Values are not as above, or contradict each other.
+    """
+
+    name: str
+    label: str
+    task: Task
+    network: type[nn.Module]
+    objective: type[Objective]
+    paper: Mapping[str, Any]
+    release: Mapping[str, Any] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    fixed_arguments: tuple[str, ...] = ()
+    old_arguments: Mapping[str, str] = field(default_factory=dict)
+    released: ReleasedFile | None = None
+    teachers: tuple[str, ...] = ()
+    make_teacher: Callable[..., Teacher] | None = None
+    needs_ground_truth: bool = False
+    own_settings: tuple[str, ...] = ()
+    in_default_run: bool = False
+
+    def __post_init__(self) -> None:
+        require_choice(self.task, "task", get_args(Task))
+        deblurs = issubclass(self.network, DeblurringNetwork)
+        known = {*self.arguments}
+        for problem, found in (
+            ("name must be a word", not self.name.isidentifier()),
+            ("a network deblurs if and only if it is a DeblurringNetwork", deblurs != (self.task == "deblurring")),
+            ("paper and release must hold settings of StageConfig", not {*self.paper, *self.release} <= {*SETTINGS}),
+            ("paper must have epochs and learning_rate", not {"epochs", "learning_rate"} <= {*self.paper}),
+            ("fixed_arguments must be arguments", not {*self.fixed_arguments} <= known),
+            ("old_arguments must be old names of arguments", not {*self.old_arguments.values()} <= known),
+            ("teachers and make_teacher go together", bool(self.teachers) != (self.make_teacher is not None)),
+            (f"own_settings must be of {', '.join(OWN_SETTINGS)}", not {*self.own_settings} <= {*OWN_SETTINGS}),
+            ("precompute_teacher needs teachers", "precompute_teacher" in self.own_settings and not self.teachers),
+            # Both would be the samples' `sharp`.
+            ("needs_ground_truth and precompute_teacher exclude each other",
+             self.needs_ground_truth and "precompute_teacher" in self.own_settings),
+        ):  # fmt: skip
+            if found:
+                raise InvalidValueError(f"{problem}, in the stage {self.name!r}")
+
+    @property
+    def file(self) -> str:
+        """Name of the network's checkpoint in the folder of a run."""
+        return f"{self.name}.safetensors"
+
+    @property
+    def described(self) -> str:
+        """The network and the stage in messages."""
+        return f"{self.network.__name__} of {self.name!r}"
+
+    def arguments_of(self, network: nn.Module) -> dict[str, Any]:
+        """What a network of the stage was made with."""
+        return {name: getattr(network, name) for name in self.arguments}

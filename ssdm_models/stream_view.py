@@ -1,0 +1,86 @@
+"""What a network is shown of the spikes of a blurry image: whatever part of the stream it asks for."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from spikesim import SpikeStream, to_torch
+from spikesim.errors import InvalidValueError
+from ssdm_models.intensity import intensity_scale
+from ssdm_models.windows import long_exposure, span, within
+
+
+class StreamView(ABC):
+    """The stream of a blurry image's spikes; a network takes of it what it needs, and nothing else is unpacked.
+
+    Attributes:
+        shape: (T, h, w) of the stream.
+        exposure: First readout of the blurry image's exposure, and the one after its last.
+        scale: What normalises spikes, (1, 1, 1); see `intensity.intensity_scale`.
+    """
+
+    shape: tuple[int, int, int]
+    exposure: tuple[int, int]
+    scale: Tensor
+
+    @abstractmethod
+    def take(self, part: slice) -> Tensor:
+        """Some readouts of the stream, (length, h, w) of 0 and 1, on the image's device."""
+
+    def normalised_window(self, time: int, length: int) -> Tensor:
+        """The readouts around a time, normalised: (length, h, w).
+
+        Args:
+            time, length: As for `windows.span`.
+
+        Raises:
+            InvalidValueError: The window reaches outside the stream.
+        """
+        return self.take(span(time, length, self.shape[0])) * self.scale
+
+
+class TensorView(StreamView):
+    """A view of a stream that is a tensor.
+
+    Args:
+        blur: Blurry image (3, H, W), RGB in [0, 1].
+        spikes: Its stream (T, h, w) of 0 and 1, on the same device.
+        exposure: First readout of the exposure, and the one after its last.
+
+    Raises:
+        InvalidValueError: The spikes are no stream, or the exposure is empty or reaches outside it.
+    """
+
+    def __init__(self, blur: Tensor, spikes: Tensor, exposure: tuple[int, int]) -> None:
+        if spikes.ndim != 3:
+            raise InvalidValueError(f"spikes must be one stream (T, h, w), got {tuple(spikes.shape)}")
+        readouts, height, width = spikes.shape
+        self._spikes = spikes
+        self.shape, self.exposure = (readouts, height, width), exposure
+        self.scale = intensity_scale(blur[None], long_exposure(spikes, exposure)[None])[0]
+
+    def take(self, part: slice) -> Tensor:
+        return self._spikes[part]
+
+
+class PackedView(StreamView):
+    """A view of a packed stream, of which only what is asked for is unpacked.
+
+    Args:
+        blur: Blurry image (3, H, W), RGB in [0, 1], on the device that unpacked spikes go to.
+        stream: Its spikes (T, h, w).
+        exposure: First readout of the exposure, and the one after its last.
+
+    Raises:
+        InvalidValueError: The exposure is empty or reaches outside the stream.
+    """
+
+    def __init__(self, blur: Tensor, stream: SpikeStream, exposure: tuple[int, int]) -> None:
+        rate = stream[within(exposure, len(stream))].rate
+        self._stream, self._device = stream, blur.device
+        self.shape, self.exposure = stream.shape, exposure
+        self.scale = intensity_scale(blur[None], torch.full((1, 1, 1, 1), rate, device=blur.device))[0]
+
+    def take(self, part: slice) -> Tensor:
+        return to_torch(self._stream[part], self._device)

@@ -1,0 +1,90 @@
+"""Trained networks and where they are from: of a run folder, or of a file, whoever trained them."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from spikesim.checks import require_instance
+from spikesim.errors import InputFileError
+from spikesim_datasets.shards.index import checksum
+from ssdm_models import cost
+from ssdm_models.checkpoints import load_any
+from ssdm_models.deblurring_network import DeblurringNetwork
+from ssdm_models.stages import STAGES
+from ssdm_models.stages.spec import StageSpec
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A trained network and what is known of it.
+
+    Attributes:
+        network: Ready to be evaluated.
+        spec: Its stage.
+        v_th: Thresholds of the spikes it was trained on, as far as they are known.
+        loss: What its training minimised; empty where that is not known.
+        sha256: Of its file.
+    """
+
+    network: nn.Module
+    spec: StageSpec
+    v_th: tuple[float, ...]
+    loss: str
+    sha256: str
+
+    @property
+    def deblurring(self) -> DeblurringNetwork:
+        """The network, where it is one that deblurs.
+
+        Raises:
+            InvalidValueError: It is none.
+        """
+        return require_instance(self.network, "network", DeblurringNetwork)
+
+    def macs(self, height: int, width: int) -> int:
+        """Multiplications with weights in one pass, for spikes (height, width)."""
+        if isinstance(self.network, DeblurringNetwork):
+            return cost.deblurring_macs(self.network, height, width)
+        return cost.macs(self.network, (1, 1, height, width))
+
+
+def load_run(run: Path) -> dict[str, TrainedNetwork]:
+    """The finished networks of a run folder, by their stages.
+
+    Raises:
+        InputFileError: There is no such folder, or a checkpoint in it is damaged or of another stage.
+    """
+    if not run.is_dir():
+        raise InputFileError(f"there is no run folder {run}; `spikesim train-ssdm` makes one")
+    paths = {name: run / spec.file for name, spec in STAGES.items()}
+    return {name: load_trained(path, [name]) for name, path in paths.items() if path.exists()}
+
+
+def load_deblurring(path: str | os.PathLike[str]) -> TrainedNetwork:
+    """Load a network that deblurs, from a checkpoint of ours or from a file that its authors released.
+
+    Args:
+        path: The file; what it is shows in its first bytes, whatever its name.
+
+    Raises:
+        InputFileError: It is missing, damaged, or holds another network.
+    """
+    return load_trained(path, STAGES.of_task("deblurring"))
+
+
+def load_trained(path: str | os.PathLike[str], stages: Sequence[str]) -> TrainedNetwork:
+    """Load the network of one of some stages, from a checkpoint of ours or from a file that its authors released.
+
+    Raises:
+        InputFileError: The file is missing, damaged, or holds another network.
+    """
+    loaded = load_any(path, stages)
+    spec, card = loaded.spec, loaded.card
+    if card is not None:
+        v_th, loss = card.v_th, card.loss
+    else:
+        v_th, loss = spec.released.v_th if spec.released is not None else (), ""
+    return TrainedNetwork(loaded.network, spec, v_th, loss, checksum(Path(path)))
