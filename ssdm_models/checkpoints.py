@@ -25,7 +25,7 @@ from spikesim_datasets.torch_tools.state_dicts import Slot, fill, origin_of
 from ssdm_models.old_names import renamed
 from ssdm_models.released import load_released, recognise_stage
 from ssdm_models.stages import STAGES
-from ssdm_models.stages.spec import StageSpec
+from ssdm_models.stages.stage_spec import StageSpec
 
 __all__ = ["Card", "Loaded", "is_ours", "load", "load_any", "load_released", "read_card", "save"]
 

@@ -9,7 +9,7 @@ from torch import nn
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.torch_tools.state_dicts import Slot, Weights, fill, origin_of, read_tensors
 from ssdm_models.stages import STAGES
-from ssdm_models.stages.spec import ReleasedFile, StageSpec
+from ssdm_models.stages.stage_spec import ReleasedFile, StageSpec
 
 
 def load_released(path_or_state_dict: Weights, kind: str) -> nn.Module:

@@ -14,7 +14,7 @@ from ssdm_models import cost
 from ssdm_models.checkpoints import load_any
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.stages import STAGES
-from ssdm_models.stages.spec import StageSpec
+from ssdm_models.stages.stage_spec import StageSpec
 
 
 @dataclass(frozen=True)

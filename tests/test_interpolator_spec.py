@@ -11,7 +11,7 @@ from build_data import recipe, write_frames
 
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.build import build_clips, make_shard
-from spikesim_datasets.interpolation import InterpolatorSpec, make_interpolator, spec
+from spikesim_datasets.interpolation import InterpolatorSpec, interpolator_spec, make_interpolator
 from spikesim_datasets.interpolation.flow import FlowInterpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
 from spikesim_datasets.planning import plan_build
@@ -22,7 +22,7 @@ from spikesim_datasets.sources import open_clips
 @pytest.fixture(autouse=True)
 def nothing_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """No interpolator is left over from another test."""
-    monkeypatch.setattr(spec, "_made", spec._Made())
+    monkeypatch.setattr(interpolator_spec, "_made", interpolator_spec._Made())
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_worker_with_another_version_refuses_and_names_both(
     was = cv2.__version__
     # What a process on another machine finds.
     monkeypatch.setattr(cv2, "__version__", "0.0.1")
-    monkeypatch.setattr(spec, "_made", spec._Made())
+    monkeypatch.setattr(interpolator_spec, "_made", interpolator_spec._Made())
     with pytest.raises(InvalidValueError, match=rf"'flow' of this process.*opencv was '{was}', here it is '0\.0\.1'"):
         make_shard(job, tmp_path / "out", pickle.loads(pickle.dumps(planned)), {})
     assert not shard_files(tmp_path / "out")

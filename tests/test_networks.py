@@ -20,7 +20,7 @@ from random_networks import rife_weights, small_network, smooth, xvfi_weights
 import spikesim_datasets
 from spikesim import thread_limit
 from spikesim.errors import InputFileError, InvalidValueError, MissingExtraError
-from spikesim_datasets.interpolation import InterpolatorSpec, make_interpolator, rife, spec, xvfi
+from spikesim_datasets.interpolation import InterpolatorSpec, interpolator_spec, make_interpolator, rife, xvfi
 from spikesim_datasets.interpolation.networks import interpolator as interpolator_module
 from spikesim_datasets.interpolation.networks import weights as weights_module
 from spikesim_datasets.interpolation.networks.memory import available_memory
@@ -62,7 +62,7 @@ def test_a_process_that_finds_other_weights_refuses_and_names_both(files, tmp_pa
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (files["rife"], other)]
     assert (planned.device, planned.describe()["weights"]) == ("cpu", digests[0])
     assert planned.make() is planned.make()
-    monkeypatch.setattr(spec, "_made", spec._Made())  # as in a process of its own
+    monkeypatch.setattr(interpolator_spec, "_made", interpolator_spec._Made())  # as in a process of its own
     monkeypatch.setenv("SPIKESIM_WEIGHTS", str(tmp_path))
     with pytest.raises(InvalidValueError, match=f"weights was '{digests[0]}', here it is '{digests[1]}'"):
         planned.make()

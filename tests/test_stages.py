@@ -15,7 +15,7 @@ from ssdm_models import checkpoints
 from ssdm_models.ldn import LDN
 from ssdm_models.released import load_released, slots
 from ssdm_models.stages import STAGES
-from ssdm_models.stages.spec import ReleasedFile, StageSpec
+from ssdm_models.stages.stage_spec import ReleasedFile, StageSpec
 from ssdm_models.teacher import Teacher
 from ssdm_models.trained_networks import load_deblurring
 

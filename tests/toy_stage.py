@@ -13,7 +13,7 @@ from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.objectives.objective import Batch, Objective
 from ssdm_models.stage_config import StageConfig
 from ssdm_models.stages import STAGES
-from ssdm_models.stages.spec import StageSpec
+from ssdm_models.stages.stage_spec import StageSpec
 from ssdm_models.windows import windows
 
 

@@ -15,7 +15,7 @@ from ssdm_models.deblur import deblur_sequence
 from ssdm_models.evaluation.evaluation_set import Domain, Scene
 from ssdm_models.intensity import intensity_scale
 from ssdm_models.stages import STAGES
-from ssdm_models.stages.spec import Task
+from ssdm_models.stages.stage_spec import Task
 from ssdm_models.teacher import Bilinear, Teacher
 from ssdm_models.trained_networks import TrainedNetwork, load_deblurring, load_run
 from ssdm_models.windows import SHORT_LENGTH, long_exposure, short_exposures

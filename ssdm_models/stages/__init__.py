@@ -1,18 +1,18 @@
 """The stages that there are: what is trained, each declared once.
 
-A stage is a network, what it minimises, and what makes the two one training: a `spec.StageSpec`, in a module of its own
+A stage is a network, what it minimises, and what makes the two one training: a `stage_spec.StageSpec`, in a module of its own
 here. Training, checkpoints, evaluation, deblurring and the command line read these declarations and know no stage by
 name. Names alone are known without torch, which takes seconds to import: a module is imported when its stage is asked
 for.
 """
 
-from ssdm_models.stages.registry import Stages
+from ssdm_models.stages.stage_registry import Stages
 
 __all__ = ["STAGES"]
 
 STAGES = Stages({
-    "bsn": "ssdm_models.stages.bsn",
-    "sr": "ssdm_models.stages.sr",
-    "ldn": "ssdm_models.stages.ldn",
+    "bsn": "ssdm_models.stages.bsn_stage",
+    "sr": "ssdm_models.stages.sr_stage",
+    "ldn": "ssdm_models.stages.ldn_stage",
 })  # fmt: skip
 """By name, in the order in which they are trained."""

@@ -15,7 +15,7 @@ from ssdm_models.losses import make_perceptual
 from ssdm_models.objectives.objective import Objective
 from ssdm_models.stage_config import NO_PERCEPTUAL, StageConfig
 from ssdm_models.stages import STAGES
-from ssdm_models.stages.spec import StageSpec
+from ssdm_models.stages.stage_spec import StageSpec
 from ssdm_models.teacher import Teacher
 from ssdm_models.training.execution import Execution
 from ssdm_models.training.sampler import SeededBatches

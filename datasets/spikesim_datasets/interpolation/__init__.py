@@ -3,7 +3,7 @@
 from typing import Any
 
 from spikesim_datasets.interpolation.base import Interpolator
-from spikesim_datasets.interpolation.spec import InterpolatorSpec
+from spikesim_datasets.interpolation.interpolator_spec import InterpolatorSpec
 
 __all__ = ["Interpolator", "InterpolatorSpec", "make_interpolator"]
 

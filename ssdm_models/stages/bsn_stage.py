@@ -2,7 +2,7 @@
 
 from ssdm_models.bsn import BSN
 from ssdm_models.objectives.denoising import Denoising
-from ssdm_models.stages.spec import ReleasedFile, StageSpec
+from ssdm_models.stages.stage_spec import ReleasedFile, StageSpec
 
 SPEC = StageSpec(
     name="bsn",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from spikesim.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    from ssdm_models.stages.spec import StageSpec, Task
+    from ssdm_models.stages.stage_spec import StageSpec, Task
 
 ALL = "all"
 """In place of a stage's name: those of the default run."""

@@ -2,7 +2,7 @@
 
 from ssdm_models.edsr import EDSR
 from ssdm_models.objectives.super_resolution import SuperResolution
-from ssdm_models.stages.spec import ReleasedFile, StageSpec
+from ssdm_models.stages.stage_spec import ReleasedFile, StageSpec
 
 SPEC = StageSpec(
     name="sr",

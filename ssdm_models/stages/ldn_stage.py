@@ -6,7 +6,7 @@ from ssdm_models.bsn import BSN
 from ssdm_models.edsr import EDSR
 from ssdm_models.ldn import LDN
 from ssdm_models.objectives.distillation import Distillation
-from ssdm_models.stages.spec import ReleasedFile, StageSpec
+from ssdm_models.stages.stage_spec import ReleasedFile, StageSpec
 from ssdm_models.teacher import Teacher
 
 
