@@ -1,9 +1,9 @@
 """The stages that there are: what is trained, each declared once.
 
-A stage is a network, what it minimises, and what makes the two one training: a `stage_spec.StageSpec`, in a module of its own
-here. Training, checkpoints, evaluation, deblurring and the command line read these declarations and know no stage by
-name. Names alone are known without torch, which takes seconds to import: a module is imported when its stage is asked
-for.
+A stage is a network, what it minimises, and what makes the two one training: a `stage_spec.StageSpec`, in a module of
+its own here. Training, checkpoints, evaluation, deblurring and the command line read these declarations and know no
+stage by name. Names alone are known without torch, which takes seconds to import: a module is imported when its stage
+is asked for.
 """
 
 from ssdm_models.stages.stage_registry import Stages
