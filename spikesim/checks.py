@@ -3,10 +3,12 @@
 Numbers of numpy are taken like Python's; a bool is no number, and a float no whole number, not even 2.0.
 """
 
+import os
 import re
 from collections.abc import Collection
 from math import inf, isfinite
 from operator import index
+from pathlib import Path
 from typing import Any, TypeVar
 
 from spikesim.errors import InvalidValueError
@@ -104,6 +106,18 @@ def require_instance(value: Any, name: str, kind: type[T], advice: str = "") -> 
             f"{name} must be a {kind.__name__}, got {type(value).__name__}{'; ' * bool(advice)}{advice}"
         )
     return value
+
+
+def require_path(value: Any, name: str = "path") -> Path:
+    """A path, given as text or as any object that stands for one.
+
+    Raises:
+        InvalidValueError: It is none, or holds a zero byte, which no name of a file has.
+    """
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(path, str) or "\0" in path:
+        raise InvalidValueError(f"{name} must be a path, as text or as a Path, got {value!r}")
+    return Path(path)
 
 
 def parse_device(name: Any) -> str:

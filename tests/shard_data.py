@@ -11,6 +11,7 @@ import pytest
 from spikesim import SpikeCamera, SpikeStream
 from spikesim_datasets.shards import Sample, ShardWriter
 from spikesim_datasets.shards.index import write_index
+from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.writer import Compression
 
 RECIPE = {"choices": {"seed": 3, "plan": {"frames": 3}}, "command": "spikesim build"}
@@ -30,7 +31,7 @@ def make_sample(
     rng = np.random.default_rng(window)
     dense = rng.integers(0, 2, (len(thresholds), readouts, height // 4, width // 4), np.uint8)
     return Sample(
-        key,
+        *parse_key(key),
         window,
         3 * window,
         (2, 11),

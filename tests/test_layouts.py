@@ -43,7 +43,8 @@ def write_clip(
             readouts = plan.sharp_readouts(sharp)
             size = (plan.stream_length, HEIGHT // 4, WIDTH // 4)
             sample = Sample(
-                f"{path.parent.name}/{path.name.rsplit('.', 2)[0]}",
+                path.parent.name,
+                path.name.rsplit(".", 2)[0],
                 window,
                 window * plan.period // plan.factor,
                 plan.exposure,

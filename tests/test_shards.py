@@ -193,7 +193,7 @@ def test_the_threshold_must_be_said_and_there(shard: Path, tmp_path: Path) -> No
 
 ONE = make_sample()
 MISFITS = {
-    "another clip": replace(ONE, key="train/other"),
+    "another clip": replace(ONE, name="other"),
     "another size": make_sample(height=76),
     "another exposure": replace(ONE, exposure=(3, 12)),
     "other thresholds": make_sample(thresholds=(1.0,)),

@@ -12,6 +12,7 @@ from spikesim_datasets.exposure import ExposurePlan, Sharp, Window
 from spikesim_datasets.interpolation import Interpolator
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.shards.diagnostics import Cuts, Diagnostics
+from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip
@@ -142,7 +143,7 @@ class _Collector:
         streams = simulate_cameras(np.stack(self.light), cameras, seed=seed, keys=keys)
         blur = self._exposure.blur()
         return Sample(
-            key,
+            *parse_key(key),
             self.window.index,
             self.window.first_frame,
             self.plan.exposure,
