@@ -65,6 +65,21 @@ def assert_equal(found: Sample, expected: Sample) -> None:
         assert (found.spikes[v_th].shape, found.spikes[v_th].camera) == (stream.shape, stream.camera)
 
 
+def contents(shard: Path) -> dict[str, Any]:
+    """Everything a shard holds, arrays and attributes, read by nothing of ours."""
+    found: dict[str, Any] = {}
+
+    def visit(name: str, item: h5py.HLObject) -> None:
+        found[name] = {key: np.asarray(value).tolist() for key, value in item.attrs.items()}
+        if isinstance(item, h5py.Dataset):
+            found[name] |= {"array": item[()].tobytes(), "form": (item.shape, item.dtype, item.chunks, item._filters)}
+
+    with h5py.File(shard, "r") as file:
+        visit("/", file)
+        file.visititems(visit)
+    return found
+
+
 def chunks(path: Path, name: str) -> list[tuple[int, tuple[slice, ...]]]:
     """Where every chunk of an array lies: in the file, and in the array."""
     with h5py.File(path, "r") as file:

@@ -289,6 +289,25 @@ def test_what_a_dataset_does_not_have_is_refused_with_what_it_has(root, samples,
         SpikeBlurDataset(root, **choices)
 
 
+@pytest.mark.parametrize(
+    ("choices", "what"),
+    [
+        ({"path": 5}, "path must be a path, as text or as a Path, got 5"),
+        ({"split": 5}, "split must be a str, got int"),
+        ({"v_th": None}, "v_th must be a finite number, got None"),
+        ({"v_th": "1"}, "v_th must be a finite number, got '1'"),
+        ({"v_th": [1.0, "2.5"]}, "v_th must be a finite number, got '2.5'"),
+        ({"crop": "32"}, "crop must be a whole number of pixels, got '32'"),
+        ({"crop": 32.0}, r"crop must be a whole number of pixels, got 32\.0"),
+        ({"sharp": 1}, r"sharp must be None \(all there is\), 'middle' or 'none', got 1"),
+        ({"flip": "yes"}, "flip must be True or False, got 'yes'"),
+    ],
+)
+def test_arguments_of_another_type_are_refused(root, samples, choices, what):
+    with pytest.raises(InvalidValueError, match=what):
+        SpikeBlurDataset(**{"path": root, "split": "train", **choices})
+
+
 def test_a_missing_dataset_says_what_makes_one(tmp_path):
     with pytest.raises(InputFileError, match=r"there is no dataset at .*build-gopro"):
         SpikeBlurDataset(tmp_path / "nothing", "train")

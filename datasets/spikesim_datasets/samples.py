@@ -109,15 +109,16 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         extra: Sequence[str] | None = None,
     ) -> None:
         path = require_path(path)
-        several = isinstance(v_th, Iterable) and not isinstance(v_th, str)
-        self.thresholds = [require_number(threshold, "v_th") for threshold in (v_th if several else [v_th])]  # type: ignore[union-attr]
+        several = v_th if isinstance(v_th, Iterable) and not isinstance(v_th, str) else [v_th]
+        self.thresholds = [require_number(threshold, "v_th") for threshold in several]
         if not self.thresholds:
             raise InvalidValueError("spikes need at least one threshold v_th, got none")
         if sharp not in (None, "middle", "none"):
             raise InvalidValueError(f"sharp must be None (all there is), 'middle' or 'none', got {sharp!r}")
-        if crop is not None and (require_whole(crop, "crop", unit="pixels") < 1 or crop % (_GRID * SCALE)):
+        self._crop = None if crop is None else require_whole(crop, "crop", unit="pixels")
+        if self._crop is not None and (self._crop < 1 or self._crop % (_GRID * SCALE)):
             raise InvalidValueError(f"crop must be a positive multiple of {_GRID * SCALE} pixels, got {crop}")
-        self._crop, self._sharp, self._flip = crop, sharp, require_flag(flip, "flip")
+        self._sharp, self._flip = sharp, require_flag(flip, "flip")
         if is_layout(path):
             self.source = open_layout(path, split, self.thresholds[0])
         else:
@@ -188,7 +189,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
             if require_instance(name, "each of extra", str) not in available:
                 raise InvalidValueError(
                     f"{self.source.root} has no {name!r} in every shard of the split {self.source.split!r}; beside "
-                    f"spikes and images it has {', '.join(available) or 'nothing'}"
+                    f"blur, sharp and spikes it has {', '.join(available) or 'nothing'}"
                 )
         return names
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from spikesim import SpikeStream
-from spikesim.checks import require_choice
+from spikesim.checks import require_choice, require_instance
 from spikesim.errors import InvalidValueError
 from spikesim.formats.decoding import camera_to_json
 from spikesim_datasets.shards.axes import Axis, Cuts, Lengths, Letter, chunk_of, shape_of
@@ -46,22 +46,31 @@ class Field:
     mirror_signs: Mapping[Letter, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        letters = (get_args(Letter), int)
-        if not self.name.isidentifier():
+        if not require_instance(self.name, "name of a field", str).isidentifier():
             raise InvalidValueError(f"a field is named as a variable of Python is, got {self.name!r}")
-        if not all(axis > 0 if isinstance(axis, int) else axis in letters[0] for axis in self.axes):
-            raise InvalidValueError(f"axes are {', '.join(letters[0])} or a number of values, got {self.axes}")
+        if not all(axis > 0 if isinstance(axis, int) else axis in get_args(Letter) for axis in self.axes):
+            raise InvalidValueError(
+                f"the axes of {self.name} must be {', '.join(get_args(Letter))} or a number of values, got {self.axes}"
+            )
+        if self.dtype not in np.sctypeDict or np.dtype(self.dtype).kind not in "iuf":
+            raise InvalidValueError(
+                f"the dtype of {self.name} must be a number type of numpy by name, got {self.dtype!r}"
+            )
         image = self.dtype == "uint8" and self.axes in (("H", "W", 3), ("S", "H", "W", 3))
         if self.is_image and not image:
             raise InvalidValueError(
-                f"a field of images is uint8 (H, W, 3) or (S, H, W, 3), got {self.dtype} {self.axes}"
+                f"images are uint8 (H, W, 3) or (S, H, W, 3), but {self.name} is {self.dtype} {self.axes}"
             )
         if self.optional and self.file not in ("png", "npy"):
-            raise InvalidValueError(f"an optional field lies in layouts as png or npy, got {self.file!r}")
+            raise InvalidValueError(
+                f"{self.name}, which is optional, must lie in layouts as png or npy, not {self.file!r}"
+            )
         for axis, signs in self.mirror_signs.items():
             require_choice(axis, f"mirror_signs of {self.name}", ("H", "W"))
             if not self.axes or self.axes[-1] != len(signs):
-                raise InvalidValueError(f"{self.name} has the axes {self.axes}, but {len(signs)} signs for the last")
+                raise InvalidValueError(
+                    f"{self.name} has the axes {self.axes}, but {len(signs)} mirror_signs of the last"
+                )
 
     @property
     def folder(self) -> str:
@@ -99,7 +108,7 @@ class Field:
         if self.optional:
             return {self.name: sample.extra[self.name]} if self.name in sample.extra else {}
         value = getattr(sample, self.name)
-        return {self.name: np.array(value, self.dtype) if isinstance(value, int) else value}
+        return {self.name: value if self.axes else np.array(value, self.dtype)}  # a plain number
 
     def attributes(self, sample: Sample) -> dict[str, dict[str, Any]]:
         """What a shard says of it, by path."""

@@ -123,7 +123,7 @@ class SampleReader(Keyed, ABC):
         return SpikeStream(packed, stop - start, self.cameras[v_th])
 
     def array(self, name: str, sample: int, cuts: Cuts = WHOLE) -> np.ndarray:
-        """Any field but spikes, or part of it, as `fields` declares it.
+        """Images or an optional field of a sample, or part of them, as `fields` declares it.
 
         Args:
             name: Of the field.
@@ -135,9 +135,10 @@ class SampleReader(Keyed, ABC):
             InputFileError: The data are missing or damaged.
         """
         field = FIELDS.get(require_instance(name, "name", str))
-        if field is None or field is SPIKES or (field.optional and name not in self.extra):
+        if field is None or field.file in (None, "dat") or (field.optional and name not in self.extra):
             raise InvalidValueError(
-                f"{self.path} has no array {name!r}; beside spikes and images it has {', '.join(self.extra) or 'none'}"
+                f"{self.path} has no array {name!r}; beside blur, sharp and spikes it has "
+                f"{', '.join(self.extra) or 'nothing'}"
             )
         return self._read(field, sample, cuts)
 

@@ -93,6 +93,7 @@ class ShardWriter:
 
     def note(self, diagnostics: Diagnostics) -> None:
         """Write down what was found of the clip; after the first sample."""
+        require_instance(diagnostics, "diagnostics", Diagnostics)
         self._file.attrs.update({name: np.array(numbers, np.int32) for name, numbers in asdict(diagnostics).items()})
 
     def _create(self, sample: Sample, lengths: Lengths) -> None:
