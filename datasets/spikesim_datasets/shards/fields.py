@@ -68,7 +68,7 @@ def check_sample(sample: Sample) -> Lengths:
 
 
 def sample_bytes(lengths: Lengths, thresholds: Collection[float], extra: Collection[str] = ()) -> int:
-    """Size of a sample's arrays, not compressed.
+    """Size of a sample's arrays, not compressed; single numbers are not counted.
 
     Args:
         lengths: Of their axes.
@@ -78,7 +78,7 @@ def sample_bytes(lengths: Lengths, thresholds: Collection[float], extra: Collect
     return sum(
         len(field.paths(thresholds)) * field.nbytes(lengths)
         for field in FIELDS.values()
-        if not field.optional or field.name in extra
+        if field.axes and (not field.optional or field.name in extra)
     )
 
 
