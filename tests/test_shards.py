@@ -303,6 +303,9 @@ def test_samples_of_a_shard_are_alike(tmp_path: Path, other: Sample) -> None:
 UNFIT = {
     "spikes of another size": replace(ONE, spikes=make_sample(height=76).spikes),
     "a size without a quarter": replace(ONE, blur=ONE.blur[:70], sharp=ONE.sharp[:, :70]),
+    "a size with more than a quarter": replace(
+        ONE, blur=np.pad(ONE.blur, ((0, 2), (0, 0), (0, 0))), sharp=np.pad(ONE.sharp, ((0, 0), (0, 2), (0, 0), (0, 0)))
+    ),
     "ground truth of another size": replace(ONE, sharp=ONE.sharp[:, :, :116]),
     "ground truth without a place": replace(ONE, sharp_readouts=(2,)),
     "no spikes": replace(ONE, spikes={}),
