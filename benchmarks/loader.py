@@ -12,7 +12,6 @@ DATASET is a folder of shards with the threshold 1. Without it, one is built fro
 """
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -94,15 +93,10 @@ def main() -> None:
         split = list_shards(root)[0].split
         layout = Path(temporary, "layout")
         shards_to_layout(root, layout)
-        described = json.loads((layout / "spikesim.json").read_text())["shards"]
-        names = [
-            (shard["key"].split("/", 1)[1], f"{13 * window + 6:06d}")
-            for shard in described
-            for window in shard["windows"]
-        ]
         shards, folders = (
             SpikeBlurDataset(place, split, crop=CROP, sharp="middle", flip=True) for place in (root, layout)
         )
+        names = [(sample.name, f"{sample.first_frame + 6:06d}") for sample in folders.source]
         plain = rate(lambda number: plain_sample(layout, split, *names[number]), len(shards))
         print(f"{len(shards)} samples; a second, in one process:")
         print(f"{'as the field has it':28}{plain:8.1f}")

@@ -10,6 +10,7 @@ import torch
 from spikesim import SpikeCamera, SpikeStream
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.shards import ShardWriter
+from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints, evaluation
 from ssdm_models.bsn import BSN
@@ -44,7 +45,7 @@ def make_sample(key: str, window: int, sharp: tuple[int, ...], thresholds: tuple
     }
     blur = frames[slice(*PLAN.exposure)].mean(0).round().astype(np.uint8)
     first_frame = window * PLAN.period // PLAN.factor
-    return Sample(key, window, first_frame, PLAN.exposure, blur, frames[list(sharp)], sharp, spikes)
+    return Sample(*parse_key(key), window, first_frame, PLAN.exposure, blur, frames[list(sharp)], sharp, spikes)
 
 
 def write_dataset(root: Path, shards: dict[str, list[Sample]], recipe: dict[str, Any] = RECIPE) -> Path:

@@ -11,6 +11,7 @@ import pytest
 from spikesim import SpikeCamera, SpikeStream
 from spikesim_datasets.shards import Sample, ShardWriter
 from spikesim_datasets.shards.index import write_index
+from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.writer import Compression
 
 RECIPE = {"choices": {"seed": 3, "plan": {"frames": 3}}, "command": "spikesim build"}
@@ -30,7 +31,7 @@ def make_sample(
     rng = np.random.default_rng(window)
     dense = rng.integers(0, 2, (len(thresholds), readouts, height // 4, width // 4), np.uint8)
     return Sample(
-        key,
+        *parse_key(key),
         window,
         3 * window,
         (2, 11),
@@ -62,6 +63,21 @@ def assert_equal(found: Sample, expected: Sample) -> None:
     for v_th, stream in expected.spikes.items():
         np.testing.assert_array_equal(found.spikes[v_th].packed, stream.packed, strict=True)
         assert (found.spikes[v_th].shape, found.spikes[v_th].camera) == (stream.shape, stream.camera)
+
+
+def contents(shard: Path) -> dict[str, Any]:
+    """Everything a shard holds, arrays and attributes, read by nothing of ours."""
+    found: dict[str, Any] = {}
+
+    def visit(name: str, item: h5py.HLObject) -> None:
+        found[name] = {key: np.asarray(value).tolist() for key, value in item.attrs.items()}
+        if isinstance(item, h5py.Dataset):
+            found[name] |= {"array": item[()].tobytes(), "form": (item.shape, item.dtype, item.chunks, item._filters)}
+
+    with h5py.File(shard, "r") as file:
+        visit("/", file)
+        file.visititems(visit)
+    return found
 
 
 def chunks(path: Path, name: str) -> list[tuple[int, tuple[slice, ...]]]:

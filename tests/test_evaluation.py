@@ -191,7 +191,7 @@ def test_the_released_layout_gives_the_rows_of_the_shards(data: Path, tmp_path: 
 
 def test_a_limit_spreads_samples_evenly(data: Path, tmp_path: Path) -> None:
     samples = [make_sample("test/a", window, (68,)) for window in range(1, 6)]
-    root = write_dataset(tmp_path, {"test/a": samples[:3], "test/b": [replace(s, key="test/b") for s in samples[3:]]})
+    root = write_dataset(tmp_path, {"test/a": samples[:3], "test/b": [replace(s, name="b") for s in samples[3:]]})
     numbers = {limit: EvaluationSet(root, "test", limit=limit).numbers for limit in (None, 1, 2, 3, 99)}
     assert numbers == {None: [0, 1, 2, 3, 4], 1: [0], 2: [0, 2], 3: [0, 1, 3], 99: [0, 1, 2, 3, 4]}
     results = evaluation.evaluate(data, limit=2, sequence=False, v_th=(2.5,))

@@ -3,18 +3,19 @@
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from shard_data import contents
 
 from spikesim import SpikeCamera, SpikeStream
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.exposure import ExposurePlan, Sharp
-from spikesim_datasets.layouts import layout_to_shards, shards_to_layout
+from spikesim_datasets.layouts import layout_to_shards, open_layout, shards_to_layout
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.shards import Sample, ShardReader, ShardWriter, verify_dataset
 from spikesim_datasets.shards.index import INDEX, shard_files, write_index
@@ -43,7 +44,8 @@ def write_clip(
             readouts = plan.sharp_readouts(sharp)
             size = (plan.stream_length, HEIGHT // 4, WIDTH // 4)
             sample = Sample(
-                f"{path.parent.name}/{path.name.rsplit('.', 2)[0]}",
+                path.parent.name,
+                path.name.rsplit(".", 2)[0],
                 window,
                 window * plan.period // plan.factor,
                 plan.exposure,
@@ -58,21 +60,6 @@ def write_clip(
 
 def files(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-
-
-def contents(shard: Path) -> dict[str, Any]:
-    """Everything a shard holds, arrays and attributes, read by nothing of ours."""
-    found: dict[str, Any] = {}
-
-    def visit(name: str, item: h5py.HLObject) -> None:
-        found[name] = {key: np.asarray(value).tolist() for key, value in item.attrs.items()}
-        if isinstance(item, h5py.Dataset):
-            found[name] |= {"array": item[()].tobytes(), "form": (item.shape, item.dtype, item.chunks, item._filters)}
-
-    with h5py.File(shard, "r") as file:
-        visit("/", file)
-        file.visititems(visit)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -243,17 +230,22 @@ DAMAGED: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no blur": (f"train/blur_data/{CLIP}/000032.png", Path.unlink, "No such file"),
     "no ground truth": (f"train/sharp_data/{CLIP}/000032.png", Path.unlink, "No such file"),
     "a gap in the sequence": ("test/sharp_data/GOPR0384_11_00/000032.png", Path.unlink, "No such file"),
-    "an empty image": (f"train/blur_data/{CLIP}/000032.png", lambda path: path.write_bytes(b""), "cannot read"),
-    "no image": (f"train/blur_data/{CLIP}/000032.png", lambda path: path.write_bytes(b"\x89PNG"), "cannot read"),
-    "half a image": (
+    "an empty image": (f"train/blur_data/{CLIP}/000032.png", lambda path: path.write_bytes(b""), "cannot be decoded"),
+    "no image": (f"train/blur_data/{CLIP}/000032.png", lambda path: path.write_bytes(b"\x89PNG"), "cannot be decoded"),
+    "half an image": (
         f"train/blur_data/{CLIP}/000032.png",
         lambda path: path.write_bytes(path.read_bytes()[:999]),
-        "cannot read",
+        "cannot be decoded",
     ),
     "ground truth of another size": (
         f"train/sharp_data/{CLIP}/000032.png",
         lambda path: Image.new("RGB", (116, 72)).save(path),
         "is 116×72, its blur is 120×72",
+    ),
+    "a blur of another size": (
+        f"train/blur_data/{CLIP}/000032.png",
+        lambda path: Image.new("RGB", (116, 72)).save(path),
+        "is 116×72, the first blur of its clip is 120×72",
     ),
     "half a readout": (
         f"train/spike_data/{CLIP}/000032.dat",
@@ -335,6 +327,9 @@ DESCRIPTIONS: dict[str, Callable[[str], str]] = {
     "an unknown compression": edited(lambda record: record["shards"][0].update(compression="lzf")),
     "a way out": edited(lambda record: record["shards"][0].update(path="../../escaped.000.h5")),
     "an absolute way out": edited(lambda record: record["shards"][0].update(path="/train/escaped.000.h5")),
+    "a key that is none": edited(lambda record: record["shards"][0].update(key="train")),
+    "no key": edited(lambda record: record["shards"][0].pop("key")),
+    "fields that are none": edited(lambda record: record["shards"][0].update(extra=5)),
     "no exposure": edited(lambda record: record["shards"][0]["recipe"]["choices"].pop("plan")),
 }
 
@@ -369,6 +364,32 @@ def test_what_is_there_is_not_written_over(
         with pytest.raises(OutputError, match="out exists already and is not an empty folder; choose another"):
             convert(source, out)
     assert files(tmp_path) == before
+
+
+def test_arguments_of_another_type_are_refused(dataset: Path, layout: Path, tmp_path: Path) -> None:
+    wrong: list[tuple[Callable[..., object], tuple[object, ...], str]] = [
+        (shards_to_layout, (5, tmp_path), "dataset must be a path"),
+        (shards_to_layout, (dataset, None), "out must be a path"),
+        (layout_to_shards, (5, tmp_path), "layout must be a path"),
+        (layout_to_shards, (layout, 5), "out must be a path"),
+        (layout_to_shards, (layout, tmp_path, "1"), "v_th must be a positive finite number"),
+        (open_layout, (5, "train"), "path must be a path"),
+        (open_layout, (layout, 5), "split must be a str, got int"),
+    ]
+    for call, arguments, said in wrong:
+        with pytest.raises(InvalidValueError, match=said):
+            call(*arguments)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_clip_has_a_split_and_a_name(layout: Path) -> None:
+    test = open_layout(layout, "test")
+    with closing(test.open_shard(test.locate(0)[0])) as clip:
+        assert (clip.split, clip.name, clip.key) == ("test", "GOPR0384_11_00", "test/GOPR0384_11_00")
+        for number in (-1, 1):
+            with pytest.raises(InvalidValueError, match=rf"samples 0\.\.0, not {number}"):
+                clip.blur(number)
+    assert (test[0].split, test[0].name) == ("test", "GOPR0384_11_00")
 
 
 def test_an_empty_folder_may_be_filled(dataset: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.layouts import shards_to_layout
 from spikesim_datasets.shards import ShardWriter
+from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.sample import Sample
 
 torch = pytest.importorskip("torch", reason="torch is an extra")
@@ -34,7 +35,7 @@ def make_sample(rng: np.random.Generator, key: str, window: int, sharp: tuple[in
         )
         for v_th in (1.0, 2.5)
     }
-    return Sample(key, window, 3 * window, EXPOSURE, pixels(), pixels(len(sharp)), sharp, spikes)
+    return Sample(*parse_key(key), window, 3 * window, EXPOSURE, pixels(), pixels(len(sharp)), sharp, spikes)
 
 
 def write_dataset(root: Path, shards: dict[str, int], sharp: tuple[int, ...] = SHARP) -> list[Sample]:
@@ -71,7 +72,7 @@ def test_an_item_holds_its_sample(root, samples):
     dataset = SpikeBlurDataset(root, "train", v_th=2.5)
     assert len(dataset) == 5
     for item, sample in zip(dataset, samples, strict=True):
-        assert list(item) == ["blur", "spikes", "sharp", "v_th", "key", "window"]
+        assert list(item) == ["blur", "spikes", "sharp", "v_th", "key", "window", "sharp_readouts", "exposure"]
         assert {item[name].dtype for name in ("blur", "spikes", "sharp")} == {torch.float32}
         assert item["blur"].shape == (3, 100, 132)
         assert item["spikes"].shape == (13, 25, 33)
@@ -159,7 +160,7 @@ def test_a_crop_of_the_whole_height_fits(tmp_path):
     rng = np.random.default_rng(0)
     sample = make_sample(rng, "train/a", 1, SHARP)
     spikes = {1.0: SpikeStream.from_dense(rng.integers(0, 2, (READOUTS, 24, 32), np.uint8))}
-    low = Sample("train/a", 1, 3, EXPOSURE, sample.blur[:96, :128], sample.sharp[:, :96, :128], SHARP, spikes)
+    low = Sample("train", "a", 1, 3, EXPOSURE, sample.blur[:96, :128], sample.sharp[:, :96, :128], SHARP, spikes)
     with ShardWriter(tmp_path / "train" / "a.000.h5", {}, "none") as writer:
         writer.append(low)
     item = SpikeBlurDataset(tmp_path, "train", crop=96)[0]
@@ -238,7 +239,7 @@ def clip(tmp_path_factory) -> Path:
             }
             images = rng.integers(0, 256, (8, 100, 132, 3), np.uint8)
             readouts = plan.sharp_readouts("sequence")
-            sample = Sample("test/a", window, 13 * window, plan.exposure, images[0], images[1:], readouts, spikes)
+            sample = Sample("test", "a", window, 13 * window, plan.exposure, images[0], images[1:], readouts, spikes)
             writer.append(sample)
     return root
 
@@ -286,6 +287,25 @@ def test_a_foreign_folder_has_the_threshold_that_is_said(clip, tmp_path):
 def test_what_a_dataset_does_not_have_is_refused_with_what_it_has(root, samples, choices, what):
     with pytest.raises(InvalidValueError, match=what):
         SpikeBlurDataset(root, **choices)
+
+
+@pytest.mark.parametrize(
+    ("choices", "what"),
+    [
+        ({"path": 5}, "path must be a path, as text or as a Path, got 5"),
+        ({"split": 5}, "split must be a str, got int"),
+        ({"v_th": None}, "v_th must be a finite number, got None"),
+        ({"v_th": "1"}, "v_th must be a finite number, got '1'"),
+        ({"v_th": [1.0, "2.5"]}, "v_th must be a finite number, got '2.5'"),
+        ({"crop": "32"}, "crop must be a whole number of pixels, got '32'"),
+        ({"crop": 32.0}, r"crop must be a whole number of pixels, got 32\.0"),
+        ({"sharp": 1}, r"sharp must be None \(all there is\), 'middle' or 'none', got 1"),
+        ({"flip": "yes"}, "flip must be True or False, got 'yes'"),
+    ],
+)
+def test_arguments_of_another_type_are_refused(root, samples, choices, what):
+    with pytest.raises(InvalidValueError, match=what):
+        SpikeBlurDataset(**{"path": root, "split": "train", **choices})
 
 
 def test_a_missing_dataset_says_what_makes_one(tmp_path):

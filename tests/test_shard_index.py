@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,17 @@ import shard_data
 from shard_data import assert_equal, chunks, flip_bits, make_sample, write_shard
 
 from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.recognition import recognise
 from spikesim_datasets.shards import open_dataset, verify_dataset
-from spikesim_datasets.shards.index import INDEX, read_index, write_index
+from spikesim_datasets.shards.index import INDEX, list_shards, read_index, write_index
 
 dataset = shard_data.dataset
+
+
+ENTRY = (
+    '{"schema": "spikesim.dataset/1", "shards": [{"path": "train/a.000.h5", "key": "%s", "split": "%s", "samples": 3, '
+    '"bytes": 1, "sha256": ""%s}]}'
+)
 
 
 def problems(root: Path) -> dict[str, str]:
@@ -50,6 +58,28 @@ def test_the_index_lists_every_shard_and_can_be_made_anew(dataset: Path) -> None
     (dataset / INDEX).unlink()
     write_index(dataset, {"choices": {}})
     assert (dataset / INDEX).read_bytes() == before
+
+
+def test_the_index_names_clips_as_the_shards_do(dataset: Path) -> None:
+    (entry, *_) = list_shards(dataset)
+    assert (entry.split, entry.name, entry.key) == ("test", "c", "test/c")
+    record = json.loads((dataset / INDEX).read_text())["shards"][0]
+    assert list(record) == ["path", "key", "split", "samples", "bytes", "sha256"]
+    assert (record["key"], record["split"]) == ("test/c", "test")
+    (dataset / INDEX).unlink()
+    assert replace(entry, sha256="") == list_shards(dataset)[0]
+
+
+def test_arguments_of_another_type_are_refused(dataset: Path) -> None:
+    for use in (open_dataset, lambda path, _: list(verify_dataset(path)), lambda path, _: recognise(path)):
+        with pytest.raises(InvalidValueError, match="path must be a path, as text or as a Path, got 5"):
+            use(5, "train")  # type: ignore[operator]
+    for split in (5, None, ["train"]):
+        with pytest.raises(InvalidValueError, match="split must be a str, got "):
+            open_dataset(dataset, split)  # type: ignore[arg-type]
+    for index in (2.5, "0", slice(1, 3)):
+        with pytest.raises(InvalidValueError, match="index must be a whole number, got "):
+            open_dataset(dataset, "train")[index]  # type: ignore[index]
 
 
 def test_a_dataset_is_read_and_verified_without_its_index(dataset: Path) -> None:
@@ -113,7 +143,9 @@ def test_an_index_that_contradicts_its_shard(dataset: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     ["", "[]", "{}", '{"schema": "spikesim.dataset/2", "shards": []}', '{"schema": "spikesim.dataset/1"}',
-     '{"schema": "spikesim.dataset/1", "shards": [{"path": "a.h5"}]}', "\udcff"],
+     '{"schema": "spikesim.dataset/1", "shards": [{"path": "a.h5"}]}', "\udcff",
+     ENTRY % ("test/a", "train", ""), ENTRY % ("train", "train", ""), ENTRY % ("train/a", "train", ', "colour": "red"'),
+     ENTRY % ("train/a", "train", "}"), '{"schema": "spikesim.dataset/1", "shards": [[]]}'],
 )  # fmt: skip
 def test_a_damaged_index_is_refused(dataset: Path, content: str) -> None:
     (dataset / INDEX).write_bytes(content.encode("utf-8", "surrogateescape"))

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from shard_data import HEIGHT, RECIPE, WIDTH, assert_equal, chunks, flip_bits, m
 
 from spikesim import SpikeCamera
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim_datasets.shards import Sample, ShardReader
+from spikesim_datasets.shards import Sample, ShardReader, ShardWriter
+from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.writer import Compression
 
 shard, copy = shard_data.shard, shard_data.copy
@@ -188,12 +190,99 @@ def test_the_threshold_must_be_said_and_there(shard: Path, tmp_path: Path) -> No
         np.testing.assert_array_equal(reader.spikes(0).packed, only.spikes[2.0].packed)
 
 
+@pytest.mark.parametrize("number", [2.5, "0", None, True])
+def test_what_is_no_number_of_a_sample_is_refused(shard: Path, number: Any) -> None:
+    with ShardReader(shard) as reader:
+        for read in (reader.sample, reader.blur, reader.sharp, lambda number: reader.spikes(number, 1.0)):
+            with pytest.raises(InvalidValueError, match="sample must be a whole number, got "):
+                read(number)
+
+
+def test_arguments_of_another_type_are_refused(shard: Path) -> None:
+    with ShardReader(shard) as reader:
+        for v_th in ("1", [1.0], True, float("nan")):
+            with pytest.raises(InvalidValueError, match="v_th must be a finite number, got "):
+                reader.spikes(0, v_th)  # type: ignore[arg-type]
+        reads: list[Callable[..., object]] = [reader.blur, reader.sharp, partial(reader.spikes, v_th=1.0)]
+        for read in reads:
+            for axis in ("rows", "columns"):
+                with pytest.raises(InvalidValueError, match="must be a slice, got int"):
+                    read(0, **{axis: 8})
+        with pytest.raises(InvalidValueError, match="the part along S must be a slice, got int"):
+            reader.sharp(0, frames=1)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(
+            reader.spikes(np.int64(1), np.float32(2.5)).packed, make_sample(2).spikes[2.5].packed
+        )  # type: ignore[arg-type]
+    for path in (5, None, b"a.h5"):
+        with pytest.raises(InvalidValueError, match="path must be a path, as text or as a Path, got "):
+            ShardReader(path)  # type: ignore[arg-type]
+
+
 # What cannot be written
+
+
+WRONG: dict[str, tuple[tuple[Any, ...], str]] = {
+    "path": ((5, {}), "path must be a path"),
+    "recipe": (("a.h5", [1]), "recipe must be a dict, got list"),
+    "values of the recipe": (
+        ("a.h5", {"camera": SpikeCamera()}),
+        r"recipe must hold JSON values alone \(.*SpikeCamera",
+    ),
+    "compression": (("a.h5", {}, "lzf"), "compression must be one of 'zstd', 'gzip', 'none', got 'lzf'"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), WRONG.values(), ids=WRONG)
+def test_a_writer_refuses_arguments_of_another_type(arguments: tuple[Any, ...], said: str) -> None:
+    with pytest.raises(InvalidValueError, match=said):
+        ShardWriter(*arguments)
+
+
+def test_a_writer_takes_samples_and_diagnostics_alone(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InvalidValueError, match="sample must be a Sample, got dict"),
+        ShardWriter(tmp_path / "a.h5", {}) as w,
+    ):
+        w.append({})  # type: ignore[arg-type]
+    with (
+        pytest.raises(InvalidValueError, match="diagnostics must be a Diagnostics"),
+        ShardWriter(tmp_path / "a.h5", {}) as w,
+    ):
+        w.note({})  # type: ignore[arg-type]
+
+
+NONE: dict[str, tuple[dict[str, Any], str]] = {
+    "no split": ({"split": ""}, "got the split '' and the name 'clip'"),
+    "no name": ({"name": ""}, "got the split 'train' and the name ''"),
+    "a split of two": ({"split": "train/a"}, "a clip has a split and a name, as in train/GOPR0372_07_00; got"),
+    "a split that is none": ({"split": 5}, "split must be a str, got int"),
+    "half a window": ({"window": 2.5}, r"window must be a whole number from 0 to \S+, got 2\.5"),
+    "a frame before the first": ({"first_frame": -1}, "first_frame must be a whole number from 0 .* got -1"),
+    "a list for an image": ({"blur": [1, 2]}, "blur must be a ndarray, got list"),
+    "a list for an optional field": ({"extra": {"depth": [1.0]}}, "depth must be a ndarray, got list"),
+    "an array for a stream": ({"spikes": {1.0: np.zeros(3)}}, r"spikes of threshold 1\.0 must be a SpikeStream"),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), NONE.values(), ids=NONE)
+def test_what_is_no_sample_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidValueError, match=said):
+        replace(make_sample(), **change)
+
+
+def test_a_clip_has_a_split_and_a_name(shard: Path) -> None:
+    with ShardReader(shard) as reader:
+        assert (reader.split, reader.name, reader.key) == ("train", "clip", "train/clip")
+        sample = reader.sample(0)
+    assert (sample.split, sample.name, sample.key) == ("train", "clip", "train/clip")
+    assert parse_key("test/a/b") == ("test", "a/b")
+    with pytest.raises(InvalidValueError, match="key must be a str, got int"):
+        parse_key(5)  # type: ignore[arg-type]
 
 
 ONE = make_sample()
 MISFITS = {
-    "another clip": replace(ONE, key="train/other"),
+    "another clip": replace(ONE, name="other"),
     "another size": make_sample(height=76),
     "another exposure": replace(ONE, exposure=(3, 12)),
     "other thresholds": make_sample(thresholds=(1.0,)),
@@ -214,9 +303,17 @@ def test_samples_of_a_shard_are_alike(tmp_path: Path, other: Sample) -> None:
 UNFIT = {
     "spikes of another size": replace(ONE, spikes=make_sample(height=76).spikes),
     "a size without a quarter": replace(ONE, blur=ONE.blur[:70], sharp=ONE.sharp[:, :70]),
+    "a size with more than a quarter": replace(
+        ONE, blur=np.pad(ONE.blur, ((0, 2), (0, 0), (0, 0))), sharp=np.pad(ONE.sharp, ((0, 0), (0, 2), (0, 0), (0, 0)))
+    ),
     "ground truth of another size": replace(ONE, sharp=ONE.sharp[:, :, :116]),
     "ground truth without a place": replace(ONE, sharp_readouts=(2,)),
     "no spikes": replace(ONE, spikes={}),
+    "a blur of another type": replace(ONE, blur=ONE.blur.astype(np.float32)),
+    "a grey blur": replace(ONE, blur=ONE.blur[..., 0]),
+    "a blur of four channels": replace(ONE, blur=np.concatenate([ONE.blur, ONE.blur[..., :1]], -1)),
+    "spikes a pixel too wide": replace(ONE, spikes=make_sample(width=124).spikes),
+    "streams of two lengths": replace(ONE, spikes={**ONE.spikes, 2.5: ONE.spikes[2.5][:12]}),
 }
 
 
@@ -265,11 +362,22 @@ def reshape(name: str, *shape: int) -> Callable[[h5py.File], None]:
     return put
 
 
+def retype(name: str, dtype: type) -> Callable[[h5py.File], None]:
+    def put(file: h5py.File) -> None:
+        array = file[name][:]
+        del file[name]
+        file[name] = array.astype(dtype)
+
+    return put
+
+
 DAMAGES: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "a newer schema": (say("schema", "spikesim.shard/2"), "schema 'spikesim.shard/2', expected 'spikesim.shard/1'"),
     "no schema": (forget("schema"), "schema None"),
     **{f"no {name}": (forget(name), name) for name in ("key", "split", "exposure", "recipe")},
     "a recipe that is no JSON": (say("recipe", "{"), "cannot read"),
+    "a key of another split": (say("key", "test/clip"), "the clip 'test/clip' is not of the split 'train'"),
+    "a key without a name": (say("key", "train"), "got the split 'train' and the name ''"),
     "an exposure of three numbers": (say("exposure", [1, 2, 3]), "cannot read"),
     **{f"no /{name}": (delete(name), name) for name in ("blur", "sharp", "spikes", "window", "first_frame")},
     "no spikes of any threshold": (lambda file: file["spikes"].clear(), "no spikes"),
@@ -286,6 +394,8 @@ DAMAGES: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "spikes narrower than they say": (reshape("spikes/vth_1", 3, 13, 18, 3), "/spikes/vth_1"),
     "another width": (say("width", 29, "spikes/vth_1"), "29 wide, a quarter of the blur is 30"),
     "streams shorter than the exposure": (say("exposure", [2, 14]), "/spikes/vth_1"),
+    "images of another type": (retype("blur", np.uint16), "/blur is uint16, expected uint8"),
+    "numbers of another type": (retype("window", np.int64), "/window is int64, expected int32"),
     "grey images": (reshape("blur", 3, 72, 120), "cannot read"),
 }  # fmt: skip
 

@@ -41,7 +41,7 @@ def stream(rng: np.random.Generator) -> SpikeStream:
 def sample(rng: np.random.Generator) -> Sample:
     dense = rng.integers(0, 2, (2, READOUTS, HEIGHT, WIDTH), np.uint8)
     return Sample(
-        "train/clip", 1, 3, (2, 11),
+        "train", "clip", 1, 3, (2, 11),
         rng.integers(0, 256, (4 * HEIGHT, 4 * WIDTH, 3), np.uint8),
         rng.integers(0, 256, (2, 4 * HEIGHT, 4 * WIDTH, 3), np.uint8),
         (2, 6),

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from training_data import SHARP
 
 from spikesim_datasets.optics import SCALE
 from ssdm_models.deblurring_network import DeblurringNetwork
@@ -47,7 +46,7 @@ class Supervised(Objective):
         return {"toy": self._sharp(batch)[:, 0], "sharp": batch["sharp"][:, 0]}
 
     def _sharp(self, batch: Batch) -> Tensor:
-        times = list(SHARP)  # SWAP for items that say it: [int(time[0]) for time in batch["sharp_readouts"]]
+        times = batch["sharp_readouts"][0].tolist()  # of every sample of a dataset the same
         seen = windows(batch["spikes"], times, Toy.length) * self.scale(batch)[:, None]
         return torch.stack([self.network(batch["blur"], seen[:, i]) for i in range(len(times))], 1)
 

@@ -12,6 +12,7 @@ from spikesim import SpikeCamera, simulate
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.shards import ShardWriter
+from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints
 from ssdm_models.training import train
@@ -53,7 +54,9 @@ def write_moving(
                 spikes = {v: simulate(light, SpikeCamera.preset("ideal", v_th=v), seed=window) for v in v_th}
                 blur = frames[start:stop].mean(0).round().astype(np.uint8)
                 first_frame = window * PLAN.period // PLAN.factor
-                sample = Sample(key, window, first_frame, PLAN.exposure, blur, frames[list(sharp)], sharp, spikes)
+                sample = Sample(
+                    *parse_key(key), window, first_frame, PLAN.exposure, blur, frames[list(sharp)], sharp, spikes
+                )
                 writer.append(sample)
 
 

@@ -10,7 +10,9 @@ from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.optics import SCALE
 from spikesim_datasets.recipe import Recipe
+from spikesim_datasets.shards.axes import axis_lengths
 from spikesim_datasets.shards.diagnostics import Diagnostics
+from spikesim_datasets.shards.fields import sample_bytes
 from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.schema import threshold_name
@@ -155,11 +157,11 @@ def seconds_per_readout(clip: Clip, recipe: Recipe) -> float:
 def uncompressed_bytes(plan: BuildPlan, recipe: Recipe) -> int:
     """Size of all arrays of a build; images shrink when compressed, spikes do not."""
     total = 0
+    thresholds = [camera.v_th for camera in recipe.cameras]
     for job in plan.jobs:
-        height, width = job.clip.height, job.clip.width
-        images = (1 + len(recipe.plan.sharp_frames(recipe.sharp_of(job.clip.split)))) * height * width * 3
-        spikes = recipe.plan.stream_length * (height // SCALE) * -(-(width // SCALE) // 8)
-        total += len(job.windows) * (images + spikes * len(recipe.cameras))
+        sharp = len(recipe.plan.sharp_frames(recipe.sharp_of(job.clip.split)))
+        lengths = axis_lengths(sharp, recipe.plan.stream_length, job.clip.height, job.clip.width)
+        total += len(job.windows) * sample_bytes(lengths, thresholds)
     return total
 
 

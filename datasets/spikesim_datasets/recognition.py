@@ -5,10 +5,11 @@ from typing import Literal
 
 import h5py
 
+from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.layouts import SPIKES
 from spikesim_datasets.shards.index import INDEX, shard_files
-from spikesim_datasets.shards.schema import SCHEMA
+from spikesim_datasets.shards.schema import SHARD_SCHEMA
 
 Kind = Literal["dataset", "shard", "layout", "spikes"]
 
@@ -19,7 +20,7 @@ def recognise(path: Path | str) -> Kind:
     Raises:
         InputFileError: It does not exist, or is a folder of neither kind.
     """
-    path = Path(path)
+    path = require_path(path)
     if path.is_file():
         return "shard" if path.suffix.lower() == ".h5" and _is_shard(path) else "spikes"
     if not path.exists():
@@ -37,6 +38,6 @@ def recognise(path: Path | str) -> Kind:
 def _is_shard(path: Path) -> bool:
     try:
         with h5py.File(path, "r", locking=False) as file:
-            return str(file.attrs.get("schema", "")).partition("/")[0] == SCHEMA.partition("/")[0]
+            return str(file.attrs.get("schema", "")).partition("/")[0] == SHARD_SCHEMA.partition("/")[0]
     except OSError:
         return False

@@ -2,20 +2,24 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict, cast
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset as TorchDataset
 
 from spikesim import to_torch
+from spikesim.checks import require_flag, require_instance, require_number, require_path, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
 from spikesim_datasets.optics import SCALE, planes
 from spikesim_datasets.shards import open_dataset
-from spikesim_datasets.shards.sample import SampleReader
+from spikesim_datasets.shards.axes import cuts_at
+from spikesim_datasets.shards.field import Field
+from spikesim_datasets.shards.fields import BLUR, FIELDS, SHARP, SPIKES
+from spikesim_datasets.shards.sample_reader import SampleReader
 from spikesim_datasets.shards.schema import threshold_name
 
 # Crops begin where both the spikes' bytes and their quarter of the image do.
@@ -25,10 +29,23 @@ _OPEN_SHARDS = 16
 
 
 class TrainingSample(TypedDict):
-    """One item of `SpikeBlurDataset`.
+    """One item of `SpikeBlurDataset`; an optional field that the dataset has is one more tensor, by its name.
 
-    blur (3, H, W) float32 RGB in [0, 1]; spikes (T, H/4, W/4) float32 of 0 and 1; sharp (S, 3, H, W) float32 RGB in [0,
-    1], S may be 0; the threshold; the clip's key; the window's number in the clip.
+    Attributes:
+        blur: (3, H, W) float32 RGB in [0, 1].
+        spikes: (T, H/4, W/4) float32 of 0 and 1.
+        sharp: (S, 3, H, W) float32 RGB in [0, 1]; S may be 0.
+        v_th: Threshold of the spikes.
+        key: Of the clip.
+        window: Number of the exposure in the clip.
+        sharp_readouts: int64 (S,), the readouts of the stream at which the frames of `sharp` lie.
+        exposure: int64 (2,), start and stop of the exposure in the stream.
+
+    Optional fields are float32, cropped and mirrored as the rest, with channels before rows: a flow stored as (S−1, H,
+    W, 2) is (S−1, 2, H, W).
+
+    torch's default collation stacks tensors: in a batch of N, `sharp_readouts` is (N, S) and `exposure` (N, 2), a row
+    for each sample, as `sharp` is (N, S, 3, H, W). Shards with differing S do not stack; `sharp="middle"` makes it 1.
     """
 
     blur: torch.Tensor
@@ -37,6 +54,8 @@ class TrainingSample(TypedDict):
     v_th: float
     key: str
     window: int
+    sharp_readouts: torch.Tensor
+    exposure: torch.Tensor
 
 
 class SeededIndex(NamedTuple):
@@ -60,6 +79,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         sharp: Which ground truth to read: None all there is, `middle` the frame in the middle of the exposure, `none`
             none, which leaves `sharp` empty (0, 3, H, W).
         flip: Mirror items at random, left to right and top to bottom.
+        extra: Optional fields to read; None all that every shard has.
 
     What is random is drawn from torch's generator, which a loader seeds for each worker. With
     `dataset[SeededIndex(i, seed)]` it comes from the seed instead, so that it depends neither on the worker nor on the
@@ -73,7 +93,8 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
 
     Raises:
         InputFileError: There is no such dataset or it is damaged.
-        InvalidValueError: It has no such split or threshold, or the crop does not fit.
+        InvalidValueError: It has no such split, threshold or optional field, the crop does not fit, or an argument has
+            another type.
     """
 
     def __init__(
@@ -85,26 +106,31 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         sharp: Literal["middle", "none"] | None = None,
         *,
         flip: bool = False,
+        extra: Sequence[str] | None = None,
     ) -> None:
-        thresholds = [float(v_th)] if isinstance(v_th, int | float) else list(map(float, v_th))
-        if not thresholds:
+        path = require_path(path)
+        several = v_th if isinstance(v_th, Iterable) and not isinstance(v_th, str) else [v_th]
+        self.thresholds = [require_number(threshold, "v_th") for threshold in several]
+        if not self.thresholds:
             raise InvalidValueError("spikes need at least one threshold v_th, got none")
-        if is_layout(Path(path)):
-            self.source = open_layout(path, split, thresholds[0])
+        if sharp not in (None, "middle", "none"):
+            raise InvalidValueError(f"sharp must be None (all there is), 'middle' or 'none', got {sharp!r}")
+        self._crop = None if crop is None else require_whole(crop, "crop", unit="pixels")
+        if self._crop is not None and (self._crop < 1 or self._crop % (_GRID * SCALE)):
+            raise InvalidValueError(f"crop must be a positive multiple of {_GRID * SCALE} pixels, got {crop}")
+        self._sharp, self._flip = sharp, require_flag(flip, "flip")
+        if is_layout(path):
+            self.source = open_layout(path, split, self.thresholds[0])
         else:
             self.source = open_dataset(path, split)
         self.exposure, self.fingerprint = self.source.exposure, self.source.fingerprint
-        self.thresholds, self._crop, self._sharp, self._flip = thresholds, crop, sharp, flip
-        if sharp not in (None, "middle", "none"):
-            raise InvalidValueError(f"sharp must be None (all there is), 'middle' or 'none', got {sharp!r}")
-        for threshold in thresholds:
+        for threshold in self.thresholds:
             if threshold not in self.source.thresholds:
                 raise InvalidValueError(
                     f"{path} has no spikes of threshold {threshold_name(threshold)} in the split {split!r}; it has "
                     f"{', '.join(map(threshold_name, self.source.thresholds))}"
                 )
-        if crop is not None and (crop < 1 or crop % (_GRID * SCALE)):
-            raise InvalidValueError(f"crop must be a positive multiple of {_GRID * SCALE} pixels, got {crop}")
+        self._fields = [BLUR.name, SPIKES.name, SHARP.name, *self._chosen(extra)]
         self._shards: OrderedDict[Path, SampleReader] = OrderedDict()
         self._process = os.getpid()
 
@@ -120,20 +146,24 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         shard = self._shard(path)
         rows, columns = self._place(shard, generator)
         v_th = self.thresholds[_below(len(self.thresholds), generator)]
-        down, across = (-1 if self._flip and _below(2, generator) else 1 for _ in range(2))  # −1 mirrors that axis
-        blur = shard.blur(sample, _scaled(rows), _scaled(columns))
-        sharp = shard.sharp(sample, _scaled(rows), _scaled(columns), self._frames(shard))
-        stream = shard.spikes(sample, v_th, rows, columns)
-        # All is mirrored while it is small, as bytes and bits.
-        stream = replace(stream, packed=stream.packed[:, ::down])
-        return {
-            "blur": torch.from_numpy(planes(blur[::down, ::across])),
-            "spikes": to_torch(stream.mirrored() if across < 0 else stream),
-            "sharp": torch.from_numpy(planes(sharp[:, ::down, ::across])),
+        down, across = (self._flip and _below(2, generator) == 1 for _ in range(2))
+        frames = self._frames(shard)
+        cuts = cuts_at(rows, columns, frames)
+        item: dict[str, Any] = {}
+        for field in map(FIELDS.__getitem__, self._fields):
+            value = (
+                shard.spikes(sample, v_th, rows, columns) if field is SPIKES else shard.array(field.name, sample, cuts)
+            )
+            # All is mirrored while it is small, as bytes and bits.
+            item[field.name] = _tensor(field, field.mirrored(value, down, across))
+        item |= {
             "v_th": v_th,
             "key": shard.key,
             "window": shard.windows[sample],
+            "sharp_readouts": torch.tensor(shard.sharp_readouts[frames], dtype=torch.int64),
+            "exposure": torch.tensor(shard.exposure, dtype=torch.int64),
         }
+        return cast(TrainingSample, item)
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_shards": OrderedDict()}
@@ -149,10 +179,24 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         self._shards.move_to_end(path)
         return self._shards[path]
 
+    def _chosen(self, extra: Sequence[str] | None) -> Sequence[str]:
+        """The optional fields to read."""
+        if extra is not None and (isinstance(extra, str) or not isinstance(extra, Sequence)):
+            raise InvalidValueError(f"extra must be a list of names of optional fields, or None for all, got {extra!r}")
+        available = () if extra is not None and not extra else self.source.extra
+        names = available if extra is None else extra
+        for name in names:
+            if require_instance(name, "each of extra", str) not in available:
+                raise InvalidValueError(
+                    f"{self.source.root} has no {name!r} in every shard of the split {self.source.split!r}; beside "
+                    f"blur, sharp and spikes it has {', '.join(available) or 'nothing'}"
+                )
+        return names
+
     def _frames(self, shard: SampleReader) -> slice:
         """Which frames of the ground truth to read."""
         if self._sharp is None:
-            return slice(None)
+            return slice(0, len(shard.sharp_readouts))
         if self._sharp == "none":
             return slice(0, 0)
         middle = sum(shard.exposure) // 2
@@ -182,5 +226,12 @@ def _below(limit: int, generator: torch.Generator) -> int:
     return int(torch.randint(limit, (), generator=generator)) if limit > 1 else 0
 
 
-def _scaled(pixels: slice) -> slice:
-    return slice(pixels.start * SCALE, pixels.stop * SCALE)
+def _tensor(field: Field, value: Any) -> torch.Tensor:
+    """A field as items hold it."""
+    if field is SPIKES:
+        return to_torch(value)
+    if field.is_image:
+        return torch.from_numpy(planes(value))
+    if field.has_channels:
+        value = np.moveaxis(value, -1, -3)
+    return torch.from_numpy(np.ascontiguousarray(value, np.float32))

@@ -149,7 +149,8 @@ class _Collector:
         streams = simulate_cameras(np.stack(self.light), cameras, seed=seed, keys=keys)
         blur = self._exposure.blur()
         return Sample(
-            clip.key,
+            clip.split,
+            clip.name,
             self.window.index,
             self.window.first_frame,
             self.plan.exposure,

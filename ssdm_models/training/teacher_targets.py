@@ -83,7 +83,7 @@ def _taught(sample: Sample, v_th: float, teacher: Teacher, times: Sequence[int],
     # One time after the other: five whole images at once are no faster, and take five times the memory.
     sharp = torch.cat([teacher(blur, spikes, [at], sample.exposure)[0] for at in times]).float()
     taught = (255 * sharp).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    return replace(sample, sharp=taught, sharp_readouts=tuple(times), spikes={v_th: stream})
+    return replace(sample, sharp=taught, sharp_readouts=tuple(times), spikes={v_th: stream}, extra={})
 
 
 class TeacherTargets(TorchDataset[TrainingSample]):

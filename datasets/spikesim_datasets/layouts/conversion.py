@@ -1,26 +1,16 @@
 """Shards to folders of images and spikes, and back."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
-from spikesim import write_spikes
+from spikesim.checks import require_path
 from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path
-from spikesim_datasets.image_files import write_png
-from spikesim_datasets.layouts.description import (
-    BLUR,
-    DESCRIPTION,
-    SCHEMA,
-    SHARP,
-    LayoutShard,
-    describe,
-    frame_name,
-    sharp_name,
-    spike_folders,
-)
+from spikesim_datasets.layouts.description import DESCRIPTION, LAYOUT_SCHEMA, LayoutShard, describe, spike_folders
 from spikesim_datasets.layouts.layout_reader import LayoutReader
-from spikesim_datasets.shards import Sample, ShardReader, ShardWriter
+from spikesim_datasets.layouts.sample_files import write_field
+from spikesim_datasets.shards import ShardReader, ShardWriter
+from spikesim_datasets.shards.fields import FIELDS
 from spikesim_datasets.shards.index import shard_files, write_index
 
 
@@ -39,7 +29,7 @@ def shards_to_layout(dataset: Path | str, out: Path | str) -> int:
         InvalidValueError: The recipe of a shard does not say how its clip is cut into exposures.
         OutputError: `out` holds something, or cannot be written.
     """
-    dataset, out = Path(dataset), Path(out)
+    dataset, out = require_path(dataset, "dataset"), require_path(out, "out")
     files = shard_files(dataset)
     if not files:
         raise InputFileError(f"{dataset} holds no shards to convert")
@@ -49,17 +39,22 @@ def shards_to_layout(dataset: Path | str, out: Path | str) -> int:
         with ShardReader(file) as reader:
             shard = LayoutShard(
                 file.relative_to(dataset).as_posix(),
-                reader.key,
+                reader.split,
+                reader.name,
                 reader.windows,
                 spike_folders(reader.cameras),
                 reader.sharp_readouts,
                 reader.compression,
                 reader.recipe,
+                reader.extra,
             )
+            folders = {v_th: folder for folder, (v_th, _) in shard.cameras.items()}
             for number in range(len(reader)):
-                _write_sample(out, reader.sample(number), shard)
+                sample = reader.sample(number)
+                for field in FIELDS.values():
+                    write_field(field, sample, shard.files(out, sample.window), folders)
         shards.append(shard)
-    record = {"schema": SCHEMA, "shards": [asdict(shard) for shard in shards]}
+    record = {"schema": LAYOUT_SCHEMA, "shards": [shard.record() for shard in shards]}
     with atomic_path(out / DESCRIPTION) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     return sum(len(shard.windows) for shard in shards)
@@ -81,7 +76,7 @@ def layout_to_shards(layout: Path | str, out: Path | str, v_th: float | None = N
         InvalidValueError: The threshold is not known, or contradicts what the layout says.
         OutputError: `out` holds something, or cannot be written.
     """
-    layout, out = Path(layout), Path(out)
+    layout, out = require_path(layout, "layout"), require_path(out, "out")
     shards = describe(layout, v_th)
     _refuse_full(out)
     for shard in shards:
@@ -92,18 +87,6 @@ def layout_to_shards(layout: Path | str, out: Path | str, v_th: float | None = N
     choices = [shard.recipe.get("choices") for shard in shards]
     write_index(out, {"choices": choices[0]} if all(choice == choices[0] for choice in choices) else {})
     return sum(len(shard.windows) for shard in shards)
-
-
-def _write_sample(out: Path, sample: Sample, shard: LayoutShard) -> None:
-    split, clip = sample.key.split("/", 1)
-    plan = shard.plan
-    name = frame_name(sample.first_frame + plan.middle_frame)
-    write_png(out / split / BLUR / clip / f"{name}.png", sample.blur)
-    for frame, readout in zip(sample.sharp, sample.sharp_readouts, strict=True):
-        write_png(out / split / SHARP / clip / sharp_name(sample.first_frame, readout, plan), frame)
-    for folder, (v_th, _) in shard.cameras.items():
-        # The field's loaders take every file of the folder for spikes, so no description may lie beside.
-        write_spikes(out / split / folder / clip / f"{name}.dat", sample.spikes[v_th], describe=False)
 
 
 def _refuse_full(out: Path) -> None:

@@ -4,44 +4,50 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, get_args
+from typing import Any, Self, get_args
 
 from spikesim import SpikeCamera
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats.decoding import camera_from_json, camera_to_json
 from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.layouts.sample_files import SampleFiles, frame_name
+from spikesim_datasets.shards import fields
+from spikesim_datasets.shards.field import Field
+from spikesim_datasets.shards.keys import Keyed, parse_key
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression
 
 DESCRIPTION = "spikesim.json"
-SCHEMA = "spikesim.layout/1"
+LAYOUT_SCHEMA = "spikesim.layout/1"
 
-BLUR, SHARP, SPIKES = "blur_data", "sharp_data", "spike_data"
+SPIKES = fields.SPIKES.folder
 
 
 @dataclass(frozen=True)
-class LayoutShard:
-    """What a shard holds beside its arrays: an entry of the description, as JSON values.
+class LayoutShard(Keyed):
+    """What a shard holds beside its arrays: an entry of the description.
 
     Attributes:
         path: Relative to the dataset, with forward slashes.
-        key: Of the clip.
+        split, name: Of the clip.
         windows: Of its samples.
         spikes: Threshold `v_th` and `camera` of each folder of spikes.
-        sharp_readouts, compression, recipe: As in `ShardReader`.
+        sharp_readouts, compression, recipe, extra: As in `ShardReader`.
 
     Raises:
-        InvalidValueError: The path leads out of the dataset, the compression is unknown, or the recipe does not say how
-            its clip is cut into exposures, by which the layout names its files.
+        InvalidValueError: The path leads out of the dataset, the compression or an optional field is unknown, or the
+            recipe does not say how its clip is cut into exposures, by which the layout names its files.
     """
 
     path: str
-    key: str
+    split: str
+    name: str
     windows: Sequence[int]
     spikes: dict[str, dict[str, Any]]
     sharp_readouts: Sequence[int]
     compression: Compression
     recipe: dict[str, Any]
+    extra: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         place = PurePosixPath(self.path)
@@ -51,6 +57,36 @@ class LayoutShard:
             raise InvalidValueError(f"the compression of {self.path} is {self.compression!r}")
         if "plan" not in self.recipe.get("choices", {}):
             raise InvalidValueError(f"the recipe of {self.path} does not say how its clip is cut into exposures")
+        if unknown := set(self.extra) - fields.optional_fields().keys():
+            raise InvalidValueError(f"{self.path} has the fields {', '.join(sorted(unknown))}, which are not known")
+
+    @classmethod
+    def from_record(cls, key: str, **entry: Any) -> Self:
+        """The entry that the description holds as this.
+
+        Raises:
+            InvalidValueError: The key is none, or a value is as above.
+            TypeError: There is too little or too much of it.
+        """
+        split, name = parse_key(key)
+        return cls(split=split, name=name, **entry)
+
+    def record(self) -> dict[str, Any]:
+        """What the description holds of it, as JSON values."""
+        return {
+            "path": self.path,
+            "key": self.key,
+            "windows": list(self.windows),
+            "spikes": self.spikes,
+            "sharp_readouts": list(self.sharp_readouts),
+            "compression": self.compression,
+            "recipe": self.recipe,
+            **({"extra": list(self.extra)} if self.extra else {}),
+        }
+
+    def files(self, layout: Path, window: int) -> SampleFiles:
+        """Where a layout holds a sample."""
+        return SampleFiles(layout / self.split, self.name, window, self.plan)
 
     @property
     def plan(self) -> ExposurePlan:
@@ -77,7 +113,8 @@ def describe(layout: Path, v_th: float | None) -> list[LayoutShard]:
         InputFileError: It is no such layout, or its description is damaged.
         InvalidValueError: The threshold is not known, is none, or contradicts what the layout says.
     """
-    return _described(layout, v_th) or _undescribed(layout, v_th)
+    threshold = None if v_th is None else SpikeCamera(v_th=v_th).v_th  # refuses what is no threshold
+    return _described(layout, threshold) or _undescribed(layout, threshold)
 
 
 def spike_folders(cameras: dict[float, SpikeCamera | None]) -> dict[str, dict[str, Any]]:
@@ -91,16 +128,6 @@ def spike_folders(cameras: dict[float, SpikeCamera | None]) -> dict[str, dict[st
     }
 
 
-def frame_name(frame: int) -> str:
-    """The name of a raw frame, without an extension."""
-    return f"{frame:06d}"
-
-
-def sharp_name(first_frame: int, readout: int, plan: ExposurePlan) -> str:
-    """The name of the ground truth at a readout of the stream: its raw frame."""
-    return f"{frame_name(first_frame + (readout - plan.padding) // plan.factor)}.png"
-
-
 def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
     """The shards of a layout that we wrote; None where it is somebody else's."""
     path = layout / DESCRIPTION
@@ -108,9 +135,9 @@ def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
         return None
     try:
         record = json.loads(path.read_text("utf-8"))
-        if record["schema"] != SCHEMA:
-            raise InvalidValueError(f"the schema is {record['schema']!r}, expected {SCHEMA!r}")
-        shards = [LayoutShard(**shard) for shard in record["shards"]]
+        if record["schema"] != LAYOUT_SCHEMA:
+            raise InvalidValueError(f"the schema is {record['schema']!r}, expected {LAYOUT_SCHEMA!r}")
+        shards = [LayoutShard.from_record(**shard) for shard in record["shards"]]
         said = {shard.cameras[SPIKES][0] for shard in shards}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputFileError(
@@ -132,36 +159,42 @@ def _undescribed(layout: Path, v_th: float | None) -> list[LayoutShard]:
         raise InputFileError(f"{layout} is not in the released layout: no SPLIT/{SPIKES}/CLIP folder in it")
     if v_th is None:
         raise InvalidValueError(f"{layout} does not say its threshold; give it with --vth")
-    threshold = SpikeCamera(v_th=v_th).v_th  # refuses what is no threshold
     shards = []
     for clip in clips:
-        split = clip.parent.parent.name
+        split, name = clip.parent.parent.name, clip.name
         windows = [_window(path, plan) for path in sorted(clip.glob("*.dat"))]
         if not windows:
             raise InputFileError(f"{clip} holds no .dat files")
+        files = [SampleFiles(layout / split, name, window, plan) for window in windows]
+        readouts = _sharp_readouts(files, plan)
         shards.append(
             LayoutShard(
-                f"{split}/{clip.name}.000.h5",
-                f"{split}/{clip.name}",
+                f"{split}/{name}.000.h5",
+                split,
+                name,
                 windows,
-                {SPIKES: {"v_th": threshold, "camera": None}},
-                _sharp_readouts(layout / split / SHARP / clip.name, windows, plan),
+                {SPIKES: {"v_th": v_th, "camera": None}},
+                readouts,
                 "zstd",
                 {"layout": layout.resolve().name, "choices": {"plan": asdict(plan)}},
+                [name for name, field in fields.optional_fields().items() if _has(files, field, readouts)],
             )
         )
     return shards
 
 
-def _sharp_readouts(folder: Path, windows: Sequence[int], plan: ExposurePlan) -> tuple[int, ...]:
+def _sharp_readouts(files: Sequence[SampleFiles], plan: ExposurePlan) -> tuple[int, ...]:
     """The most ground truth that any window of a clip has; the others must have it too."""
     for sharp in ("sequence", "middle"):
         readouts = plan.sharp_readouts(sharp)
-        for window in windows:
-            first_frame = window * plan.period // plan.factor
-            if all((folder / sharp_name(first_frame, readout, plan)).is_file() for readout in readouts):
-                return readouts
+        if _has(files, fields.SHARP, readouts):
+            return readouts
     return ()
+
+
+def _has(files: Sequence[SampleFiles], field: Field, sharp_readouts: Sequence[int]) -> bool:
+    """Whether any window of a clip has a field; then the others must have it too."""
+    return any(all(path.is_file() for path in sample.of(field, sharp_readouts)) for sample in files)
 
 
 def _window(path: Path, plan: ExposurePlan) -> int:

@@ -5,29 +5,24 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from spikesim import SpikeStream, read_spikes
+from spikesim import read_spikes
+from spikesim.checks import require_path
 from spikesim.errors import InputFileError
-from spikesim.formats.decoding import reading
-from spikesim_datasets.layouts.description import (
-    BLUR,
-    DESCRIPTION,
-    SHARP,
-    SPIKES,
-    LayoutShard,
-    describe,
-    frame_name,
-    sharp_name,
-)
+from spikesim_datasets.image_files import image_size
+from spikesim_datasets.layouts.description import DESCRIPTION, SPIKES, LayoutShard, describe
+from spikesim_datasets.layouts.sample_files import SampleFiles, read_array, read_sized_image
 from spikesim_datasets.optics import SCALE
+from spikesim_datasets.shards.axes import Cuts, axis_lengths
 from spikesim_datasets.shards.dataset import Dataset, of_split
+from spikesim_datasets.shards.field import Field
+from spikesim_datasets.shards.fields import BLUR
 from spikesim_datasets.shards.index import ShardEntry
-from spikesim_datasets.shards.sample import Sample, crop_columns
+from spikesim_datasets.shards.sample_reader import SampleReader
 
 
-class LayoutReader:
-    """A clip of a layout, with what `ShardReader` has; files are read when asked for, images whole, then cropped.
+class LayoutReader(SampleReader):
+    """A clip of a layout; files are read when asked for, images whole, then cropped.
 
     Args:
         layout: Root of the layout.
@@ -36,17 +31,14 @@ class LayoutReader:
 
     def __init__(self, layout: Path, shard: LayoutShard) -> None:
         self.path = layout / shard.path
-        self.key, self.windows = shard.key, tuple(shard.windows)
+        self.split, self.name, self.windows = shard.split, shard.name, tuple(shard.windows)
+        self._files = tuple(shard.files(layout, window) for window in self.windows)
+        self.first_frames = tuple(files.first_frame for files in self._files)
         self.exposure, self.sharp_readouts = shard.plan.exposure, tuple(shard.sharp_readouts)
-        self.recipe = shard.recipe
+        self.recipe, self.extra = shard.recipe, tuple(shard.extra)
         self.cameras = dict(sorted(shard.cameras.values(), key=lambda camera: camera[0]))
-        self._plan = shard.plan
+        self._readouts = shard.plan.stream_length
         self._folders = {v_th: folder for folder, (v_th, _) in shard.cameras.items()}
-        self._root = layout / shard.key.split("/", 1)[0]
-        self._clip = shard.key.split("/", 1)[1]
-
-    def __len__(self) -> int:
-        return len(self.windows)
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -54,70 +46,36 @@ class LayoutReader:
     @cached_property
     def shape(self) -> tuple[int, int, int]:
         """(H, W) of the blurry images and the readouts T of the streams, as (T, H, W)."""
-        path = self._show_images(BLUR, 0)
-        with reading(path), Image.open(path) as image:
-            return self._plan.stream_length, image.height, image.width
+        width, height = image_size(self._files[0].path(BLUR.folder, "png"))
+        return self._readouts, height, width
 
-    def sample(self, number: int) -> Sample:
-        """A whole sample.
+    def _load(self, field: Field, number: int, cuts: Cuts, v_th: float | None) -> np.ndarray:
+        files, cut = self._files[number], field.cut(cuts)
+        if v_th is not None:
+            return self._packed(files.path(self._folders[v_th], "dat"))[cut].copy()
+        if field.is_image:
+            return self._images(field, files, cuts)[cut]
+        lengths = axis_lengths(len(self.sharp_readouts), *self.shape)
+        return read_array(files.path(field.folder, f"{field.file}"), field.dtype, field.shape(lengths), cut)
 
-        Raises:
-            InputFileError: A file of it is missing or damaged, or its parts do not fit together.
-        """
-        blur = self.blur(number)
-        spikes = {v_th: self._stream(number, v_th, blur.shape[:2]) for v_th in self._folders}
-        sharp = self._sharp(number, slice(None), blur.shape)
-        first_frame = self._first_frame(number)
-        return Sample(
-            self.key, self.windows[number], first_frame, self.exposure, blur, sharp, self.sharp_readouts, spikes
-        )
+    def _images(self, field: Field, files: SampleFiles, cuts: Cuts) -> np.ndarray:
+        """The images of a field; of several only those that are wanted are read, and the rest is empty."""
+        size = self.shape[1:]
+        paths = files.of(field, self.sharp_readouts)
+        if "S" not in field.axes:
+            return read_sized_image(paths[0], size, "the first blur of its clip")
+        images = np.empty((len(paths), *size, 3), np.uint8)
+        wanted = cuts.get("S", slice(None))
+        for image, path in zip(images[wanted], paths[wanted], strict=True):
+            image[:] = read_sized_image(path, size, "its blur")
+        return images
 
-    def blur(self, number: int, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
-        """See `ShardReader.blur`."""
-        return _read_png(self._show_images(BLUR, number))[rows, columns]
-
-    def sharp(
-        self, number: int, rows: slice = slice(None), columns: slice = slice(None), frames: slice = slice(None)
-    ) -> np.ndarray:
-        """See `ShardReader.sharp`."""
+    def _packed(self, path: Path) -> np.ndarray:
         _, height, width = self.shape
-        return self._sharp(number, frames, (height, width, 3))[:, rows, columns]
-
-    def spikes(self, number: int, v_th: float, rows: slice = slice(None), columns: slice = slice(None)) -> SpikeStream:
-        """See `ShardReader.spikes`."""
-        stream = self._stream(number, v_th, self.shape[1:])
-        return crop_columns(
-            lambda bytes_: stream.packed[:, rows, bytes_].copy(), columns, stream.width, self.cameras[v_th]
-        )
-
-    def _first_frame(self, number: int) -> int:
-        return self.windows[number] * self._plan.period // self._plan.factor
-
-    def _name(self, number: int) -> str:
-        return frame_name(self._first_frame(number) + self._plan.middle_frame)
-
-    def _show_images(self, folder: str, number: int) -> Path:
-        return self._root / folder / self._clip / f"{self._name(number)}.png"
-
-    def _sharp(self, number: int, frames: slice, shape: tuple[int, ...]) -> np.ndarray:
-        readouts = self.sharp_readouts[frames]
-        sharp = np.empty((len(readouts), *shape), np.uint8)
-        for place, readout in enumerate(readouts):
-            path = self._root / SHARP / self._clip / sharp_name(self._first_frame(number), readout, self._plan)
-            frame = _read_png(path)
-            if frame.shape != shape:
-                raise InputFileError(f"{path} is {frame.shape[1]}×{frame.shape[0]}, its blur is {shape[1]}×{shape[0]}")
-            sharp[place] = frame
-        return sharp
-
-    def _stream(self, number: int, v_th: float, size: tuple[int, ...]) -> SpikeStream:
-        path = self._root / self._folders[v_th] / self._clip / f"{self._name(number)}.dat"
-        stream = read_spikes(path, size[0] // SCALE, size[1] // SCALE)
-        if len(stream) != self._plan.stream_length:
-            raise InputFileError(
-                f"{path} has {len(stream)} readouts, a stream of this layout has {self._plan.stream_length}"
-            )
-        return SpikeStream(stream.packed, stream.shape[2], self.cameras[v_th])
+        stream = read_spikes(path, height // SCALE, width // SCALE)
+        if len(stream) != self._readouts:
+            raise InputFileError(f"{path} has {len(stream)} readouts, a stream of this layout has {self._readouts}")
+        return stream.packed
 
 
 def is_layout(root: Path) -> bool:
@@ -137,19 +95,12 @@ def open_layout(path: Path | str, split: str, v_th: float | None = None) -> Data
         InputFileError: It is no such layout, or its description is damaged.
         InvalidValueError: The layout has no such split, or the threshold is not known.
     """
-    root = Path(path)
+    root = require_path(path)
     shards = describe(root, None if (root / DESCRIPTION).is_file() else v_th)
-    entries = [
-        ShardEntry(shard.path, shard.key, shard.key.split("/")[0], len(shard.windows), 0, "") for shard in shards
-    ]
+    entries = [ShardEntry(shard.path, shard.split, shard.name, len(shard.windows), 0, "") for shard in shards]
     chosen = of_split(root, entries, split)
     return Dataset(root, split, chosen, partial(_open_clip, root, {root / shard.path: shard for shard in shards}))
 
 
 def _open_clip(root: Path, shards: Mapping[Path, LayoutShard], path: Path) -> LayoutReader:
     return LayoutReader(root, shards[path])
-
-
-def _read_png(path: Path) -> np.ndarray:
-    with reading(path), Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))

@@ -5,13 +5,16 @@ import json
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
+from spikesim.checks import require_instance, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.shards.index import INDEX, ShardEntry, list_shards
 from spikesim_datasets.shards.reader import ShardReader
-from spikesim_datasets.shards.sample import Sample, SampleReader
+from spikesim_datasets.shards.sample import Sample
+from spikesim_datasets.shards.sample_reader import SampleReader
 
 
 class Dataset(Sequence[Sample]):
@@ -40,10 +43,20 @@ class Dataset(Sequence[Sample]):
         self._stops = list(accumulate(entry.samples for entry in entries))
         with closing(open_shard(root / self.entries[0].path)) as shard:
             self.thresholds, self.exposure = tuple(shard.cameras), shard.exposure
-            self._choices = shard.recipe.get("choices")
+            self._choices, self._first_extra = shard.recipe.get("choices"), shard.extra
 
     def __len__(self) -> int:
         return self._stops[-1]
+
+    @cached_property
+    def extra(self) -> tuple[str, ...]:
+        """Optional fields that every shard has. Where the first has some, the others are opened to see."""
+        names = self._first_extra
+        for entry in self.entries[1:]:
+            if names:
+                with closing(self.open_shard(self.root / entry.path)) as shard:
+                    names = tuple(name for name in names if name in shard.extra)
+        return names
 
     @property
     def fingerprint(self) -> str:
@@ -58,6 +71,7 @@ class Dataset(Sequence[Sample]):
         Raises:
             IndexError: There are fewer samples.
         """
+        index = require_whole(index, "index")
         if not -len(self) <= index < len(self):
             raise IndexError(f"the {self.split} split has {len(self)} samples, there is no sample {index}")
         index %= len(self)
@@ -83,7 +97,7 @@ def open_dataset(path: Path | str, split: str) -> Dataset:
             says, or of another schema.
         InvalidValueError: The dataset has no such split.
     """
-    root = Path(path)
+    root = require_path(path)
     if not root.is_dir():
         raise InputFileError(f"there is no dataset at {root}; `spikesim build-gopro` or `spikesim build` makes one")
     entries = list_shards(root)
@@ -101,6 +115,7 @@ def of_split(root: Path, entries: Sequence[ShardEntry], split: str) -> list[Shar
     Raises:
         InvalidValueError: There is none.
     """
+    require_instance(split, "split", str)
     chosen = [entry for entry in entries if entry.split == split]
     if not chosen:
         raise InvalidValueError(

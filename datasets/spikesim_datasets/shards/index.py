@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from spikesim.errors import InputFileError
 from spikesim.files import atomic_path
+from spikesim_datasets.shards.keys import Keyed, parse_key
 from spikesim_datasets.shards.reader import ShardReader
 
 INDEX = "dataset.json"
@@ -16,23 +17,45 @@ INDEX_SCHEMA = "spikesim.dataset/1"
 
 
 @dataclass(frozen=True)
-class ShardEntry:
+class ShardEntry(Keyed):
     """One line of the index.
 
     Attributes:
         path: Of the shard, relative to the dataset, with forward slashes.
-        key, split: Of its clip.
+        split, name: Of its clip.
         samples: Number of samples.
         bytes: Size of the file.
         sha256: Of the file; empty where it was not computed.
     """
 
     path: str
-    key: str
     split: str
+    name: str
     samples: int
     bytes: int
     sha256: str
+
+    @classmethod
+    def from_record(cls, key: str, split: str, **entry: Any) -> Self:
+        """The entry of what the index holds of it.
+
+        Raises:
+            InvalidValueError: Key and split contradict each other.
+            TypeError: There is too little or too much of it.
+        """
+        split, name = parse_key(key, split)
+        return cls(split=split, name=name, **entry)
+
+    def record(self) -> dict[str, Any]:
+        """What the index holds of it, as JSON values."""
+        return {
+            "path": self.path,
+            "key": self.key,
+            "split": self.split,
+            "samples": self.samples,
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+        }
 
 
 def shard_files(root: Path) -> list[Path]:
@@ -53,7 +76,7 @@ def describe_shard(root: Path, path: Path, sha256: str) -> ShardEntry:
     """
     with ShardReader(path) as shard:
         return ShardEntry(
-            path.relative_to(root).as_posix(), shard.key, shard.split, len(shard), path.stat().st_size, sha256
+            path.relative_to(root).as_posix(), shard.split, shard.name, len(shard), path.stat().st_size, sha256
         )
 
 
@@ -86,7 +109,7 @@ def read_index(root: Path) -> list[ShardEntry] | None:
         record = json.loads(path.read_text("utf-8"))
         schema = record["schema"]
         if schema == INDEX_SCHEMA:
-            return [ShardEntry(**entry) for entry in record["shards"]]
+            return [ShardEntry.from_record(**entry) for entry in record["shards"]]
     except (ValueError, KeyError, TypeError) as error:
         raise InputFileError(
             f"{path} is no index of a dataset ({error!r}); remove it: the shards can be read without, and "
@@ -117,7 +140,7 @@ def write_index(root: Path, recipe: dict[str, Any], known: Sequence[ShardEntry] 
             split: sum(e.samples for e in entries if e.split == split) for split in sorted({e.split for e in entries})
         },
         "recipe": recipe,
-        "shards": [asdict(entry) for entry in entries],
+        "shards": [entry.record() for entry in entries],
     }
     with atomic_path(root / INDEX) as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from spikesim.checks import require_path
 from spikesim.errors import InputFileError, SpikesimError
 from spikesim_datasets.shards.dataset import check_entry
 from spikesim_datasets.shards.index import INDEX, ShardEntry, checksum, describe_shard, read_index, shard_files
@@ -36,7 +37,7 @@ def verify_dataset(path: Path | str) -> Iterator[ShardCheck]:
     Raises:
         InputFileError: There is nothing to verify, or the index is damaged.
     """
-    root = Path(path)
+    root = require_path(path)
     entries = read_index(root) if root.is_dir() else None
     files = shard_files(root)
     if not entries and not files:
