@@ -52,13 +52,13 @@ def plain_sample(layout: Path, split: str, clip: str, name: str) -> tuple[np.nda
 
 
 class Repeated(Dataset[TrainingSample]):
-    """So many draws from a small dataset."""
+    """So many items from a small dataset, over and over."""
 
-    def __init__(self, dataset: SpikeBlurDataset, draws: int) -> None:
-        self._dataset, self._draws = dataset, draws
+    def __init__(self, dataset: SpikeBlurDataset, items: int) -> None:
+        self._dataset, self._items = dataset, items
 
     def __len__(self) -> int:
-        return self._draws
+        return self._items
 
     def __getitem__(self, number: int) -> TrainingSample:
         return self._dataset[SeededIndex(number % len(self._dataset), number)]

@@ -38,7 +38,7 @@ def clip(folder: Path) -> Clip:
     return FrameClip.open(folder, "train", folder.name, folder)
 
 
-def contents(out: Path) -> dict[tuple[str, int], tuple[Any, ...]]:
+def content(out: Path) -> dict[tuple[str, int], tuple[Any, ...]]:
     """Every sample of a dataset by clip and window, as values that compare bit for bit."""
     found = {}
     for file in shard_files(out):

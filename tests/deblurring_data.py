@@ -43,7 +43,7 @@ def tensors(recording: BlurryRecording) -> tuple[torch.Tensor, torch.Tensor]:
     return blur, torch.from_numpy(recording.spikes.dense(np.float32))
 
 
-def contents(folder: Path) -> dict[str, bytes]:
+def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 

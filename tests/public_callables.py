@@ -50,7 +50,7 @@ OPTIONS = {"seed": 1, "key": "a", "charge": np.zeros((4, 6)), "crop": Crop(0, 0,
 
 @dataclass(frozen=True)
 class Fresh:
-    """An argument that is made anew for every call, because a call uses it up."""
+    """An argument that is made for every call, because a call uses it up."""
 
     make: Callable[[], Any]
 

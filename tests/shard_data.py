@@ -65,7 +65,7 @@ def assert_equal(found: Sample, expected: Sample) -> None:
         assert (found.spikes[v_th].shape, found.spikes[v_th].camera) == (stream.shape, stream.camera)
 
 
-def contents(shard: Path) -> dict[str, Any]:
+def content(shard: Path) -> dict[str, Any]:
     """Everything a shard holds, arrays and attributes, read by nothing of ours."""
     found: dict[str, Any] = {}
 

@@ -30,7 +30,7 @@ def everything(clip: Clip) -> list[np.ndarray]:
 
 
 def state(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Everything below a folder with its time of change and its contents."""
+    """Everything below a folder with its time of change and its content."""
     return {
         str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
         for path in [folder, *folder.rglob("*")]

@@ -11,7 +11,7 @@ from typing import Any
 import build_data
 import numpy as np
 import pytest
-from build_data import PLAN, assert_whole, clip, contents, leftovers, recipe, snapshot, write_frames
+from build_data import PLAN, assert_whole, clip, content, leftovers, recipe, snapshot, write_frames
 from PIL import Image
 
 from spikesim import SpikeCamera
@@ -89,14 +89,14 @@ def test_a_dense_source_is_taken_frame_by_frame(source: Path, tmp_path: Path) ->
 
 @pytest.fixture(scope="module")
 def expected(built: tuple[Path, BuildReport]) -> dict[tuple[str, int], tuple[Any, ...]]:
-    return contents(built[0])
+    return content(built[0])
 
 
 def test_two_workers_make_the_same(source: Path, tmp_path: Path, expected: dict[Any, Any]) -> None:
     choices: dict[str, Any] = {"plan": PLAN, "interpolation": "linear", "shard_samples": 2}
     report = build_dataset(source, tmp_path, (1, 2), workers=2, **choices)
     assert (report.built, report.samples, report.readouts) == (6, 10, 126)
-    assert contents(tmp_path) == expected
+    assert content(tmp_path) == expected
     assert_whole(tmp_path)
 
 
@@ -108,7 +108,7 @@ def test_any_executor_makes_the_same(source: Path, tmp_path: Path, expected: dic
 
     with ThreadPoolExecutor(3) as pool:
         build_clips(open_clips([source]), tmp_path, recipe(), executor=pool, on_shard=on_shard)
-    assert contents(tmp_path) == expected
+    assert content(tmp_path) == expected
     assert told[0] == (0, 10)
     assert sorted(told[1:]) == [(1, 10)] * 2 + [(2, 10)] * 4
 
@@ -119,14 +119,14 @@ def test_any_size_of_shards_holds_the_same(
 ) -> None:
     report = build_clips(open_clips([source]), tmp_path, recipe(shard_samples=shard_samples), workers=1)
     assert report.built == len(shard_files(tmp_path)) == 2 * -(-5 // shard_samples)
-    assert contents(tmp_path) == expected
+    assert content(tmp_path) == expected
 
 
 def test_another_seed_makes_other_spikes_and_the_same_pictures(
     source: Path, tmp_path: Path, expected: dict[Any, Any]
 ) -> None:
     build_clips([clip(source / "a")], tmp_path, recipe(seed=1), workers=1)
-    for place, (*images, spikes) in contents(tmp_path).items():
+    for place, (*images, spikes) in content(tmp_path).items():
         assert images == list(expected[place][:-1])
         for v_th, (bits, _) in spikes.items():
             assert bits != expected[place][-1][v_th][0]
@@ -152,7 +152,7 @@ def test_missing_shards_and_a_missing_index_are_made_again(copy: Path, source: P
     before = snapshot(copy)
     report = build_clips(open_clips([source]), copy, recipe(), workers=1)
     assert (report.built, report.kept) == (2, 4)
-    assert contents(copy) == expected
+    assert content(copy) == expected
     assert_whole(copy)
     (copy / INDEX).unlink()
     build_clips(open_clips([source]), copy, recipe(), workers=1)
@@ -168,7 +168,7 @@ def test_further_clips_join_a_dataset(copy: Path, tmp_path: Path, expected: dict
     assert (report.built, report.kept, report.samples) == (1, 0, 1)
     assert report.bytes == sum(file.stat().st_size for file in shard_files(copy))
     assert before.items() <= snapshot(copy / "train").items()
-    assert {place: sample for place, sample in contents(copy).items() if place[0] != "train/c"} == expected
+    assert {place: sample for place, sample in content(copy).items() if place[0] != "train/c"} == expected
     assert len(open_dataset(copy, "train")) == 11
     assert_whole(copy)
 
@@ -203,7 +203,7 @@ def test_overwriting_replaces_the_other_recipe(copy: Path, source: Path, tmp_pat
     report = build_clips(open_clips([source]), copy, new, workers=1, overwrite=True)
     assert (report.built, report.kept) == (4, 0)
     build_clips(open_clips([source]), tmp_path / "fresh", new, workers=1)
-    assert contents(copy) == contents(tmp_path / "fresh")
+    assert content(copy) == content(tmp_path / "fresh")
     assert snapshot(copy).keys() == snapshot(tmp_path / "fresh").keys()
     assert_whole(copy)
 
@@ -264,11 +264,11 @@ def test_an_interrupted_build_keeps_its_shards_and_goes_on(
         executor.shutdown()
     done = len(shard_files(tmp_path))
     assert 2 <= done < 6
-    assert contents(tmp_path).items() <= expected.items()
+    assert content(tmp_path).items() <= expected.items()
     assert leftovers(tmp_path) == []
     report = build_clips(open_clips([source]), tmp_path, recipe(), workers=1)
     assert (report.built, report.kept) == (6 - done, done)
-    assert contents(tmp_path) == expected
+    assert content(tmp_path) == expected
     assert_whole(tmp_path)
 
 
@@ -348,7 +348,7 @@ def test_a_damaged_frame_is_named_and_finished_shards_stay(
         build_clips(open_clips([root]), tmp_path / "out", recipe(), workers=1)
     report = build_clips(open_clips([root]), tmp_path / "out", recipe(), workers=1, overwrite=True)
     assert (report.built, report.kept) == (3, 3)
-    assert contents(tmp_path / "out") == expected
+    assert content(tmp_path / "out") == expected
 
 
 def test_a_file_in_the_way_that_is_no_shard_is_named(copy: Path, source: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from commands import Run, assert_refused, command, shown
-from deblurring_data import EXPOSURE, PLAN, contents, scene
+from deblurring_data import EXPOSURE, PLAN, content, scene
 from PIL import Image
 
 from spikesim.errors import MissingExtraError, SpikesimError
@@ -37,7 +37,7 @@ def test_deblur(run: Run, recorded: Path, checkpoint: Path, ldn: LDN, tmp_path: 
     assert (result.code, result.out) == (0, "")
     assert result.err.splitlines() == ["frames: 7 of 7", f"{tmp_path / 'out'}: 7 frames of 52×36, at readouts 5 to 24"]
     deblur_recording(ldn, scene(), tmp_path / "same", exposure=EXPOSURE)
-    assert contents(tmp_path / "out") == contents(tmp_path / "same")
+    assert content(tmp_path / "out") == content(tmp_path / "same")
     again = run(*words, "--exposure", 5, 25, "--json")
     assert again.json == {
         "output": str(tmp_path / "out"),
@@ -94,7 +94,7 @@ def test_another_threshold_is_told(
 def test_deblur_refuses_bad_input(run: Run, recorded: Path, checkpoint: Path, tmp_path: Path) -> None:
     blur, spikes, out = recorded / "blur.png", recorded / "bare.dat", tmp_path / "out"
     good = ("deblur", blur, spikes, out, "--checkpoint", checkpoint)
-    before = contents(recorded)
+    before = content(recorded)
     assert_refused(run("deblur", blur, spikes, "--checkpoint", checkpoint), "OUT")
     assert_refused(run("deblur", blur, spikes, out), "--checkpoint")
     assert_refused(run(*good[:4], "--checkpoint", tmp_path / "none.pth"), "cannot read", "none.pth")
@@ -110,7 +110,7 @@ def test_deblur_refuses_bad_input(run: Run, recorded: Path, checkpoint: Path, tm
         assert_refused(run("deblur", blur, spikes, place, "--checkpoint", checkpoint), f"would replace {place}")
     assert_refused(run("deblur", blur, spikes, recorded, *good[4:], "--at", 9), "no folder of deblurred frames")
     assert_refused(run(*good, "--tile", 63), "--tile")
-    assert contents(recorded) == before
+    assert content(recorded) == before
     assert not out.exists()
 
 

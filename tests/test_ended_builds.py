@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from build_data import assert_whole, contents, leftovers, write_frames
+from build_data import assert_whole, content, leftovers, write_frames
 
 from spikesim_datasets.build import build_clips, build_dataset
 from spikesim_datasets.exposure import ExposurePlan
@@ -49,7 +49,7 @@ LONGER = make_recipe(interpolation="linear", plan=ExposurePlan(factor=4, gap=3),
 def uninterrupted(longer: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Any]:
     out = tmp_path_factory.mktemp("uninterrupted")
     build_clips(open_clips([longer]), out, LONGER, workers=1)
-    return contents(out)
+    return content(out)
 
 
 @pytest.fixture
@@ -110,10 +110,10 @@ def assert_goes_on(longer: Path, out: Path, uninterrupted: dict[Any, Any]) -> No
     """What is there is whole, and running again finishes it."""
     done = len(shard_files(out))
     assert done < 20
-    assert contents(out).items() <= uninterrupted.items()
+    assert content(out).items() <= uninterrupted.items()
     report = build_clips(open_clips([longer]), out, LONGER, workers=1)
     assert (report.built, report.kept) == (20 - done, done)
-    assert contents(out) == uninterrupted
+    assert content(out) == uninterrupted
     assert_whole(out)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from field_data import TOYS, assert_same_extra, make_sample
 from PIL import Image
-from shard_data import contents
+from shard_data import content
 
 from spikesim.errors import InputFileError
 from spikesim_datasets.layouts import layout_to_shards, open_layout, shards_to_layout
@@ -53,7 +53,7 @@ def test_nothing_is_lost(dataset: Path, layout: Path, tmp_path: Path) -> None:
     layout_to_shards(layout, tmp_path / "back")
     assert len(shard_files(tmp_path / "back")) == 4
     for file in shard_files(dataset):
-        assert contents(tmp_path / "back" / file.relative_to(dataset)) == contents(file)
+        assert content(tmp_path / "back" / file.relative_to(dataset)) == content(file)
 
 
 def test_a_layout_is_read_as_the_shards_are(dataset: Path, layout: Path) -> None:

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from wave_clips import HEIGHT, WIDTH, WaveClip, contents, expected, two_scenes, write, write_frames
+from wave_clips import HEIGHT, WIDTH, WaveClip, content, expected, two_scenes, write, write_frames
 
 from spikesim.errors import InputFileError, InvalidValueError, OutputError, SpikesimError
 from spikesim_datasets.build import build_clips
@@ -30,7 +30,7 @@ from spikesim_datasets.sources import open_clips
 def test_a_folder_holds_the_frames_and_those_between_by_their_names(tmp_path: Path) -> None:
     made = write(WaveClip(n_frames=3), tmp_path / "out")
     names = ["000000", "000000_000", "000000_001", "000001", "000001_000", "000001_001", "000002"]
-    assert sorted(contents(tmp_path / "out")) == [*(f"{name}.png" for name in names), DESCRIPTION]
+    assert sorted(content(tmp_path / "out")) == [*(f"{name}.png" for name in names), DESCRIPTION]
     assert (made.output, made.frames, made.kept) == (tmp_path / "out", 7, 0)
     for name, frame in zip(names, expected(WaveClip(n_frames=3)), strict=True):
         np.testing.assert_array_equal(Image.open(tmp_path / "out" / f"{name}.png"), frame)
@@ -74,7 +74,7 @@ def test_a_stretch_keeps_the_numbers_of_its_frames(tmp_path: Path) -> None:
     for name, frame in zip(["000003", "000003_000", "000003_001", "000004"], frames, strict=True):
         np.testing.assert_array_equal(Image.open(tmp_path / "out" / f"{name}.png"), frame)
     write(WaveClip(), tmp_path / "rest", start=5)
-    assert min(contents(tmp_path / "rest")) == "000005.png"
+    assert min(content(tmp_path / "rest")) == "000005.png"
 
 
 # Running again
@@ -86,20 +86,20 @@ def test_an_interrupted_folder_is_finished_by_running_again(tmp_path: Path) -> N
     assert whole.diagnostics.cuts == [4]
     with pytest.raises(KeyboardInterrupt):
         write(replace(cut, interrupted_at=5), tmp_path / "out")
-    before = contents(tmp_path / "out")
-    assert before.keys() < contents(tmp_path / "whole").keys()  # so nothing temporary
+    before = content(tmp_path / "out")
+    assert before.keys() < content(tmp_path / "whole").keys()  # so nothing temporary
     assert len(before) > 8
     (tmp_path / "out" / ".spikesim-other-machine.tmp").touch()
     again = write(cut, tmp_path / "out")
     assert (again.kept, again.frames) == (len(before) - 1, whole.frames)
     assert again.diagnostics == whole.diagnostics
     (tmp_path / "out" / ".spikesim-other-machine.tmp").unlink()
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
 def test_only_what_is_missing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(WaveClip(), tmp_path / "out")
-    before = contents(tmp_path / "out")
+    before = content(tmp_path / "out")
     for name in ("000000_001", "000002", "000004_000", "000004_001", "000005"):
         (tmp_path / "out" / f"{name}.png").unlink()
     kept = {path: path.stat().st_ino for path in (tmp_path / "out").iterdir()}
@@ -114,7 +114,7 @@ def test_only_what_is_missing_is_made(tmp_path: Path, monkeypatch: pytest.Monkey
     assert write(WaveClip(), tmp_path / "out", on_frame=lambda *step: told.append(step)).kept == 14
     assert asked == [2 / 3, 1 / 3, 2 / 3]
     assert told == [(14, 19)] + [(1, 19)] * 5
-    assert contents(tmp_path / "out") == before
+    assert content(tmp_path / "out") == before
     assert kept.items() <= {path: path.stat().st_ino for path in (tmp_path / "out").iterdir()}.items()
     assert write(WaveClip(), tmp_path / "out").kept == 19
     assert len(asked) == 3
@@ -134,13 +134,13 @@ def test_frames_made_otherwise_are_refused_or_replaced(tmp_path: Path, choices: 
     choices = {"clip": WaveClip(), "output": tmp_path / "out", **choices}
     write(WaveClip(), tmp_path / "out")
     (tmp_path / "out" / "notes.txt").touch()
-    before = contents(tmp_path / "out")
+    before = content(tmp_path / "out")
     with pytest.raises(OutputError, match=rf"made otherwise \(other {other}\).*--overwrite"):
         write(**choices)
-    assert contents(tmp_path / "out") == before
+    assert content(tmp_path / "out") == before
     assert write(**choices, overwrite=True).kept == 0
     write(**{**choices, "output": tmp_path / "fresh"})
-    assert contents(tmp_path / "out") == {**contents(tmp_path / "fresh"), "notes.txt": b""}
+    assert content(tmp_path / "out") == {**content(tmp_path / "fresh"), "notes.txt": b""}
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -151,10 +151,10 @@ def test_a_folder_of_something_else_is_never_written_to(tmp_path: Path, held: di
     (tmp_path / "out").mkdir()
     for name, text in held.items():
         (tmp_path / "out" / name).write_text(text)
-    before = contents(tmp_path / "out")
+    before = content(tmp_path / "out")
     with pytest.raises(OutputError, match="out exists already and is no folder of interpolated frames"):
         write(WaveClip(), tmp_path / "out", overwrite=overwrite)
-    assert contents(tmp_path / "out") == before
+    assert content(tmp_path / "out") == before
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_an_interrupted_video_leaves_what_was_there(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mkv"):
         with pytest.raises(KeyboardInterrupt):
             write(WaveClip(interrupted_at=5), tmp_path / name)
-    assert contents(tmp_path) == {"a.mp4": b"old"}
+    assert content(tmp_path) == {"a.mp4": b"old"}
 
 
 # Refusals
@@ -266,7 +266,7 @@ def test_the_source_is_never_written_to(tmp_path: Path) -> None:
     (frames,) = open_clips([folder])
     write(frames, tmp_path / "video.mp4")
     (video,) = open_clips([tmp_path / "video.mp4"])
-    before = contents(folder), (tmp_path / "video.mp4").read_bytes()
+    before = content(folder), (tmp_path / "video.mp4").read_bytes()
     (tmp_path / "link").symlink_to(folder)
     for clip, output in [
         (frames, folder), (frames, folder / "out"), (frames, tmp_path / "link" / "a.mp4"),
@@ -274,7 +274,7 @@ def test_the_source_is_never_written_to(tmp_path: Path) -> None:
     ]:  # fmt: skip
         with pytest.raises(InvalidValueError, match=r"lies in the source .* never written to"):
             write(clip, output, overwrite=True)
-    assert (contents(folder), (tmp_path / "video.mp4").read_bytes()) == before
+    assert (content(folder), (tmp_path / "video.mp4").read_bytes()) == before
 
 
 @pytest.mark.parametrize("name", ["out", "a.mp4"])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from shard_data import contents
+from shard_data import content
 
 from spikesim import SpikeCamera, SpikeStream
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
@@ -140,7 +140,7 @@ def test_nothing_is_lost(dataset: Path, layout: Path, tmp_path: Path) -> None:
     assert layout_to_shards(layout, tmp_path / "back") == 4
     assert files(tmp_path / "back") == files(dataset)
     for file in shard_files(dataset):
-        assert contents(tmp_path / "back" / file.relative_to(dataset)) == contents(file)
+        assert content(tmp_path / "back" / file.relative_to(dataset)) == content(file)
     assert [check.problem for check in verify_dataset(tmp_path / "back")] == ["", "", ""]
     assert {path: path.stat().st_mtime_ns for path in layout.rglob("*")} == before
 
@@ -161,7 +161,7 @@ def test_nothing_is_lost_of_other_recipes(
     layout_to_shards(tmp_path / "layout", tmp_path / "back")
     (back,) = shard_files(tmp_path / "back")
     assert back.name == shard.name
-    assert contents(back) == contents(shard)
+    assert content(back) == content(shard)
 
 
 def test_the_index_of_what_comes_back_has_the_recipe(tmp_path: Path) -> None:

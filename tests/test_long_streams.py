@@ -29,7 +29,7 @@ def random_stream(readouts: int, height: int = 5, width: int = 11, camera: Spike
     return SpikeStream.from_dense(dense, camera)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
+def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -70,7 +70,7 @@ def test_a_dat_that_grew_is_one_written_at_once(tmp_path: Path, options: dict[st
     with SpikeWriter(tmp_path / "grown" / "clip.dat", 3, 21, CAMERA, **options) as writer:
         for start in range(0, 60, 7):
             writer.append(stream[start : start + 7])
-    assert contents(tmp_path / "grown") == contents(tmp_path / "at once")
+    assert content(tmp_path / "grown") == content(tmp_path / "at once")
 
 
 @pytest.mark.parametrize("extension", FORMATS)
@@ -100,12 +100,12 @@ def test_an_interrupted_writer_leaves_what_was_there(tmp_path: Path, extension: 
     with pytest.raises(type(error)) as caught:
         interrupted()
     assert caught.value is error  # and not what the unfinished file makes of it
-    assert contents(tmp_path) == {}
+    assert content(tmp_path) == {}
     write_spikes(tmp_path / f"clip{extension}", random_stream(3))
-    before = contents(tmp_path)
+    before = content(tmp_path)
     with pytest.raises(type(error)):
         interrupted()
-    assert contents(tmp_path) == before
+    assert content(tmp_path) == before
 
 
 GROW = """
@@ -132,13 +132,13 @@ except OutputError as error:
 def test_a_full_disk_and_a_kill_leave_the_old_file(tmp_path: Path, extension: str) -> None:
     path = tmp_path / f"clip{extension}"
     write_spikes(path, random_stream(3))
-    before = contents(tmp_path)
+    before = content(tmp_path)
     for trouble, status in (("full disk", 1), ("killed", -signal.SIGKILL)):
         command = [sys.executable, "-c", GROW, str(path), trouble]
         result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert result.returncode == status
         assert ("File too large" in result.stderr) == (trouble == "full disk")
-        assert {name: data for name, data in contents(tmp_path).items() if not name.endswith(".tmp")} == before
+        assert {name: data for name, data in content(tmp_path).items() if not name.endswith(".tmp")} == before
 
 
 def test_bad_writers_are_refused(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_light_that_ends_badly_leaves_no_file(tmp_path: Path) -> None:
     for source, problem in ((light(), r"frame 100 of light is float32 \(5, 12\)"), ([], "no frame")):
         with pytest.raises(InvalidValueError, match=problem):
             simulate_to_file(source, CAMERA, tmp_path / "clip.dat")
-        assert contents(tmp_path) == {}
+        assert content(tmp_path) == {}
 
 
 @pytest.mark.parametrize("extension", GROWING)

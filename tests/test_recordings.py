@@ -15,7 +15,7 @@ from deblurring_data import (
     HEIGHT,
     PLAN,
     WIDTH,
-    contents,
+    content,
     pixels,
     scene,
 )
@@ -103,7 +103,7 @@ def test_a_folder_holds_an_image_for_each_time(ldn: LDN, tmp_path: Path) -> None
     times = frame_times(30, 5, (5, 25))
     assert (made.times, made.kept, len(times)) == (times, 0, 7)
     assert made.files == tuple(tmp_path / f"new/out/{time:06d}.png" for time in times)
-    assert set(contents(tmp_path / "new/out")) == {DESCRIPTION, *(path.name for path in made.files)}
+    assert set(content(tmp_path / "new/out")) == {DESCRIPTION, *(path.name for path in made.files)}
     for path, frame in zip(made.files, expected(ldn, times), strict=True):
         np.testing.assert_array_equal(pixels(path), frame)
     assert write(ldn, tmp_path / "at", exposure=None, at=[20, 9, 20]).times == (20, 9)
@@ -165,15 +165,15 @@ def interrupted(ldn: LDN) -> Interrupted:
 def test_an_interrupted_folder_is_finished_by_running_again(ldn: LDN, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write(interrupted(ldn), tmp_path / "out")
-    before = contents(tmp_path / "out")
+    before = content(tmp_path / "out")
     assert 3 <= len(before) <= 4
     told: list[tuple[int, int]] = []
     made = write(ldn, tmp_path / "out", on_frame=lambda *step: told.append(step))
     assert (made.kept, len(made.files)) == (len(before) - 1, 7)
     assert told == [(made.kept, 7)] + [(1, 7)] * (7 - made.kept)
     write(ldn, tmp_path / "whole")
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
-    assert before.items() <= contents(tmp_path / "out").items()
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+    assert before.items() <= content(tmp_path / "out").items()
     assert write(ldn, tmp_path / "out").kept == 7
 
 
@@ -183,7 +183,7 @@ def test_an_interrupted_video_leaves_what_was_there(ldn: LDN, tmp_path: Path, na
     for output in (tmp_path / name, tmp_path / f"new_{name}"):
         with pytest.raises(KeyboardInterrupt):
             write(interrupted(ldn), output)
-    assert contents(tmp_path) == {name: b"old"}
+    assert content(tmp_path) == {name: b"old"}
 
 
 def test_frames_made_otherwise_are_refused_or_replaced(ldn: LDN, tmp_path: Path) -> None:
@@ -203,25 +203,25 @@ def test_frames_made_otherwise_are_refused_or_replaced(ldn: LDN, tmp_path: Path)
         (ldn, darker, {}, "spikes, readouts"),
         (stranger, darker, {}, "network, readouts"),
     ):
-        before = contents(out)
+        before = content(out)
         if choices == {}:
             choices = {"frames": 4 if what.startswith("spikes") else 2}
         with pytest.raises(OutputError, match=rf"made otherwise \(other .*{what}\).*--overwrite"):
             write(network, out, recording, **choices)
-        assert contents(out) == before
+        assert content(out) == before
         assert write(network, out, recording, overwrite=True, **choices).kept == 0
         write(network, tmp_path / "fresh", recording, overwrite=True, **choices)
-        assert contents(out) == {**contents(tmp_path / "fresh"), "notes.txt": b""}
+        assert content(out) == {**content(tmp_path / "fresh"), "notes.txt": b""}
 
 
 @pytest.mark.parametrize("held", [{"000005.png": ""}, {DESCRIPTION: "{"}, {DESCRIPTION: '{"schema": "other"}'}])
 def test_a_folder_of_something_else_is_never_written_to(ldn: LDN, tmp_path: Path, held: dict[str, str]) -> None:
     for name, text in held.items():
         (tmp_path / name).write_text(text)
-    before = contents(tmp_path)
+    before = content(tmp_path)
     with pytest.raises(OutputError, match="exists already and is no folder of deblurred frames"):
         write(ldn, tmp_path, overwrite=True)
-    assert contents(tmp_path) == before
+    assert content(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", ["out", "a.mp4", "a.gif", "a.png"])

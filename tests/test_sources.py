@@ -182,10 +182,10 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_damaged_frame_is_read_or_refused_and_nothing_else(damaged, suffix, data):
     path = damaged / f"0{suffix}"
     Image.fromarray(noise(0)).quantize(8).convert("P" if suffix != ".jpg" else "RGB").save(path)
-    contents = bytearray(path.read_bytes())
+    content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):
-        contents[data.draw(st.integers(0, min(len(contents), 120) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(contents[: data.draw(st.integers(1, len(contents)))])
+        content[data.draw(st.integers(0, min(len(content), 120) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
     with suppress(InputFileError):
         (frame,) = everything(*open_clips([damaged]))
         assert (frame.dtype, frame.shape[2]) == (np.uint8, 3)

@@ -147,7 +147,7 @@ def test_no_dataset(tmp_path):
 
 
 def test_a_student_without_a_teacher(data, tmp_path):
-    with pytest.raises(InputFileError, match=r"bsn.safetensors, which is not there; train the stage bsn first"):
+    with pytest.raises(InputFileError, match=r"bsn.safetensors, which is missing; train the stage bsn first"):
         train_stage("ldn", data, tmp_path, **SHORT)
 
 

@@ -41,10 +41,10 @@ def test_what_was_drawn_before_does_not_matter(split, data):
 @given(SPLITS)
 def test_every_epoch_sees_every_sample_in_an_order_of_its_own(split):
     samples, batch, _, epochs, seed = split
-    draws = SeededBatches(samples, batch, epochs, seed)
-    drawn = list(draws)
+    batches = SeededBatches(samples, batch, epochs, seed)
+    drawn = list(batches)
     for epoch in range(epochs):
-        seen = [draw.sample for step in drawn[epoch * draws.steps : (epoch + 1) * draws.steps] for draw in step]
+        seen = [draw.sample for step in drawn[epoch * batches.steps : (epoch + 1) * batches.steps] for draw in step]
         assert sorted(seen[:samples]) == list(range(samples))
         assert len(seen) < samples + batch
     assert len({draw.seed for step in drawn for draw in step}) == len(drawn) * batch

@@ -115,8 +115,8 @@ def test_colours_are_rounded_and_not_darkened():
 
 
 def cut(path: Path, target: Path, share: float) -> Path:
-    contents = path.read_bytes()
-    target.write_bytes(contents[: int(len(contents) * share)])
+    content = path.read_bytes()
+    target.write_bytes(content[: int(len(content) * share)])
     return target
 
 
@@ -160,12 +160,12 @@ def test_a_file_that_is_no_whole_video_is_refused_when_opened(tmp_path, plant, w
 @pytest.mark.parametrize("seed", range(4))
 def test_damage_within_a_video_is_refused_when_it_is_read(tmp_path, seed):
     path = write_video(tmp_path / "a.mp4", movflags="faststart", options={"crf": "8"})
-    contents = bytearray(path.read_bytes())
-    begin = contents.index(b"mdat") + 1000
+    content = bytearray(path.read_bytes())
+    begin = content.index(b"mdat") + 1000
     rng = np.random.default_rng(seed)
-    for place in rng.integers(begin, len(contents), 20):
-        contents[place] ^= rng.integers(1, 256)
-    path.write_bytes(contents)
+    for place in rng.integers(begin, len(content), 20):
+        content[place] ^= rng.integers(1, 256)
+    path.write_bytes(content)
     (clip,) = open_clips([path])
     with pytest.raises(InputFileError, match=r"a\.mp4 (is damaged|cannot be decoded) at frame \d+"):
         everything(clip)
@@ -177,9 +177,9 @@ def test_a_frame_that_the_decoder_could_only_guess_is_refused(tmp_path, packet, 
     path = write_video(tmp_path / "a.mp4", movflags="faststart", options={"crf": "8"})
     with av.open(str(path)) as container:
         place, size = [(each.pos, each.size) for each in container.demux(video=0) if each.size][packet]
-    contents = bytearray(path.read_bytes())
-    contents[place + size // 2 : place + size] = bytes(size - size // 2)
-    path.write_bytes(contents)
+    content = bytearray(path.read_bytes())
+    content[place + size // 2 : place + size] = bytes(size - size // 2)
+    path.write_bytes(content)
     assert len(decoded(path)) == 40
     (clip,) = open_clips([path])
     with pytest.raises(InputFileError, match=r"a\.mp4 is damaged at frame \d+; replace it"):

@@ -78,5 +78,5 @@ def expected(clip: Clip, factor: int = 3, name: str = "linear") -> list[np.ndarr
     return [frame for _, frame in interpolated(clip, make_interpolator(name), factor, [span])]
 
 
-def contents(folder: Path) -> dict[str, bytes]:
+def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -76,9 +76,7 @@ def _file_hash(path: str) -> str:
 @lru_cache(maxsize=4)
 def _load_maps(path: str, sha256: str | None) -> tuple[np.ndarray, np.ndarray]:
     if _file_hash(path) != sha256:
-        raise InputFileError(
-            f"{path} is not the calibration that was meant: its contents have changed; calibrate again"
-        )
+        raise InputFileError(f"{path} is not the calibration that was meant: its content have changed; calibrate again")
     try:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             gain, dark = archive["gain"].astype(np.float32), archive["dark"].astype(np.float32)

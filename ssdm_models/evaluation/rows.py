@@ -68,7 +68,7 @@ def read_rows(path: str | os.PathLike[str]) -> list[Row]:
             return [_row(record) for record in csv.DictReader(file)]
     except (ValueError, KeyError, TypeError) as error:
         raise InputFileError(
-            f"{os.fspath(path)} is no CSV of an evaluation ({error!r}); remove its folder to evaluate anew"
+            f"{os.fspath(path)} is no CSV of an evaluation ({error!r}); remove its folder to evaluate again"
         ) from error
     except OSError as error:
         raise InputFileError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from error

@@ -68,8 +68,8 @@ class StageJob:
     @property
     def steps(self) -> int:
         """All steps there are."""
-        draws = SeededBatches(len(self.samples()), self.config.batch, self.config.epochs, self.config.seed)
-        return len(draws)
+        batches = SeededBatches(len(self.samples()), self.config.batch, self.config.epochs, self.config.seed)
+        return len(batches)
 
     def check(self, also_trained: tuple[str, ...]) -> None:
         """Find what would fail later.
@@ -124,7 +124,7 @@ class StageJob:
         path = self.run / STAGES.find(stage).file
         if not path.exists():
             raise InputFileError(
-                f"the stage {self.spec.name} learns from {path}, which is not there; train the stage {stage} first"
+                f"the stage {self.spec.name} learns from {path}, which is missing; train the stage {stage} first"
             )
         return path
 

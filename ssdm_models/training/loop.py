@@ -82,14 +82,14 @@ class Loop:
             self.state.mean = {name: weights.to(fabric.device) for name, weights in self.state.mean.items()}
         parts = fabric.world_size * config.accumulate
         first = fabric.global_rank * config.accumulate
-        draws = SeededBatches(
+        sampler = SeededBatches(
             len(dataset), config.batch, config.epochs, config.seed,
             start=self.state.steps, parts=parts, own=range(first, first + config.accumulate),
         )  # fmt: skip
-        self._steps, self.total = draws.steps, draws.steps * config.epochs
+        self._steps, self.total = sampler.steps, sampler.steps * config.epochs
         loader = DataLoader(
             dataset,
-            batch_sampler=draws,
+            batch_sampler=sampler,
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=fabric.device.type == "cuda",

@@ -64,7 +64,7 @@ def _recorded(path: Path) -> dict[str, Any]:
         parts = {part: dict(record[part]) for part in ("config", "data", "networks")}
         return {**parts, "config": renamed_settings(parts["config"])}
     except (ValueError, KeyError, TypeError) as error:
-        raise InputFileError(f"{path} is damaged ({error!r}); remove {path.parent} to train its stage anew") from error
+        raise InputFileError(f"{path} is damaged ({error!r}); remove {path.parent} to train its stage again") from error
 
 
 def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

@@ -41,12 +41,12 @@ class SeededBatches(Sampler[list[SeededIndex]]):
 
     def __iter__(self) -> Iterator[list[SeededIndex]]:
         for epoch in range(self._start // self.steps, self._epochs):
-            draws = self._epoch(epoch)
+            indices = self._epoch(epoch)
             first = self._start - epoch * self.steps if epoch == self._start // self.steps else 0
             for step in range(first, self.steps):
                 for part in self._own:
                     begin = step * self._batch + part * self._size
-                    yield draws[begin : begin + self._size]
+                    yield indices[begin : begin + self._size]
 
     def _epoch(self, epoch: int) -> list[SeededIndex]:
         rng = np.random.default_rng([self._seed, epoch])

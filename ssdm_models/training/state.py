@@ -58,7 +58,7 @@ def load_state(path: Path) -> State:
     except OSError as error:
         raise InputFileError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # a damaged pickle fails in any way
-        raise InputFileError(f"{path} is damaged ({error}); remove it to begin this stage anew") from error
+        raise InputFileError(f"{path} is damaged ({error}); remove it to begin this stage again") from error
 
 
 @torch.no_grad()

@@ -61,7 +61,7 @@ _RUN = Path("runs/ssdm")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def eval_ssdm(data: Path, single: bool, ablation: bool, table: str | None, as_json: bool, **options: Any) -> None:
     """Compare blur, TFP, TFI, SDM and the networks of S-SDM with the ground truth: PSNR, SSIM by the protocols ssdm and
-    standard, LPIPS and LIQE where they can be had, and what each costs.
+    standard, LPIPS and LIQE where they are installed, and the cost of each.
 
     \b
     Examples:

@@ -113,7 +113,7 @@ def read_index(root: Path) -> list[ShardEntry] | None:
     except (ValueError, KeyError, TypeError) as error:
         raise InputFileError(
             f"{path} is no index of a dataset ({error!r}); remove it: the shards can be read without, and "
-            "building the dataset again makes it anew"
+            "building the dataset again writes a new one"
         ) from error
     raise InputFileError(f"{path} has the schema {schema!r}, expected {INDEX_SCHEMA!r}")
 
