@@ -9,8 +9,8 @@ import torch
 
 from spikesim import SpikeCamera, SpikeStream
 from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.keys import parse_key
 from spikesim_datasets.shards import ShardWriter
-from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints, evaluation
 from ssdm_models.bsn import BSN

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from spikesim import SpikeCamera, SpikeStream
+from spikesim_datasets.keys import parse_key
 from spikesim_datasets.shards import Sample, ShardWriter
 from spikesim_datasets.shards.index import write_index
-from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.writer import Compression
 
 RECIPE = {"choices": {"seed": 3, "plan": {"frames": 3}}, "command": "spikesim build"}

@@ -12,13 +12,14 @@ from spikesim.errors import InvalidValueError
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.continuity import CUT, FAST, Continuity, unexplained
 from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.keys import Keyed
 from spikesim_datasets.recipe import Recipe, make_recipe
 from spikesim_datasets.scenes import SCENES
 from spikesim_datasets.shards import ShardReader, open_dataset
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.sources import open_clips
-from spikesim_datasets.sources.clip import NamedClip, Split
+from spikesim_datasets.sources.clip import Split
 
 PLAN = ExposurePlan(frames=3, factor=4, gap=3, padding=2)  # 13 readouts from raw frame 3k − 1/2 to 3k + 5/2
 
@@ -40,7 +41,7 @@ class SplicedClip:
     width: int = 120
     source: Path | None = None
 
-    key = NamedClip.key
+    key = Keyed.key
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         for number in range(start, min(stop, self.n_frames)):

@@ -12,8 +12,9 @@ from spikesim import Recording, SpikeCamera, SpikeStream, read_spikes, simulate
 from spikesim.errors import InvalidValueError, OutputError
 from spikesim_datasets.clip_simulation import simulate_clip
 from spikesim_datasets.interpolation import InterpolatorSpec
+from spikesim_datasets.keys import Keyed
 from spikesim_datasets.optics import Optics
-from spikesim_datasets.sources.clip import NamedClip, Split
+from spikesim_datasets.sources.clip import Split
 from spikesim_datasets.synthesis import Stretch
 
 
@@ -29,7 +30,7 @@ class RampClip:
     width: int = 20
     source: Path | None = None
 
-    key = NamedClip.key
+    key = Keyed.key
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         for number in range(start, stop):

@@ -11,9 +11,9 @@ import pytest
 from spikesim import SpikeCamera, SpikeStream
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.keys import parse_key
 from spikesim_datasets.layouts import shards_to_layout
 from spikesim_datasets.shards import ShardWriter
-from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.sample import Sample
 
 torch = pytest.importorskip("torch", reason="torch is an extra")

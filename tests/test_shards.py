@@ -19,8 +19,8 @@ from shard_data import HEIGHT, RECIPE, WIDTH, assert_equal, chunks, flip_bits, m
 
 from spikesim import SpikeCamera
 from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.keys import parse_key
 from spikesim_datasets.shards import Sample, ShardReader, ShardWriter
-from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.writer import Compression
 
 shard, copy = shard_data.shard, shard_data.copy

@@ -19,12 +19,13 @@ from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.interpolation import make_interpolator
+from spikesim_datasets.keys import Keyed
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.recipe import Recipe, make_recipe
 from spikesim_datasets.shards import ShardReader
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.sources import Clip, DemoClip, open_clips, open_gopro
-from spikesim_datasets.sources.clip import NamedClip, Split
+from spikesim_datasets.sources.clip import Split
 from spikesim_datasets.synthesis import raw_frames, synthesise
 from spikesim_datasets.video_files import to_rgb
 
@@ -44,7 +45,7 @@ class GreyClip:
     width: int = 20
     source: Path | None = None
 
-    key = NamedClip.key
+    key = Keyed.key
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         for number in range(start, min(stop, self.n_frames)):

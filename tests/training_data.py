@@ -10,9 +10,9 @@ import torch
 
 from spikesim import SpikeCamera, simulate
 from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.keys import parse_key
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.shards import ShardWriter
-from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints
 from ssdm_models.training import train

@@ -10,8 +10,9 @@ from PIL import Image
 
 from spikesim_datasets.clip_interpolation import interpolate_clip
 from spikesim_datasets.interpolation import make_interpolator
+from spikesim_datasets.keys import Keyed
 from spikesim_datasets.sources import Clip
-from spikesim_datasets.sources.clip import NamedClip, Split
+from spikesim_datasets.sources.clip import Split
 from spikesim_datasets.synthesis import Stretch, interpolated
 
 HEIGHT, WIDTH = 27, 41
@@ -38,7 +39,7 @@ class WaveClip:
     images: Callable[..., np.ndarray] = scene
     read: list[int] = field(default_factory=list)
 
-    key = NamedClip.key
+    key = Keyed.key
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         for number in range(start, stop):

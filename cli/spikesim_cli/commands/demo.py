@@ -50,7 +50,7 @@ def demo(out: Path, workers: int | None) -> None:
     rows: list[tuple[Any, ...]] = []
     for number in range(len(samples)):
         sample = samples[number]
-        image = out / f"{sample.key.split('/')[1]}_{sample.window}.png"
+        image = out / f"{sample.name}_{sample.window}.png"
         visualisation.write_image(image, visualisation.sample_sheet(sample, window=21))
         rows += [(sample.key, sample.window, *row) for row in _agreement(sample)]
     print_table(

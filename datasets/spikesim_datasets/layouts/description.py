@@ -10,10 +10,10 @@ from spikesim import SpikeCamera
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats.decoding import camera_from_json, camera_to_json
 from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.keys import Keyed, parse_key
 from spikesim_datasets.layouts.sample_files import SampleFiles, frame_name
 from spikesim_datasets.shards import fields
 from spikesim_datasets.shards.field import Field
-from spikesim_datasets.shards.keys import Keyed, parse_key
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression
 

@@ -54,21 +54,19 @@ class LayoutReader(SampleReader):
         if v_th is not None:
             return self._packed(files.path(self._folders[v_th], "dat"))[cut].copy()
         if field.is_image:
-            return self._images(field, files, cuts)[cut]
+            return self._images(field, files, cut)
         lengths = axis_lengths(len(self.sharp_readouts), *self.shape)
         return read_array(files.path(field.folder, f"{field.file}"), field.dtype, field.shape(lengths), cut)
 
-    def _images(self, field: Field, files: SampleFiles, cuts: Cuts) -> np.ndarray:
-        """The images of a field; of several only those that are wanted are read, and the rest is empty."""
+    def _images(self, field: Field, files: SampleFiles, cut: tuple[slice, ...]) -> np.ndarray:
+        """Part of a field of images; of several only those that are wanted are read."""
         size = self.shape[1:]
         paths = files.of(field, self.sharp_readouts)
         if "S" not in field.axes:
-            return read_sized_image(paths[0], size, "the first blur of its clip")
-        images = np.empty((len(paths), *size, 3), np.uint8)
-        wanted = cuts.get("S", slice(None))
-        for image, path in zip(images[wanted], paths[wanted], strict=True):
-            image[:] = read_sized_image(path, size, "its blur")
-        return images
+            return read_sized_image(paths[0], size, "the first blur of its clip")[cut]
+        frames, *part = cut
+        images = [read_sized_image(path, size, "its blur")[*part] for path in paths[frames]]
+        return np.stack(images) if images else np.empty((0, *size, 3), np.uint8)[:, *part]
 
     def _packed(self, path: Path) -> np.ndarray:
         _, height, width = self.shape

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from spikesim.errors import InputFileError
 from spikesim.files import atomic_path
-from spikesim_datasets.shards.keys import Keyed, parse_key
+from spikesim_datasets.keys import Keyed, parse_key
 from spikesim_datasets.shards.reader import ShardReader
 
 INDEX = "dataset.json"

@@ -14,11 +14,11 @@ import numpy as np
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats.decoding import camera_from_json, reading
+from spikesim_datasets.keys import parse_key
 from spikesim_datasets.shards.axes import Cuts, axis_lengths
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.field import Field
 from spikesim_datasets.shards.fields import BLUR, FIELDS, FIRST_FRAME, SHARP, SPIKES, WINDOW, optional_fields
-from spikesim_datasets.shards.keys import parse_key
 from spikesim_datasets.shards.sample_reader import SampleReader
 from spikesim_datasets.shards.schema import SHARD_SCHEMA
 from spikesim_datasets.shards.writer import Compression

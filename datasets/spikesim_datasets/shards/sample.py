@@ -7,7 +7,7 @@ import numpy as np
 
 from spikesim import SpikeStream
 from spikesim.checks import require_instance, require_whole
-from spikesim_datasets.shards.keys import Keyed, check_clip
+from spikesim_datasets.keys import Keyed, check_clip
 
 _MOST = 2**31 - 1  # of int32, as which shards store numbers
 

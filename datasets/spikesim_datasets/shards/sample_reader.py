@@ -9,11 +9,11 @@ import numpy as np
 from spikesim import SpikeCamera, SpikeStream
 from spikesim.checks import require_instance, require_number, require_whole
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.keys import Keyed
 from spikesim_datasets.optics import SCALE
 from spikesim_datasets.shards.axes import WHOLE, Cuts
 from spikesim_datasets.shards.field import Field
 from spikesim_datasets.shards.fields import BLUR, FIELDS, SHARP, SPIKES
-from spikesim_datasets.shards.keys import Keyed
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 

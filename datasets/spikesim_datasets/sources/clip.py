@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.keys import Keyed
 
 Split = Literal["train", "test"]
 
@@ -56,16 +57,11 @@ class Clip(Protocol):
 
 
 @dataclass(frozen=True)
-class NamedClip:
+class NamedClip(Keyed):
     """What every clip of ours has: its place in a dataset."""
 
     split: Split
     name: str
-
-    @property
-    def key(self) -> str:
-        """Unique name in the dataset."""
-        return f"{self.split}/{self.name}"
 
 
 def files_fingerprint(files: Iterable[Path]) -> dict[str, object]:
