@@ -87,7 +87,7 @@ def main() -> None:
         for name, values in scores.items():
             quality[name].append(float(np.mean(values)))
 
-    names = "".join(f"{clip.key.split('/')[1]:>10}" for clip in clips)
+    names = "".join(f"{clip.name:>10}" for clip in clips)
     print(f"{'':8}{names}{'mean dB':>10}{'ms a pair':>11}{'of plain':>10}")
     for name, values in quality.items():
         own, reference = float(np.mean(seconds[name])), float(np.mean(seconds["plain"]))

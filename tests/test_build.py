@@ -122,7 +122,7 @@ def test_any_size_of_shards_holds_the_same(
     assert content(tmp_path) == expected
 
 
-def test_another_seed_makes_other_spikes_and_the_same_pictures(
+def test_another_seed_makes_other_spikes_and_the_same_images(
     source: Path, tmp_path: Path, expected: dict[Any, Any]
 ) -> None:
     build_clips([clip(source / "a")], tmp_path, recipe(seed=1), workers=1)

@@ -41,7 +41,7 @@ def test_ssim_of_equal_frames_is_one_and_of_others_less(rng: np.random.Generator
 
 
 @given(st.integers(0, 255), st.integers(0, 255))
-def test_ssim_of_flat_frames_compares_their_brightness_alone(a: int, b: int) -> None:
+def test_ssim_of_flat_frames_compares_their_intensity_alone(a: int, b: int) -> None:
     frames = [np.full((11, 13, 3), value, np.uint8) for value in (a, b)]
     assert ssim(*frames) == pytest.approx((2 * a * b + 6.5025) / (a * a + b * b + 6.5025), abs=1e-9)
 

@@ -73,7 +73,7 @@ def test_frames_of_different_scenes_do_not() -> None:
     assert min(parts) >= CUT
 
 
-def test_a_fade_of_brightness_is_no_cut() -> None:
+def test_a_fade_of_intensity_is_no_cut() -> None:
     frame = texture(0)
     darker = (frame * np.float32(0.9)).astype(np.uint8)
     assert unexplained(frame, darker) < FAST

@@ -212,7 +212,7 @@ def test_an_object_that_covers_and_uncovers_background_keeps_its_shape():
 
 
 @pytest.mark.parametrize("name", MAKING)
-def test_time_reversed_is_the_same_film(name):
+def test_time_reversed_is_the_same_video(name):
     frame0, frame1 = pan(61, 75, 3, -5, [0, 1])
     ahead = between(name, frame0, frame1, EIGHTFOLD)
     back = between(name, frame1, frame0, EIGHTFOLD)
@@ -413,7 +413,7 @@ def test_flow_takes_the_device_it_runs_on():
 
 @pytest.mark.recordings
 @pytest.mark.parametrize("clip", ["cups", "coffee", "cockatoo"])
-def test_on_footage_flow_beats_fading_and_plain_motion_compensation(shared, clip):
+def test_on_real_video_flow_beats_fading_and_plain_motion_compensation(shared, clip):
     spec = util.spec_from_file_location("benchmark", Path(__file__).parents[1] / "benchmarks" / "interpolation.py")
     benchmark = util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)

@@ -122,7 +122,7 @@ def test_spikes_are_the_bytes_of_the_field(dataset: Path, layout: Path) -> None:
         assert (layout / "train" / folder / CLIP / "000032.dat").read_bytes() == bits.tobytes()
 
 
-def test_pictures_are_the_pixels(dataset: Path, layout: Path) -> None:
+def test_images_are_the_pixels(dataset: Path, layout: Path) -> None:
     with ShardReader(dataset / "test" / "GOPR0384_11_00.000.h5") as shard:
         sample = shard.sample(0)
     clip = "GOPR0384_11_00"
@@ -191,7 +191,7 @@ def test_a_foreign_layout_is_read_by_its_names(dataset: Path, foreign: Path, tmp
         assert shard.sharp_readouts == (20, 36, 52, 68, 84, 100, 116)
 
 
-def test_a_foreign_layout_may_have_no_ground_truth_and_more_pictures(foreign: Path, tmp_path: Path) -> None:
+def test_a_foreign_layout_may_have_no_ground_truth_and_more_images(foreign: Path, tmp_path: Path) -> None:
     shutil.rmtree(foreign / "train/sharp_data")
     blurs = foreign / "train/blur_data" / CLIP
     shutil.copy(blurs / "000019.png", blurs / "000006.png")  # window 0 has a blur but no stream

@@ -68,7 +68,7 @@ def test_tfi_in_a_window_sees_only_its_spikes(dense: np.ndarray, data: st.DataOb
 
 
 @given(dense=dense_spikes(), data=st.data())
-def test_films_in_pieces_are_the_whole_film(dense: np.ndarray, data: st.DataObject) -> None:
+def test_videos_in_pieces_are_the_whole_video(dense: np.ndarray, data: st.DataObject) -> None:
     stream = SpikeStream.from_dense(dense)
     start = data.draw(st.integers(0, len(dense) - 1))
     stop = data.draw(st.integers(start + 1, len(dense)))
@@ -82,7 +82,7 @@ def test_films_in_pieces_are_the_whole_film(dense: np.ndarray, data: st.DataObje
     )
 
 
-def test_films_larger_than_a_block_of_rows_and_a_window() -> None:
+def test_videos_larger_than_a_block_of_rows_and_a_window() -> None:
     dense = (np.random.default_rng(4).random((601, 23, 203)) < 0.02).astype(np.uint8)
     stream = SpikeStream.from_dense(dense)
     video = tfp_video(stream, 555)
@@ -157,12 +157,12 @@ def test_tfp_needs_its_whole_window(stream: SpikeStream, centre: int, window: in
         tfp(stream, centre, window)
 
 
-def test_a_film_needs_a_whole_window(stream: SpikeStream) -> None:
+def test_a_video_needs_a_whole_window(stream: SpikeStream) -> None:
     with pytest.raises(InvalidValueError, match="window of 10 readouts is longer than the stream of 9"):
         tfp_video(stream, 10)
 
 
-def test_the_counts_of_a_film_reach_the_end_of_their_type() -> None:
+def test_the_counts_of_a_video_reach_the_end_of_their_type() -> None:
     stream = SpikeStream(np.full((65_537, 1, 1), 5, np.uint8), 3)
     assert tfp_video(stream, 65_535)[:, 0].tolist() == [[1, 0, 1]] * 3
     with pytest.raises(InvalidValueError, match="at most 65535 readouts, got a window of 65536"):
@@ -176,7 +176,7 @@ def test_tfi_is_of_a_readout_of_the_stream(stream: SpikeStream, centre: int) -> 
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 4), (0, 10), (4, 4), (5, 4)])
-def test_a_film_is_of_readouts_of_the_stream(stream: SpikeStream, start: int, stop: int) -> None:
+def test_a_video_is_of_readouts_of_the_stream(stream: SpikeStream, start: int, stop: int) -> None:
     with pytest.raises(InvalidValueError, match=rf"stream's 0\.\.8 .* got {start} and {stop}"):
         tfi_video(stream, start, stop)
 
@@ -197,7 +197,7 @@ def test_only_an_array_that_fits_is_filled(stream: SpikeStream, out: np.ndarray,
 
 
 @pytest.mark.recordings
-def test_pictures_of_a_published_stream_match_the_image_beside_it(shared: Path) -> None:
+def test_images_of_a_published_stream_match_the_image_beside_it(shared: Path) -> None:
     """One TFI alone knows rates to 1/2, 1/3, 1/4 ... only; the mean of a few readouts' shows the image."""
     stream = read_spikes(shared / "data" / "reds_250x400.dat", 250, 400)
     with Image.open(shared / "data" / "reds_250x400.png") as image:

@@ -260,10 +260,10 @@ def test_places_that_cannot_be_written(ldn: LDN, tmp_path: Path) -> None:
     for choices in ({"frames": 2}, {"exposure": None, "at": [3, 4]}):
         with pytest.raises(InvalidValueError, match=r"b\.png is one image, not 2 frames"):
             write(ldn, tmp_path / "b.png", **choices)
-    assert sorted(contents_of_files(tmp_path)) == ["out"]
+    assert sorted(content_of_files(tmp_path)) == ["out"]
 
 
-def contents_of_files(folder: Path) -> Iterator[str]:
+def content_of_files(folder: Path) -> Iterator[str]:
     return (path.name for path in folder.rglob("*") if path.is_file())
 
 

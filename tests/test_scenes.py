@@ -113,7 +113,7 @@ def test_writing_into_a_frame_does_not_change_the_next(scene):
     assert np.array_equal(scene.frame(1.0, 72, 128), expected)
 
 
-def test_the_seed_changes_the_picture():
+def test_the_seed_changes_the_image():
     scene = SCENES["garden"]
     assert difference(replace(scene, seed=99).frame(0, 72, 128), scene.frame(0, 72, 128)) > 5
 
@@ -164,7 +164,7 @@ def test_shake_never_shows_the_edge_of_the_backdrop(scene, time):
     assert (Scene("white", scene.seed, paint_white).frame(time, 72, 128) == 255).all()
 
 
-def test_no_moving_picture_is_cut_off_at_its_border(painted_again):
+def test_no_moving_image_is_cut_off_at_its_border(painted_again):
     for layer in painted_again[1]:
         if layer.motion is not still:
             opacity = layer.image[..., 3]

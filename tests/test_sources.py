@@ -261,7 +261,7 @@ def fingerprint(path: Path) -> dict[str, object]:
     return clip.fingerprint()
 
 
-def test_the_same_contents_elsewhere_have_the_same_fingerprint(tmp_path):
+def test_the_same_content_elsewhere_have_the_same_fingerprint(tmp_path):
     write_frames(tmp_path / "walk", 3)
     shutil.copytree(tmp_path / "walk", tmp_path / "copy")
     os.utime(tmp_path / "copy" / "000001.png", (0, 0))

@@ -55,7 +55,7 @@ def sample(rng: np.random.Generator) -> Sample:
 @pytest.mark.parametrize("look", ["tfp", "tfi"])
 @pytest.mark.parametrize("v_th", [1.0, 2.0, 4.0])
 @pytest.mark.parametrize("gain", [1.0, 0.5])
-def test_constant_light_has_its_brightness(look: Look, v_th: float, gain: float) -> None:
+def test_constant_light_has_its_intensity(look: Look, v_th: float, gain: float) -> None:
     # An interval of v_th/(gain·light) whole readouts, which divides the window of 32: nothing is rounded.
     camera = SpikeCamera(v_th=v_th, gain=gain, reset="subtract")
     image = spike_image(constant(0.5, camera), 32, look, 32)
@@ -113,7 +113,7 @@ def test_sheets_have_even_sides(shape: tuple[int, ...], width: int) -> None:
     assert (page == 7).all(axis=2).sum() >= 3 * width * max(1, round(shape[0] * width / shape[1]))
 
 
-def test_pictures_on_a_sheet_keep_their_colours_and_pixels() -> None:
+def test_images_on_a_sheet_keep_their_colours_and_pixels() -> None:
     red = np.zeros((4, 6, 3), np.uint8)
     red[1, 2] = (255, 0, 0)
     page = sheet([[("red", red)]], width=60)
@@ -156,7 +156,7 @@ def frames(count: int, height: int = 48, width: int = 64) -> Iterator[np.ndarray
         yield (100 + 20 * np.sin(x / 9 + number) + 20 * np.cos(y / 7)).astype(np.uint8) * np.ones(3, np.uint8)
 
 
-def test_a_picture_is_read_again(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_a_image_is_read_again(tmp_path: Path, rng: np.random.Generator) -> None:
     image = rng.integers(0, 256, (31, 37, 3), np.uint8)
     write_image(tmp_path / "new" / "a.PNG", image)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "new" / "a.PNG")), image)
@@ -184,7 +184,7 @@ def test_an_mp4_is_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("look", ["spikes", "tfp", "tfi"])
-def test_films_go_through_all_readouts(tmp_path: Path, stream: SpikeStream, sample: Sample, look: Look) -> None:
+def test_videos_go_through_all_readouts(tmp_path: Path, stream: SpikeStream, sample: Sample, look: Look) -> None:
     write_animation(tmp_path / "stream.mp4", stream_video(stream, look, 3))
     write_animation(tmp_path / "sample.gif", sample_video(sample, look, 3))
     with av.open(str(tmp_path / "stream.mp4")) as video:
@@ -193,7 +193,7 @@ def test_films_go_through_all_readouts(tmp_path: Path, stream: SpikeStream, samp
         assert pages.n_frames == READOUTS
 
 
-def test_a_film_of_a_sample_shows_the_nearest_ground_truth(sample: Sample) -> None:
+def test_a_video_of_a_sample_shows_the_nearest_ground_truth(sample: Sample) -> None:
     shown = [page[6 + 26 + 20, 6 + 326 + 20 : 6 + 326 + 300] for page in sample_video(sample, "spikes", 3)]
     first = [bool(np.array_equal(row, shown[0])) for row in shown]
     # Ground truth lies at readouts 2 and 6; 4 is as near to either.
@@ -212,7 +212,7 @@ def test_unknown_extensions_are_refused(tmp_path: Path, name: str) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_pictures_are_no_films(tmp_path: Path) -> None:
+def test_images_are_no_videos(tmp_path: Path) -> None:
     assert [is_still(name) for name in ("a.png", "A.PNG", "a.gif", "a.mp4")] == [True, True, False, False]
     with pytest.raises(InvalidValueError, match=r"a\.gif: images are \.png"):
         write_image(tmp_path / "a.gif", np.zeros((4, 4, 3), np.uint8))
@@ -221,14 +221,14 @@ def test_pictures_are_no_films(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.mp4"])
-def test_a_film_without_a_frame_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_video_without_a_frame_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidValueError, match=rf"{name} would be a video without a frame"):
         write_animation(tmp_path / name, iter(()))
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.mp4"])
-def test_a_film_that_fails_leaves_nothing(tmp_path: Path, name: str) -> None:
+def test_a_video_that_fails_leaves_nothing(tmp_path: Path, name: str) -> None:
     def failing() -> Iterator[np.ndarray]:
         yield from frames(2)
         raise ZeroDivisionError

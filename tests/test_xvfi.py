@@ -110,7 +110,7 @@ def test_several_times_and_several_pairs_at_once():
 
 
 @pytest.mark.parametrize("beside", [0, 3])
-def test_enlarging_and_convolving_in_one_step(beside):
+def test_upsampling_and_convolving_in_one_step(beside):
     layer = UpsamplingConv(5, 4, beside)
     layer.requires_grad_(False).prepare()
     small, others = random(2, 5, 7, 9), random(2, beside, 14, 18, seed=1)

@@ -25,7 +25,7 @@ class Continuity:
     """
 
     def __init__(self, diagnostics: Diagnostics) -> None:
-        self._findings = diagnostics
+        self._diagnostics = diagnostics
         self._previous: tuple[int, np.ndarray] | None = None
 
     def look(self, number: int, frame: np.ndarray) -> None:
@@ -34,9 +34,9 @@ class Continuity:
         if self._previous is not None and self._previous[0] == number - 1:
             part = _unexplained(self._previous[1], small)
             if part >= CUT:
-                self._findings.cuts.append(number)
+                self._diagnostics.cuts.append(number)
             elif part >= FAST:
-                self._findings.fast.append(number)
+                self._diagnostics.fast.append(number)
         self._previous = number, small
 
 
