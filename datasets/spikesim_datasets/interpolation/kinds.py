@@ -7,6 +7,7 @@ from spikesim.errors import InvalidValueError, MissingExtraError
 from spikesim_datasets.interpolation.base import AlreadyDense, Interpolator, Options
 from spikesim_datasets.interpolation.flow import FlowInterpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
+from spikesim_datasets.interpolation.networks.weights import RELEASES
 from spikesim_datasets.interpolation.plugins import make_plugin, plugin_names
 
 OPTIONS = "weights", "device", "tile", "precision"
@@ -61,8 +62,7 @@ KINDS: dict[str, Kind] = {
     "flow": _without_options(FlowInterpolator),
     "linear": _without_options(LinearInterpolator),
     "none": _without_options(AlreadyDense),
-    "rife": Kind(_make_network),
-    "xvfi": Kind(_make_network),
+    **{name: Kind(_make_network) for name in RELEASES},
 }
 """Kinds by name."""
 

@@ -1,10 +1,10 @@
 """Networks as interpolators of uint8 frames."""
 
-import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from spikesim.errors import InvalidValueError
 from spikesim.gpu.devices import find_device, full_precision
 from spikesim.threads import allowed_threads
 from spikesim_datasets.interpolation.base import Options, check_request
-from spikesim_datasets.interpolation.networks import rife_release, xvfi_release
 from spikesim_datasets.interpolation.networks.layers import compute_in
 from spikesim_datasets.interpolation.networks.memory import available_memory, check_memory, explained
 from spikesim_datasets.interpolation.networks.network import InterpolationNetwork
@@ -27,11 +26,6 @@ from spikesim_datasets.interpolation.networks.weights import (
     checksum,
     find_weights,
 )
-
-_LOADERS: dict[str, Callable[[os.PathLike[str]], InterpolationNetwork[Any, Any]]] = {
-    "rife": rife_release.load_released,
-    "xvfi": xvfi_release.load_released,
-}
 
 
 def make_network_interpolator(options: Options) -> "NetworkInterpolator":
@@ -50,7 +44,7 @@ def make_network_interpolator(options: Options) -> "NetworkInterpolator":
     release = RELEASES[options.name]
     path = find_weights(options.name, options.weights)
     digest = checksum(path)
-    network = _LOADERS[options.name](path)
+    network: InterpolationNetwork[Any, Any] = import_module(release.module).load_released(path)
     network.tile, network.precision = options.tile, options.precision
     if options.precision != "float32":
         compute_in(network, getattr(torch, options.precision))

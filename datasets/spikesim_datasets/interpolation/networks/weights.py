@@ -28,21 +28,30 @@ class Release:
         file_name: Name of the file as published.
         source: Where it is published.
         licence: What the weights may be used for.
+        module: What loads them, by its function `load_released`. Named and not imported: it needs torch.
     """
 
     network: str
     file_name: str
     source: str
     licence: str
+    module: str
 
 
 RELEASES = {
-    "rife": Release("RIFE", "flownet.pkl", "https://github.com/hzwer/Practical-RIFE (v4.25, v4.26 or v4.6)", "MIT"),
+    "rife": Release(
+        "RIFE",
+        "flownet.pkl",
+        "https://github.com/hzwer/Practical-RIFE (v4.25, v4.26 or v4.6)",
+        "MIT",
+        "spikesim_datasets.interpolation.networks.rife_release",
+    ),
     "xvfi": Release(
         "XVFI",
         "XVFInet_X4K1000FPS_exp1_latest.pt",
         "https://github.com/JihyongOh/XVFI",
         "research and education only",
+        "spikesim_datasets.interpolation.networks.xvfi_release",
     ),
 }
 
