@@ -49,7 +49,8 @@ def checked_light(light: Any, sensor: tuple[int, int], *, clip: bool) -> np.ndar
     check_light(light.shape, light.dtype.name, sensor)
     if light.dtype == np.uint8:
         return np.ascontiguousarray(light)
-    light = np.ascontiguousarray(light, np.float32)
+    with np.errstate(over="ignore"):  # too large for float32 is infinite, and so outside [0, 1]
+        light = np.ascontiguousarray(light, np.float32)
     return np.clip(light, 0, 1) if clip else light
 
 

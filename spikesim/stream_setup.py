@@ -96,7 +96,8 @@ def _checked_charge(charge: Any, shape: tuple[int, int]) -> np.ndarray:
     given = require_array(charge, "charge")
     if given.dtype.kind == "c":
         raise InvalidValueError(f"charge must be an array of real numbers, got {given.dtype}")
-    checked = np.array(given, np.float32)
+    with np.errstate(over="ignore"):  # too large for float32 is infinite, and refused below
+        checked = np.array(given, np.float32)
     if checked.shape != shape:
         raise InvalidValueError(f"charge must be {shape} as the sensor is, got shape {checked.shape}")
     if not np.isfinite(checked).all() or (checked < 0).any():

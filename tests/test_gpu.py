@@ -197,6 +197,7 @@ class TestRefused:
             {"light": np.full((3, 4, 5), np.nan, np.float32)},
             {"light": np.full((3, 4, 5), np.nan, np.float32), "clip": True},
             {"light": np.full((3, 4, 5), np.inf, np.float32)},
+            {"light": np.full((3, 4, 5), 1e300)},
             {"light": np.zeros((3, 0, 5), np.float32)},
             {"light": []},
             {"light": [np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32)]},

@@ -86,7 +86,8 @@ class Simulator(simulator.Simulator):
             # By way of pinned memory, which the device reads by itself; arrays may be read-only or have any strides.
             kind = torch.uint8 if light.dtype == np.uint8 else torch.float32
             staged = torch.empty(light.shape, dtype=kind, device="cpu", pin_memory=self._device.type == "cuda")
-            np.copyto(staged.numpy(), light, casting="same_kind")
+            with np.errstate(over="ignore"):  # too large for float32 is infinite, and so outside [0, 1]
+                np.copyto(staged.numpy(), light, casting="same_kind")
             light = staged
         light = light.to(self._device, non_blocking=True)
         if light.dtype == torch.uint8:
