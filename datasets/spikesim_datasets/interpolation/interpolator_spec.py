@@ -91,7 +91,7 @@ class InterpolatorSpec:
         interpolator = find_kind(self.name).make(self)
         description = interpolator.describe()
         device = self.device if self.device != "auto" else str(description.get("device", self.device))
-        resolved = replace(self, device=device, description=json.dumps(description, sort_keys=True))
+        resolved = replace(self, device=device, description=json.dumps(description))
         _made.latest = resolved, interpolator
         return resolved
 
