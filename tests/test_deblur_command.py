@@ -47,7 +47,7 @@ def test_deblur(run: Run, recorded: Path, checkpoint: Path, ldn: LDN, tmp_path: 
         "width": 52,
         "height": 36,
     }
-    assert run(*words, "--exposure", 5, 25).err.endswith("at readouts 5 to 24, 7 of them there already\n")
+    assert run(*words, "--exposure", 5, 25).err.endswith("at readouts 5 to 24, 7 of them kept\n")
     assert_refused(run(*words, "--at", 9), "made otherwise (other readouts, exposure)", "--overwrite")
     assert run(*words, "--at", 9, "--overwrite").err.endswith("1 frame of 52×36, at readout 9\n")
 

@@ -110,9 +110,7 @@ class _Device(click.ParamType):
         return "[auto|cpu|cuda|cuda:N]"
 
 
-device_option = click.option(
-    "--device", type=_Device(), show_default="auto", help="Where networks run; for `simulate` also the sensor."
-)
+device_option = click.option("--device", type=_Device(), show_default="auto", help="Device to compute on.")
 
 network_options = together(
     click.option("--weights", help="File of a network's weights.", show_default="looked up by its published name"),

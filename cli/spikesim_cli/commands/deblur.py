@@ -28,7 +28,7 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     "--checkpoint",
     type=click.Path(path_type=Path),
     required=True,
-    help="The network, such as an LDN: of train-ssdm (.safetensors), or as its authors released it (.pth).",
+    help="The network, such as an LDN: from train-ssdm (.safetensors), or as released by its authors (.pth).",
 )
 @click.option(
     "--exposure",
@@ -36,13 +36,13 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     type=int,
     metavar="START STOP",
     show_default="20 117 in a stream of 137 readouts",
-    help="Readouts that BLUR was exposed in: the first, and the one after the last.",
+    help="Readouts during which BLUR was exposed: the first, and the one after the last.",
 )
 @click.option(
     "--frames",
     type=click.IntRange(1),
     show_default="7; 1 for a .png",
-    help="Frames, spread evenly from the exposure's first readout to its last; of one, the middle.",
+    help="Number of frames, spread evenly over the exposure; a single one is its middle.",
 )
 @click.option(
     "--at", multiple=True, callback=_times, metavar="READOUT...", help="The readouts to show, whatever the exposure."
@@ -95,7 +95,7 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path, as_json: bo
         record = {"output": output, "files": made.files, "readouts": made.times, "kept": made.kept}
         print_json({**record, "width": width, "height": height})
         return
-    kept = f", {made.kept} of them there already" if made.kept else ""
+    kept = f", {made.kept} of them kept" if made.kept else ""
     first, last = made.times[0], made.times[-1]
     readouts = f"readouts {first} to {last}" if len(made.times) > 1 else f"readout {first}"
     messages.print(f"{output}: {count(len(made.times), 'frame')} of {width}×{height}, at {readouts}{kept}")

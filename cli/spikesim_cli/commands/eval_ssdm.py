@@ -28,14 +28,14 @@ _RUN = Path("runs/ssdm")
     multiple=True,
     type=click.Path(path_type=Path),
     show_default=f"{_RUN} if it is there",
-    help="Folder of trained networks; of further ones those that deblur are compared.",
+    help="Folder of trained networks; from further ones the networks that deblur are compared.",
 )
 @click.option(
     "--checkpoint",
     "checkpoints",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A further network that deblurs, .safetensors or as its authors released it; its row has the file's name.",
+    help="Another network that deblurs, .safetensors or as released by its authors; its row is named after the file.",
 )
 @click.option(
     "--vth",
@@ -47,14 +47,14 @@ _RUN = Path("runs/ssdm")
 )
 @click.option("--split", type=click.Choice(["train", "test"]), show_default="test", help="Split of the dataset.")
 @click.option("--single", is_flag=True, help="Compare the middle frame alone, and no sequences.")
-@click.option("--limit", type=click.IntRange(1), show_default="all", help="Only so many samples, evenly spread.")
+@click.option("--limit", type=click.IntRange(1), show_default="all", help="Number of samples, evenly spread.")
 @click.option("--ablation", is_flag=True, help="Print the rows of the paper's ablations, of single frames.")
 @device_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     show_default="nowhere",
-    help="Folder for samples.csv and evaluation.json; run again, an interrupted evaluation goes on from there.",
+    help="Folder for samples.csv and evaluation.json; an interrupted evaluation continues from there.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace another evaluation in --out.")
 @click.option("--table", type=click.Choice(["markdown", "latex"]), help="Print tables for a document.")

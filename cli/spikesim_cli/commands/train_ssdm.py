@@ -54,31 +54,31 @@ def _stage_names() -> list[str]:
 @click.option(
     "--out", type=click.Path(path_type=Path), default="runs/ssdm", show_default=True, help="Folder of the run."
 )
-@click.option("--stage", type=StageType(), default=_ALL, show_default=True, help="What is to be trained.")
+@click.option("--stage", type=StageType(), default=_ALL, show_default=True, help="Stages to train.")
 @thresholds_option
-@click.option("--split", type=click.Choice(["train", "test"]), show_default="train", help="Split that is trained on.")
-@click.option("--epochs", type=click.IntRange(1), show_default="1000, 70, 100", help="Times that a sample is seen.")
-@click.option("--batch", type=click.IntRange(1), show_default="8", help="Samples a step, on all devices together.")
-@click.option("--accumulate", type=click.IntRange(1), show_default="1", help="Parts that a device's batch is cut into.")
+@click.option("--split", type=click.Choice(["train", "test"]), show_default="train", help="Split to train on.")
+@click.option("--epochs", type=click.IntRange(1), show_default="1000, 70, 100", help="Passes over the samples.")
+@click.option("--batch", type=click.IntRange(1), show_default="8", help="Samples per step, over all devices.")
+@click.option("--accumulate", type=click.IntRange(1), show_default="1", help="Parts to divide a device's batch into.")
 @click.option("--crop", type=click.IntRange(32), show_default="512", help="Side of the crops, pixels.")
 @click.option("--lr", "learning_rate", type=float, show_default="3e-4, 3e-4, 1e-3", help="Highest learning rate.")
 @click.option(
     "--schedule",
     type=click.Choice(["epoch", "batch", "constant"]),
     show_default="epoch",
-    help="Cosine stepped by epoch, one stepped by batch as the released code has it, or none.",
+    help="Cosine per epoch, cosine per batch as in the released code, or none.",
 )
-@click.option("--warm-up", type=click.IntRange(0), show_default="0", help="Epochs in which the rate rises.")
+@click.option("--warm-up", type=click.IntRange(0), show_default="0", help="Epochs over which the rate rises.")
 @click.option(
-    "--ema", type=float, show_default="off", help="Save a running mean of the weights, of this decay by step."
+    "--ema", type=float, show_default="off", help="Save a running mean of the weights, with this decay per step."
 )
 @click.option(
     "--precision",
     type=PrecisionType(["float32", "bfloat16", "float16"]),
     show_default="float32",
-    help="Half precision where it is safe, or nowhere.",
+    help="Number format; half precision is used where it is safe.",
 )
-@click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of all that is random.")
+@click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of everything random.")
 @click.option(
     "--perceptual",
     type=click.Choice(["lpips", "ms-ssim", "laplacian", "none"]),
@@ -89,29 +89,29 @@ def _stage_names() -> list[str]:
 @click.option(
     "--precompute-teacher/--no-precompute-teacher",
     default=None,
-    help="Ask LDN's teacher once for whole images, not for every crop: faster, takes disk space.",
+    help="Run LDN's teacher once on whole images instead of on every crop: faster, needs disk space.",
 )
-@click.option("--ahead/--no-ahead", default=None, hidden=True, help="What earlier versions called the same.")
-@click.option("--compat", type=click.Choice(["release"]), help="Train as the released code where the paper differs.")
+@click.option("--ahead/--no-ahead", default=None, hidden=True, help="Earlier name of --precompute-teacher.")
+@click.option("--compat", type=click.Choice(["release"]), help="Follow the released code instead of the paper.")
 @click.option(
     "--init",
     "initial",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Checkpoint to begin its stage from; one a stage. The authors' .pth files go with --stage.",
+    help="Checkpoint to start its stage from, one per stage. The authors' .pth files need --stage.",
 )
 @device_option
-@click.option("--devices", type=click.IntRange(1), show_default="1", help="How many devices, or processes on a CPU.")
-@click.option("--workers", type=click.IntRange(0), show_default="2", help="Processes that read data, for each device.")
-@click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop then; the next run goes on.")
+@click.option("--devices", type=click.IntRange(1), show_default="1", help="Number of devices, or CPU processes.")
+@click.option("--workers", type=click.IntRange(0), show_default="2", help="Loader processes per device.")
+@click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop then; the next run continues.")
 @click.option("--overwrite", is_flag=True, help="Replace stages that were trained with other options.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train_ssdm(data: Path, out: Path, stage: str, initial: tuple[Path, ...], as_json: bool, **choices: Any) -> None:
     """Train S-SDM without ground truth: BSN denoises short exposures of the spikes, SR upsamples them, and LDN learns
     to deblur from the teacher that both make.
 
-    Finished stages are skipped, and one that was stopped, in whatever way, goes on where it was. Networks come to lie
-    in OUT as bsn.safetensors, sr.safetensors and ldn.safetensors, logs and settings in a folder for each stage:
+    Finished stages are skipped; a stage that was stopped, in whatever way, continues where it was. The networks are
+    written to OUT as bsn.safetensors, sr.safetensors and ldn.safetensors, logs and settings to a folder for each stage:
     metrics.csv, and images and curves for `tensorboard --logdir OUT`.
 
     Several thresholds train one network for all of them.
