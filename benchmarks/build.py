@@ -45,7 +45,7 @@ def measure(sources: list[str]) -> None:
         report = build_clips(clips, out, recipe, workers=WORKERS)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     print(
-        f"{recipe.interpolation}, V_th {' '.join(map(str, THRESHOLDS))}, {clips[0].width}×{clips[0].height}, "
+        f"{recipe.interpolation.name}, V_th {' '.join(map(str, THRESHOLDS))}, {clips[0].width}×{clips[0].height}, "
         f"{WORKERS} workers"
     )
     print(f"{'samples':>8}{'readouts':>10}{'seconds':>9}{'readouts/s':>12}{'GB a worker':>13}")
