@@ -43,7 +43,7 @@ class Sensing:
             RESETS[camera.reset],
         )
         terms = acting_order(camera.noise)
-        on_charge = {
+        on_charge: dict[str, Any] = {
             name: value if isinstance(value, bool) else np.float32(value)
             for name, value in _gathered(terms, lambda term: term.charge_parameters(camera.v_th)).items()
         }
@@ -121,8 +121,8 @@ def _gathered(terms: Iterable[NoiseTerm], parameters: Callable[[NoiseTerm], Mapp
         for name, value in parameters(term).items():
             if name in setters:
                 raise InvalidValueError(
-                    f"{setters[name]} and {type(term).__name__} both set {name!r} of the kernel, where one value has "
-                    "place; leave one of these terms out"
+                    f"{setters[name]} and {type(term).__name__} both set {name!r} of the kernel, which "
+                    "takes one value; leave one of these terms out"
                 )
             values[name], setters[name] = value, type(term).__name__
     return values
