@@ -5,7 +5,7 @@ Numbers of numpy are taken like Python's; a bool is no number, and a float no wh
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from math import inf, isfinite
 from numbers import Complex, Integral, Real
 from operator import index
@@ -115,6 +115,33 @@ def require_instance(value: Any, name: str, kind: type[T], advice: str = "") -> 
         raise InvalidValueError(
             f"{name} must be {_a(kind.__name__)}, got {type(value).__name__}{'; ' * bool(advice)}{advice}"
         )
+    return value
+
+
+def require_callable(value: T, name: str) -> T:
+    """Something that can be called.
+
+    Raises:
+        InvalidValueError: It cannot.
+    """
+    if not callable(value):
+        raise InvalidValueError(f"{name} must be a function, got {value!r}")
+    return value
+
+
+def require_mapping(value: Any, name: str, what: str) -> Mapping[Any, Any]:
+    """A dict or another mapping; what it holds is not looked at.
+
+    Args:
+        value: What was given.
+        name: Of the argument, for the message.
+        what: What it holds by what, for the message.
+
+    Raises:
+        InvalidValueError: It is none.
+    """
+    if not isinstance(value, Mapping):
+        raise InvalidValueError(f"{name} must be a dict of {what}, got {type(value).__name__}")
     return value
 
 

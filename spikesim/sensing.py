@@ -3,13 +3,15 @@
 Which noise the camera has is asked of its terms, none of which is known here.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from spikesim.errors import InvalidValueError
 from spikesim.kernels import bits, integration, sub_ticks
 from spikesim.noise.bit_events import BitEvents, ChanceEvents
-from spikesim.noise.term import acting_order
+from spikesim.noise.term import NoiseTerm, acting_order
 from spikesim.stream_setup import StreamSetup
 from spikesim.threads import run_on_rows
 
@@ -21,6 +23,9 @@ class Sensing:
 
     Args:
         setup: What the stream begins with; its charge is changed by `fire`.
+
+    Raises:
+        InvalidValueError: Two noise terms of the camera set the same parameter of a kernel.
     """
 
     def __init__(self, setup: StreamSetup) -> None:
@@ -38,14 +43,12 @@ class Sensing:
             RESETS[camera.reset],
         )
         terms = acting_order(camera.noise)
-        on_charge: dict[str, Any] = {}
-        for term in terms:
-            for name, value in term.charge_parameters(camera.v_th).items():
-                on_charge[name] = value if isinstance(value, bool) else np.float32(value)
+        on_charge: dict[str, Any] = {
+            name: value if isinstance(value, bool) else np.float32(value)
+            for name, value in _gathered(terms, lambda term: term.charge_parameters(camera.v_th)).items()
+        }
         self._noise = integration.Noise(**on_charge)
-        self._light_steps = sub_ticks.LightSteps(
-            **{name: value for term in terms for name, value in term.tick_parameters().items()}
-        )
+        self._light_steps = sub_ticks.LightSteps(**_gathered(terms, lambda term: term.tick_parameters()))
         self._gain, self._dark = setup.pattern.gain, setup.pattern.dark
         self._noisy = bool(on_charge or self._gain.size or self._dark.size)
         self._fired_before = np.zeros((height, -(-width // 8)), np.uint8)
@@ -104,6 +107,25 @@ class Sensing:
             events.apply(first, stop, start, packed)
         if self._alive is not None:
             bits.mask_rows(first, stop, self._alive, packed)
+
+
+def _gathered(terms: Iterable[NoiseTerm], parameters: Callable[[NoiseTerm], Mapping[str, Any]]) -> dict[str, Any]:
+    """The parameters of a kernel that the terms set, each of which one term alone may set.
+
+    Raises:
+        InvalidValueError: Two terms set the same.
+    """
+    values: dict[str, Any] = {}
+    setters: dict[str, str] = {}
+    for term in terms:
+        for name, value in parameters(term).items():
+            if name in setters:
+                raise InvalidValueError(
+                    f"{setters[name]} and {type(term).__name__} both set {name!r} of the kernel, which "
+                    "takes one value; leave one of these terms out"
+                )
+            values[name], setters[name] = value, type(term).__name__
+    return values
 
 
 class _Events:

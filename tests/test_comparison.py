@@ -127,7 +127,7 @@ def test_triples_across_cuts_are_left_out_and_counted() -> None:
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(InvalidValueError, match="three frames make a triple to compare, but train/wave has 2"):
         compare(WaveClip(n_frames=2), LINEAR)
-    with pytest.raises(InvalidValueError, match="every must be at least 1"):
+    with pytest.raises(InvalidValueError, match="every must be a whole number of at least 1 frames"):
         compare(WaveClip(), LINEAR, every=0)
     with pytest.raises(InvalidValueError, match="'none' makes no frames to compare"):
         compare(WaveClip(), [make_interpolator("none")])

@@ -218,6 +218,30 @@ class TestATermDeclaredHere:
 
 
 @pytest.mark.parametrize(
+    ("planted", "parameters", "other"),
+    [
+        ("charge_parameters", {"frame_sigma": 0.1}, "FrameNoise"),
+        ("charge_parameters", {"reset_sigma": 0.1, "shot_on_dark": False}, "ShotNoise"),
+        ("tick_parameters", {"amplitude": 0.1}, "DiffusionNoise"),
+        ("charge_parameters", {"frame_sigma": 0.1}, None),
+    ],
+)
+def test_a_planted_term_that_sets_a_parameter_of_anothers_is_refused(
+    planted: str, parameters: dict[str, Any], other: str | None, light: np.ndarray
+) -> None:
+    term = declared({"purposes": (205,), "in_sub_ticks": "also", planted: lambda self, *v_th: parameters})()
+    try:
+        if other is None:
+            simulate(light, SpikeCamera(noise=(term, STRONG["ShotNoise"])))
+            return
+        camera = replace(camera_with(STRONG[other]), noise=(term, STRONG[other]))
+        with pytest.raises(InvalidValueError, match=rf"{other} and Flicker both set '{list(parameters)[-1]}'"):
+            simulate(light, camera)
+    finally:
+        del NOISE_TERMS["Flicker"]
+
+
+@pytest.mark.parametrize(
     ("attributes", "problem"),
     [
         ({"name": "ShotNoise", "purposes": (200,)}, "there is a noise term called ShotNoise already"),

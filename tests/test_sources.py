@@ -224,7 +224,7 @@ def test_sources_that_would_have_one_name_are_refused(tmp_path):
 
 
 def test_an_unknown_split_is_refused(tmp_path):
-    with pytest.raises(InvalidValueError, match="train, test, got 'val'"):
+    with pytest.raises(InvalidValueError, match="'train', 'test', got 'val'"):
         open_clips([write_frames(tmp_path / "walk")], "val")
 
 

@@ -96,7 +96,7 @@ def test_the_window_stays_in_the_stream(stream: SpikeStream) -> None:
 
 
 def test_an_unknown_look_is_refused(stream: SpikeStream) -> None:
-    with pytest.raises(InvalidValueError, match="looked at as spikes, tfp, tfi, not 'rainbow'"):
+    with pytest.raises(InvalidValueError, match="look must be one of 'spikes', 'tfp', 'tfi', got 'rainbow'"):
         spike_image(stream, 3, "rainbow", 5)  # type: ignore[arg-type]
 
 

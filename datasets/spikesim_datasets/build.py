@@ -12,7 +12,15 @@ from typing import Any
 from warnings import catch_warnings, simplefilter
 
 from spikesim import thread_limit
-from spikesim.errors import InvalidValueError, OutputError
+from spikesim.checks import (
+    require_callable,
+    require_flag,
+    require_instance,
+    require_list,
+    require_path,
+    require_whole,
+)
+from spikesim.errors import OutputError
 from spikesim.files import remove_stale_temporaries
 from spikesim.threads import available_cores
 from spikesim_datasets.interpolation.networks.weights import UnknownWeightsWarning
@@ -117,10 +125,16 @@ def build_clips(
         OutputError: `out` holds shards of another recipe, or cannot be written. Finished shards stay.
     """
     began = time.perf_counter()
-    out = Path(out)
-    if workers is not None and workers < 1:
-        raise InvalidValueError(f"workers must be at least 1, got {workers}")
-    recipe = recipe.resolve()
+    clips, out = require_list(clips, "clips", "clips"), require_path(out, "out")
+    if workers is not None:
+        workers = require_whole(workers, "workers", 1, unit="processes")
+    overwrite = require_flag(overwrite, "overwrite")
+    if executor is not None:
+        require_instance(executor, "executor", Executor)
+    if on_shard is not None:
+        require_callable(on_shard, "on_shard")
+    require_instance(command, "command", str)
+    recipe = require_instance(recipe, "recipe", Recipe, "make_recipe makes one").resolve()
     plan = plan_build(clips, out, recipe)
     folders = {out, *(job.path.parent for job in plan.jobs)}
     refuse_output_in_source(folders, clips)
@@ -129,7 +143,7 @@ def build_clips(
     kept_paths = {job.path for job, _, _ in kept}
     waiting = [job for job in plan.jobs if job.path not in kept_paths]
     unchanged = _entries_that_stay(listed, out, waiting)
-    notify = on_shard or (lambda samples, plan: None)
+    notify = on_shard if on_shard is not None else lambda samples, plan: None
     notify(sum(len(job.windows) for job, _, _ in kept), plan)
 
     entries: list[ShardEntry] = []

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from spikesim.checks import require_whole
+from spikesim.checks import require_callable, require_flag, require_instance, require_path, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.frame_folder import FrameFolder
@@ -84,10 +84,13 @@ def interpolate_clip(
         InputFileError: A frame cannot be read.
         OutputError: The folder holds something else, or a file cannot be written. A video is whole or absent.
     """
-    output = Path(output)
+    output = require_path(output, "output")
+    require_flag(overwrite, "overwrite")
+    if on_frame is not None:
+        require_callable(on_frame, "on_frame")
     video = _is_video(output)
-    require_whole(fps, "fps", 1, unit="frames a second")
-    span, factor = stretch.readouts(clip), stretch.factor
+    fps = require_whole(fps, "fps", 1, unit="frames a second")
+    span, factor = require_instance(stretch, "stretch", Stretch).readouts(clip), stretch.factor
     if len(span) == 1:
         raise InvalidValueError(f"one frame has none to interpolate to; {clip.key} has {clip.n_frames}, give 2 or more")
     interpolator = InterpolatorSpec.of(interpolation).make()
@@ -95,7 +98,7 @@ def interpolate_clip(
         raise InvalidValueError(f"the interpolator {interpolator.name!r} makes no frames between; choose another")
     refuse_output_in_source([output], [clip])
     diagnostics = Diagnostics()
-    notify = on_frame or (lambda frames, total: None)
+    notify = on_frame if on_frame is not None else lambda frames, total: None
 
     def made(spans: Sequence[range]) -> Iterator[tuple[int, np.ndarray]]:
         numbered = interpolated(clip, interpolator, factor, spans, Continuity(diagnostics))

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from spikesim import Recording, SpikeCamera, simulate_to_file
+from spikesim.checks import require_callable, require_instance
 from spikesim.formats import require_format
 from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.sources import Clip
+from spikesim_datasets.sources.clip import require_clip
 from spikesim_datasets.synthesis import Stretch, interpolated
 
 
@@ -46,7 +48,12 @@ def simulate_clip(
         InputFileError: A frame cannot be read.
         OutputError: The file cannot be written.
     """
+    require_clip(clip)
     require_format(output)
+    require_instance(optics, "optics", Optics)
+    require_instance(stretch, "stretch", Stretch)
+    if on_readout is not None:
+        require_callable(on_readout, "on_readout")
     interpolator = InterpolatorSpec.of(interpolation).make()
     if interpolator.dense:
         stretch = replace(stretch, factor=1)

@@ -9,11 +9,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from spikesim.checks import require_callable, require_instance, require_list, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import CUT, unexplained
 from spikesim_datasets.interpolation import Interpolator, InterpolatorSpec
+from spikesim_datasets.interpolation.base import require_interpolator
 from spikesim_datasets.interpolation.kinds import find_kind
 from spikesim_datasets.sources import Clip
+from spikesim_datasets.sources.clip import require_clip
 
 FIRST, EVERY, MOST = 20, 14, 25
 """Triples begin at this frame, then at every so-manyth, less often in clips that would have more than the most."""
@@ -81,6 +84,9 @@ def compare(
         InvalidValueError: As for `triples`, an interpolator makes no frames between, or a side is under 11 pixels.
         InputFileError: A frame cannot be read.
     """
+    if on_triple is not None:
+        require_callable(on_triple, "on_triple")
+    interpolators = [*map(require_interpolator, require_list(interpolators, "interpolators", "interpolators"))]
     for interpolator in interpolators:
         if interpolator.dense:
             raise InvalidValueError(f"the interpolator {interpolator.name!r} makes no frames to compare; leave it out")
@@ -118,10 +124,10 @@ def triples(clip: Clip, every: int | None = None) -> range:
     Raises:
         InvalidValueError: The clip has less than three frames, or `every` is less than 1.
     """
-    if clip.n_frames < 3:
+    if require_clip(clip).n_frames < 3:
         raise InvalidValueError(f"three frames make a triple to compare, but {clip.key} has {clip.n_frames}")
-    if every is not None and every < 1:
-        raise InvalidValueError(f"every must be at least 1 frame from one triple to the next, got {every}")
+    if every is not None:
+        every = require_whole(every, "every", 1, unit="frames from one triple to the next")
     stop = clip.n_frames - 2
     first = FIRST if stop > FIRST else 0
     return range(first, stop, every or max(EVERY, -(-(stop - first) // MOST)))
@@ -139,6 +145,7 @@ def specs_to_compare(names: Sequence[str], **options: Any) -> list[InterpolatorS
         InvalidValueError: There are weights and several networks, no interpolator has a use for an option, or as for
             `InterpolatorSpec`.
     """
+    names = [require_instance(name, "each of names", str) for name in require_list(names, "names", "names")]
     takers = [name for name in names if find_kind(name).adjustable]
     if options.get("weights") is not None and len(takers) > 1:
         raise InvalidValueError(

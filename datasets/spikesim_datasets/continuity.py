@@ -7,6 +7,7 @@ faint copies of what moves.
 import cv2
 import numpy as np
 
+from spikesim_datasets.image_checks import require_image
 from spikesim_datasets.interpolation.flow import optical_flow
 from spikesim_datasets.shards.diagnostics import Diagnostics
 
@@ -47,8 +48,11 @@ def unexplained(frame0: np.ndarray, frame1: np.ndarray) -> float:
 
     Args:
         frame0, frame1: RGB uint8 (H,W,3).
+
+    Raises:
+        InvalidValueError: One is no such frame.
     """
-    return _unexplained(_small(frame0), _small(frame1))
+    return _unexplained(_small(require_image(frame0, "frame0")), _small(require_image(frame1, "frame1")))
 
 
 def _small(frame: np.ndarray) -> np.ndarray:

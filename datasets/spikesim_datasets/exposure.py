@@ -1,8 +1,9 @@
 """Exposure windows: which frames of a clip make one blurry image, and which readouts the spike stream around it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
+from spikesim.checks import require_choice, require_whole
 from spikesim.errors import InvalidValueError
 
 Sharp = Literal["middle", "sequence", "none"]
@@ -50,9 +51,8 @@ class ExposurePlan:
 
     def __post_init__(self) -> None:
         for name, least in (("frames", 1), ("factor", 1), ("gap", 0), ("padding", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise InvalidValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+            # Python's own type, whatever it was given as: it is written into files.
+            object.__setattr__(self, name, require_whole(getattr(self, name), name, least))
         if self.period % self.factor:
             raise InvalidValueError(
                 f"exposures of {self.readouts} readouts with a gap of {self.gap} repeat every {self.period} readouts, "
@@ -87,7 +87,7 @@ class ExposurePlan:
 
     def clip_readouts(self, n_frames: int) -> int:
         """Readouts of a clip of so many raw frames."""
-        return max(0, self.factor * (n_frames - 1) + 1)
+        return max(0, self.factor * (require_whole(n_frames, "n_frames", 0) - 1) + 1)
 
     def windows(self, n_frames: int) -> list[Window]:
         """The exposures of a clip whose whole spike stream lies in it, in order.
@@ -115,14 +115,12 @@ class ExposurePlan:
             sharp: `middle` (readout 68 of a GOPRO stream), `sequence` (every second, readouts 20, 36, ..., 116) or
                 `none`.
         """
-        match sharp:
+        match require_choice(sharp, "sharp", get_args(Sharp)):
             case "middle":
                 return (self.middle_frame,)
             case "sequence":
                 return tuple(range(0, self.frames, 2))
-            case "none":
-                return ()
-        raise InvalidValueError(f"sharp frames are 'middle', 'sequence' or 'none', got {sharp!r}")
+        return ()
 
     def sharp_readouts(self, sharp: Sharp) -> tuple[int, ...]:
         """The readouts of the stream at which `sharp_frames` lie."""

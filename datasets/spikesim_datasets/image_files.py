@@ -6,7 +6,7 @@ files the reason is wanted.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,8 +14,10 @@ import imageio.v3 as iio
 import numpy as np
 from PIL import Image
 
+from spikesim.checks import require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
+from spikesim_datasets.image_checks import require_frames, require_image
 
 if TYPE_CHECKING:
     from imageio.plugins.pillow import PillowPlugin
@@ -25,12 +27,13 @@ MOST_GIF_FPS = 50
 _PNG_LEVEL = 1  # of zlib's nine: images are written in thousands
 
 
-def image_size(path: Path) -> tuple[int, int]:
+def image_size(path: Path | str) -> tuple[int, int]:
     """Width and height of an image file, without decoding it.
 
     Raises:
         InputFileError: It is missing, empty or no image.
     """
+    path = require_path(path)
     try:
         with Image.open(path) as image:
             return image.size
@@ -40,12 +43,13 @@ def image_size(path: Path) -> tuple[int, int]:
         raise InputFileError(f"{path} {what}; replace it, or take its clip away") from error
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path | str) -> np.ndarray:
     """The pixels of an image file, RGB uint8 (H, W, 3); grey becomes RGB, transparency is dropped.
 
     Raises:
         InputFileError: It is missing, damaged, no image, or has more than 8 bits a channel.
     """
+    path = require_path(path)
     try:
         with Image.open(path) as image:
             # Colour of 16 bits opens as mode RGB, its lower bytes lost; only the decoder's arguments tell.
@@ -60,18 +64,22 @@ def read_image(path: Path) -> np.ndarray:
         raise InputFileError(f"{path} cannot be decoded ({why}); replace it") from error
 
 
-def write_png(path: Path, image: np.ndarray) -> None:
+def write_png(path: Path | str, image: np.ndarray) -> None:
     """Write an RGB image, uint8 (H, W, 3), as PNG.
 
     Raises:
+        InvalidValueError: It is no such image.
         OutputError: It cannot be written.
     """
-    encoded = iio.imwrite("<bytes>", image, plugin="pillow", extension=".png", compress_level=_PNG_LEVEL)
+    path = require_path(path)
+    encoded = iio.imwrite(
+        "<bytes>", require_image(image, "image"), plugin="pillow", extension=".png", compress_level=_PNG_LEVEL
+    )
     with atomic_path(path) as temporary:
         temporary.write_bytes(encoded)
 
 
-def write_gif(path: Path, frames: Iterator[np.ndarray], fps: int) -> None:
+def write_gif(path: Path | str, frames: Iterable[np.ndarray], fps: int) -> None:
     """Write frames as a GIF that is shown over and over, each in 256 colours of its own.
 
     Args:
@@ -80,11 +88,13 @@ def write_gif(path: Path, frames: Iterator[np.ndarray], fps: int) -> None:
         fps: Frames per second, 1 to 50; a GIF counts in hundredths of a second.
 
     Raises:
-        InvalidValueError: `fps` is not one of these: players show faster ones slower.
+        InvalidValueError: `fps` is not one of these: players show faster ones slower. Or there is no frame.
         OutputError: It cannot be written.
     """
+    path, fps = require_path(path), require_whole(fps, "fps")
     if not 1 <= fps <= MOST_GIF_FPS:
         raise InvalidValueError(f"a GIF shows 1 to {MOST_GIF_FPS} frames a second, got fps={fps}; write a .mp4")
+    _, frames = require_frames(frames, str(path))
     with (
         atomic_path(path) as temporary,
         temporary.open("wb") as file,

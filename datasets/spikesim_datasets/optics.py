@@ -6,8 +6,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from spikesim.checks import require_choice, require_flag
+from spikesim.checks import require_array, require_choice, require_flag
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.image_checks import require_image
 from spikesim_datasets.kernels.optics import look_up, mean_luma
 
 Downscale = Literal["bilinear", "area", "none"]
@@ -63,9 +64,9 @@ class Optics:
             float32 in [0, 1], (H/4, W/4) or, with `none`, (H, W).
 
         Raises:
-            InvalidValueError: The size is no multiple of 4.
+            InvalidValueError: It is no such frame, or its size is no multiple of 4.
         """
-        height, width, _ = frame.shape
+        height, width, _ = require_image(frame, "frame").shape
         block, rim = _BLOCKS[self.downscale]
         if height % block or width % block:
             raise InvalidValueError(
@@ -85,24 +86,46 @@ class Exposure:
 
     Args:
         linear: float32 (256,) light in [0, 255] of each code, or None where codes themselves are averaged.
+
+    Raises:
+        InvalidValueError: `linear` is of another shape or type.
     """
 
     def __init__(self, linear: np.ndarray | None) -> None:
+        if linear is not None:
+            linear = require_array(linear, "linear")
+            if (linear.dtype, linear.shape) != (np.float32, (256,)):
+                raise InvalidValueError(f"linear must be float32 (256,) or None, got {linear.dtype} {linear.shape}")
         self._linear = linear
         self._total = np.zeros((), np.uint32 if linear is None else np.float32)
         self._frames = 0
 
     def add(self, frame: np.ndarray) -> None:
-        """Collect one more frame, RGB uint8 (H, W, 3), all of one size."""
+        """Collect one more frame, RGB uint8 (H, W, 3), all of one size.
+
+        Raises:
+            InvalidValueError: It is no such frame, or of another size than the first.
+        """
+        require_image(frame, "frame")
         light = frame if self._linear is None else self._linear[frame]
         if self._frames == 0:
             self._total = light.astype(self._total.dtype)
         else:
+            if light.shape != self._total.shape:
+                raise InvalidValueError(
+                    f"the frames of an exposure have one size, got {light.shape} after {self._total.shape}"
+                )
             np.add(self._total, light, out=self._total)
         self._frames += 1
 
     def blur(self) -> np.ndarray:
-        """The mean of the frames so far, rounded to uint8 (H, W, 3)."""
+        """The mean of the frames so far, rounded to uint8 (H, W, 3).
+
+        Raises:
+            InvalidValueError: There is none yet.
+        """
+        if not self._frames:
+            raise InvalidValueError("an exposure of no frame has no mean; add frames first")
         if self._linear is None:
             return ((2 * self._total + self._frames) // (2 * self._frames)).astype(np.uint8)
         mean = self._total / np.float32(255 * self._frames)

@@ -17,6 +17,7 @@ from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip
+from spikesim_datasets.sources.clip import require_clip
 from spikesim_datasets.synthesis import raw_frames, synthesise
 
 
@@ -64,7 +65,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
     jobs: list[ShardJob] = []
     skipped: dict[str, int] = {}
     keys: set[str] = set()
-    for clip in clips:
+    for clip in map(require_clip, clips):
         if clip.key in keys:
             raise InvalidValueError(f"two clips would be called {clip.key!r} in the dataset; rename one")
         keys.add(clip.key)

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any, get_args
 
 from spikesim import SpikeCamera, __version__
-from spikesim.checks import require_choice, require_instance, require_whole
+from spikesim.checks import require_choice, require_instance, require_list, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
@@ -54,6 +54,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, kind in (("interpolation", InterpolatorSpec), ("plan", ExposurePlan), ("optics", Optics)):
             require_instance(getattr(self, name), name, kind)
+        self._set("cameras", tuple(require_list(self.cameras, "cameras", "cameras")))
         for camera in self.cameras:
             require_instance(camera, "each of cameras", SpikeCamera)
         thresholds = [threshold_name(camera.v_th) for camera in self.cameras]
@@ -62,7 +63,8 @@ class Recipe:
         for v_th in thresholds:
             if thresholds.count(v_th) > 1:
                 raise InvalidValueError(f"threshold {v_th} is given more than once; give each once")
-        require_whole(self.shard_samples, "shard_samples", 1, unit="samples in a shard")
+        self._set("seed", require_whole(self.seed, "seed", 0, 2**64 - 1))
+        self._set("shard_samples", require_whole(self.shard_samples, "shard_samples", 1, unit="samples in a shard"))
         require_choice(self.compression, "compression", get_args(Compression))
         if self.optics.downscale == "none":
             raise InvalidValueError(
@@ -72,12 +74,16 @@ class Recipe:
         if self.sharp is not None:
             self.plan.sharp_frames(self.sharp)
 
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
     def resolve(self) -> "Recipe":
         """The same recipe with all pinned that depends on the machine; see `InterpolatorSpec.resolve`."""
         return replace(self, interpolation=self.interpolation.resolve())
 
     def sharp_of(self, split: Split) -> Sharp:
         """The ground truth kept for clips of a split."""
+        require_instance(split, "split", str)
         return self.sharp or ("sequence" if split == "test" else "middle")
 
     def choices(self) -> dict[str, Any]:
@@ -116,13 +122,14 @@ def make_recipe(
     """
     optics = {name: choices.pop(name) for name in _names(Optics) & choices.keys()}
     if optics:
-        choices["optics"] = replace(choices.get("optics", Recipe.optics), **optics)
+        whole = require_instance(choices.get("optics", Recipe.optics), "optics", Optics)
+        choices["optics"] = replace(whole, **optics)
     if unknown := choices.keys() - _names(Recipe).keys() | {"cameras"} & choices.keys():
         raise InvalidValueError(
             f"a recipe has no choice {', '.join(sorted(unknown))}; "
             f"it has {', '.join(name for name in [*_names(Recipe), *_names(Optics)] if name != 'cameras')}"
         )
-    thresholds = v_th if isinstance(v_th, Sequence) and not isinstance(v_th, str) else (v_th,)
+    thresholds = v_th if isinstance(v_th, Sequence) and not isinstance(v_th, str | bytes) else (v_th,)
     cameras = tuple(SpikeCamera.preset(preset, v_th=threshold) for threshold in thresholds)
     return Recipe(cameras, InterpolatorSpec.of(interpolation), **choices)
 

@@ -11,7 +11,14 @@ import torch
 from torch.utils.data import Dataset as TorchDataset
 
 from spikesim import to_torch
-from spikesim.checks import require_flag, require_instance, require_number, require_path, require_whole
+from spikesim.checks import (
+    require_flag,
+    require_instance,
+    require_list,
+    require_number,
+    require_path,
+    require_whole,
+)
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
 from spikesim_datasets.optics import SCALE, planes
@@ -109,11 +116,12 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         extra: Sequence[str] | None = None,
     ) -> None:
         path = require_path(path)
-        several = v_th if isinstance(v_th, Iterable) and not isinstance(v_th, str) else [v_th]
+        one = isinstance(v_th, str | bytes) or not isinstance(v_th, Iterable)
+        several = [v_th] if one else require_list(v_th, "v_th", "thresholds")
         self.thresholds = [require_number(threshold, "v_th") for threshold in several]
         if not self.thresholds:
             raise InvalidValueError("spikes need at least one threshold v_th, got none")
-        if sharp not in (None, "middle", "none"):
+        if sharp is not None and (not isinstance(sharp, str) or sharp not in ("middle", "none")):
             raise InvalidValueError(f"sharp must be None (all there is), 'middle' or 'none', got {sharp!r}")
         self._crop = None if crop is None else require_whole(crop, "crop", unit="pixels")
         if self._crop is not None and (self._crop < 1 or self._crop % (_GRID * SCALE)):
@@ -139,7 +147,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
 
     def __getitem__(self, index: int | SeededIndex) -> TrainingSample:
         if isinstance(index, SeededIndex):
-            number, generator = index.sample, torch.Generator().manual_seed(index.seed)
+            number, generator = index.sample, _seeded(index.seed)
         else:
             number, generator = index, torch.default_generator
         path, sample = self.source.locate(number)
@@ -219,6 +227,10 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         top = _below(free[0] + 1, generator)
         left = _below(free[1] // _GRID + 1, generator) * _GRID
         return slice(top, top + side), slice(left, left + side)
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(require_whole(seed, "seed", -(2**63), 2**64 - 1))
 
 
 def _below(limit: int, generator: torch.Generator) -> int:

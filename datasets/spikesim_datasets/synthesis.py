@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spikesim import SpikeCamera, simulate_cameras
-from spikesim.checks import require_whole
+from spikesim.checks import require_instance, require_list, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.exposure import ExposurePlan, Sharp, Window
 from spikesim_datasets.interpolation import Interpolator
+from spikesim_datasets.interpolation.base import require_interpolator
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.recipe import Recipe
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip
+from spikesim_datasets.sources.clip import require_clip
 
 
 def raw_frames(clip: Clip, interpolator: Interpolator, plan: ExposurePlan) -> int:
@@ -42,10 +44,13 @@ class Stretch:
     factor: int = ExposurePlan.factor
 
     def __post_init__(self) -> None:
-        require_whole(self.start, "start, the first frame,", 0)
+        self._set("start", require_whole(self.start, "start, the first frame,", 0))
         if self.frames is not None:
-            require_whole(self.frames, "frames", 1)
-        require_whole(self.factor, "factor", 1, unit="readouts from one frame to the next")
+            self._set("frames", require_whole(self.frames, "frames", 1))
+        self._set("factor", require_whole(self.factor, "factor", 1, unit="readouts from one frame to the next"))
+
+    def _set(self, name: str, value: int) -> None:
+        object.__setattr__(self, name, value)
 
     def readouts(self, clip: Clip) -> range:
         """The readouts from the first of the frames to the last.
@@ -53,6 +58,7 @@ class Stretch:
         Raises:
             InvalidValueError: The frames are not in the clip.
         """
+        require_clip(clip)
         stop = clip.n_frames if self.frames is None else self.start + self.frames
         if not self.start < stop <= clip.n_frames:
             raise InvalidValueError(f"frames {self.start}..{stop - 1} are not in {clip.key}, which has {clip.n_frames}")
@@ -87,7 +93,14 @@ def synthesise(
         InvalidValueError: The clip's size is no multiple of 4.
         InputFileError: A frame cannot be read, or a window reaches beyond the clip.
     """
-    diagnostics = Diagnostics() if diagnostics is None else diagnostics
+    diagnostics = Diagnostics() if diagnostics is None else require_instance(diagnostics, "diagnostics", Diagnostics)
+    require_clip(clip)
+    require_interpolator(interpolator)
+    require_instance(recipe, "recipe", Recipe, "make_recipe makes one")
+    windows = [
+        require_instance(window, "each of windows", Window, "ExposurePlan.windows gives them")
+        for window in require_list(windows, "windows", "windows")
+    ]
     plan, optics = recipe.plan, recipe.optics
     waiting = list(windows)
     active: list[_Collector] = []

@@ -5,7 +5,7 @@ the mean rate, where presentation times are wanted, and passes damaged ones on. 
 quality nor the matrix of the colours.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -14,8 +14,10 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
-from spikesim.errors import InputFileError
+from spikesim.checks import require_instance, require_path, require_whole
+from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
+from spikesim_datasets.image_checks import require_frames
 
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's name of the container by the extension of a video that is written."""
@@ -49,12 +51,13 @@ class VideoIndex:
     key_frames: tuple[int, ...]
 
 
-def index_video(path: Path) -> VideoIndex:
+def index_video(path: Path | str) -> VideoIndex:
     """List the packets of a video; frames are decoded only where those do not tell.
 
     Raises:
         InputFileError: The file is missing, empty, cut off or no video.
     """
+    path = require_path(path)
     if path.is_file() and path.stat().st_size == 0:
         raise InputFileError(f"{path} is empty (0 bytes); replace it")
     try:
@@ -86,12 +89,14 @@ def index_video(path: Path) -> VideoIndex:
     return VideoIndex(height, width, n_frames, timestamps, key_frames)
 
 
-def read_frames(path: Path, index: VideoIndex, start: int, stop: int) -> Iterator[np.ndarray]:
+def read_frames(path: Path | str, index: VideoIndex, start: int, stop: int) -> Iterator[np.ndarray]:
     """Frames start..stop−1 of a video, RGB uint8 (H, W, 3). Frame i is the i-th that decoding from the beginning gives.
 
     Raises:
         InputFileError: A frame is damaged, missing, or of another size than the index says.
     """
+    path, start, stop = require_path(path), require_whole(start, "start", 0), require_whole(stop, "stop", 0)
+    require_instance(index, "index", VideoIndex, "index_video makes one")
     number, stop = start, min(stop, index.n_frames)
     try:
         for image in islice(_decoded(path, index, start), max(0, stop - start)):
@@ -142,10 +147,11 @@ def _decoded(path: Path, index: VideoIndex, start: int) -> Iterator[av.VideoFram
 
 def to_rgb(image: av.VideoFrame) -> np.ndarray:
     """The colours of a decoded image, uint8 (H,W,3), rounded, on every processor alike."""
+    require_instance(image, "image", av.VideoFrame)
     return image.to_ndarray(format="rgb24", interpolation=_CONVERSION)
 
 
-def write_video(path: Path, frames: Iterator[np.ndarray], fps: int, crf: int) -> None:
+def write_video(path: Path | str, frames: Iterable[np.ndarray], fps: int, crf: int) -> None:
     """Write frames as H.264 video with the colours of ITU-R BT.709.
 
     Colour has half of the resolution, which all players show; frames of odd sides, which cannot be halved, keep it.
@@ -157,9 +163,15 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: int, crf: int) ->
         crf: Quality of x264: 0 is lossless, about 18 looks so, 51 is worst.
 
     Raises:
+        InvalidValueError: There is no frame, or a value is of another type or outside its range.
         OutputError: It cannot be written.
     """
-    first = next(frames)
+    path = require_path(path)
+    if path.suffix.lower() not in CONTAINERS:
+        raise InvalidValueError(f"{path}: videos are {', '.join(CONTAINERS)}")
+    fps = require_whole(fps, "fps", 1, unit="frames a second")
+    crf = require_whole(crf, "crf", 0, 51)
+    first, frames = require_frames(frames, str(path))
     height, width, _ = first.shape
     with atomic_path(path) as temporary:
         try:
@@ -169,7 +181,7 @@ def write_video(path: Path, frames: Iterator[np.ndarray], fps: int, crf: int) ->
                 stream.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
                 stream.codec_context.colorspace = Colorspace.ITU709
                 stream.codec_context.color_range = ColorRange.MPEG
-                for frame in chain([first], frames):
+                for frame in frames:
                     image = av.VideoFrame.from_ndarray(frame, format="rgb24")
                     video.mux(
                         stream.encode(

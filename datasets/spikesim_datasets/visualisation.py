@@ -1,14 +1,14 @@
 """Images of spike streams and samples, for people to look at."""
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
 
 from spikesim import SpikeStream, tfi, tfp
+from spikesim.checks import require_choice, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_files import write_gif, write_png
 from spikesim_datasets.shards import Sample
@@ -41,6 +41,10 @@ def spike_image(stream: SpikeStream, centre: int, look: Look, window: int) -> np
     Raises:
         InvalidValueError: `look` is unknown, or the window is longer than the stream.
     """
+    require_instance(stream, "stream", SpikeStream)
+    require_choice(look, "look", get_args(Look))
+    centre = require_whole(centre, "centre", 0, len(stream) - 1)
+    window = require_whole(window, "window", 1, unit="readouts")
     match look:
         case "spikes":
             return stream[centre : centre + 1].dense()[0] * np.uint8(255)
@@ -49,8 +53,6 @@ def spike_image(stream: SpikeStream, centre: int, look: Look, window: int) -> np
             rate = tfp(stream, int(np.clip(centre, reach, max(reach, len(stream) - window + reach))), window)
         case "tfi":
             rate = tfi(stream, centre)
-        case _:
-            raise InvalidValueError(f"a stream is looked at as {', '.join(get_args(Look))}, not {look!r}")
     if stream.camera is not None:
         rate = rate * np.float32(stream.camera.v_th / stream.camera.gain)
     else:
@@ -60,6 +62,8 @@ def spike_image(stream: SpikeStream, centre: int, look: Look, window: int) -> np
 
 def stream_sheet(stream: SpikeStream, look: Look, window: int, moments: int = 5) -> np.ndarray:
     """A strip of a stream at evenly spaced moments, RGB uint8."""
+    require_instance(stream, "stream", SpikeStream)
+    moments = require_whole(moments, "moments", 1)
     centres = np.linspace(0, len(stream) - 1, moments + 2)[1:-1].astype(int).tolist()
     return sheet(
         [[(f"{look} at {centre}", spike_image(stream, centre, look, window)) for centre in centres]], width=400
@@ -68,6 +72,7 @@ def stream_sheet(stream: SpikeStream, look: Look, window: int, moments: int = 5)
 
 def sample_sheet(sample: Sample, window: int) -> np.ndarray:
     """A sample at one view, RGB uint8: blur and ground truth, then for every threshold bits, two TFPs and TFI."""
+    require_instance(sample, "sample", Sample)
     middle = sum(sample.exposure) // 2
     start, stop = sample.exposure
     first = [("blur", sample.blur), *_sharp_panels(sample, middle)]
@@ -86,12 +91,14 @@ def sample_sheet(sample: Sample, window: int) -> np.ndarray:
 
 def stream_video(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray]:
     """A stream readout by readout, RGB uint8."""
+    require_instance(stream, "stream", SpikeStream)
     for centre in range(len(stream)):
         yield sheet([[(f"{look} {centre}", spike_image(stream, centre, look, window))]], width=640)
 
 
 def sample_video(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray]:
     """A sample readout by readout: blur, nearest ground truth, and every threshold's stream, RGB uint8."""
+    require_instance(sample, "sample", Sample)
     for centre in range(len(next(iter(sample.spikes.values())))):
         panels = [
             (f"V_th {threshold_name(v_th)}: {look} {centre}", spike_image(stream, centre, look, window))
@@ -107,7 +114,13 @@ def sheet(rows: Sequence[Sequence[Panel]], width: int = 480) -> np.ndarray:
         rows: Panels, row by row; rows may differ in length.
         width: Of every panel in pixels; heights follow the images' shapes.
     """
-    drawn = [[_panel(caption, image, width) for caption, image in row] for row in rows]
+    width = require_whole(width, "width", 1, unit="pixels")
+    drawn = [
+        [_panel(*_checked(panel), width) for panel in require_list(row, "each of rows", "panels")]
+        for row in require_list(rows, "rows", "rows of panels")
+    ]
+    if not drawn or not all(drawn):
+        raise InvalidValueError("a sheet needs rows, and each of them a panel at least")
     columns = max(len(row) for row in drawn)
     # Even sides, which every player of videos shows.
     full = (_MARGIN + columns * (width + _MARGIN) + 1) // 2 * 2
@@ -128,7 +141,7 @@ def is_still(path: Path | str) -> bool:
     Raises:
         InvalidValueError: It is neither.
     """
-    extension = Path(path).suffix.lower()
+    extension = require_path(path).suffix.lower()
     if extension not in (".png", ".gif", ".mp4"):
         raise InvalidValueError(f"{path}: images are .png, videos .gif or .mp4")
     return extension == ".png"
@@ -143,10 +156,10 @@ def write_image(path: Path | str, image: np.ndarray) -> None:
     """
     if not is_still(path):
         raise InvalidValueError(f"{path}: images are .png")
-    write_png(Path(path), image)
+    write_png(path, image)
 
 
-def write_animation(path: Path | str, frames: Iterator[np.ndarray]) -> None:
+def write_animation(path: Path | str, frames: Iterable[np.ndarray]) -> None:
     """Write frames as a GIF or an MP4, by the extension.
 
     Args:
@@ -159,13 +172,10 @@ def write_animation(path: Path | str, frames: Iterator[np.ndarray]) -> None:
     """
     if is_still(path):
         raise InvalidValueError(f"{path}: videos are .gif or .mp4")
-    first = next(frames, None)
-    if first is None:
-        raise InvalidValueError(f"{path} would be a video without a frame; the stream is empty")
     if Path(path).suffix.lower() == ".mp4":
-        write_video(Path(path), chain([first], frames), _FPS, _CRF)
+        write_video(path, frames, _FPS, _CRF)
     else:
-        write_gif(Path(path), chain([first], frames), _FPS)
+        write_gif(path, frames, _FPS)
 
 
 def _sharp_panels(sample: Sample, readout: int) -> list[Panel]:
@@ -174,6 +184,16 @@ def _sharp_panels(sample: Sample, readout: int) -> list[Panel]:
         return []
     nearest = min(range(len(sample.sharp)), key=lambda i: abs(sample.sharp_readouts[i] - readout))
     return [(f"sharp at {sample.sharp_readouts[nearest]}", sample.sharp[nearest])]
+
+
+def _checked(panel: Any) -> Panel:
+    """A panel of a sheet, refused where it is none."""
+    match panel:
+        case (str() as caption, np.ndarray() as image) if (
+            image.dtype == np.uint8 and image.ndim in (2, 3) and image.size
+        ):
+            return caption, image
+    raise InvalidValueError(f"a panel is a caption and a uint8 image (h, w) or (h, w, 3), got {panel!r:.200}")
 
 
 def _panel(caption: str, image: np.ndarray, width: int) -> np.ndarray:

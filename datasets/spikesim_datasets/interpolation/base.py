@@ -1,13 +1,16 @@
 """What every interpolator is, and the one for sources that need none."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from spikesim.checks import require_list, require_number
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.image_checks import require_image
 
 
+@runtime_checkable
 class Interpolator(Protocol):
     """Makes the frames between two neighbours of a clip.
 
@@ -42,6 +45,19 @@ class Interpolator(Protocol):
                 by the call, not by the iterator.
         """
         ...
+
+
+def require_interpolator(interpolator: Any) -> Interpolator:
+    """An interpolator.
+
+    Raises:
+        InvalidValueError: It is none.
+    """
+    if isinstance(interpolator, type) or not isinstance(interpolator, Interpolator):
+        raise InvalidValueError(
+            f"interpolator must be an interpolator, as make_interpolator gives, got {type(interpolator).__name__}"
+        )
+    return interpolator
 
 
 class Options(Protocol):
@@ -87,14 +103,12 @@ class AlreadyDense:
 def check_request(frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]) -> None:
     """Raise `InvalidValueError` unless the arguments are what `Interpolator.between` asks for."""
     for name, frame in (("frame0", frame0), ("frame1", frame1)):
-        if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-            found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
-            raise InvalidValueError(f"{name} must be an RGB frame, a uint8 array (H,W,3), got {found}")
+        require_image(frame, name)
     if frame0.shape != frame1.shape:
         raise InvalidValueError(
             f"both frames must have one size, got {frame0.shape[0]}×{frame0.shape[1]} and "
             f"{frame1.shape[0]}×{frame1.shape[1]}; the frames of a clip may not change their size"
         )
-    for t in times:
-        if not 0 < t < 1:
+    for t in require_list(times, "times", "numbers between 0 and 1"):
+        if not 0 < require_number(t, "a time") < 1:
             raise InvalidValueError(f"a time must lie strictly between 0 and 1, got {t}; 0 and 1 are the frames given")

@@ -59,12 +59,26 @@ class InterpolatorSpec:
         if self.tile is not None:
             object.__setattr__(self, "tile", require_whole(self.tile, "tile", LEAST_TILE, unit="pixels"))
         require_choice(self.precision, "precision", get_args(Precision))
+        if self.description is not None:
+            self._check_description()
         for option, reason in find_kind(self.name).refuses.items():
             value = getattr(self, option)
             if value not in _UNUSED[option]:
                 raise InvalidValueError(
                     f"interpolator {self.name!r} {reason}, got {option} {value!r}; leave {option} out"
                 )
+
+    def _check_description(self) -> None:
+        try:
+            described = isinstance(json.loads(require_instance(self.description, "description", str)), dict)
+        except ValueError as error:
+            if isinstance(error, InvalidValueError):
+                raise
+            described = False
+        if not described:
+            raise InvalidValueError(
+                f"description must be what `resolve` pins, as JSON, got {self.description!r}; leave it out"
+            )
 
     @classmethod
     def of(cls, interpolation: "InterpolatorSpec | str") -> "InterpolatorSpec":

@@ -76,8 +76,9 @@ class LayoutReader(SampleReader):
         return stream.packed
 
 
-def is_layout(root: Path) -> bool:
+def is_layout(root: Path | str) -> bool:
     """Whether a folder is in the released layout."""
+    root = require_path(root, "root")
     return (root / DESCRIPTION).is_file() or any(root.glob(f"*/{SPIKES}"))
 
 

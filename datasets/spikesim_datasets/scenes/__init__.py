@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from spikesim.checks import require_number, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.scenes import desk, garden, street
 from spikesim_datasets.scenes.render import HEIGHT, WIDTH, Layer, Shake, render
@@ -43,8 +44,8 @@ class Scene:
         Raises:
             InvalidValueError: The time is not finite, or a size is not a multiple of 4 of at least 64.
         """
-        if not np.isfinite(time):
-            raise InvalidValueError(f"the time of a scene must be a finite number of raw frames, got {time}")
+        time = require_number(time, "the time of a scene", unit="raw frames")
+        height, width = require_whole(height, "height"), require_whole(width, "width")
         for name, size in (("height", height), ("width", width)):
             if size < 64 or size % 4:
                 raise InvalidValueError(f"the {name} of a scene must be a multiple of 4, at least 64, got {size}")

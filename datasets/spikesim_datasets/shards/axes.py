@@ -14,6 +14,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from spikesim.checks import require_mapping
+from spikesim.errors import InvalidValueError
 from spikesim_datasets.optics import SCALE
 
 Letter = Literal["S", "S-1", "T", "H", "W", "h", "w", "w/8"]
@@ -54,12 +56,22 @@ def axis_lengths(sharp: int, readouts: int, height: int, width: int) -> Lengths:
 
 
 def shape_of(axes: Sequence[Axis], lengths: Lengths) -> tuple[int, ...]:
-    """The shape of one sample's array."""
+    """The shape of one sample's array.
+
+    Raises:
+        InvalidValueError: The length of an axis is missing.
+    """
+    _require_lengths(axes, lengths)
     return tuple(axis if isinstance(axis, int) else lengths[axis] for axis in axes)
 
 
 def chunk_of(axes: Sequence[Axis], lengths: Lengths) -> tuple[int, ...]:
-    """The chunk of a shard's array, whose first axis are samples; a few numbers a sample share one."""
+    """The chunk of a shard's array, whose first axis are samples; a few numbers a sample share one.
+
+    Raises:
+        InvalidValueError: The length of an axis is missing.
+    """
+    _require_lengths(axes, lengths)
     numbers = [axis for axis in axes if isinstance(axis, int)]
     if len(numbers) == len(axes):
         values = 1
@@ -70,6 +82,13 @@ def chunk_of(axes: Sequence[Axis], lengths: Lengths) -> tuple[int, ...]:
         axis if isinstance(axis, int) else max(1, min(lengths[axis], _CHUNK.get(axis, lengths[axis]))) for axis in axes
     )
     return 1, *sides
+
+
+def _require_lengths(axes: Sequence[Axis], lengths: Lengths) -> None:
+    require_mapping(lengths, "lengths", "numbers by axis")
+    for axis in axes:
+        if isinstance(axis, str) and axis not in lengths:
+            raise InvalidValueError(f"lengths must hold that of the axis {axis}, got {dict(lengths)}; see axis_lengths")
 
 
 def cuts_at(rows: slice, columns: slice, frames: slice) -> Cuts:

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
-from spikesim.checks import require_instance, require_path, require_whole
+from spikesim.checks import require_callable, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.shards.index import INDEX, ShardEntry, list_shards
 from spikesim_datasets.shards.reader import ShardReader
@@ -38,10 +38,14 @@ class Dataset(Sequence[Sample]):
         entries: Sequence[ShardEntry],
         open_shard: Callable[[Path], SampleReader] = ShardReader,
     ) -> None:
-        self.root, self.split, self.entries = root, split, tuple(entries)
-        self.open_shard = open_shard
-        self._stops = list(accumulate(entry.samples for entry in entries))
-        with closing(open_shard(root / self.entries[0].path)) as shard:
+        self.root, self.split = require_path(root, "root"), require_instance(split, "split", str)
+        listed = require_list(entries, "entries", "entries of an index")
+        self.entries = tuple(require_instance(entry, "each of entries", ShardEntry) for entry in listed)
+        if not self.entries:
+            raise InvalidValueError("a dataset has a shard at least, got no entries")
+        self.open_shard = require_callable(open_shard, "open_shard")
+        self._stops = list(accumulate(entry.samples for entry in self.entries))
+        with closing(open_shard(self.root / self.entries[0].path)) as shard:
             self.thresholds, self.exposure = tuple(shard.cameras), shard.exposure
             self._choices, self._first_extra = shard.recipe.get("choices"), shard.extra
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from spikesim.checks import require_instance, require_number
+
 Cuts = Literal["keep", "skip"]
 """Whether to keep or skip windows whose stream goes across a scene cut."""
 
@@ -23,6 +25,7 @@ class Diagnostics:
 
     def merge(self, other: "Diagnostics") -> "Diagnostics":
         """Those of both stretches, which may overlap."""
+        require_instance(other, "other", Diagnostics)
         return Diagnostics(
             sorted({*self.cuts, *other.cuts}),
             sorted({*self.fast, *other.fast}),
@@ -31,4 +34,5 @@ class Diagnostics:
 
     def cut_within(self, first: float, last: float) -> bool:
         """Whether a scene ends between two times of the clip, in raw frames."""
+        first, last = require_number(first, "first"), require_number(last, "last")
         return any(first < cut and cut - 1 < last for cut in self.cuts)

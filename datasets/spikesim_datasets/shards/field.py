@@ -3,12 +3,20 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
 from spikesim import SpikeStream
-from spikesim.checks import require_choice, require_instance
+from spikesim.checks import (
+    require_choice,
+    require_flag,
+    require_instance,
+    require_list,
+    require_mapping,
+    require_number,
+    require_whole,
+)
 from spikesim.errors import InvalidValueError
 from spikesim.formats.decoding import camera_to_json
 from spikesim_datasets.shards.axes import Axis, Cuts, Lengths, Letter, chunk_of, shape_of
@@ -48,11 +56,14 @@ class Field:
     def __post_init__(self) -> None:
         if not require_instance(self.name, "name of a field", str).isidentifier():
             raise InvalidValueError(f"a field is named as a variable of Python is, got {self.name!r}")
-        if not all(axis > 0 if isinstance(axis, int) else axis in get_args(Letter) for axis in self.axes):
-            raise InvalidValueError(
-                f"the axes of {self.name} must be {', '.join(get_args(Letter))} or a number of values, got {self.axes}"
-            )
-        if self.dtype not in np.sctypeDict or np.dtype(self.dtype).kind not in "iuf":
+        axes = require_list(self.axes, f"the axes of {self.name}", "letters and numbers")
+        object.__setattr__(self, "axes", tuple(self._axis(axis) for axis in axes))
+        for name in ("optional", "filtered"):
+            object.__setattr__(self, name, require_flag(getattr(self, name), f"{name} of {self.name}"))
+        if self.file is not None:
+            require_choice(self.file, f"file of {self.name}", get_args(FileKind))
+        require_mapping(self.mirror_signs, f"mirror_signs of {self.name}", "factors by axis")
+        if not isinstance(self.dtype, str) or self.dtype not in np.sctypeDict or np.dtype(self.dtype).kind not in "iuf":
             raise InvalidValueError(
                 f"the dtype of {self.name} must be a number type of numpy by name, got {self.dtype!r}"
             )
@@ -71,6 +82,15 @@ class Field:
                 raise InvalidValueError(
                     f"{self.name} has the axes {self.axes}, but {len(signs)} mirror_signs of the last"
                 )
+
+    def _axis(self, axis: Any) -> Axis:
+        if isinstance(axis, str) and axis in get_args(Letter):
+            return cast(Letter, axis)
+        if isinstance(axis, int | np.integer) and not isinstance(axis, bool) and axis > 0:
+            return int(axis)
+        raise InvalidValueError(
+            f"the axes of {self.name} must be {', '.join(get_args(Letter))} or a number of values, got {self.axes}"
+        )
 
     @property
     def folder(self) -> str:
@@ -105,6 +125,7 @@ class Field:
 
     def stored(self, sample: Sample) -> dict[str, np.ndarray]:
         """What a shard holds of a sample, by path; nothing if the sample is without it."""
+        require_instance(sample, "sample", Sample)
         if self.optional:
             return {self.name: sample.extra[self.name]} if self.name in sample.extra else {}
         value = getattr(sample, self.name)
@@ -112,6 +133,7 @@ class Field:
 
     def attributes(self, sample: Sample) -> dict[str, dict[str, Any]]:
         """What a shard says of it, by path."""
+        require_instance(sample, "sample", Sample)
         return {self.name: {"readouts": np.array(sample.sharp_readouts, np.int32)} if "S" in self.axes else {}}
 
     def check(self, sample: Sample, lengths: Lengths) -> None:
@@ -140,7 +162,9 @@ class Field:
         Raises:
             InvalidValueError: It is of another shape or type than declared.
         """
-        expected = (samples, *self.shape(lengths))
+        if not hasattr(array, "shape") or not hasattr(array, "dtype"):
+            raise InvalidValueError(f"array of /{path} must be an HDF5 dataset, got {type(array).__name__}")
+        expected = (require_whole(samples, "samples", 0), *self.shape(lengths))
         if array.shape != expected:
             raise InvalidValueError(
                 f"its /{path} has the shape {array.shape}, but {expected} belongs to the rest of it"
@@ -150,6 +174,7 @@ class Field:
 
     def cut(self, cuts: Cuts) -> tuple[slice, ...]:
         """What to take of one sample's array."""
+        require_mapping(cuts, "cuts", "slices by axis")
         return tuple(slice(None) if isinstance(axis, int) else cuts.get(axis, slice(None)) for axis in self.axes)
 
     def mirrored(self, value: Any, down: bool, across: bool) -> Any:
@@ -160,6 +185,9 @@ class Field:
             down: Exchange top and bottom.
             across: Exchange left and right.
         """
+        down, across = require_flag(down, "down"), require_flag(across, "across")
+        if not isinstance(value, np.ndarray) or value.ndim != len(self.axes):
+            raise InvalidValueError(f"value must be an array of the axes {self.axes}, got {type(value).__name__}")
         turned: dict[Axis, bool] = {"H": down, "h": down, "W": across, "w": across}
         value = value[tuple(slice(None, None, -1 if turned.get(axis) else None) for axis in self.axes)]
         for axis, signs in self.mirror_signs.items():
@@ -176,13 +204,15 @@ class SpikeField(Field):
         return "spike_data"
 
     def paths(self, thresholds: Iterable[float]) -> list[str]:
-        return [f"{self.name}/vth_{threshold_name(v_th)}" for v_th in thresholds]
+        listed = require_list(thresholds, "thresholds", "numbers")
+        return [f"{self.name}/vth_{threshold_name(require_number(v_th, 'each of thresholds'))}" for v_th in listed]
 
     def stored(self, sample: Sample) -> dict[str, np.ndarray]:
-        streams = sample.spikes
+        streams = require_instance(sample, "sample", Sample).spikes
         return {path: stream.packed for path, stream in zip(self.paths(streams), streams.values(), strict=True)}
 
     def attributes(self, sample: Sample) -> dict[str, dict[str, Any]]:
+        require_instance(sample, "sample", Sample)
         return {
             path: {"width": stream.width, "v_th": v_th, "camera": camera_to_json(stream.camera)}
             for path, (v_th, stream) in zip(self.paths(sample.spikes), sample.spikes.items(), strict=True)
@@ -198,11 +228,17 @@ class SpikeField(Field):
                 )
 
     def check_stored(self, path: str, array: Any, samples: int, lengths: Lengths) -> None:
-        width = int(array.attrs["width"])
+        attributes = getattr(array, "attrs", {})
+        if "width" not in attributes:
+            raise InvalidValueError(f"array of /{path} must be an HDF5 dataset that says its width")
+        width = int(attributes["width"])
+        self.shape(lengths)  # refuses lengths that are none
         if width != lengths["w"]:
             raise InvalidValueError(f"its /{path} is {width} wide, a quarter of the blur is {lengths['w']}")
         super().check_stored(path, array, samples, lengths)
 
     def mirrored(self, value: SpikeStream, down: bool, across: bool) -> SpikeStream:
+        require_instance(value, "value", SpikeStream)
+        down, across = require_flag(down, "down"), require_flag(across, "across")
         stream = replace(value, packed=value.packed[:, ::-1]) if down else value
         return stream.mirrored() if across else stream

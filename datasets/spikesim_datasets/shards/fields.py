@@ -8,6 +8,7 @@ is one more line at the end of this module and whoever makes its arrays, which t
 
 from collections.abc import Collection
 
+from spikesim.checks import require_instance, require_list
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.optics import SCALE
 from spikesim_datasets.shards.axes import Lengths, axis_lengths
@@ -27,6 +28,7 @@ def declare(field: Field) -> Field:
     Raises:
         InvalidValueError: Its name or folder is another's.
     """
+    require_instance(field, "field", Field)
     if field.name in _TAKEN | FIELDS.keys() or field.folder in {known.folder for known in FIELDS.values()}:
         raise InvalidValueError(f"a field {field.name!r} cannot be declared: that name or its folder is taken")
     FIELDS[field.name] = field
@@ -75,6 +77,7 @@ def sample_bytes(lengths: Lengths, thresholds: Collection[float], extra: Collect
         thresholds: For which it has spikes.
         extra: Optional fields that it has.
     """
+    thresholds, extra = require_list(thresholds, "thresholds", "numbers"), require_list(extra, "extra", "names")
     return sum(
         len(field.paths(thresholds)) * field.nbytes(lengths)
         for field in FIELDS.values()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from spikesim.errors import InputFileError
+from spikesim.checks import require_instance, require_list, require_path
+from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
 from spikesim_datasets.keys import Keyed, parse_key
 from spikesim_datasets.shards.reader import ShardReader
@@ -96,13 +97,13 @@ def list_shards(root: Path) -> list[ShardEntry]:
     return [describe_shard(root, path, sha256="") for path in shard_files(root)] if entries is None else entries
 
 
-def read_index(root: Path) -> list[ShardEntry] | None:
+def read_index(root: Path | str) -> list[ShardEntry] | None:
     """The entries of a dataset's index; None where it has none.
 
     Raises:
         InputFileError: The index is damaged or of another schema.
     """
-    path = root / INDEX
+    path = require_path(root, "root") / INDEX
     if not path.is_file():
         return None
     try:
@@ -118,7 +119,7 @@ def read_index(root: Path) -> list[ShardEntry] | None:
     raise InputFileError(f"{path} has the schema {schema!r}, expected {INDEX_SCHEMA!r}")
 
 
-def write_index(root: Path, recipe: dict[str, Any], known: Sequence[ShardEntry] = ()) -> list[ShardEntry]:
+def write_index(root: Path | str, recipe: dict[str, Any], known: Sequence[ShardEntry] = ()) -> list[ShardEntry]:
     """Write the index of all shards under a dataset.
 
     Args:
@@ -128,7 +129,14 @@ def write_index(root: Path, recipe: dict[str, Any], known: Sequence[ShardEntry] 
 
     Returns:
         The entries written, by path.
+
+    Raises:
+        InvalidValueError: A value is of another type, or the recipe holds more than JSON values.
+        InputFileError: A shard is damaged.
+        OutputError: The index cannot be written.
     """
+    root = require_path(root, "root")
+    known = [require_instance(entry, "each of known", ShardEntry) for entry in require_list(known, "known", "entries")]
     by_place = {(entry.path, entry.bytes): entry for entry in known}
     entries = []
     for path in shard_files(root):
@@ -139,9 +147,13 @@ def write_index(root: Path, recipe: dict[str, Any], known: Sequence[ShardEntry] 
         "samples": {
             split: sum(e.samples for e in entries if e.split == split) for split in sorted({e.split for e in entries})
         },
-        "recipe": recipe,
+        "recipe": require_instance(recipe, "recipe", dict),
         "shards": [entry.record() for entry in entries],
     }
+    try:
+        text = json.dumps(record, indent=1)
+    except (TypeError, ValueError) as error:
+        raise InvalidValueError(f"recipe must hold JSON values alone ({error})") from error
     with atomic_path(root / INDEX) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+        temporary.write_text(text + "\n", "utf-8")
     return entries

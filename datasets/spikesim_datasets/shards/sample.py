@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spikesim import SpikeStream
-from spikesim.checks import require_instance, require_whole
+from spikesim.checks import require_instance, require_mapping, require_whole
 from spikesim_datasets.keys import Keyed, check_clip
 
 _MOST = 2**31 - 1  # of int32, as which shards store numbers
@@ -46,6 +46,8 @@ class Sample(Keyed):
         check_clip(self.split, self.name)
         for number in ("window", "first_frame"):
             require_whole(getattr(self, number), number, 0, _MOST)
+        require_mapping(self.spikes, "spikes", "streams by threshold")
+        require_mapping(self.extra, "extra", "arrays by name of a field")
         for name, array in {"blur": self.blur, "sharp": self.sharp, **self.extra}.items():
             require_instance(array, name, np.ndarray)
         for v_th, stream in self.spikes.items():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from spikesim import SpikeCamera, SpikeStream
-from spikesim.checks import require_instance, require_number, require_whole
+from spikesim.checks import require_instance, require_mapping, require_number, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.keys import Keyed
 from spikesim_datasets.optics import SCALE
@@ -161,7 +161,7 @@ class SampleReader(Keyed, ABC):
         return v_th
 
     def _read(self, field: Field, sample: int, cuts: Cuts, v_th: float | None = None) -> np.ndarray:
-        for axis, part in cuts.items():
+        for axis, part in require_mapping(cuts, "cuts", "slices by axis").items():
             require_instance(part, f"the part along {axis}", slice)
         return self._load(field, self._require(sample), cuts, v_th)
 

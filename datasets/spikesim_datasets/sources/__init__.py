@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
+from spikesim.checks import require_choice, require_list, require_path
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.sources.clip import Clip, Split
 from spikesim_datasets.sources.demo import DemoClip
@@ -28,9 +29,8 @@ def open_clips(sources: Iterable[str | Path], split: Split = "train") -> list[Cl
         InputFileError: A source is missing, damaged or holds no video.
         InvalidValueError: The split is unknown, or two clips would have one name.
     """
-    if split not in get_args(Split):
-        raise InvalidValueError(f"split must be one of {', '.join(get_args(Split))}, got {split!r}")
-    clips = [clip for source in sources for clip in _open(source, split)]
+    require_choice(split, "split", get_args(Split))
+    clips = [clip for source in require_list(sources, "sources", "paths") for clip in _open(source, split)]
     for key, times in Counter(clip.key for clip in clips).items():
         if times > 1:
             raise InvalidValueError(f"{times} sources would be called {key!r} in the dataset; rename all but one")
@@ -40,7 +40,8 @@ def open_clips(sources: Iterable[str | Path], split: Split = "train") -> list[Cl
 def _open(source: str | Path, split: Split) -> list[Clip]:
     if str(source).startswith(DEMO_PREFIX):
         return [_open_scene(str(source).removeprefix(DEMO_PREFIX), split)]
-    return _open_path(Path(source), split, Path(source))
+    path = require_path(source, "source")
+    return _open_path(path, split, path)
 
 
 def _open_path(path: Path, split: Split, source: Path) -> list[Clip]:

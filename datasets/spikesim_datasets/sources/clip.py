@@ -4,18 +4,20 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 
+from spikesim.checks import require_choice, require_whole
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.keys import Keyed
+from spikesim_datasets.keys import Keyed, check_clip
 
 Split = Literal["train", "test"]
 
 _SAMPLE = 1 << 12
 
 
+@runtime_checkable
 class Clip(Protocol):
     """A stretch of video. Small and picklable: workers open the files themselves.
 
@@ -58,10 +60,40 @@ class Clip(Protocol):
 
 @dataclass(frozen=True)
 class NamedClip(Keyed):
-    """What every clip of ours has: its place in a dataset."""
+    """What every clip of ours has: its place in a dataset.
+
+    Raises:
+        InvalidValueError: The split is unknown, or the name is none.
+    """
 
     split: Split
     name: str
+
+    def __post_init__(self) -> None:
+        require_choice(self.split, "split", get_args(Split))
+        check_clip(self.split, self.name)
+
+
+def require_clip(clip: Any) -> Clip:
+    """A clip.
+
+    Raises:
+        InvalidValueError: It is none.
+    """
+    if isinstance(clip, type) or not isinstance(clip, Clip):
+        raise InvalidValueError(
+            f"clip must be a clip, as open_clips gives them for files and folders, got {type(clip).__name__}"
+        )
+    return clip
+
+
+def require_span(start: int, stop: int) -> tuple[int, int]:
+    """Numbers of the first frame that is wanted, and of the one behind the last.
+
+    Raises:
+        InvalidValueError: They are none.
+    """
+    return require_whole(start, "start", 0), require_whole(stop, "stop", 0)
 
 
 def files_fingerprint(files: Iterable[Path]) -> dict[str, object]:

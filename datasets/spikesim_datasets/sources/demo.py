@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from spikesim.checks import require_choice, require_whole
 from spikesim_datasets.scenes import SCENES, SCENES_VERSION
-from spikesim_datasets.sources.clip import NamedClip
+from spikesim_datasets.sources.clip import NamedClip, require_span
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,9 @@ class DemoClip(NamedClip):
         scene: Name of the scene.
         n_frames: Frames to give.
         height, width: Size of every frame.
+
+    Raises:
+        InvalidValueError: There is no such scene, or a value is of another type.
     """
 
     scene: str
@@ -26,11 +30,18 @@ class DemoClip(NamedClip):
     height: int = 720
     width: int = 1280
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choice(self.scene, "scene", SCENES)
+        for name in ("n_frames", "height", "width"):  # which sizes a scene has is checked where it is drawn
+            object.__setattr__(self, name, require_whole(getattr(self, name), name, 1))
+
     @property
     def source(self) -> None:
         return None
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        start, stop = require_span(start, stop)
         for time in range(start, min(stop, self.n_frames)):
             yield SCENES[self.scene].frame(time, self.height, self.width)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.image_files import image_size, read_image
-from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint
+from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, require_span
 
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -35,12 +36,14 @@ class FrameClip(NamedClip):
     source: Path
 
     @classmethod
-    def open(cls, folder: Path, split: Split, name: str, source: Path) -> "FrameClip":
+    def open(cls, folder: Path | str, split: Split, name: str, source: Path | str) -> "FrameClip":
         """The clip of a folder; every file's size is read, no image decoded.
 
         Raises:
             InputFileError: There are no frames, one is empty or no image, or sizes differ.
+            InvalidValueError: The split is unknown, or a value is of another type.
         """
+        folder, source = require_path(folder, "folder"), require_path(source, "source")
         names = tuple(frame_names(folder))
         if not names:
             raise InputFileError(f"{folder} holds no frames ({', '.join(FRAME_SUFFIXES)})")
@@ -60,6 +63,7 @@ class FrameClip(NamedClip):
         return len(self.names)
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        start, stop = require_span(start, stop)
         # One frame is decoded ahead in another thread: Pillow releases the interpreter lock while it decodes.
         with ThreadPoolExecutor(1) as pool:
             paths = [self.folder / name for name in self.names[start:stop]]
@@ -77,7 +81,13 @@ class FrameClip(NamedClip):
 
 
 def frame_names(folder: Path) -> list[str]:
-    """File names of a folder's frames in natural order: 2 before 10, and 000123 before 000123_000."""
+    """File names of a folder's frames in natural order: 2 before 10, and 000123 before 000123_000.
+
+    Raises:
+        InputFileError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputFileError(f"{folder} is no folder of frames; give one that exists")
     names = [path.name for path in folder.iterdir() if path.suffix.lower() in FRAME_SUFFIXES and path.name[0] != "."]
     return sorted(names, key=_natural)
 

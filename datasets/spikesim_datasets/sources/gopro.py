@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
+from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.sources.clip import Clip, Split
 from spikesim_datasets.sources.frames import FrameClip, frame_names
@@ -17,7 +18,7 @@ LAYOUTS = """\
 PUBLISHED_AT = "https://seungjunnah.github.io/Datasets/gopro"
 
 
-def open_gopro(root: Path) -> list[Clip]:
+def open_gopro(root: Path | str) -> list[Clip]:
     """The clips of a GOPRO tree, training split first, scenes by name.
 
     Args:
@@ -26,6 +27,7 @@ def open_gopro(root: Path) -> list[Clip]:
     Raises:
         InputFileError: The tree is missing, in another layout, or a frame is damaged.
     """
+    root = require_path(root, "root")
     if not root.is_dir():
         raise InputFileError(
             f"no GOPRO tree at {root.absolute()}. Understood are\n{LAYOUTS}\n"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spikesim.checks import require_path
 from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint
 from spikesim_datasets.video_files import VideoIndex, index_video, read_frames
 
@@ -27,13 +28,15 @@ class VideoClip(NamedClip):
     source: Path
 
     @classmethod
-    def open(cls, path: Path, split: Split, name: str, source: Path) -> "VideoClip":
+    def open(cls, path: Path | str, split: Split, name: str, source: Path | str) -> "VideoClip":
         """The clip of a video file.
 
         Raises:
             InputFileError: The file is missing, empty, cut off or no video.
+            InvalidValueError: The split is unknown, or a value is of another type.
         """
-        return cls(split, name, path, index_video(path), source)
+        path = require_path(path)
+        return cls(split, name, path, index_video(path), require_path(source, "source"))
 
     @property
     def n_frames(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 
 Weights = str | os.PathLike[str] | Mapping[str, Any]
@@ -58,7 +59,7 @@ def read_tensors(weights: Weights, entry: str | None = None) -> dict[str, Tensor
     Raises:
         InputFileError: The file cannot be read, is damaged, or holds more than tensors, numbers and names.
     """
-    held = weights if isinstance(weights, Mapping) else _parsed(weights)
+    held = weights if isinstance(weights, Mapping) else _parsed(require_path(weights, "the weights"))
     if entry is not None and isinstance(held.get(entry), Mapping):
         held = held[entry]
     tensors = {str(name).removeprefix("module."): value for name, value in held.items()}

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.checks import require_choice
+from spikesim.errors import InputFileError
 from spikesim_datasets.interpolation.networks.layers import ready_for_inference
 from spikesim_datasets.interpolation.networks.rife_network import Rife, Version
 from spikesim_datasets.torch_tools.state_dicts import Slot, Weights, fill, origin_of, read_tensors
@@ -36,8 +37,8 @@ def load_released(path_or_state_dict: Weights, version: str | None = None) -> Ri
             version, or of none.
         InvalidValueError: There is no such version.
     """
-    if version is not None and version not in VERSIONS:
-        raise InvalidValueError(f"version of RIFE must be one of {', '.join(VERSIONS)}, got {version!r}")
+    if version is not None:
+        require_choice(version, "version of RIFE", VERSIONS)
     tensors = read_tensors(path_or_state_dict)
     names = [version] if version else _recognised(tensors, path_or_state_dict)
     with torch.device("meta"):

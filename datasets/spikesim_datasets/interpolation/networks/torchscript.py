@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spikesim.checks import require_instance
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.interpolation.networks.network import InterpolationNetwork
 
@@ -25,7 +26,8 @@ class ScriptedNetwork(InterpolationNetwork[Tensor, tuple[Tensor, Tensor]]):
 
     def __init__(self, module: torch.jit.ScriptModule, title: str) -> None:
         super().__init__()
-        self.title = title
+        require_instance(module, "module", torch.jit.ScriptModule, "load_script loads one")
+        self.title = require_instance(title, "title", str)
         self._module = module
         arguments = module.forward.schema.arguments[1:]  # type: ignore[attr-defined]  # of a script it has one
         if len(arguments) != 3:

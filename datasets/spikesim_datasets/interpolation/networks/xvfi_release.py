@@ -2,7 +2,8 @@
 
 import torch
 
-from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.checks import require_whole
+from spikesim.errors import InputFileError
 from spikesim_datasets.interpolation.networks.layers import ready_for_inference
 from spikesim_datasets.interpolation.networks.xvfi_network import Xvfi
 from spikesim_datasets.torch_tools.state_dicts import Slot, Weights, fill, origin_of, read_tensors
@@ -30,9 +31,7 @@ def load_released(path_or_state_dict: Weights, scales: int | None = None) -> Xvf
         InputFileError: The file is missing, damaged or none of tensors alone, or the tensors are not those of XVFI-Net.
         InvalidValueError: Scales is negative.
     """
-    scales = SCALES if scales is None else scales
-    if scales < 0:
-        raise InvalidValueError(f"scales must be 0 or more, got {scales}")
+    scales = SCALES if scales is None else require_whole(scales, "scales", 0)
     tensors = read_tensors(path_or_state_dict, "state_dict_Model")
     known = tensors.get("rec_ctx_ds.bias")
     if known is None or known.ndim != 1 or known.numel() % 4:

@@ -1,0 +1,528 @@
+"""The public callables of `spikesim_datasets`, each with arguments that it takes; see `public_callables`."""
+
+import re
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import wraps
+from inspect import isclass
+from pathlib import Path
+from pkgutil import resolve_name
+from types import ModuleType
+from typing import Any, is_typeddict
+
+import h5py
+import numpy as np
+import torch
+from public_callables import Call, Fresh
+from shard_data import make_sample, write_shard
+
+from spikesim import SpikeCamera
+from spikesim_datasets import (
+    build,
+    clip_interpolation,
+    clip_simulation,
+    comparison,
+    continuity,
+    exposure,
+    image_files,
+    layouts,
+    optics,
+    recipe,
+    recognition,
+    samples,
+    scenes,
+    shards,
+    sources,
+    synthesis,
+    video_files,
+    visualisation,
+)
+from spikesim_datasets.interpolation import InterpolatorSpec, make_interpolator, rife, xvfi
+from spikesim_datasets.interpolation.flow import FlowInterpolator
+from spikesim_datasets.interpolation.linear import LinearInterpolator
+from spikesim_datasets.interpolation.networks.torchscript import ScriptedNetwork
+from spikesim_datasets.shards import diagnostics, fields, index, sample_reader, verification
+from spikesim_datasets.shards.axes import axis_lengths
+from spikesim_datasets.shards.field import Field, SpikeField
+from spikesim_datasets.sources.clip import NamedClip, Split
+
+PAGE = Path(__file__).parents[1] / "docs" / "api" / "spikesim_datasets.md"
+"""What is documented must be among the calls."""
+
+_ENTRY = re.compile(r"^::: (?P<name>\S+)(?:\n    options:\n      members: \[(?P<members>[^]]+)\])?", re.MULTILINE)
+
+
+def documented() -> list[Any]:
+    """What the page documents."""
+    found = []
+    for entry in _ENTRY.finditer(PAGE.read_text("utf-8")):
+        owner = resolve_name(entry["name"])
+        found += [getattr(owner, name) for name in re.split(r",\s*", entry["members"])] if entry["members"] else [owner]
+    return found
+
+
+def _is_made(found: Any) -> bool:
+    """Whether something is a class of which there are objects, and no description of what others write."""
+    return isclass(found) and not getattr(found, "_is_protocol", False) and not is_typeddict(found)
+
+
+MODULES: tuple[ModuleType, ...] = (image_files, layouts, recognition, shards, video_files, visualisation)
+DOCUMENTED: tuple[type, ...] = tuple(filter(_is_made, documented()))
+CLASSES: tuple[type, ...] = (
+    # The methods of networks take tensors that torch checks.
+    *(kind for kind in DOCUMENTED if not issubclass(kind, torch.nn.Module)),
+    *(sources.DemoClip, sources.FrameClip, sources.VideoClip, LinearInterpolator),
+)
+
+FRAMES, HEIGHT, WIDTH = 8, 32, 48
+PLAN = exposure.ExposurePlan(frames=3, factor=4, gap=3, padding=2)
+RNG = np.random.default_rng(3)
+VIDEO = RNG.integers(0, 256, (FRAMES, HEIGHT, WIDTH, 3), np.uint8)
+FRAME = VIDEO[0]
+LINEAR = LinearInterpolator()
+WINDOWS = PLAN.windows(FRAMES)
+SAMPLE = make_sample(1, HEIGHT, WIDTH, key="train/a")
+STREAM = SAMPLE.spikes[1.0]
+LENGTHS = axis_lengths(2, 13, HEIGHT, WIDTH)
+CUTS = {"H": slice(0, 8), "W": slice(0, 8)}
+FLOW = Field("flow", ("S-1", "H", "W", 2), "float16", mirror_signs={"W": (-1, 1), "H": (1, -1)})
+SHARD = "dataset/train/a.000.h5"
+OPTIONS = {"downscale": "area", "linear_light": False, "cuts": "skip", "sharp": "middle", "seed": 3}
+CHOICES = {**OPTIONS, "plan": PLAN, "optics": optics.Optics(), "shard_samples": 2, "compression": "none"}
+LAYOUT_RECIPE = {"choices": {"plan": asdict(replace(PLAN, padding=0))}}
+
+
+@dataclass(frozen=True)
+class NoiseClip(NamedClip):
+    """A clip of noise that lies nowhere."""
+
+    split: Split = "train"
+    name: str = "noise"
+    n_frames: int = FRAMES
+    height: int = HEIGHT
+    width: int = WIDTH
+    source: Path | None = None
+
+    def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        return iter(VIDEO[start:stop])
+
+    def fingerprint(self) -> dict[str, object]:
+        return {}
+
+
+CLIP = NoiseClip()
+
+
+class Midway(torch.nn.Module):
+    def forward(self, frame0: torch.Tensor, frame1: torch.Tensor, t: float) -> torch.Tensor:
+        return (1 - t) * frame0 + t * frame1
+
+
+def prepare(folder: Path) -> None:
+    """The files that the calls read, in the folder that they are made in."""
+    for place in ("frames", "gopro/train/scene"):
+        (folder / place).mkdir(parents=True)
+        for number, frame in enumerate(VIDEO):
+            image_files.write_png(folder / place / f"{number:06d}.png", frame)
+    video_files.write_video(folder / "video.mp4", iter(VIDEO), 30, 12)
+    for root, readouts in (("dataset", {}), ("other", {"sharp_readouts": (0, 8), "readouts": 9})):
+        changes: dict[str, Any] = {"height": HEIGHT, "width": WIDTH, "key": "train/a", **readouts}
+        made = [make_sample(window, **changes) for window in (1, 2)]
+        if readouts:
+            made = [replace(sample, exposure=(0, 9)) for sample in made]
+        path = write_shard(folder / root / "train" / "a.000.h5", *made, recipe=LAYOUT_RECIPE)
+        index.write_index(folder / root, {"choices": {}})
+        assert path.is_file()
+    layouts.shards_to_layout(folder / "other", folder / "layout")
+
+
+def item_of_seed(sample: Any, seed: Any) -> None:
+    """An item by its number and its seed, which only a seeded index puts together."""
+    samples.SpikeBlurDataset("dataset", "train", crop=32, flip=True)[samples.SeededIndex(sample, seed)]
+
+
+def item(index: Any) -> None:
+    samples.SpikeBlurDataset("dataset", "train", (1.0, 2.5))[index]
+
+
+@wraps(shards.ShardWriter, updated=())
+def write(path: Any, recipe: Any, compression: Any) -> None:
+    """A shard of one sample; a shard without would be refused for that."""
+    with shards.ShardWriter(path, recipe, compression) as made:
+        made.append(SAMPLE)
+
+
+def writer() -> shards.ShardWriter:
+    """A shard in the making, with a sample."""
+    made = shards.ShardWriter("out.h5", {}).__enter__()
+    made.append(SAMPLE)
+    return made
+
+
+def reader() -> shards.ShardReader:
+    return shards.ShardReader(SHARD)
+
+
+@wraps(fields.declare)
+def declare(field: Any) -> None:
+    """A field declared, and forgotten again."""
+    try:
+        fields.declare(field)
+    finally:
+        fields.FIELDS.pop(FLOW.name, None)
+
+
+def calls() -> list[Call]:
+    """One call of every public callable; some have several, for arguments that exclude each other."""
+    return [
+        *_building(),
+        *_sources(),
+        *_light(),
+        *_interpolation(),
+        *_shards(),
+        *_fields(),
+        *_images(),
+    ]
+
+
+def _building() -> list[Call]:
+    clip_recipe = recipe.make_recipe(interpolation="linear", plan=PLAN)
+    thresholds = {"v_th": (1, 2.5), "interpolation": "linear"}
+    return [
+        Call(
+            recipe.Recipe,
+            cameras=(SpikeCamera(),),
+            interpolation=InterpolatorSpec("linear"),
+            plan=PLAN,
+            optics=optics.Optics(),
+            cuts="keep",
+            sharp="middle",
+            seed=3,
+            shard_samples=2,
+            compression="gzip",
+        ),
+        Call(recipe.Recipe.resolve, self=clip_recipe),
+        Call(recipe.Recipe.sharp_of, self=clip_recipe, split="test"),
+        Call(recipe.Recipe.choices, self=clip_recipe),
+        Call(recipe.make_recipe, preset="ssdm", **thresholds, **CHOICES),
+        Call(
+            build.build_dataset,
+            source="frames",
+            out="built",
+            split="train",
+            workers=1,
+            overwrite=False,
+            **thresholds,
+            **CHOICES,
+        ),
+        Call(build.build_dataset, source=["frames"], out="built-of-several", **_given(build.build_dataset), **CHOICES),
+        Call(
+            build.build_clips,
+            clips=[CLIP],
+            out="built-of-clips",
+            recipe=clip_recipe,
+            workers=1,
+            overwrite=False,
+            executor=Fresh(lambda: ThreadPoolExecutor(1)),
+            on_shard=lambda samples, plan: None,
+            command="a",
+        ),
+        Call(
+            build.BuildReport,
+            out=Path("built"),
+            built=1,
+            kept=1,
+            samples=1,
+            skipped={},
+            diagnostics={},
+            bytes=1,
+            readouts=1,
+            seconds=1.0,
+        ),
+        Call(
+            clip_simulation.simulate_clip,
+            clip=CLIP,
+            output="clip.dat",
+            camera=SpikeCamera(),
+            interpolation="linear",
+            optics=optics.Optics(),
+            stretch=synthesis.Stretch(1, 2, 3),
+            on_readout=lambda done, total: None,
+            seed=3,
+            device="cpu",
+        ),
+        Call(
+            clip_interpolation.interpolate_clip,
+            clip=CLIP,
+            output="interpolated",
+            interpolation=InterpolatorSpec("linear"),
+            stretch=synthesis.Stretch(0, 2, 2),
+            fps=30,
+            overwrite=True,
+            on_frame=lambda done, total: None,
+        ),
+        Call(
+            clip_interpolation.InterpolatedClip,
+            output=Path("a"),
+            frames=3,
+            kept=0,
+            diagnostics=diagnostics.Diagnostics(),
+        ),
+        Call(comparison.compare, clip=CLIP, interpolators=[LINEAR], every=9, on_triple=lambda done, total: None),
+        Call(comparison.Comparison, clip="train/a", name="a", triples=1, cuts=0, scores=()),
+        Call(
+            comparison.InterpolatorScore,
+            interpolator="linear",
+            psnr=30.0,
+            least_psnr=20.0,
+            ssim=0.9,
+            least_ssim=0.8,
+            seconds=0.1,
+        ),
+        Call(comparison.triples, clip=CLIP, every=3),
+        Call(comparison.specs_to_compare, names=["flow", "rife"], device="cpu", tile=64),
+        Call(continuity.unexplained, frame0=FRAME, frame1=VIDEO[1]),
+    ]
+
+
+def _given(function: Any) -> dict[str, Any]:
+    return {"v_th": 1.0, "split": "test", "workers": 1, "overwrite": False, "interpolation": "linear"}
+
+
+def _sources() -> list[Call]:
+    place = {"split": "train", "name": "a", "source": "frames"}
+    video = sources.VideoClip
+    opened = {
+        sources.FrameClip: Fresh(lambda: sources.FrameClip.open("frames", **place)),
+        video: Fresh(lambda: video.open("video.mp4", **place)),
+        sources.DemoClip: sources.DemoClip("train", "desk", "desk", 2, 64, 96),
+    }
+    return [
+        Call(sources.open_clips, sources=["frames", "video.mp4", "demo:desk"], split="test"),
+        Call(sources.open_gopro, root="gopro"),
+        Call(sources.FrameClip.open, folder="frames", **place),
+        Call(video.open, path="video.mp4", **place),
+        Call(sources.DemoClip, split="train", name="desk", scene="desk", n_frames=3, height=64, width=96),
+        *(Call(kind.frames, self=clip, start=0, stop=2) for kind, clip in opened.items()),
+        *(Call(kind.fingerprint, self=clip) for kind, clip in opened.items()),
+        Call(scenes.Scene, name="a", seed=1, paint=lambda rng: []),
+        Call(scenes.Scene.frame, self=scenes.SCENES["desk"], time=0.5, height=64, width=96),
+    ]
+
+
+def _light() -> list[Call]:
+    plan_recipe = recipe.make_recipe(interpolation="linear", plan=PLAN)
+    collected = optics.Optics().exposure()
+    collected.add(FRAME)
+    return [
+        Call(exposure.ExposurePlan, frames=3, factor=4, gap=3, padding=2),
+        Call(exposure.ExposurePlan.clip_readouts, self=PLAN, n_frames=8),
+        Call(exposure.ExposurePlan.windows, self=PLAN, n_frames=8),
+        Call(exposure.ExposurePlan.sharp_frames, self=PLAN, sharp="middle"),
+        Call(exposure.ExposurePlan.sharp_readouts, self=PLAN, sharp="middle"),
+        Call(exposure.Window, index=1, first_frame=3, first_readout=12),
+        Call(optics.Optics, downscale="area", linear_light=True),
+        Call(optics.Optics.light, self=optics.Optics(), frame=FRAME),
+        Call(optics.Optics.exposure, self=optics.Optics(linear_light=True)),
+        Call(optics.Exposure, linear=np.zeros(256, np.float32)),
+        Call(optics.Exposure.add, self=Fresh(optics.Optics().exposure), frame=FRAME),
+        Call(optics.Exposure.blur, self=collected),
+        Call(
+            synthesis.synthesise,
+            clip=CLIP,
+            windows=WINDOWS,
+            recipe=plan_recipe,
+            interpolator=LINEAR,
+            diagnostics=Fresh(diagnostics.Diagnostics),
+        ),
+        Call(synthesis.Stretch, start=1, frames=2, factor=3),
+        Call(synthesis.Stretch.readouts, self=synthesis.Stretch(), clip=CLIP),
+    ]
+
+
+def _interpolation() -> list[Call]:
+    spec, flow = InterpolatorSpec("linear"), FlowInterpolator()
+    options = {"weights": "none.pkl", "device": "cpu", "tile": 64, "precision": "float32"}
+    return [
+        Call(InterpolatorSpec, name="rife", **options, description='{"name": "rife"}'),
+        Call(InterpolatorSpec.of, interpolation="linear"),
+        Call(InterpolatorSpec.resolve, self=spec),
+        Call(InterpolatorSpec.describe, self=spec),
+        Call(InterpolatorSpec.make, self=spec),
+        Call(make_interpolator, name="linear", device="cpu", weights=None, tile=None, precision="float32"),
+        *(
+            call
+            for kind in (flow, LINEAR)
+            for call in (
+                Call(type(kind).between, self=kind, frame0=FRAME, frame1=VIDEO[1], times=[0.5]),
+                Call(type(kind).describe, self=kind),
+            )
+        ),
+        Call(FlowInterpolator),
+        Call(ScriptedNetwork, module=_script(), title="a"),
+        Call(rife.load_released, path_or_state_dict=_rife(), version="4.6"),
+        Call(xvfi.load_released, path_or_state_dict=_xvfi(), scales=1),
+    ]
+
+
+def _script() -> torch.jit.ScriptModule:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.script(Midway())
+
+
+def _rife() -> dict[str, torch.Tensor]:
+    from random_networks import rife_weights
+
+    return rife_weights("4.6")
+
+
+def _xvfi() -> dict[str, torch.Tensor]:
+    from random_networks import xvfi_weights
+
+    return xvfi_weights(8)
+
+
+def _shards() -> list[Call]:
+    part = {"rows": slice(0, 4), "columns": slice(0, 8)}
+    opened, reads = Fresh(lambda: shards.open_dataset("dataset", "train")), sample_reader.SampleReader
+    return [
+        Call(shards.open_dataset, path="dataset", split="train"),
+        Call(
+            shards.Dataset,
+            root=Path("dataset"),
+            split="train",
+            entries=[index.ShardEntry("train/a.000.h5", "train", "a", 2, 1, "")],
+            open_shard=lambda path: shards.ShardReader(path),
+        ),
+        Call(shards.Dataset.locate, self=opened, index=1),
+        Call(shards.Dataset.__getitem__, self=opened, index=1),
+        Call(
+            shards.Sample,
+            **{name: getattr(SAMPLE, name) for name in ("split", "name", "window", "first_frame", "exposure", "blur")},
+            **{name: getattr(SAMPLE, name) for name in ("sharp", "sharp_readouts", "spikes", "extra")},
+        ),
+        Call(diagnostics.Diagnostics, cuts=[], fast=[], left_out=[]),
+        Call(diagnostics.Diagnostics.merge, self=diagnostics.Diagnostics(), other=diagnostics.Diagnostics([1])),
+        Call(diagnostics.Diagnostics.cut_within, self=diagnostics.Diagnostics([1]), first=0, last=1.5),
+        Call(shards.ShardReader, path=SHARD),
+        Call(shards.ShardReader.close, self=Fresh(reader)),
+        Call(reads.close, self=Fresh(reader)),
+        Call(reads.sample, self=Fresh(reader), number=1),
+        Call(reads.blur, self=Fresh(reader), sample=1, **part),
+        Call(reads.sharp, self=Fresh(reader), sample=1, frames=slice(0, 1), **part),
+        Call(reads.spikes, self=Fresh(reader), sample=1, v_th=1, **part),
+        Call(reads.array, self=Fresh(reader), name="blur", sample=1, cuts=CUTS),
+        Call(reads.threshold, self=Fresh(reader), v_th=1),
+        Call(write, path="out.h5", recipe={}, compression="gzip"),
+        Call(shards.ShardWriter.append, self=Fresh(writer), sample=SAMPLE),
+        Call(shards.ShardWriter.note, self=Fresh(writer), diagnostics=diagnostics.Diagnostics()),
+        Call(shards.verify_dataset, path="dataset"),
+        Call(verification.ShardCheck, path="a", samples=1, bytes=1, problem=""),
+        Call(index.read_index, root="dataset"),
+        Call(index.write_index, root="dataset", recipe={"choices": {}}, known=[]),
+        Call(recognition.recognise, path="dataset"),
+        Call(layouts.is_layout, root="layout"),
+        Call(layouts.open_layout, path="layout", split="train", v_th=1),
+        Call(layouts.shards_to_layout, dataset="other", out=Fresh(lambda: _new_folder("layout"))),
+        Call(layouts.layout_to_shards, layout="layout", out=Fresh(lambda: _new_folder("shards")), v_th=1),
+        Call(
+            samples.SpikeBlurDataset,
+            path="dataset",
+            split="train",
+            v_th=(1, 2.5),
+            crop=32,
+            sharp="none",
+            flip=True,
+            extra=[],
+        ),
+        Call(samples.SeededIndex, sample=1, seed=2),
+        Call(item, index=1),
+        Call(item_of_seed, sample=1, seed=2),
+    ]
+
+
+def _new_folder(name: str) -> str:
+    """A name that no folder has yet."""
+    return next(f"{name}-{i}" for i in range(1000) if not Path(f"{name}-{i}").exists())
+
+
+def _fields() -> list[Call]:
+    found: list[Call] = [
+        Call(declare, field=FLOW),
+        Call(fields.optional_fields),
+        Call(fields.sample_bytes, lengths=LENGTHS, thresholds=[1, 2.5], extra=[]),
+        *(
+            Call(
+                kind,
+                name="depth",
+                axes=("H", "W", 2),
+                dtype="float32",
+                optional=True,
+                filtered=False,
+                file="npy",
+                mirror_signs={"W": (-1, 1)},
+            )
+            for kind in (Field, SpikeField)
+        ),
+    ]
+    memory = h5py.File("memory.h5", "w", driver="core", backing_store=False)
+    for field in (fields.BLUR, fields.SPIKES):
+        kind = type(field)
+        (path, *_) = field.paths(SAMPLE.spikes)
+        array = memory.create_dataset(path, (1, *field.shape(LENGTHS)), field.dtype)
+        array.attrs["width"] = WIDTH // 4
+        value = SAMPLE.blur if field is fields.BLUR else STREAM
+        found += [
+            Call(Field.nbytes, self=field, lengths=LENGTHS),
+            Call(Field.shape, self=field, lengths=LENGTHS),
+            Call(Field.chunk, self=field, lengths=LENGTHS),
+            Call(kind.paths, self=field, thresholds=[1, 2.5]),
+            Call(kind.stored, self=field, sample=SAMPLE),
+            Call(kind.attributes, self=field, sample=SAMPLE),
+            Call(kind.check, self=field, sample=SAMPLE, lengths=LENGTHS),
+            Call(kind.check_stored, self=field, path=path, array=array, samples=1, lengths=LENGTHS),
+            Call(Field.cut, self=field, cuts=CUTS),
+            Call(kind.mirrored, self=field, value=value, down=True, across=True),
+        ]
+    return found
+
+
+def _images() -> list[Call]:
+    look, frames = visualisation, Fresh(lambda: iter(VIDEO[:2]))
+    seen = {"look": "tfp", "window": 3}
+    return [
+        Call(look.spike_image, stream=STREAM, centre=5, **seen),
+        Call(look.stream_sheet, stream=STREAM, moments=2, **seen),
+        Call(look.sample_sheet, sample=SAMPLE, window=3),
+        Call(look.stream_video, stream=STREAM[:2], look="tfi", window=3),
+        Call(look.sample_video, sample=SAMPLE, **seen),
+        Call(look.sheet, rows=[[("a", FRAME), ("b", FRAME[..., 0])]], width=64),
+        Call(look.is_still, path="a.png"),
+        Call(look.write_image, path="out.png", image=FRAME),
+        Call(look.write_animation, path="out.gif", frames=frames),
+        Call(look.write_animation, path="out.mp4", frames=frames),
+        Call(image_files.image_size, path="frames/000000.png"),
+        Call(image_files.read_image, path="frames/000000.png"),
+        Call(image_files.write_png, path="out.png", image=FRAME),
+        Call(image_files.write_gif, path="out.gif", frames=frames, fps=20),
+        Call(video_files.index_video, path="video.mp4"),
+        Call(
+            video_files.read_frames,
+            path="video.mp4",
+            index=video_files.VideoIndex(HEIGHT, WIDTH, FRAMES, (), ()),
+            start=0,
+            stop=2,
+        ),
+        Call(video_files.to_rgb, image=_decoded()),
+        Call(video_files.write_video, path="out.mp4", frames=frames, fps=30, crf=23),
+        Call(video_files.find_encoder),
+    ]
+
+
+def _decoded() -> Any:
+    import av
+
+    return av.VideoFrame.from_ndarray(FRAME, format="rgb24")
