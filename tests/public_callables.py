@@ -1,12 +1,14 @@
-"""The public callables, each with arguments that it takes: what `test_public_arguments.py` puts wrong values into.
+"""The public callables of `spikesim`, each with arguments that it takes; and what puts wrong values into such calls.
 
 A callable of the modules and classes named below must be among the calls, with all of its arguments. To add one, add a
-line to `calls`; to add a package, also name its modules and classes.
+line to `calls`. Another package has a module like this one, with `MODULES`, `CLASSES`, `prepare` and `calls`.
 """
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from inspect import Parameter, getmembers, isclass, isfunction, ismethod, signature
+from math import inf, nan
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,7 +33,14 @@ from spikesim import (
     simulate_to_file,
     write_spikes,
 )
+from spikesim.errors import SpikesimError
 from spikesim.gpu.devices import find_device
+
+WRONG: list[Any] = [
+    *(object(), int, "8", "", "\0", b"8", 2.5, -1, 0, True, None, nan, inf, -inf, 1j, [], [[1], [1, 2]], (), {}),
+    *(np.float32(nan), np.int64(-1), np.complex64(1), np.array([1, 2]), np.array("a"), np.array(None), slice(None)),
+]
+"""What is put in the place of every argument."""
 
 MODULES: tuple[ModuleType, ...] = (spikesim, calibration, gpu, noise)
 """Modules whose public callables must be among the calls: those of `__all__`, or else those defined there."""
@@ -74,6 +83,8 @@ class Call:
         if hasattr(result, "__enter__"):
             with result:
                 pass
+        elif isinstance(result, Iterator):
+            deque(result, 0)
 
     def left_out(self) -> list[str]:
         """Parameters of the callable that the arguments do not give."""
@@ -198,9 +209,23 @@ def name_of(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
-def public_names() -> set[str]:
-    """The names of all callables that must be among the calls."""
-    return {name_of(function) for owner in (*MODULES, *CLASSES) for function in _public(owner)}
+def escaping(call: Call) -> list[str]:
+    """Wrong values of single arguments, each with the error that is not ours which comes out."""
+    found = []
+    for name in call.arguments:
+        for value in WRONG if name != "self" else ():
+            try:
+                call.run(**{name: value})
+            except SpikesimError:
+                continue
+            except Exception as error:
+                found.append(f"{name}={value!r}: {type(error).__name__}: {error}")
+    return found
+
+
+def public_names(modules: Iterable[ModuleType], classes: Iterable[type]) -> set[str]:
+    """The names of all callables of these that must be among the calls."""
+    return {name_of(function) for owner in (*modules, *classes) for function in _public(owner)}
 
 
 def _public(owner: ModuleType | type) -> Iterator[Callable[..., Any]]:

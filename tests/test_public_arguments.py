@@ -1,58 +1,45 @@
 """Whatever is given to a public callable, what comes out is a result or an error of ours."""
 
 from collections.abc import Callable
-from math import inf, nan
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import public_callables
 import pytest
-from public_callables import Call, calls, prepare, public_names
+from public_callables import Call, escaping, public_names
 
-from spikesim.errors import InvalidValueError, SpikesimError
+from spikesim.errors import InvalidValueError
 
-WRONG: list[Any] = [
-    *(object(), int, "8", "", "\0", b"8", 2.5, -1, 0, True, None, nan, inf, -inf, 1j, [], [[1], [1, 2]], (), {}),
-    *(np.float32(nan), np.int64(-1), np.complex64(1), np.array([1, 2]), np.array("a"), np.array(None), slice(None)),
-]
-CALLS = calls()
+PACKAGES: list[ModuleType] = [public_callables]
+"""What lists the public callables of each package."""
+
+CALLS = [(package, call) for package in PACKAGES for call in package.calls()]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("arguments")
-    prepare(folder)
-    return folder
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[ModuleType, Path]:
+    """A folder for each package, with the files that its calls read."""
+    folders = {package: tmp_path_factory.mktemp("arguments") for package in PACKAGES}
+    for package, folder in folders.items():
+        package.prepare(folder)
+    return folders
 
 
-@pytest.fixture(autouse=True)
-def in_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-
-
-def escaping(call: Call) -> list[str]:
-    """Wrong values of single arguments, each with the error that is not ours which comes out."""
-    found = []
-    for name in call.arguments:
-        for value in WRONG if name != "self" else ():
-            try:
-                call.run(**{name: value})
-            except SpikesimError:
-                continue
-            except Exception as error:
-                found.append(f"{name}={value!r}: {type(error).__name__}: {error}")
-    return found
-
-
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
-def test_only_our_errors_come_out(call: Call) -> None:
+@pytest.mark.parametrize(("package", "call"), CALLS, ids=lambda value: getattr(value, "name", ""))
+def test_only_our_errors_come_out(
+    package: ModuleType, call: Call, folders: dict[ModuleType, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folders[package])
     call.run()
     assert call.left_out() == []
     assert escaping(call) == []
 
 
-def test_every_public_callable_is_called() -> None:
-    assert public_names() - {call.name for call in CALLS} == set()
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_every_public_callable_is_called(package: ModuleType) -> None:
+    assert public_names(package.MODULES, package.CLASSES) - {call.name for _, call in CALLS} == set()
 
 
 def test_numbers_of_numpy_are_taken_and_kept_as_pythons_own() -> None:
@@ -85,14 +72,15 @@ def test_a_planted_leak_is_found(function: Callable[..., None], leaks: bool) -> 
 
 
 def test_a_planted_callable_that_is_not_called_is_found() -> None:
-    assert public_names() - {call.name for call in CALLS if "simulate" not in call.name} == {
+    names = public_names(public_callables.MODULES, public_callables.CLASSES)
+    assert names - {call.name for _, call in CALLS if "simulate" not in call.name} == {
         "spikesim.simulation.simulate",
         "spikesim.simulation.simulate_cameras",
         "spikesim.recording.simulate_to_file",
         "spikesim.gpu.simulate",
     }
-    assert "spikesim.stream.SpikeStream.counts" in public_names()
-    assert "spikesim.noise.shot_noise.ShotNoise" in public_names()
+    assert "spikesim.stream.SpikeStream.counts" in names
+    assert "spikesim.noise.shot_noise.ShotNoise" in names
 
 
 def test_a_planted_argument_that_is_not_given_is_found() -> None:
