@@ -245,4 +245,5 @@ def _own(owner: type) -> set[str]:
 
 
 def _is_callable(found: object) -> bool:
-    return isfunction(found) or ismethod(found) or isclass(found)
+    """Errors are classes to be caught, not called."""
+    return isfunction(found) or ismethod(found) or (isclass(found) and not issubclass(found, BaseException))
