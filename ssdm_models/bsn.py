@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from spikesim.checks import require_flag
 from spikesim.errors import InvalidValueError
+from ssdm_models.tensor_checks import require_tensor
 
 _SLOPE = 0.1  # of the LeakyReLUs
 _SMALLEST = 4  # pixels; two poolings leave one
@@ -33,7 +35,7 @@ class BSN(nn.Module):
 
     def __init__(self, square: bool = True) -> None:
         super().__init__()
-        self.square = square
+        self.square = require_flag(square, "square")
         self.encoders = nn.ModuleList(
             [_conv_stack(1, 48, 48, 48), _conv_stack(48, 48, 48, 48), _conv_stack(48, 96, 96, 48)]
         )
@@ -61,10 +63,11 @@ class BSN(nn.Module):
             Denoised images (N, 1, h, w), not clipped.
 
         Raises:
-            InvalidValueError: The image has another number of channels, is too small, or so narrow that it cannot be
-                mirrored to a square.
+            InvalidValueError: The image is no such tensor, has another number of channels, is too small, or so narrow
+                that it cannot be mirrored to a square.
         """
-        if image.ndim != 4 or image.shape[1] != 1 or min(image.shape[2:]) < _SMALLEST:
+        require_tensor(image, "an image for BSN", "N 1 h w", like=self.joint.get_parameter("0.weight"))
+        if min(image.shape[2:]) < _SMALLEST:
             raise InvalidValueError(
                 f"BSN takes images (N, 1, h, w) of at least {_SMALLEST}×{_SMALLEST} pixels, got {tuple(image.shape)}"
             )

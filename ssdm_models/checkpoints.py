@@ -9,7 +9,6 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import safetensors
@@ -18,6 +17,15 @@ import torch
 from torch import Tensor, nn
 
 import spikesim
+from spikesim.checks import (
+    plain_number,
+    require_choice,
+    require_instance,
+    require_list,
+    require_number,
+    require_path,
+    require_whole,
+)
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
 from spikesim.formats.decoding import reading
@@ -26,6 +34,7 @@ from ssdm_models.old_names import renamed
 from ssdm_models.released import load_released, recognise_stage
 from ssdm_models.stages import STAGES
 from ssdm_models.stages.stage_spec import StageSpec
+from ssdm_models.tensor_checks import require_thresholds
 
 __all__ = ["Card", "Loaded", "is_ours", "load", "load_any", "load_released", "read_card", "save"]
 
@@ -46,6 +55,9 @@ class Card:
         loss: What was minimised, by name.
         metrics: Figures by name: losses, PSNR, SSIM, epochs.
         versions: Versions of the programs that wrote it.
+
+    Raises:
+        InvalidValueError: Values are not as above, or not those of a network of the stage.
     """
 
     architecture: str
@@ -58,19 +70,24 @@ class Card:
     versions: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "v_th", tuple(map(float, self.v_th)))
-        spec = STAGES.get(self.stage) if isinstance(self.stage, str) else None
-        for problem, found in (
-            (f"stage must be one of {', '.join(STAGES)}", spec is None),
-            ("architecture must be that of the stage", spec and self.architecture != spec.network.__name__),
-            ("arguments must be those of the network", spec and tuple(self.arguments) != spec.arguments),
-            ("arguments must be whole numbers", not all(isinstance(value, int) for value in self.arguments.values())),
-            ("v_th must be positive numbers", not all(0 < value < float("inf") for value in self.v_th)),
-            ("data and loss must be text", not (isinstance(self.data, str) and isinstance(self.loss, str))),
-            ("metrics must be finite numbers", not all(map(_is_number, self.metrics.values()))),
-        ):
-            if found:
-                raise InvalidValueError(f"{problem} in the card of a checkpoint, got {self}")
+        spec = STAGES.find(self.stage)
+        for name in ("arguments", "metrics", "versions"):
+            require_instance(getattr(self, name), name, Mapping)  # type: ignore[type-abstract]
+        for name in ("data", "loss"):
+            require_instance(getattr(self, name), name, str)
+        require_choice(self.architecture, "architecture", [spec.network.__name__])
+        if tuple(self.arguments) != spec.arguments:
+            raise InvalidValueError(
+                f"arguments must be those of the network, {', '.join(spec.arguments) or 'none'}, got "
+                f"{', '.join(map(repr, self.arguments)) or 'none'}"
+            )
+        checked: dict[str, Any] = {
+            "arguments": {name: _argument(value, name) for name, value in self.arguments.items()},
+            "v_th": require_thresholds(self.v_th),
+            "metrics": {name: _metric(value, name) for name, value in self.metrics.items()},
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -104,9 +121,11 @@ def save(
         The card.
 
     Raises:
-        InvalidValueError: The network is of another class, its weights are no numbers, or the card would be wrong.
+        InvalidValueError: The network is of another class, its weights are no numbers, or a value is not as the card
+            wants it.
         OutputError: The file cannot be written; what was there before is untouched.
     """
+    path = require_path(path)
     spec = _spec_of(network, stage)
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     broken = [name for name, value in tensors.items() if not value.isfinite().all()]
@@ -118,10 +137,10 @@ def save(
         architecture=type(network).__name__,
         arguments=spec.arguments_of(network),
         stage=spec.name,
-        v_th=tuple(v_th),
+        v_th=require_thresholds(v_th),
         data=data,
         loss=loss,
-        metrics=dict(metrics or {}),
+        metrics={} if metrics is None else metrics,
         versions={"spikesim": spikesim.__version__, "torch": torch.__version__, "python": platform.python_version()},
     )
     written = safetensors.torch.save(tensors, {_ENTRY: json.dumps({"format": _FORMAT, **asdict(card)})})
@@ -145,7 +164,7 @@ def load(path: str | os.PathLike[str], stage: str | None = None, **arguments: ob
         InputFileError: The file is missing, damaged or no checkpoint, its card is missing or damaged, its tensors are
             not those of its network, or the network is not the one that is wanted.
     """
-    return _load(path, tuple(STAGES) if stage is None else (stage,), arguments).network
+    return _load(path, list(STAGES) if stage is None else [stage], arguments).network
 
 
 def load_any(path: str | os.PathLike[str], stages: Sequence[str], **arguments: object) -> Loaded:
@@ -159,6 +178,7 @@ def load_any(path: str | os.PathLike[str], stages: Sequence[str], **arguments: o
     Raises:
         InputFileError: The file is missing, damaged, or holds another network.
     """
+    stages = require_list(stages, "stages", "names of stages")
     if is_ours(path):
         return _load(path, stages, arguments)
     spec = recognise_stage(path, stages)
@@ -172,11 +192,12 @@ def is_ours(path: str | os.PathLike[str]) -> bool:
     Raises:
         InputFileError: It is missing or a folder.
     """
-    if Path(path).is_dir():
+    path = require_path(path)
+    if path.is_dir():
         raise InputFileError(
-            f"{path} is a folder; give the file of a network in it, such as {Path(path, 'ldn')}.safetensors"
+            f"{path} is a folder; give the file of a network in it, such as {path / 'ldn'}.safetensors"
         )
-    with reading(Path(path)), Path(path).open("rb") as file:
+    with reading(path), path.open("rb") as file:
         return file.read(9)[8:] == b"{"  # the length of the header, then JSON
 
 
@@ -207,13 +228,14 @@ def _spec_of(network: nn.Module, stage: str | None) -> StageSpec:
 
 def _load(path: str | os.PathLike[str], stages: Sequence[str], arguments: Mapping[str, object]) -> Loaded:
     """The network of a checkpoint of ours, of one of some stages and made with some arguments."""
+    wanted = [STAGES.find(stage) for stage in stages]
+    arguments = {name: _argument(value, name) for name, value in arguments.items()}
     card, tensors = _read(path)
     spec = STAGES[card.stage]
-    if card.stage not in stages:
-        wanted = " or the ".join(STAGES.find(stage).described for stage in stages)
+    if spec not in wanted:
         raise InputFileError(
-            f"{path} holds the {card.architecture} of the stage {card.stage!r}, not the {wanted}; give a checkpoint of "
-            "that stage"
+            f"{path} holds the {card.architecture} of the stage {card.stage!r}, not the "
+            f"{' or the '.join(other.described for other in wanted)}; give a checkpoint of that stage"
         )
     for name, value in arguments.items():
         if card.arguments.get(name) != value:
@@ -232,6 +254,7 @@ def _load(path: str | os.PathLike[str], stages: Sequence[str], arguments: Mappin
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[Card, dict[str, Tensor]]:
+    path = require_path(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -264,5 +287,11 @@ def _damaged(path: str | os.PathLike[str], problem: str) -> InputFileError:
     return InputFileError(f"the card in {path} is damaged: {problem}; take another copy of the checkpoint")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and abs(value) < float("inf")
+def _argument(value: Any, name: str) -> int:
+    """An argument of a network: cards hold flags and whole numbers."""
+    return value if isinstance(value, bool) else require_whole(value, name)
+
+
+def _metric(value: Any, name: object) -> float:
+    require_number(value, f"the metric {name!r}")
+    return plain_number(value)

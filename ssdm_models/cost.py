@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from spikesim.checks import require_instance, require_list, require_whole
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.optics import SCALE
 from ssdm_models.deblurring_network import DeblurringNetwork
@@ -18,7 +19,7 @@ _PLAN = ExposurePlan()
 
 def parameters(network: nn.Module) -> int:
     """Number of a network's parameters, those that are never trained included."""
-    return sum(parameter.numel() for parameter in network.parameters())
+    return sum(parameter.numel() for parameter in require_instance(network, "network", nn.Module).parameters())
 
 
 def macs(network: nn.Module, *shapes: Sequence[int]) -> int:
@@ -31,8 +32,9 @@ def macs(network: nn.Module, *shapes: Sequence[int]) -> int:
         network: Any network of convolutions; nothing is computed.
         shapes: Shapes of its inputs.
     """
-    nowhere = copy.deepcopy(network).to("meta")
-    return _counted(lambda: nowhere(*(torch.empty(tuple(shape), device="meta") for shape in shapes)))
+    nowhere = copy.deepcopy(require_instance(network, "network", nn.Module)).to("meta")
+    inputs = [torch.empty(_shape(shape), device="meta") for shape in shapes]
+    return _counted(lambda: nowhere(*inputs))
 
 
 def deblurring_macs(network: DeblurringNetwork, height: int, width: int) -> int:
@@ -42,11 +44,16 @@ def deblurring_macs(network: DeblurringNetwork, height: int, width: int) -> int:
         network: Any network that deblurs; nothing is computed.
         height, width: Of the spikes, a quarter of the image's.
     """
-    nowhere = copy.deepcopy(network).to("meta")
+    nowhere = copy.deepcopy(require_instance(network, "network", DeblurringNetwork)).to("meta")
+    height, width = require_whole(height, "height", 1), require_whole(width, "width", 1)
     blur = torch.empty((3, SCALE * height, SCALE * width), device="meta")
     readouts = max(_PLAN.stream_length, network.length)
     spikes = TensorView(blur, torch.empty((readouts, height, width), device="meta"), _PLAN.exposure)
     return _counted(lambda: nowhere.renderer(blur[None])(nowhere.prepare(spikes, readouts // 2)))
+
+
+def _shape(shape: Sequence[int]) -> list[int]:
+    return [require_whole(size, "each size of shapes", 0) for size in require_list(shape, "each of shapes", "sizes")]
 
 
 def _counted(compute: Callable[[], object]) -> int:

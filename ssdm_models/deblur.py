@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from spikesim import SpikeStream
+from spikesim.checks import require_array, require_instance, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim.gpu.devices import full_precision, ran_out
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.optics import planes
 from ssdm_models.deblurring_network import DeblurringNetwork, Renderer
 from ssdm_models.stream_view import PackedView, StreamView, TensorView
+from ssdm_models.tensor_checks import require_exposure, require_one_device, require_tensor, require_times
 from ssdm_models.tiled_deblurring import LEAST_SIDE
 from ssdm_models.windows import span, within
 
@@ -58,6 +61,14 @@ def deblur_sequence(
         InvalidValueError: A window or the exposure reaches outside the stream, the spikes are not a quarter of the
             image, the tile is too small or the network has none, or memory ran out.
     """
+    require_instance(network, "network", DeblurringNetwork)
+    require_tensor(blur, "blur", "3 H W")
+    require_tensor(spikes, "spikes", "T h w")
+    for weight in islice(network.parameters(), 1):
+        require_one_device(network=weight, blur=blur, spikes=spikes)
+        if (given := torch.promote_types(blur.dtype, spikes.dtype)) != weight.dtype:
+            raise InvalidValueError(f"blur and spikes must be {weight.dtype} as the network's weights, got {given}")
+    readouts = require_times(readouts, "readouts")
     render = _renderer(network, blur, TensorView(blur, spikes, exposure), readouts, tile)
     sharp = blur.new_empty((len(readouts), *blur.shape))
     for row, time in zip(sharp, readouts, strict=True):
@@ -88,7 +99,11 @@ def deblur_frames(
     Raises:
         InvalidValueError: As for `deblur_sequence`; before any frame is computed, but where memory runs out.
     """
-    image = torch.from_numpy(planes(blur)).to(next(network.parameters()).device)
+    require_instance(network, "network", DeblurringNetwork)
+    if (array := require_array(blur, "blur")).dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        raise InvalidValueError(f"blur must be RGB uint8 (H, W, 3), got {array.dtype} {array.shape}")
+    times = require_times(times)
+    image = torch.from_numpy(planes(array)).to(next(network.parameters()).device)
     render = _renderer(network, image, PackedView(image, stream, exposure), times, tile)
     # `map`, not a loop: no frame is kept while the next is computed.
     return map(_levels, map(render, times))
@@ -96,7 +111,7 @@ def deblur_frames(
 
 def usual_exposure(readouts: int) -> tuple[int, int] | None:
     """The exposure of the release, in a stream of so many readouts: in the middle of 137; of others, None."""
-    return _PLAN.exposure if readouts == _PLAN.stream_length else None
+    return _PLAN.exposure if require_whole(readouts, "readouts") == _PLAN.stream_length else None
 
 
 def frame_times(
@@ -114,7 +129,8 @@ def frame_times(
         InvalidValueError: The exposure is not known, empty or not in the stream, has fewer readouts than frames are
             wanted, or a window reaches outside the stream.
     """
-    exposure = exposure or usual_exposure(readouts)
+    readouts, length = require_whole(readouts, "readouts"), require_whole(length, "length", 1)
+    exposure = usual_exposure(readouts) if exposure is None else require_exposure(exposure)
     if exposure is None:
         raise InvalidValueError(
             f"in which of its {readouts} readouts the image was exposed is not known, only of streams of "
@@ -123,7 +139,7 @@ def frame_times(
         )
     during = within(exposure, readouts)
     start, stop = during.start, during.stop
-    if not 1 <= frames <= stop - start:
+    if not 1 <= require_whole(frames, "frames") <= stop - start:
         raise InvalidValueError(
             f"an exposure of {stop - start} readouts has no {frames} different times; give fewer frames"
         )
@@ -170,7 +186,9 @@ def _renderer(
 
 def _rendering(network: DeblurringNetwork, blur: Tensor, tile: int | None) -> Renderer:
     """The network with a blurry image (1, 3, H, W), in tiles where that is asked for or the image is large."""
-    if tile is None and network.has_tiles and blur[0, 0].numel() > LARGE:
+    if tile is not None:
+        tile = require_whole(tile, "tile", 1, unit="pixels")
+    elif network.has_tiles and blur[0, 0].numel() > LARGE:
         tile = TILE
     return network.renderer(blur) if tile is None else network.tiled_renderer(blur, tile)
 

@@ -5,9 +5,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from spikesim.checks import require_instance
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.optics import SCALE
 from ssdm_models.stream_view import StreamView
+from ssdm_models.tensor_checks import require_tensor
 
 Renderer = Callable[[Any], Tensor]
 """A network with a blurry image: what `prepare` gives of a time in, sharp images (1, 3, H, W) out."""
@@ -36,6 +38,7 @@ class DeblurringNetwork(nn.Module):
             spikes: A view of the stream.
             time: The readout to show.
         """
+        require_instance(spikes, "spikes", StreamView)  # type: ignore[type-abstract]
         return spikes.normalised_window(time, self.length)[None]
 
     def check(self, blur: Tensor, spikes: Tensor) -> None:
@@ -57,8 +60,8 @@ class DeblurringNetwork(nn.Module):
 
 def check_sizes(blur: Tensor, spikes: Tensor) -> None:
     """Raise an InvalidValueError where spikes (..., h, w) are not a quarter of images (N, 3, H, W)."""
-    if blur.ndim != 4 or blur.shape[1] != 3:
-        raise InvalidValueError(f"blur must be (N, 3, H, W), got {tuple(blur.shape)}")
+    require_tensor(blur, "blur", "N 3 H W")
+    require_tensor(spikes, "spikes", "...")
     height, width = blur.shape[2:]
     quarter = (height // SCALE, width // SCALE)
     if height % SCALE or width % SCALE or tuple(spikes.shape[2:]) != quarter:

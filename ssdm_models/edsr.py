@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from spikesim.errors import InvalidValueError
+from ssdm_models.tensor_checks import require_tensor
 
 _CHANNELS = 64
 _MEAN = 0.446  # grey of natural images
@@ -50,10 +50,9 @@ class EDSR(nn.Module):
             Grey images (N, 1, 4h, 4w), not clipped.
 
         Raises:
-            InvalidValueError: The image has another number of channels.
+            InvalidValueError: The image is no such tensor, or has another number of channels.
         """
-        if image.ndim != 4 or image.shape[1] != 1:
-            raise InvalidValueError(f"EDSR takes grey images (N, 1, h, w), got {tuple(image.shape)}")
+        require_tensor(image, "an image for EDSR", "N 1 h w", like=self.head.weight)
         shallow = deep = self.head(self.subtract_mean(image))
         for block in self.blocks:
             deep = deep + block(deep)

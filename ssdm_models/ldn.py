@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from spikesim.checks import require_whole
 from spikesim.errors import InvalidValueError
 from ssdm_models.deblurring_network import DeblurringNetwork, Renderer, check_sizes
 from ssdm_models.memory_format import channels_last
+from ssdm_models.tensor_checks import require_tensor
 from ssdm_models.tiled_deblurring import TiledDeblurring
 
 _ENCODED = 32  # channels of the image, and as many of the spikes
@@ -45,7 +47,8 @@ class LDN(DeblurringNetwork):
 
     def __init__(self, length: int = 21) -> None:
         super().__init__()
-        if length < 1 or length % 2 == 0:
+        length = require_whole(length, "length", 1, unit="readouts")
+        if length % 2 == 0:
             raise InvalidValueError(f"LDN needs an odd number of readouts with the time in the middle, got {length}")
         self.length = length
         self.blur_encoder = nn.Sequential(
@@ -86,6 +89,7 @@ class LDN(DeblurringNetwork):
         Raises:
             InvalidValueError: The spikes are not a quarter of the image, or another number of readouts.
         """
+        self._check_place(blur, spikes)
         self.check(blur, spikes)
         return self.fuse(self.encode_blur(blur), self.encode_spikes(spikes))
 
@@ -102,7 +106,8 @@ class LDN(DeblurringNetwork):
         Raises:
             InvalidValueError: As for `forward`.
         """
-        times = spikes.shape[1]
+        self._check_place(blur, spikes)
+        times = require_tensor(spikes, "spikes", "N S length h w").shape[1]
         self.check(blur, spikes.flatten(0, 1), times)
         encoded = EncodedBlur(*(part.repeat_interleave(times, 0) for part in self.encode_blur(blur)))
         return self.fuse(encoded, self.encode_spikes(spikes.flatten(0, 1))).unflatten(0, (-1, times))
@@ -112,6 +117,7 @@ class LDN(DeblurringNetwork):
         return lambda spikes: self.fuse(encoded, self.encode_spikes(spikes))
 
     def tiled_renderer(self, blur: Tensor, side: int) -> Renderer:
+        require_tensor(blur, "blur", "1 3 H W", like=self.output.weight)
         return TiledDeblurring(self, blur, side)
 
     def encode_blur(self, blur: Tensor) -> EncodedBlur:
@@ -158,6 +164,11 @@ class LDN(DeblurringNetwork):
         """The last convolution takes image and features side by side; apart, they need not be laid there."""
         of_image, of_features = self.output.weight.split([3, 16], 1)
         return of_image, of_features
+
+    def _check_place(self, *inputs: Tensor) -> None:
+        """Refuse what is no tensor like the weights."""
+        for name, value in zip(("blur", "spikes"), inputs, strict=True):
+            require_tensor(value, name, "...", like=self.output.weight)
 
     def check(self, blur: Tensor, spikes: Tensor, times: int = 1) -> None:
         """Raise an InvalidValueError where spikes (N·times, length, h, w) do not belong to images (N, 3, H, W)."""

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from spikesim.checks import require_array, require_choice
 from spikesim.errors import InvalidValueError
 
 Protocol = Literal["ssdm", "standard"]
@@ -82,16 +83,18 @@ def _checked(
     prediction: np.ndarray, target: np.ndarray, protocol: Protocol
 ) -> tuple[_Protocol, np.ndarray, np.ndarray]:
     """The protocol, and both images in its range, float64."""
-    if protocol not in _PROTOCOLS:
-        raise InvalidValueError(f"protocol must be one of {', '.join(get_args(Protocol))}, got {protocol!r}")
+    chosen = _PROTOCOLS[require_choice(protocol, "protocol", get_args(Protocol))]
+    prediction, target = require_array(prediction, "prediction"), require_array(target, "target")
     if prediction.shape != target.shape or prediction.ndim != 3:
         raise InvalidValueError(
             f"prediction and target must be (H, W, C) of one shape, got {prediction.shape} and {target.shape}"
         )
     for name, image in (("prediction", prediction), ("target", target)):
+        if image.dtype.kind == "c":
+            raise InvalidValueError(f"{name} must be an array of real numbers, got {image.dtype}")
         if not (image.size and image.min() >= 0 and image.max() <= 1):  # false of NaN as well
             raise InvalidValueError(f"{name} must lie in [0, 1], clip it; got {_extent(image)}")
-    low, high, *_ = chosen = _PROTOCOLS[protocol]
+    low, high, *_ = chosen
     scaled = [low + (high - low) * image.astype(np.float64) for image in (prediction, target)]
     return chosen, scaled[0], scaled[1]
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from spikesim import SpikeStream, read_spikes
+from spikesim.checks import require_flag, require_instance, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats import FORMATS
 from spikesim.formats.sidecar import Sidecar
@@ -24,6 +25,7 @@ from spikesim_datasets.video_files import CONTAINERS, FINE_CRF, write_video
 from ssdm_models.deblur import FRAMES, deblur_frames, frame_times, usual_exposure
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.option_groups import sort_options
+from ssdm_models.tensor_checks import require_exposure, require_function, require_times
 
 DESCRIPTION = "deblurring.json"
 SCHEMA = "spikesim.deblurring/1"
@@ -71,7 +73,7 @@ def read_recording(
             is not one there is.
         InputFileError: A file is missing, damaged, or something else.
     """
-    blur, spikes = Path(blur), Path(spikes)
+    blur, spikes = require_path(blur, "blur"), require_path(spikes, "spikes")
     if not blur.exists():
         raise InputFileError(f"{blur} does not exist")
     if blur.suffix.lower() in FORMATS:
@@ -111,7 +113,7 @@ class FrameOptions:
         tile: As for `deblur.deblur_sequence`.
 
     Raises:
-        InvalidValueError: A video would show less than one frame a second.
+        InvalidValueError: A video would show less than one frame a second, or values are not as above.
     """
 
     exposure: tuple[int, int] | None = None
@@ -121,8 +123,17 @@ class FrameOptions:
     tile: int | None = None
 
     def __post_init__(self) -> None:
-        if self.fps < 1:
-            raise InvalidValueError(f"a video shows at least 1 frame a second, got fps={self.fps}")
+        checked: dict[str, Any] = {
+            "at": tuple(require_times(self.at, "at")),
+            "fps": require_whole(self.fps, "fps", 1, unit="frames a second"),
+        }
+        if self.exposure is not None:
+            checked["exposure"] = require_exposure(self.exposure)
+        for name in ("frames", "tile"):
+            if getattr(self, name) is not None:
+                checked[name] = require_whole(getattr(self, name), name, 1)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     def times(self, readouts: int, length: int, usual: int) -> tuple[int, ...]:
         """The times to show, of a stream of so many readouts and by a network that looks at a window of a length.
@@ -136,7 +147,8 @@ class FrameOptions:
 
     def exposed(self, readouts: int) -> tuple[int, int]:
         """The readouts that normalise the spikes, of a stream of so many."""
-        return self.exposure or usual_exposure(readouts) or (0, readouts)
+        usual = usual_exposure(readouts)
+        return self.exposure or usual or (0, readouts)
 
 
 FRAME_OPTIONS = tuple(field.name for field in fields(FrameOptions))
@@ -171,7 +183,12 @@ def deblur_recording(
         InvalidValueError: A value is meaningless, the output is none of these, or a time cannot be shown.
         OutputError: The folder holds something else, or a file cannot be written. Every file is whole or absent.
     """
-    output, form = Path(output), _form(output)
+    require_instance(network, "network", DeblurringNetwork)
+    require_instance(recording, "recording", BlurryRecording, "read_recording gives one")
+    output, overwrite = require_path(output, "output"), require_flag(overwrite, "overwrite")
+    if on_frame is not None:
+        require_function(on_frame, "on_frame")
+    form = _form(output)
     (values,) = sort_options(options, FRAME_OPTIONS)
     chosen = FrameOptions(**values)
     blur, stream = recording

@@ -1,12 +1,13 @@
 """The weights that a network's authors released, in a network of ours."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
-from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.checks import require_choice, require_path
+from spikesim.errors import InputFileError
 from spikesim_datasets.torch_tools.state_dicts import Slot, Weights, fill, origin_of, read_tensors
 from ssdm_models.stages import STAGES
 from ssdm_models.stages.stage_spec import ReleasedFile, StageSpec
@@ -31,6 +32,8 @@ def load_released(path_or_state_dict: Weights, kind: str) -> nn.Module:
         InvalidValueError: There is no such kind.
     """
     spec, released = _find(kind)
+    if not isinstance(path_or_state_dict, Mapping):
+        require_path(path_or_state_dict, "path_or_state_dict")
     tensors = read_tensors(path_or_state_dict)
     with torch.device("meta"):
         network = spec.network()
@@ -80,6 +83,4 @@ def _released_names(spec: StageSpec) -> set[str]:
 
 def _find(kind: str) -> tuple[StageSpec, ReleasedFile]:
     known = {spec.released.kind: (spec, spec.released) for spec in STAGES.values() if spec.released is not None}
-    if kind not in known:
-        raise InvalidValueError(f"kind must be one of {', '.join(known)}, got {kind!r}")
-    return known[kind]
+    return known[require_choice(kind, "kind", known)]

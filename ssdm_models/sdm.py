@@ -1,11 +1,14 @@
 """The spike-guided deblurring model: a blurry image and two spike counts give the sharp image."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from torch import Tensor
 
+from spikesim.checks import require_array
 from spikesim.errors import InvalidValueError
+from ssdm_models.tensor_checks import require_one_device
 
 Image = TypeVar("Image", Tensor, np.ndarray)
 
@@ -32,12 +35,14 @@ def deblur(blur: Image, long_exposure: Image, short_exposure: Image) -> Image:
         The sharp image L (..., H, W), not clipped.
 
     Raises:
-        InvalidValueError: The exposures do not fit the image.
+        InvalidValueError: The three are not all tensors or all arrays, or the exposures do not fit the image.
 
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024, Eq. 8.
     """
-    for name, exposure in (("long_exposure", long_exposure), ("short_exposure", short_exposure)):
+    exposures = {"long_exposure": long_exposure, "short_exposure": short_exposure}
+    _check({"blur": blur, **exposures})
+    for name, exposure in exposures.items():
         if not _broadcasts(tuple(exposure.shape), tuple(blur.shape)):
             raise InvalidValueError(
                 f"{name} {tuple(exposure.shape)} does not fit the blurry image {tuple(blur.shape)}; upsample it to the "
@@ -45,6 +50,19 @@ def deblur(blur: Image, long_exposure: Image, short_exposure: Image) -> Image:
             )
     dark = long_exposure == 0
     return blur * (~dark * short_exposure / (long_exposure + dark))
+
+
+def _check(images: Mapping[str, Any]) -> None:
+    """Refuse what is neither tensors on one device nor arrays of real numbers, all of them."""
+    if all(isinstance(image, Tensor) for image in images.values()):
+        require_one_device(**images)
+        return
+    for name, image in images.items():
+        if not isinstance(image, np.ndarray) or require_array(image, name).dtype.kind == "c":
+            kind = getattr(image, "dtype", type(image).__name__)
+            raise InvalidValueError(
+                f"{', '.join(images)} must all be tensors or arrays of real numbers, {name} is {kind}"
+            )
 
 
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:

@@ -4,9 +4,11 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from spikesim.checks import plain_number, require_choice, require_flag, require_instance, require_number, require_whole
 from spikesim.errors import InvalidValueError
 from ssdm_models.losses import PERCEPTUAL
 from ssdm_models.precision import Precision
+from ssdm_models.tensor_checks import require_thresholds
 
 Schedule = Literal["epoch", "batch", "constant"]
 
@@ -65,24 +67,26 @@ class StageConfig:
     precompute_teacher: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "v_th", tuple(map(float, self.v_th)))
-        losses = (*PERCEPTUAL, NO_PERCEPTUAL)
-        for problem, found in (
-            ("epochs must be positive", self.epochs < 1),
-            ("learning_rate must be a positive number", not 0 < self.learning_rate < math.inf),
-            ("batch must be positive", self.batch < 1),
-            ("accumulate must divide the batch", self.accumulate < 1 or self.batch % self.accumulate),
-            (f"schedule must be one of {', '.join(get_args(Schedule))}", self.schedule not in get_args(Schedule)),
-            ("warm_up must not be negative", self.warm_up < 0),
-            ("ema must lie in [0, 1)", not 0 <= self.ema < 1),
-            (f"precision must be one of {', '.join(get_args(Precision))}", self.precision not in get_args(Precision)),
-            ("seed must not be negative", self.seed < 0),
-            (f"perceptual must be one of {', '.join(losses)}", self.perceptual not in losses),
-            ("reblur must be a number from 0 on", not 0 <= self.reblur < math.inf),
-        ):
-            if found:
-                name = problem.split()[0]
-                raise InvalidValueError(f"{problem}, got {getattr(self, name)!r}")
+        checked: dict[str, Any] = {"v_th": require_thresholds(self.v_th)}
+        for name, least in {"epochs": 1, "batch": 1, "accumulate": 1, "crop": 1, "warm_up": 0, "seed": 0}.items():
+            checked[name] = require_whole(getattr(self, name), name, least)
+        require_number(self.learning_rate, "learning_rate", above=0)
+        require_number(self.reblur, "reblur", 0)
+        if require_number(self.ema, "ema", 0) >= 1:
+            raise InvalidValueError(f"ema must lie in [0, 1), got {self.ema!r}")
+        for name in ("learning_rate", "reblur", "ema"):
+            checked[name] = plain_number(getattr(self, name))
+        for name in ("flip", "precompute_teacher"):
+            checked[name] = require_flag(getattr(self, name), name)
+        for name in ("stage", "split"):
+            require_instance(getattr(self, name), name, str)
+        require_choice(self.schedule, "schedule", get_args(Schedule))
+        require_choice(self.precision, "precision", get_args(Precision))
+        require_choice(self.perceptual, "perceptual", (*PERCEPTUAL, NO_PERCEPTUAL))
+        if checked["batch"] % checked["accumulate"]:
+            raise InvalidValueError(f"accumulate must divide the batch of {self.batch}, got {self.accumulate}")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     def record(self, own: tuple[str, ...]) -> dict[str, Any]:
         """What decides the weights of the stage, as JSON values.

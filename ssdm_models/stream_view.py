@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from spikesim import SpikeStream, to_torch
-from spikesim.errors import InvalidValueError
+from spikesim.checks import require_instance
 from ssdm_models.intensity import intensity_scale
+from ssdm_models.tensor_checks import require_exposure, require_tensor
 from ssdm_models.windows import long_exposure, span, within
 
 
@@ -49,19 +50,19 @@ class TensorView(StreamView):
         exposure: First readout of the exposure, and the one after its last.
 
     Raises:
-        InvalidValueError: The spikes are no stream, or the exposure is empty or reaches outside it.
+        InvalidValueError: The spikes are no stream, the exposure is empty or reaches outside it, or the image is none.
     """
 
     def __init__(self, blur: Tensor, spikes: Tensor, exposure: tuple[int, int]) -> None:
-        if spikes.ndim != 3:
-            raise InvalidValueError(f"spikes must be one stream (T, h, w), got {tuple(spikes.shape)}")
+        require_tensor(blur, "blur", "3 H W")
+        require_tensor(spikes, "spikes", "T h w")
         readouts, height, width = spikes.shape
         self._spikes = spikes
-        self.shape, self.exposure = (readouts, height, width), exposure
+        self.shape, self.exposure = (readouts, height, width), require_exposure(exposure)
         self.scale = intensity_scale(blur[None], long_exposure(spikes, exposure)[None])[0]
 
     def take(self, part: slice) -> Tensor:
-        return self._spikes[part]
+        return self._spikes[require_instance(part, "part", slice)]
 
 
 class PackedView(StreamView):
@@ -73,14 +74,16 @@ class PackedView(StreamView):
         exposure: First readout of the exposure, and the one after its last.
 
     Raises:
-        InvalidValueError: The exposure is empty or reaches outside the stream.
+        InvalidValueError: The exposure is empty or reaches outside the stream, or the image or the stream is none.
     """
 
     def __init__(self, blur: Tensor, stream: SpikeStream, exposure: tuple[int, int]) -> None:
+        require_tensor(blur, "blur", "3 H W")
+        require_instance(stream, "stream", SpikeStream)
         rate = stream[within(exposure, len(stream))].rate
         self._stream, self._device = stream, blur.device
-        self.shape, self.exposure = stream.shape, exposure
+        self.shape, self.exposure = stream.shape, require_exposure(exposure)
         self.scale = intensity_scale(blur[None], torch.full((1, 1, 1, 1), rate, device=blur.device))[0]
 
     def take(self, part: slice) -> Tensor:
-        return to_torch(self._stream[part], self._device)
+        return to_torch(self._stream[require_instance(part, "part", slice)], self._device)

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
+from spikesim.checks import require_instance
 from spikesim_datasets.optics import SCALE
 from ssdm_models import sdm
 from ssdm_models.intensity import intensity_scale
+from ssdm_models.tensor_checks import require_tensor, require_times
 from ssdm_models.windows import long_exposure, short_exposures
 
 
@@ -16,6 +18,7 @@ class Bilinear(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Images (N, C, h, w) as (N, C, 4h, 4w)."""
+        require_tensor(image, "image", "N C h w")
         return functional.interpolate(image, scale_factor=SCALE, mode="bilinear", align_corners=False)
 
 
@@ -37,8 +40,8 @@ class Teacher(nn.Module):
 
     def __init__(self, denoiser: nn.Module | None = None, upsampler: nn.Module | None = None) -> None:
         super().__init__()
-        self.denoiser = nn.Identity() if denoiser is None else denoiser
-        self.upsampler = Bilinear() if upsampler is None else upsampler
+        self.denoiser = nn.Identity() if denoiser is None else require_instance(denoiser, "denoiser", nn.Module)
+        self.upsampler = Bilinear() if upsampler is None else require_instance(upsampler, "upsampler", nn.Module)
         self.requires_grad_(False).eval()
 
     def forward(self, blur: Tensor, spikes: Tensor, times: Sequence[int], exposure: tuple[int, int]) -> Tensor:
@@ -54,9 +57,12 @@ class Teacher(nn.Module):
             Sharp images (N, S, 3, H, W) in [0, 1].
 
         Raises:
-            InvalidValueError: A time or the exposure is not in the stream, or the spikes are not a quarter of the
-                images.
+            InvalidValueError: A time or the exposure is not in the stream, the spikes are not a quarter of the images,
+                or values are not as above.
         """
+        require_tensor(blur, "blur", "N 3 H W")
+        require_tensor(spikes, "spikes", "N T h w")
+        times = require_times(times, least=1)
         long = long_exposure(spikes, exposure)
         scale = intensity_scale(blur, long)
         short = self.denoiser(short_exposures(spikes, times).flatten(0, 1)[:, None])

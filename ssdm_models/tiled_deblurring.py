@@ -5,6 +5,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from spikesim.checks import require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.optics import SCALE
 from spikesim_datasets.torch_tools.tiles import Tile, in_tiles
@@ -49,7 +50,7 @@ class TiledDeblurring:
     """
 
     def __init__(self, network: Parts, blur: Tensor, side: int) -> None:
-        if side < LEAST_SIDE:
+        if require_whole(side, "tile", unit="pixels") < LEAST_SIDE:
             raise InvalidValueError(f"tile must be at least {LEAST_SIDE} pixels, got {side}")
         self._network, self._blur, self._side = network, blur, side
         self._cells = (blur.shape[-2] // SCALE, blur.shape[-1] // SCALE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from spikesim.checks import require_instance
+from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.shards.index import checksum
 from ssdm_models import cost
@@ -57,6 +57,7 @@ def load_run(run: Path) -> dict[str, TrainedNetwork]:
     Raises:
         InputFileError: There is no such folder, or a checkpoint in it is damaged or of another stage.
     """
+    run = require_path(run, "run")
     if not run.is_dir():
         raise InputFileError(f"there is no run folder {run}; `spikesim train-ssdm` makes one")
     paths = {name: run / spec.file for name, spec in STAGES.items()}

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from spikesim.checks import require_whole
 from spikesim.errors import InvalidValueError
+from ssdm_models.tensor_checks import require_exposure, require_tensor, require_times
 
 SHORT_LENGTH = 9
 """Length of the short exposures that the teacher is made of, readouts."""
@@ -22,8 +24,9 @@ def span(time: int, length: int, readouts: int) -> slice:
     Raises:
         InvalidValueError: The window reaches outside the stream.
     """
+    time, length = require_whole(time, "time"), require_whole(length, "length", 1, unit="readouts")
     start = time - length // 2
-    if start < 0 or start + length > readouts:
+    if start < 0 or start + length > require_whole(readouts, "readouts"):
         raise InvalidValueError(
             f"a window of {length} readouts around {time} is {start}..{start + length - 1}, outside the spikes' "
             f"0..{readouts - 1}; choose times from {length // 2} to {readouts - length + length // 2}"
@@ -44,12 +47,13 @@ def window(spikes: Tensor, time: int, length: int) -> Tensor:
     Raises:
         InvalidValueError: The window reaches outside the stream.
     """
+    require_tensor(spikes, "spikes", "... T h w", floats=False)
     return spikes[..., span(time, length, spikes.shape[-3]), :, :]
 
 
 def windows(spikes: Tensor, times: Sequence[int], length: int) -> Tensor:
     """The readouts around each of several times, (..., S, length, h, w); see `window`."""
-    return torch.stack([window(spikes, time, length) for time in times], -4)
+    return torch.stack([window(spikes, time, length) for time in require_times(times, least=1)], -4)
 
 
 def short_exposures(spikes: Tensor, times: Sequence[int]) -> Tensor:
@@ -65,7 +69,8 @@ def short_exposures(spikes: Tensor, times: Sequence[int]) -> Tensor:
     Raises:
         InvalidValueError: A window reaches outside the stream.
     """
-    return torch.stack([window(spikes, time, SHORT_LENGTH).mean(-3) for time in times], -3)
+    require_tensor(spikes, "spikes", "... T h w")
+    return torch.stack([window(spikes, time, SHORT_LENGTH).mean(-3) for time in require_times(times, least=1)], -3)
 
 
 def long_exposure(spikes: Tensor, exposure: tuple[int, int]) -> Tensor:
@@ -81,6 +86,7 @@ def long_exposure(spikes: Tensor, exposure: tuple[int, int]) -> Tensor:
     Raises:
         InvalidValueError: The exposure is empty or reaches outside the stream.
     """
+    require_tensor(spikes, "spikes", "... T h w")
     return spikes[..., within(exposure, spikes.shape[-3]), :, :].mean(-3, keepdim=True)
 
 
@@ -94,8 +100,8 @@ def within(exposure: tuple[int, int], readouts: int) -> slice:
     Raises:
         InvalidValueError: The exposure is empty or reaches outside the stream.
     """
-    start, stop = exposure
-    if not 0 <= start < stop <= readouts:
+    start, stop = require_exposure(exposure)
+    if not 0 <= start < stop <= require_whole(readouts, "readouts"):
         raise InvalidValueError(
             f"an exposure from {start} to before {stop} is empty or not in the stream, whose readouts are "
             f"0..{readouts - 1}; give its first readout and the one after its last"

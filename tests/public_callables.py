@@ -209,11 +209,11 @@ def name_of(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
-def escaping(call: Call) -> list[str]:
+def escaping(call: Call, wrong: Iterable[Any] = WRONG) -> list[str]:
     """Wrong values of single arguments, each with the error that is not ours which comes out."""
     found = []
     for name in call.arguments:
-        for value in WRONG if name != "self" else ():
+        for value in wrong if name != "self" else ():
             if isfunction(call.arguments[name]) and callable(value):
                 continue  # a function of the caller's: what it raises is the caller's too
             try:
@@ -247,4 +247,5 @@ def _own(owner: type) -> set[str]:
 
 
 def _is_callable(found: object) -> bool:
-    return isfunction(found) or ismethod(found) or isclass(found)
+    """Errors are classes to be caught, not called."""
+    return isfunction(found) or ismethod(found) or (isclass(found) and not issubclass(found, BaseException))

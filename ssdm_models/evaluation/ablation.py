@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from spikesim.checks import require_instance
 from ssdm_models.evaluation.evaluation_set import DOMAINS, Domain
 from ssdm_models.evaluation.results import MethodCard, Results
 from ssdm_models.evaluation.summary import Figures
@@ -56,7 +57,7 @@ def ablation_tables(results: Results) -> list[Table]:
     Args:
         results: An evaluation of one run folder and, for the weight of reblurring, of further ones or of checkpoints.
     """
-    cards = {card.label: card for card in results.methods}
+    cards = {card.label: card for card in require_instance(results, "results", Results).methods}
     students = {label: card for label, card in cards.items() if card.student and card.loss}
     return [
         *_table(results, "Components", "colour", _NAMES, _COMPONENTS),

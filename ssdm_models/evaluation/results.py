@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import product
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
+from spikesim.checks import require_choice, require_number
 from spikesim.errors import InvalidValueError
 from ssdm_models.evaluation.evaluation_set import Domain, Frames, Times
 from ssdm_models.evaluation.rows import Row
@@ -115,8 +116,9 @@ class Results:
         Raises:
             InvalidValueError: There are no such figures, or those of images that cannot be compared.
         """
-        if metric not in METRICS:
-            raise InvalidValueError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
+        require_choice(metric, "metric", METRICS)
+        require_choice(frames, "frames", get_args(Frames))
+        v_th = require_number(v_th, "v_th")
         cards = [self._card(label) for label in (method, than)]
         if cards[0].domain != cards[1].domain:
             raise InvalidValueError(
@@ -170,10 +172,8 @@ class Results:
         return Grouped(self.rows, self.times)
 
     def _card(self, label: str) -> MethodCard:
-        for card in self.methods:
-            if card.label == label:
-                return card
-        raise InvalidValueError(f"there is no {label!r}; there are {', '.join(card.label for card in self.methods)}")
+        cards = {card.label: card for card in self.methods}
+        return cards[require_choice(label, "method", cards)]
 
     def _values(self, card: MethodCard, v_th: float, frames: Frames) -> Mapping[str, Mapping[SampleName, float]]:
         """By metric and sample; a method that sees no spikes has the same figures at each threshold."""

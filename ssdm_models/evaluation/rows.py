@@ -4,9 +4,9 @@ import csv
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
+from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 from spikesim.files import atomic_path
 from ssdm_models.evaluation.evaluation_set import DOMAINS, Domain
@@ -63,15 +63,16 @@ def read_rows(path: str | os.PathLike[str]) -> list[Row]:
     Raises:
         InputFileError: The file is missing or was changed.
     """
+    path = require_path(path)
     try:
-        with Path(path).open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             return [_row(record) for record in csv.DictReader(file)]
     except (ValueError, KeyError, TypeError) as error:
         raise InputFileError(
-            f"{os.fspath(path)} is no CSV of an evaluation ({error!r}); remove its folder to evaluate again"
+            f"{path} is no CSV of an evaluation ({error!r}); remove its folder to evaluate again"
         ) from error
     except OSError as error:
-        raise InputFileError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from error
+        raise InputFileError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _row(record: dict[str, Any]) -> Row:

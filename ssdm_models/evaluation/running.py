@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 import spikesim
+from spikesim.checks import parse_device, require_flag, require_list, require_path
 from spikesim.errors import InvalidValueError
 from spikesim.gpu.devices import find_device, full_precision
 from spikesim_datasets.optics import SCALE
@@ -21,6 +22,7 @@ from ssdm_models.evaluation.results import MethodCard, Results
 from ssdm_models.evaluation.rows import Row
 from ssdm_models.evaluation.scores import Scorer
 from ssdm_models.option_groups import sort_options
+from ssdm_models.tensor_checks import require_function, require_thresholds
 from ssdm_models.windows import span
 
 OnSample = Callable[[int, int], None]
@@ -39,6 +41,9 @@ class Request:
         sequence: Whether all times with ground truth are compared, or the middle of the exposure alone.
         limit: Only so many samples, evenly spread; None takes all.
         device: Where networks compute: `auto`, `cpu`, `cuda` or, of several GPUs, `cuda:N`.
+
+    Raises:
+        InvalidValueError: Values are not as above.
     """
 
     runs: Sequence[str | Path] = ()
@@ -47,6 +52,18 @@ class Request:
     sequence: bool = True
     limit: int | None = None
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        checked: dict[str, Any] = {
+            "v_th": require_thresholds(self.v_th),
+            "sequence": require_flag(self.sequence, "sequence"),
+            "device": parse_device(self.device),
+        }
+        for name in ("runs", "checkpoints"):
+            paths = require_list(getattr(self, name), name, "paths")
+            checked[name] = tuple(require_path(path, f"each of {name}") for path in paths)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
 
 _REQUEST = tuple(field.name for field in fields(Request))
@@ -84,6 +101,9 @@ def evaluate(
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024, section 5, and its release.
     """
+    data, overwrite = require_path(data, "data"), require_flag(overwrite, "overwrite")
+    out = None if out is None else require_path(out, "out")
+    require_function(on_sample, "on_sample")
     (values,) = sort_options(request, _REQUEST)
     asked = Request(**values)
     where = find_device(asked.device)
@@ -104,7 +124,7 @@ def evaluate(
         rows=(),
         notes=(*evaluation_set.notes, *methods.notes, *scorer.notes),
     )
-    folder = None if out is None else Folder(Path(out), _request(results, evaluation_set, scorer), overwrite)
+    folder = None if out is None else Folder(out, _request(results, evaluation_set, scorer), overwrite)
     rows = [] if folder is None else folder.rows
     done = {(row.key, row.window) for row in rows}
     for number in evaluation_set.numbers:

@@ -6,6 +6,8 @@ from statistics import fmean
 
 import numpy as np
 
+from spikesim.checks import require_array, require_whole
+from spikesim.errors import InvalidValueError
 from ssdm_models.evaluation.evaluation_set import Domain, Frames, Times
 from ssdm_models.evaluation.rows import Row
 from ssdm_models.evaluation.scores import METRICS
@@ -40,10 +42,16 @@ def bootstrap(values: Sequence[float], seed: int = 0) -> Interval:
         values: One for each sample, at least one; may be infinite.
         seed: Of the draws.
 
+    Raises:
+        InvalidValueError: There are no values, or they are no list of numbers.
+
     Source:
         Efron, "Bootstrap Methods: Another Look at the Jackknife", Annals of Statistics 1979.
     """
-    samples = np.asarray(values, np.float64)
+    given, seed = require_array(values, "values"), require_whole(seed, "seed", 0)
+    if given.ndim != 1 or not given.size or given.dtype.kind == "c":
+        raise InvalidValueError(f"values must be a list of at least one real number, got {given.dtype} {given.shape}")
+    samples = given.astype(np.float64)
     drawn = np.random.default_rng(seed).integers(len(samples), size=(_RESAMPLES, len(samples)))
     tail = (1 - _COVERAGE) / 2
     with np.errstate(invalid="ignore"):  # differences may be infinite both ways, and then have no mean

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from spikesim.errors import InvalidValueError
+from spikesim.checks import require_choice, require_instance
 from spikesim_datasets.shards.schema import threshold_name
 from ssdm_models.evaluation.evaluation_set import DOMAINS, Frames
 from ssdm_models.evaluation.results import Difference, Results
@@ -43,13 +43,12 @@ class Table:
         Raises:
             InvalidValueError: There is no such form.
         """
-        if form not in _FORMS:
-            raise InvalidValueError(f"a table is written as {' or '.join(_FORMS)}, got {form!r}")
-        return _FORMS[form](self)
+        return _FORMS[require_choice(form, "form", _FORMS)](self)
 
 
 def tables(results: Results) -> list[Table]:
     """What was found: figures and paired differences of each domain and kind of frames, and what methods cost."""
+    require_instance(results, "results", Results)
     found = []
     for domain in DOMAINS:
         for frames in results.times:

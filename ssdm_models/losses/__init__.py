@@ -6,7 +6,7 @@ need none.
 
 from collections.abc import Callable
 
-from spikesim.errors import InvalidValueError
+from spikesim.checks import require_choice
 from ssdm_models.losses.laplacian import LaplacianPyramid
 from ssdm_models.losses.lpips import LPIPS
 from ssdm_models.losses.ms_ssim import MultiScaleSSIM
@@ -42,6 +42,4 @@ def make_perceptual(name: str) -> PerceptualLoss:
         MissingExtraError: `lpips` is not installed.
         InputFileError: The weights that `lpips` needs are missing.
     """
-    if name not in PERCEPTUAL:
-        raise InvalidValueError(f"perceptual loss must be one of {', '.join(PERCEPTUAL)}, got {name!r}")
-    return PERCEPTUAL[name]()
+    return PERCEPTUAL[require_choice(name, "perceptual loss", PERCEPTUAL)]()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spikesim.errors import InvalidValueError
+from ssdm_models.tensor_checks import require_one_device, require_tensor
 
 
 class PerceptualLoss(nn.Module, ABC):
@@ -20,9 +21,12 @@ class PerceptualLoss(nn.Module, ABC):
             target: Images of the same shape.
 
         Raises:
-            InvalidValueError: The shapes differ, or the images are too small.
+            InvalidValueError: The shapes differ, the images are too small, or they are no tensors.
         """
-        if prediction.shape != target.shape or prediction.ndim != 4:
+        require_tensor(prediction, "prediction", "N C H W")
+        require_tensor(target, "target", "N C H W")
+        require_one_device(prediction=prediction, target=target)
+        if prediction.shape != target.shape:
             raise InvalidValueError(
                 "prediction and target must be (N, C, H, W) of one shape, got "
                 f"{tuple(prediction.shape)} and {tuple(target.shape)}"

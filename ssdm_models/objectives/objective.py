@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ssdm_models.intensity import intensity_scale
 from ssdm_models.stage_config import StageConfig
 from ssdm_models.teacher import Teacher
+from ssdm_models.tensor_checks import require_exposure
 from ssdm_models.windows import long_exposure
 
 _TIMES = 5
@@ -22,7 +23,7 @@ is ground truth or a teacher asked before, and what names them."""
 
 def training_times(exposure: tuple[int, int]) -> list[int]:
     """The readouts of an exposure that are trained at: five, evenly from its first to its last."""
-    start, stop = exposure
+    start, stop = require_exposure(exposure)
     return [round(time) for time in np.linspace(start, stop - 1, _TIMES)]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from spikesim.checks import require_instance
 from spikesim.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Stages(Mapping[str, "StageSpec"]):
     """
 
     def __init__(self, modules: Mapping[str, str]) -> None:
-        self._found: dict[str, StageSpec | str] = dict(modules)
+        self._found: dict[str, StageSpec | str] = dict(require_instance(modules, "modules", Mapping))  # type: ignore[type-abstract]
 
     def __getitem__(self, name: str) -> "StageSpec":
         found = self._found[name]
@@ -42,8 +43,11 @@ class Stages(Mapping[str, "StageSpec"]):
         """Add a stage, as the last.
 
         Raises:
-            InvalidValueError: There is one of its name, or one whose released file is of its kind.
+            InvalidValueError: There is one of its name, or one whose released file is of its kind, or it is no stage.
         """
+        from ssdm_models.stages.stage_spec import StageSpec  # needs torch, as whoever has one
+
+        require_instance(spec, "spec", StageSpec)
         if spec.name in self or spec.name == ALL:
             raise InvalidValueError(f"there is a stage {spec.name!r} already; give this one another name")
         for other in self.values():
@@ -79,5 +83,6 @@ class Stages(Mapping[str, "StageSpec"]):
         return tuple(name for name, spec in self.items() if spec.in_default_run)
 
     def of_task(self, task: "Task") -> tuple[str, ...]:
-        """Those whose networks do this."""
+        """Those whose networks do this; none where no stage has such a task."""
+        require_instance(task, "task", str)
         return tuple(name for name, spec in self.items() if spec.task == task)

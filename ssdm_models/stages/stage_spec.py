@@ -6,12 +6,13 @@ from typing import Any, Literal, get_args
 
 from torch import nn
 
-from spikesim.checks import require_choice
+from spikesim.checks import require_choice, require_flag, require_instance, require_list
 from spikesim.errors import InvalidValueError
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.objectives.objective import Objective
 from ssdm_models.stage_config import OWN_SETTINGS, SETTINGS
 from ssdm_models.teacher import Teacher
+from ssdm_models.tensor_checks import require_thresholds
 
 Task = Literal["denoising", "super-resolution", "deblurring"]
 """What a network does, and so which row shows it: `denoising` of grey short exposures (N, 1, h, w), `super-resolution`
@@ -27,12 +28,23 @@ class ReleasedFile:
         names: Patterns of our names for the network's parameters, with what its authors call them.
         v_th: Thresholds of the spikes it was trained on, as far as they are known.
         fix: Changes a network that holds the released weights to one of our conventions.
+
+    Raises:
+        InvalidValueError: Values are not as above.
     """
 
     kind: str
     names: Mapping[str, str]
     v_th: tuple[float, ...] = ()
     fix: Callable[[Any], None] | None = None
+
+    def __post_init__(self) -> None:
+        require_instance(self.kind, "kind", str)
+        _check_words(require_instance(self.names, "names", Mapping), "names")  # type: ignore[type-abstract]
+        _check_words(self.names.values(), "names")
+        object.__setattr__(self, "v_th", require_thresholds(self.v_th))
+        if self.fix is not None:
+            require_instance(self.fix, "fix", Callable)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,22 @@ class StageSpec:
 
     def __post_init__(self) -> None:
         require_choice(self.task, "task", get_args(Task))
+        for name in ("name", "label"):
+            require_instance(getattr(self, name), name, str)
+        for name, kind in (("network", nn.Module), ("objective", Objective)):
+            if not isinstance(given := getattr(self, name), type) or not issubclass(given, kind):
+                raise InvalidValueError(f"{name} must be a class of {kind.__name__}, got {given!r}")
+        for name in ("paper", "release", "old_arguments"):
+            _check_words(require_instance(getattr(self, name), name, Mapping), name)  # type: ignore[type-abstract]
+        _check_words(self.old_arguments.values(), "old_arguments")
+        for name in ("arguments", "fixed_arguments", "teachers", "own_settings"):
+            object.__setattr__(self, name, tuple(_check_words(getattr(self, name), name)))
+        for name in ("needs_ground_truth", "in_default_run"):
+            object.__setattr__(self, name, require_flag(getattr(self, name), name))
+        if self.released is not None:
+            require_instance(self.released, "released", ReleasedFile)
+        if self.make_teacher is not None:
+            require_instance(self.make_teacher, "make_teacher", Callable)  # type: ignore[arg-type]
         deblurs = issubclass(self.network, DeblurringNetwork)
         known = {*self.arguments}
         for problem, found in (
@@ -112,3 +140,8 @@ class StageSpec:
     def arguments_of(self, network: nn.Module) -> dict[str, Any]:
         """What a network of the stage was made with."""
         return {name: getattr(network, name) for name in self.arguments}
+
+
+def _check_words(values: Any, name: str) -> list[str]:
+    """Several words, as a list, or an InvalidValueError."""
+    return [require_instance(value, f"each of {name}", str) for value in require_list(values, name, "words")]

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from spikesim.errors import InvalidValueError
+from spikesim.checks import require_choice
 from ssdm_models.old_names import renamed_settings
 from ssdm_models.option_groups import sort_options
 from ssdm_models.stage_config import SETTINGS, StageConfig
@@ -27,7 +27,7 @@ def make_config(stage: str, compat: Literal["release"] | None = None, **given: A
         Chen et al., "SpikeReveal", NeurIPS 2024, and its released code.
     """
     spec = STAGES.find(stage)
-    if compat not in (None, "release"):
-        raise InvalidValueError(f"compat must be None or 'release', got {compat!r}")
+    if compat is not None:
+        require_choice(compat, "compat", ["release"])
     (changes,) = sort_options(renamed_settings(given), SETTINGS)
     return StageConfig(stage, **{**spec.paper, **(spec.release if compat else {}), **changes})

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from spikesim.checks import parse_device, require_number, require_whole
+from spikesim.checks import parse_device, require_instance, require_number, require_whole
 from spikesim.errors import InvalidValueError
+from ssdm_models.tensor_checks import require_function
 from ssdm_models.training.loop import Progress
 
 
@@ -33,10 +34,13 @@ class Execution:
 
     def __post_init__(self) -> None:
         parse_device(self.device)
-        require_whole(self.devices, "devices", 1)
-        require_whole(self.workers, "workers", 0)
+        object.__setattr__(self, "devices", require_whole(self.devices, "devices", 1))
+        object.__setattr__(self, "workers", require_whole(self.workers, "workers", 0))
+        require_instance(self.command, "command", str)
+        if self.on_step is not None:
+            require_function(self.on_step, "on_step")
         if self.max_minutes is not None:
-            require_number(self.max_minutes, "max_minutes", 0)
+            object.__setattr__(self, "max_minutes", require_number(self.max_minutes, "max_minutes", 0))
         if self.devices > 1 and ":" in self.device:
             raise InvalidValueError(
                 f"{self.devices} devices were asked for, but {self.device!r} is one; take 'cuda' for several"

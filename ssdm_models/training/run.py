@@ -19,6 +19,7 @@ import torch
 from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
+from spikesim.checks import require_flag, require_instance, require_list, require_path
 from spikesim.errors import InvalidValueError, OutputError
 from spikesim.gpu.devices import find_device
 from ssdm_models import checkpoints
@@ -98,14 +99,16 @@ def train(
     execution = Execution(**carried_out)
     minutes = execution.max_minutes
     deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
-    begun = {stage: Path(path) for stage, path in (init or {}).items()}
-    chosen = STAGES.default if stages is None else tuple(stages)
+    data, run, overwrite = require_path(data, "data"), require_path(run, "run"), require_flag(overwrite, "overwrite")
+    given = {} if init is None else require_instance(init, "init", Mapping)  # type: ignore[type-abstract]
+    begun = {stage: require_path(path, "each of init") for stage, path in given.items()}
+    chosen = STAGES.default if stages is None else tuple(require_list(stages, "stages", "names of stages"))
     jobs = [
         StageJob(
             STAGES.find(stage),
             make_config(stage, compat, **settings),
-            Path(data),
-            Path(run),
+            data,
+            run,
             begun.get(stage),
             deadline,
             execution,
@@ -117,7 +120,7 @@ def train(
         _check_devices(job, device)
         job.check(chosen)
     results = []
-    with _locked(Path(run)):
+    with _locked(run):
         for job in jobs:
             if time.monotonic() < deadline:
                 results.append(_train_stage(job, device, overwrite))
@@ -127,9 +130,15 @@ def train(
 
 
 def train_stage(stage: str, data: Path | str, run: Path | str, **options: Any) -> StageResult:
-    """Train one stage; see `train`."""
-    (result,) = train(data, run, [stage], **options)
-    return result
+    """Train one stage; see `train`.
+
+    Raises:
+        InvalidValueError: As for `train`, and where the time is over before the stage is begun.
+    """
+    results = train(data, run, [stage], **options)
+    if not results:
+        raise InvalidValueError(f"max_minutes was over before the stage {stage} was begun; give it more time")
+    return results[0]
 
 
 @contextmanager

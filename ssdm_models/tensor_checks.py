@@ -1,0 +1,110 @@
+"""Checks of arguments beside those of `spikesim.checks`: tensors, and readouts of a stream."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spikesim.checks import require_list, require_number, require_whole
+from spikesim.errors import InvalidValueError
+
+
+def require_tensor(value: Any, name: str, axes: str, *, floats: bool = True, like: Tensor | None = None) -> Tensor:
+    """A tensor of some shape that holds an image: its last two axes are not empty.
+
+    Args:
+        value: What was given.
+        name: Of the argument, for the message.
+        axes: Names of the axes, such as `N 3 H W`: a number is the length the axis must have, and a first `...` stands
+            for any number of axes.
+        floats: Whether its numbers must be floating-point ones.
+        like: A weight that it is computed with, whose device and, outside autocast, type it must have.
+
+    Raises:
+        InvalidValueError: It is none.
+    """
+    if not isinstance(value, Tensor):
+        raise InvalidValueError(
+            f"{name} must be a tensor {_shown(axes)}, got {type(value).__name__}; torch.from_numpy takes arrays"
+        )
+    shape = tuple(value.shape)
+    wanted = axes.split()
+    if wanted[0] == "...":
+        wanted = [*("any" for _ in range(len(shape) - len(wanted) + 1)), *wanted[1:]]
+    named = zip(wanted, shape, strict=False)
+    if len(shape) != len(wanted) or any(axis.isdigit() and int(axis) != size for axis, size in named):
+        raise InvalidValueError(f"{name} must be {_shown(axes)}, got {shape}")
+    if 0 in shape[-2:]:
+        raise InvalidValueError(f"{name} must have pixels, got {shape}")
+    if floats and not value.is_floating_point():
+        raise InvalidValueError(f"{name} must hold floating-point numbers, got {value.dtype}; call its .float()")
+    if like is not None and value.device != like.device:
+        raise InvalidValueError(f"{name} must be on the network's device, {like.device}, got {value.device}")
+    if like is not None and value.dtype != like.dtype and not torch.is_autocast_enabled(value.device.type):
+        raise InvalidValueError(f"{name} must be {like.dtype} as the network's weights, got {value.dtype}")
+    return value
+
+
+def require_one_device(**tensors: Tensor) -> None:
+    """Tensors by their names, all on one device.
+
+    Raises:
+        InvalidValueError: They are on several.
+    """
+    if len({tensor.device for tensor in tensors.values()}) > 1:
+        places = ", ".join(f"{name} on {tensor.device}" for name, tensor in tensors.items())
+        raise InvalidValueError(f"{' and '.join(tensors)} must be on one device, got {places}")
+
+
+def require_times(times: Any, name: str = "times", least: int = 0) -> list[int]:
+    """Readouts of a stream, at least so many.
+
+    Raises:
+        InvalidValueError: They are no whole numbers, or too few.
+    """
+    found = [require_whole(time, f"each of {name}") for time in require_list(times, name, "readouts")]
+    if len(found) < least:
+        raise InvalidValueError(f"{name} must be at least {least} readout{'s' * (least > 1)}, got {len(found)}")
+    return found
+
+
+def require_exposure(exposure: Any) -> tuple[int, int]:
+    """The first readout of an exposure and the one after its last; whether they are in a stream is not looked at.
+
+    Raises:
+        InvalidValueError: It is no pair of whole numbers.
+    """
+    bounds = require_times(exposure, "exposure")
+    if len(bounds) != 2:
+        raise InvalidValueError(
+            f"exposure must be two readouts, its first and the one after its last, got {len(bounds)} of them"
+        )
+    return bounds[0], bounds[1]
+
+
+def require_thresholds(v_th: Any) -> tuple[float, ...]:
+    """Thresholds of spikes, any number of them.
+
+    Raises:
+        InvalidValueError: They are no positive numbers.
+    """
+    return tuple(
+        require_number(threshold, "each of v_th", above=0) for threshold in require_list(v_th, "v_th", "thresholds")
+    )
+
+
+def require_function(value: Any, name: str) -> Callable[..., Any]:
+    """A function that is to be told of progress; a class is none.
+
+    Raises:
+        InvalidValueError: It is something else.
+    """
+    if not callable(value) or isinstance(value, type):
+        raise InvalidValueError(f"{name} must be a function, got {value!r}")
+    function: Callable[..., Any] = value
+    return function
+
+
+def _shown(axes: str) -> str:
+    return f"({', '.join(axes.split())})"
