@@ -4,6 +4,7 @@ A file is written beside its final name, flushed to disk, then renamed. A reader
 that fails, or is killed, leaves what was there before.
 """
 
+import hashlib
 import io
 import os
 import re
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spikesim.errors import OutputError, SpikesimError
+from spikesim.errors import InputFileError, OutputError, SpikesimError
 
 if TYPE_CHECKING:
     import h5py
@@ -131,6 +132,19 @@ class _DeferringFile(io.FileIO):
         except BaseException as error:
             self.error = self.error or error
             raise
+
+
+def checksum(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits.
+
+    Raises:
+        InputFileError: It cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputFileError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from error
 
 
 def remove_stale_temporaries(folder: str | os.PathLike[str]) -> list[Path]:

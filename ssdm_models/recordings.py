@@ -225,7 +225,7 @@ def _form(output: Path) -> Literal["image", "gif", "video", "folder"]:
             return "video"
         case suffix if suffix in (*VIDEO_SUFFIXES, *FRAME_SUFFIXES):
             raise InvalidValueError(
-                f"{output}: a image is .png, a video {', '.join(CONTAINERS)} or .gif; for many images, give the "
+                f"{output}: an image is .png, a video {', '.join(CONTAINERS)} or .gif; for many images, give the "
                 "name of a folder"
             )
     return "folder"

@@ -9,7 +9,7 @@ from torch import nn
 
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
-from spikesim_datasets.shards.index import checksum
+from spikesim.files import checksum
 from ssdm_models import cost
 from ssdm_models.checkpoints import load_any
 from ssdm_models.deblurring_network import DeblurringNetwork

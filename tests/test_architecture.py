@@ -203,6 +203,26 @@ def shared_names(places: Iterable[Path]) -> list[str]:
     return sorted(name for name, times in names.items() if times > 1)
 
 
+def shared_classes(sources: Mapping[str, str]) -> list[str]:
+    """Names that classes of several packages have, but for the twins of the sensor in torch."""
+    homes: dict[str, set[str]] = {}
+    for module, source in sources.items():
+        if not set(module.split(".")) & set(TWIN_HOMES):
+            for node in ast.parse(source).body:
+                if isinstance(node, ast.ClassDef):
+                    homes.setdefault(node.name, set()).add(module.split(".")[0])
+    return sorted(name for name, packages in homes.items() if len(packages) > 1)
+
+
+def test_no_two_packages_have_a_class_of_one_name() -> None:
+    assert shared_classes({name: path.read_text("utf-8") for name, path in modules().items()}) == []
+
+
+def test_a_planted_second_class_is_found() -> None:
+    sources = {"a.b": "class Scene: ...", "c.d": "class Scene: ...", "a.gpu.e": "class F: ...", "c.f": "class F: ..."}
+    assert shared_classes(sources) == ["Scene"]
+
+
 def test_no_two_modules_have_one_name() -> None:
     assert shared_names(path.relative_to(ROOT) for path in modules().values()) == []
 

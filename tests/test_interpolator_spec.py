@@ -89,8 +89,11 @@ def test_a_worker_with_another_version_refuses_and_names_both(
     # What a process on another machine finds.
     monkeypatch.setattr(cv2, "__version__", "0.0.1")
     monkeypatch.setattr(interpolator_spec, "_made", interpolator_spec._Made())
-    with pytest.raises(InvalidValueError, match=rf"'flow' of this process.*opencv was '{was}', here it is '0\.0\.1'"):
-        make_shard(job, tmp_path / "out", pickle.loads(pickle.dumps(planned)), {})
+    for sent in (pickle.loads(pickle.dumps(planned)), recipe(interpolation="flow")):
+        with pytest.raises(
+            InvalidValueError, match=rf"'flow' of this process.*opencv was '{was}', here it is '0\.0\.1'"
+        ):
+            make_shard(job, tmp_path / "out", sent, {})
     assert not shard_files(tmp_path / "out")
     monkeypatch.setattr(cv2, "__version__", was)
     make_shard(job, tmp_path / "out", planned, {})

@@ -366,7 +366,7 @@ def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert [(int(row[1]), float(row[2])) for row in rows] == [(1, 1), (1, 2), (1, 4)]
     for row, stream in zip(rows, samples[0].spikes.values(), strict=True):
         assert float(row[3]) == pytest.approx(tfp(stream, 68, 97).mean(), rel=1e-3)
-        assert float(row[4]) > 0.9  # the exposure's TFP is a image of the blur
+        assert float(row[4]) > 0.9  # the exposure's TFP is an image of the blur
     path = out / "dataset/train/street.000.h5"
     path.write_bytes(path.read_bytes().replace(b"spikesim demo", b"spikesim dema"))
     assert_refused(run("demo", "--out", out, "--workers", 1), "street.000.h5 has other bytes")

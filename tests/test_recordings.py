@@ -255,7 +255,9 @@ def test_places_that_cannot_be_written(ldn: LDN, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match=name):
             write(ldn, tmp_path / name)
     for name in ("a.jpg", "a.webm", "a.avi", "a.TIFF"):
-        with pytest.raises(InvalidValueError, match=rf"{name}: a image is \.png, a video \.mp4, \.mov, \.mkv or \.gif"):
+        with pytest.raises(
+            InvalidValueError, match=rf"{name}: an image is \.png, a video \.mp4, \.mov, \.mkv or \.gif"
+        ):
             write(ldn, tmp_path / name)
     for choices in ({"frames": 2}, {"exposure": None, "at": [3, 4]}):
         with pytest.raises(InvalidValueError, match=r"b\.png is one image, not 2 frames"):

@@ -10,8 +10,9 @@ import torch
 from random_networks import rife_weights, smooth, xvfi_weights
 
 from spikesim.errors import InputFileError
+from spikesim.files import checksum
 from spikesim_datasets.interpolation import rife, xvfi
-from spikesim_datasets.interpolation.networks.weights import RELEASES, checksum, find_weights
+from spikesim_datasets.interpolation.networks.weights import RELEASES, find_weights
 
 LOADERS = {"rife": rife.load_released, "xvfi": xvfi.load_released}
 WEIGHTS = {"rife": lambda: dict(rife_weights("4.6")), "xvfi": lambda: dict(xvfi_weights(8))}

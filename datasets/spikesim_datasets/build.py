@@ -21,14 +21,14 @@ from spikesim.checks import (
     require_whole,
 )
 from spikesim.errors import OutputError
-from spikesim.files import remove_stale_temporaries
+from spikesim.files import checksum, remove_stale_temporaries
 from spikesim.threads import available_cores
 from spikesim_datasets.interpolation.networks.weights import UnknownWeightsWarning
 from spikesim_datasets.planning import BuildPlan, ShardJob, finished_jobs, plan_build, readouts_of
 from spikesim_datasets.processes import uninterrupted, worker_processes
 from spikesim_datasets.recipe import Recipe, make_recipe, provenance
 from spikesim_datasets.shards.diagnostics import Diagnostics
-from spikesim_datasets.shards.index import INDEX, ShardEntry, checksum, describe_shard, read_index, write_index
+from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, read_index, write_index
 from spikesim_datasets.shards.writer import ShardWriter
 from spikesim_datasets.sources import Clip, Split, open_clips
 from spikesim_datasets.sources.clip import refuse_output_in_source
@@ -183,14 +183,21 @@ def make_shard(
     Args:
         job: What to make.
         out: Folder of the dataset.
-        recipe: How, resolved: an interpolator that describes itself otherwise than planned makes no shard.
+        recipe: How.
         record: What else to write into the shard's recipe.
 
     Returns:
         The shard's line of the index, None where cuts left no sample for a shard; and what was found of the clip.
+
+    Raises:
+        InvalidValueError: The interpolator describes itself otherwise in this process than where the job was planned.
+        InputFileError: A frame is damaged.
+        OutputError: The shard cannot be written.
     """
     diagnostics = Diagnostics()
-    samples = synthesise(job.clip, job.windows, recipe, recipe.interpolation.make(), diagnostics)
+    # Pinned to what the shard's recipe will say, whatever this machine has.
+    interpolator = recipe.interpolation.pin(job.identity["choices"]["interpolation"]).make()
+    samples = synthesise(job.clip, job.windows, recipe, interpolator, diagnostics)
     first = next(samples, None)
     if first is None:
         return None, diagnostics

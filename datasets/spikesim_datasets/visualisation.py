@@ -136,7 +136,7 @@ def sheet(rows: Sequence[Sequence[Panel]], width: int = 480) -> np.ndarray:
 
 
 def is_still(path: Path | str) -> bool:
-    """Whether a file name is that of a image (.png) and not of a video (.gif, .mp4).
+    """Whether a file name is that of an image (.png) and not of a video (.gif, .mp4).
 
     Raises:
         InvalidValueError: It is neither.

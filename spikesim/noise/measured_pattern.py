@@ -1,6 +1,5 @@
 """A fixed pattern that was measured."""
 
-import hashlib
 import os
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +9,7 @@ import numpy as np
 
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.files import checksum
 from spikesim.noise.term import NoiseTerm, PixelMaps, SensorPart
 
 
@@ -37,7 +37,7 @@ class Calibration(NoiseTerm):
         require_path(self.path, "path of Calibration")
         object.__setattr__(self, "path", os.fspath(self.path))  # as it was given, because files hold it
         if self.sha256 is None:
-            object.__setattr__(self, "sha256", _file_hash(self.path))
+            object.__setattr__(self, "sha256", checksum(self.path))
         require_instance(self.sha256, "sha256 of Calibration", str)
 
     def __eq__(self, other: object) -> bool:
@@ -66,17 +66,10 @@ class Calibration(NoiseTerm):
         return PixelMaps(gain=gain[seen], dark=dark[seen])
 
 
-def _file_hash(path: str) -> str:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputFileError(f"the calibration {path} cannot be read ({error})") from error
-
-
 @lru_cache(maxsize=4)
 def _load_maps(path: str, sha256: str | None) -> tuple[np.ndarray, np.ndarray]:
-    if _file_hash(path) != sha256:
-        raise InputFileError(f"{path} is not the calibration that was meant: its content have changed; calibrate again")
+    if checksum(path) != sha256:
+        raise InputFileError(f"{path} is not the calibration that was meant: its content has changed; calibrate again")
     try:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             gain, dark = archive["gain"].astype(np.float32), archive["dark"].astype(np.float32)

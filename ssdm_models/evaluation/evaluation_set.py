@@ -36,7 +36,7 @@ Times = dict[Frames, tuple[int | None, ...]]
 
 
 @dataclass(frozen=True)
-class Scene:
+class MethodInput:
     """A sample at one threshold, as methods take it.
 
     Attributes:
@@ -112,11 +112,11 @@ class EvaluationSet:
         """A whole sample."""
         return self._dataset[number]
 
-    def scene(self, sample: Sample, v_th: float, device: torch.device) -> Scene:
+    def scene(self, sample: Sample, v_th: float, device: torch.device) -> MethodInput:
         """A sample at a threshold, on a device."""
         stream = sample.spikes[v_th]
         blur = torch.from_numpy(planes(sample.blur)).to(device)
-        return Scene(blur, stream, to_torch(stream, device), self.exposure, self.all_times)
+        return MethodInput(blur, stream, to_torch(stream, device), self.exposure, self.all_times)
 
     def truth(self, sample: Sample) -> dict[Domain, np.ndarray]:
         """The true images of each domain, float32 (S, C, H, W) in [0, 1]; S are `all_times`, or the one exposure."""

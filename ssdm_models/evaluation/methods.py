@@ -12,7 +12,7 @@ from spikesim import tfi
 from spikesim.errors import InputFileError, InvalidValueError
 from ssdm_models.cost import parameters
 from ssdm_models.deblur import deblur_sequence
-from ssdm_models.evaluation.evaluation_set import Domain, Scene
+from ssdm_models.evaluation.evaluation_set import Domain, MethodInput
 from ssdm_models.intensity import intensity_scale
 from ssdm_models.stages import STAGES
 from ssdm_models.stages.stage_spec import Task
@@ -20,7 +20,7 @@ from ssdm_models.teacher import Bilinear, Teacher
 from ssdm_models.trained_networks import TrainedNetwork, load_deblurring, load_run
 from ssdm_models.windows import SHORT_LENGTH, long_exposure, short_exposures
 
-Compute = Callable[[Scene], Tensor]
+Compute = Callable[[MethodInput], Tensor]
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _spike_methods(of_run: Mapping[str, TrainedNetwork]) -> list[Method]:
 def _teacher(label: str, denoiser: TrainedNetwork | None = None, upsampler: TrainedNetwork | None = None) -> Method:
     teacher = Teacher(*(None if trained is None else _OneByOne(trained.network) for trained in (denoiser, upsampler)))
 
-    def compute(scene: Scene) -> Tensor:
+    def compute(scene: MethodInput) -> Tensor:
         sharp: Tensor = teacher(scene.blur[None], scene.spikes[None], scene.times, scene.exposure)[0]
         return sharp
 
@@ -161,7 +161,7 @@ def _network(label: str, trained: TrainedNetwork) -> Method:
     """A network that deblurs."""
     network = trained.deblurring
 
-    def compute(scene: Scene) -> Tensor:
+    def compute(scene: MethodInput) -> Tensor:
         return deblur_sequence(network, scene.blur, scene.spikes, scene.times, scene.exposure).clamp(0, 1)
 
     return Method(label, "colour", compute, (trained,), network.length, student=bool(trained.spec.teachers))
@@ -170,7 +170,7 @@ def _network(label: str, trained: TrainedNetwork) -> Method:
 def _denoiser(trained: TrainedNetwork) -> Method:
     denoise = _OneByOne(trained.network)
 
-    def compute(scene: Scene) -> Tensor:
+    def compute(scene: MethodInput) -> Tensor:
         return _normalised(scene, denoise(_short(scene)))
 
     return Method(trained.spec.label, "grey", compute, (trained,), SHORT_LENGTH)
@@ -179,27 +179,27 @@ def _denoiser(trained: TrainedNetwork) -> Method:
 def _upsampled(network: nn.Module) -> Compute:
     """The long exposure, normalised and upsampled."""
 
-    def compute(scene: Scene) -> Tensor:
+    def compute(scene: MethodInput) -> Tensor:
         upsampled: Tensor = network(long_exposure(scene.spikes, scene.exposure)[None] * _scale(scene))
         return upsampled.clamp(0, 1)
 
     return compute
 
 
-def _tfi(scene: Scene) -> Tensor:
+def _tfi(scene: MethodInput) -> Tensor:
     rates = np.stack([tfi(scene.stream, time)[None] for time in scene.times])
     return _normalised(scene, torch.from_numpy(rates).to(scene.blur.device))
 
 
-def _short(scene: Scene) -> Tensor:
+def _short(scene: MethodInput) -> Tensor:
     return short_exposures(scene.spikes, scene.times)[:, None]
 
 
-def _normalised(scene: Scene, rates: Tensor) -> Tensor:
+def _normalised(scene: MethodInput, rates: Tensor) -> Tensor:
     return (rates * _scale(scene)).clamp(0, 1)
 
 
-def _scale(scene: Scene) -> Tensor:
+def _scale(scene: MethodInput) -> Tensor:
     return intensity_scale(scene.blur[None], long_exposure(scene.spikes, scene.exposure)[None])
 
 

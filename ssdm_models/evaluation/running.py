@@ -15,7 +15,7 @@ from spikesim.errors import InvalidValueError
 from spikesim.gpu.devices import find_device, full_precision
 from spikesim_datasets.optics import SCALE
 from spikesim_datasets.shards.sample import Sample
-from ssdm_models.evaluation.evaluation_set import EvaluationSet, Scene
+from ssdm_models.evaluation.evaluation_set import EvaluationSet, MethodInput
 from ssdm_models.evaluation.folder import Folder
 from ssdm_models.evaluation.methods import Method, make_methods
 from ssdm_models.evaluation.results import MethodCard, Results
@@ -163,7 +163,7 @@ def _evaluate_sample(
                 )
 
 
-def _timed(method: Method, scene: Scene) -> tuple[torch.Tensor, float]:
+def _timed(method: Method, scene: MethodInput) -> tuple[torch.Tensor, float]:
     """A method's images, and the seconds they took."""
     device = scene.blur.device
     with torch.inference_mode(), full_precision(device):

@@ -10,8 +10,7 @@ import torch
 
 import spikesim
 from spikesim.errors import InputFileError, OutputError
-from spikesim.files import atomic_path
-from spikesim_datasets.shards.index import checksum
+from spikesim.files import atomic_path, checksum
 from ssdm_models.old_names import renamed_settings
 from ssdm_models.training.job import StageJob
 

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -105,9 +106,13 @@ class InterpolatorSpec:
         interpolator = find_kind(self.name).make(self)
         description = interpolator.describe()
         device = self.device if self.device != "auto" else str(description.get("device", self.device))
-        resolved = replace(self, device=device, description=json.dumps(description))
+        resolved = replace(self, device=device).pin(description)
         _made.latest = resolved, interpolator
         return resolved
+
+    def pin(self, description: Mapping[str, Any]) -> "InterpolatorSpec":
+        """The same spec as far as it is made to describe itself so: what `resolve` pinned elsewhere."""
+        return replace(self, description=json.dumps(description))
 
     def describe(self) -> dict[str, Any]:
         """Name, version of the algorithm and parameters, as JSON values: equal descriptions mean equal frames.

@@ -1,6 +1,5 @@
 """`dataset.json`: the list of a dataset's shards with their sizes and checksums. It can be rebuilt from the shards."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any, Self
 
 from spikesim.checks import require_instance, require_list, require_path
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim.files import atomic_path
+from spikesim.files import atomic_path, checksum
 from spikesim_datasets.keys import Keyed, parse_key
 from spikesim_datasets.shards.reader import ShardReader
 
@@ -79,12 +78,6 @@ def describe_shard(root: Path, path: Path, sha256: str) -> ShardEntry:
         return ShardEntry(
             path.relative_to(root).as_posix(), shard.split, shard.name, len(shard), path.stat().st_size, sha256
         )
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def list_shards(root: Path) -> list[ShardEntry]:

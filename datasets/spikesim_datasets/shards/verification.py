@@ -6,8 +6,9 @@ from pathlib import Path
 
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError, SpikesimError
+from spikesim.files import checksum
 from spikesim_datasets.shards.dataset import check_entry
-from spikesim_datasets.shards.index import INDEX, ShardEntry, checksum, describe_shard, read_index, shard_files
+from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, read_index, shard_files
 from spikesim_datasets.shards.reader import ShardReader
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from spikesim.errors import InvalidValueError
+from spikesim.files import checksum
 from spikesim.gpu.devices import find_device, full_precision
 from spikesim.threads import allowed_threads
 from spikesim_datasets.interpolation.base import Options, check_request
@@ -23,7 +24,6 @@ from spikesim_datasets.interpolation.networks.weights import (
     KNOWN_SHA256,
     RELEASES,
     UnknownWeightsWarning,
-    checksum,
     find_weights,
 )
 

@@ -1,6 +1,5 @@
 """Where the released weights of a network are found, and what is known of them; nothing is ever downloaded."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,19 +86,6 @@ def find_weights(
         f"from {release.source} (licence: {release.licence}) and give its path as weights, or put it into the folder "
         f"${FOLDER_VARIABLE}; the interpolator 'flow' needs no weights"
     )
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a weights file, 64 hexadecimal digits.
-
-    Raises:
-        InputFileError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputFileError(f"cannot read the weights file {path}: {error.strerror}") from error
 
 
 def _folders(environment: Mapping[str, str]) -> list[Path]:
