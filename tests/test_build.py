@@ -391,11 +391,11 @@ BAD_CHOICES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown interpolator": ({"interpolation": "magic"}, "interpolator must be one of"),
     "an unknown downscale": ({"downscale": "lanczos"}, "downscale must be"),
     "full size": ({"downscale": "none"}, "quarter of the size"),
-    "unknown ground truth": ({"sharp": "all"}, "sharp frames are"),
+    "unknown ground truth": ({"sharp": "all"}, "sharp must be one of 'middle', 'sequence', 'none', got 'all'"),
     "an unknown compression": ({"compression": "lzf"}, "compression must be one of 'zstd', 'gzip', 'none'"),
     "empty shards": ({"shard_samples": 0}, "must be a whole number of at least 1 samples in a shard, got 0"),
-    "no workers": ({"workers": 0}, "workers must be at least 1, got 0"),
-    "an unknown split": ({"split": "val"}, "split must be one of train, test"),
+    "no workers": ({"workers": 0}, "workers must be a whole number of at least 1 processes, got 0"),
+    "an unknown split": ({"split": "val"}, "split must be one of 'train', 'test'"),
 }  # fmt: skip
 
 

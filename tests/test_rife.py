@@ -126,5 +126,5 @@ def test_bad_requests(frame0, frame1, t, message):
 
 
 def test_a_version_that_does_not_exist_is_refused():
-    with pytest.raises(InvalidValueError, match=r"must be one of 4.6, 4.25, 4.26, got '4.7'"):
+    with pytest.raises(InvalidValueError, match=r"must be one of '4.6', '4.25', '4.26', got '4.7'"):
         rife.load_released(rife_weights("4.6"), "4.7")

@@ -191,6 +191,6 @@ def test_where_nothing_lands_flow_is_zero():
 
 
 def test_the_number_of_scales_must_not_be_negative():
-    with pytest.raises(InvalidValueError, match="scales must be 0 or more, got -1"):
+    with pytest.raises(InvalidValueError, match="scales must be a whole number of at least 0, got -1"):
         xvfi.load_released(xvfi_weights(8), -1)
     assert xvfi.load_released(xvfi_weights(8), 0)(smooth(40, 40, 0), smooth(40, 40, 1), 0.5).shape == (1, 3, 40, 40)
