@@ -66,8 +66,8 @@ class BSN(nn.Module):
             InvalidValueError: The image is no such tensor, has another number of channels, is too small, or so narrow
                 that it cannot be mirrored to a square.
         """
-        require_tensor(image, "an image for BSN", "N 1 h w", like=self.joint.get_parameter("0.weight"))
-        if min(image.shape[2:]) < _SMALLEST:
+        require_tensor(image, "image", "...", like=self.joint.get_parameter("0.weight"))
+        if image.ndim != 4 or image.shape[1] != 1 or min(image.shape[2:]) < _SMALLEST:
             raise InvalidValueError(
                 f"BSN takes images (N, 1, h, w) of at least {_SMALLEST}×{_SMALLEST} pixels, got {tuple(image.shape)}"
             )

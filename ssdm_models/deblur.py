@@ -187,7 +187,7 @@ def _renderer(
 def _rendering(network: DeblurringNetwork, blur: Tensor, tile: int | None) -> Renderer:
     """The network with a blurry image (1, 3, H, W), in tiles where that is asked for or the image is large."""
     if tile is not None:
-        tile = require_whole(tile, "tile", 1, unit="pixels")
+        tile = require_whole(tile, "tile", unit="pixels")
     elif network.has_tiles and blur[0, 0].numel() > LARGE:
         tile = TILE
     return network.renderer(blur) if tile is None else network.tiled_renderer(blur, tile)

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from spikesim.errors import InvalidValueError
 from ssdm_models.tensor_checks import require_tensor
 
 _CHANNELS = 64
@@ -52,7 +53,9 @@ class EDSR(nn.Module):
         Raises:
             InvalidValueError: The image is no such tensor, or has another number of channels.
         """
-        require_tensor(image, "an image for EDSR", "N 1 h w", like=self.head.weight)
+        require_tensor(image, "image", "...", like=self.head.weight)
+        if image.ndim != 4 or image.shape[1] != 1:
+            raise InvalidValueError(f"EDSR takes grey images (N, 1, h, w), got {tuple(image.shape)}")
         shallow = deep = self.head(self.subtract_mean(image))
         for block in self.blocks:
             deep = deep + block(deep)

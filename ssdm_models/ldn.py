@@ -47,8 +47,8 @@ class LDN(DeblurringNetwork):
 
     def __init__(self, length: int = 21) -> None:
         super().__init__()
-        length = require_whole(length, "length", 1, unit="readouts")
-        if length % 2 == 0:
+        length = require_whole(length, "length")
+        if length < 1 or length % 2 == 0:
             raise InvalidValueError(f"LDN needs an odd number of readouts with the time in the middle, got {length}")
         self.length = length
         self.blur_encoder = nn.Sequential(

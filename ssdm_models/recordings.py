@@ -125,13 +125,13 @@ class FrameOptions:
     def __post_init__(self) -> None:
         checked: dict[str, Any] = {
             "at": tuple(require_times(self.at, "at")),
-            "fps": require_whole(self.fps, "fps", 1, unit="frames a second"),
+            "fps": require_whole(self.fps, "fps", 1),
         }
         if self.exposure is not None:
             checked["exposure"] = require_exposure(self.exposure)
         for name in ("frames", "tile"):
             if getattr(self, name) is not None:
-                checked[name] = require_whole(getattr(self, name), name, 1)
+                checked[name] = require_whole(getattr(self, name), name)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -147,8 +147,7 @@ class FrameOptions:
 
     def exposed(self, readouts: int) -> tuple[int, int]:
         """The readouts that normalise the spikes, of a stream of so many."""
-        usual = usual_exposure(readouts)
-        return self.exposure or usual or (0, readouts)
+        return self.exposure or usual_exposure(readouts) or (0, readouts)
 
 
 FRAME_OPTIONS = tuple(field.name for field in fields(FrameOptions))

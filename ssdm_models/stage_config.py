@@ -84,7 +84,7 @@ class StageConfig:
         require_choice(self.precision, "precision", get_args(Precision))
         require_choice(self.perceptual, "perceptual", (*PERCEPTUAL, NO_PERCEPTUAL))
         if checked["batch"] % checked["accumulate"]:
-            raise InvalidValueError(f"accumulate must divide the batch of {self.batch}, got {self.accumulate}")
+            raise InvalidValueError(f"accumulate must divide the batch, got {self.accumulate}")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 

@@ -126,7 +126,7 @@ def test_what_depends_on_the_image_alone_is_computed_once() -> None:
 def test_a_stream_is_one_stream() -> None:
     blur, spikes = tensors(scene())
     for wrong in (spikes[None], spikes[0]):
-        with pytest.raises(InvalidValueError, match=r"spikes must be one stream \(T, h, w\), got"):
+        with pytest.raises(InvalidValueError, match=r"spikes must be \(T, h, w\), got"):
             deblur_sequence(parts(), blur, wrong, [9], EXPOSURE)
     with pytest.raises(InvalidValueError, match="a quarter of the blurry image, 48×36"):
         deblur_sequence(parts(), blur[..., :48], spikes, [9], EXPOSURE)

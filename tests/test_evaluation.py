@@ -319,7 +319,7 @@ def test_data_that_cannot_be_evaluated_are_refused(data: Path, tmp_path: Path) -
         ({"data": tmp_path / "none"}, "there is no dataset at"),
         ({"split": "train"}, "no samples of the split 'train'; it has test"),
         ({"v_th": [1, 4]}, "no spikes of threshold 4 .* it has 1, 2.5$"),
-        ({"limit": 0}, "limit must be at least one sample, got 0"),
+        ({"limit": 0}, "limit must be a whole number of at least 1, got 0"),
         (
             {"threshold": 1},
             "there is no option 'threshold'; options are checkpoints, device, limit, runs, sequence, v_th",

@@ -99,7 +99,7 @@ def test_differences_are_of_the_same_samples() -> None:
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (("LDN", "LDM", 1.0), "there is no 'LDM'; there are blur, SDM, SDM"),
+        (("LDN", "LDM", 1.0), "method must be one of 'blur', 'SDM', 'SDM.*, got 'LDM'"),
         (("LDN", "TFP", 1.0), "compared with other images"),
         (("LDN", "blur", 4.0), "no psnr of LDN and blur at V_th 4"),
         (("SR", "bilinear", 1.0), "no psnr of SR and bilinear at V_th 1, single"),
@@ -108,7 +108,7 @@ def test_differences_are_of_the_same_samples() -> None:
 def test_meaningless_differences_are_refused(results: Results, arguments: Any, what: str) -> None:
     with pytest.raises(InvalidValueError, match=what):
         results.difference(*arguments)
-    with pytest.raises(InvalidValueError, match="metric must be one of psnr"):
+    with pytest.raises(InvalidValueError, match="metric must be one of 'psnr'"):
         results.difference("LDN", "blur", 1.0, metric="mse")
     with pytest.raises(InvalidValueError, match="no lpips"):
         replace(
@@ -265,7 +265,7 @@ def test_tables_as_latex(results: Results) -> None:
         assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(table.columns) - 1}
         assert not re.search(r"(?<!\\)[%#_]", text)
         assert text.isascii()
-    with pytest.raises(InvalidValueError, match="written as markdown or latex, got 'html'"):
+    with pytest.raises(InvalidValueError, match="form must be one of 'markdown', 'latex', got 'html'"):
         TABLE.text("html")  # type: ignore[arg-type]
 
 

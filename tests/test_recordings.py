@@ -233,7 +233,7 @@ def test_a_folder_of_something_else_is_never_written_to(ldn: LDN, tmp_path: Path
         ({"frames": 0}, "has no 0 different times"),
         ({"exposure": (0, 30), "frames": 31}, "has no 31 different times"),
         ({"exposure": (0, 3), "frames": 1}, "not from 1 to 1; give --exposure 2 3|give a recording"),
-        ({"fps": 0}, "at least 1 frame a second, got fps=0"),
+        ({"fps": 0}, "fps must be a whole number of at least 1, got 0"),
         ({"tile": 8}, "tile must be at least 64 pixels"),
         ({"frame": 2}, "there is no option 'frame'; options are at, exposure, fps, frames, tile"),
         ({"recording": BlurryRecording(scene(40).blur, scene().spikes)}, "a quarter of the blurry image, 52×40"),

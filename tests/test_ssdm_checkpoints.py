@@ -63,11 +63,11 @@ def test_a_network_that_is_none_of_ours_is_not_saved(tmp_path):
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"v_th": (1, 0)}, "v_th must be positive"),
-        ({"v_th": (float("nan"),)}, "v_th must be positive"),
-        ({"metrics": {"psnr": float("inf")}}, "metrics must be finite"),
-        ({"metrics": {"psnr": "27"}}, "metrics must be finite"),
-        ({"loss": None}, "data and loss must be text"),
+        ({"v_th": (1, 0)}, "each of v_th must be a positive finite number"),
+        ({"v_th": (float("nan"),)}, "each of v_th must be a positive finite number"),
+        ({"metrics": {"psnr": float("inf")}}, "the metric 'psnr' must be a finite number"),
+        ({"metrics": {"psnr": "27"}}, "the metric 'psnr' must be a finite number"),
+        ({"loss": None}, "loss must be a str, got NoneType"),
     ],
 )
 def test_a_wrong_card_is_not_written(file, facts, message):
@@ -258,5 +258,5 @@ def test_released_weights_of_another_network(kind, other):
 
 
 def test_a_kind_that_does_not_exist():
-    with pytest.raises(InvalidValueError, match="kind must be one of bsn, edsr, ldn, got 'sr'"):
+    with pytest.raises(InvalidValueError, match="kind must be one of 'bsn', 'edsr', 'ldn', got 'sr'"):
         load_released({}, "sr")

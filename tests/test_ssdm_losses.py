@@ -128,7 +128,7 @@ def test_images_of_two_shapes(loss):
 
 
 def test_names_of_losses():
-    with pytest.raises(InvalidValueError, match="one of lpips, ms-ssim, laplacian, got 'vgg'"):
+    with pytest.raises(InvalidValueError, match="one of 'lpips', 'ms-ssim', 'laplacian', got 'vgg'"):
         make_perceptual("vgg")
 
 

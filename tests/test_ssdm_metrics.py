@@ -78,7 +78,7 @@ def test_what_cannot_be_compared(images, metric):
         metric(noisy[:0], target[:0])
     with pytest.raises(InvalidValueError, match=r"\(H, W, C\)"):
         metric(noisy[..., 0], target[..., 0])
-    with pytest.raises(InvalidValueError, match="one of ssdm, standard, got 'basicsr'"):
+    with pytest.raises(InvalidValueError, match="one of 'ssdm', 'standard', got 'basicsr'"):
         metric(noisy, target, "basicsr")
 
 

@@ -97,7 +97,7 @@ def test_released_files_are_told_apart_by_the_names_in_them(tmp_path: Path) -> N
         assert torch.equal(trained.network.get_parameter("layer.bias"), 2 * held["conv.0.bias"])
         assert isinstance(load_deblurring(released(tmp_path / "ldn.pth", LDN(), "ldn")).network, LDN)
         assert load_deblurring(tmp_path / "ldn.pth").v_th == (1.0,)
-        with pytest.raises(InvalidValueError, match="kind must be one of bsn, edsr, ldn, theirs, got 'toy'"):
+        with pytest.raises(InvalidValueError, match="kind must be one of 'bsn', 'edsr', 'ldn', 'theirs', got 'toy'"):
             load_released({}, "toy")
     finally:
         STAGES.unregister("toy")

@@ -72,7 +72,7 @@ def test_the_time_that_is_over_is_told(train, data, tmp_path):
         (("--split", "test"), "no samples of the split 'test'; it has train"),
         (("--crop", 50), "crop must be a positive multiple of 32"),
         (("--crop", 256), "is larger than the images"),
-        (("--lr", -1), "learning_rate must be a positive number, got -1"),
+        (("--lr", -1), "learning_rate must be a positive finite number, got -1"),
         (("--ema", 1), "ema must lie in [0, 1), got 1"),
         (("--accumulate", 3), "accumulate must divide the batch"),
         (("--devices", 3), "cannot be cut into equal parts for 3 devices"),

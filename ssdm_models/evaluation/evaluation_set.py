@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from spikesim import SpikeStream, to_torch
-from spikesim.checks import require_instance, require_path, require_whole
+from spikesim.checks import require_instance, require_path
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
 from spikesim_datasets.optics import SCALE, Optics, planes
@@ -20,7 +20,6 @@ from spikesim_datasets.shards.dataset import Dataset
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 from ssdm_models.intensity import luma
-from ssdm_models.tensor_checks import require_thresholds
 
 Domain = Literal["colour", "grey", "exposure"]
 
@@ -62,7 +61,7 @@ class EvaluationSet:
         split: `train` or `test`.
         v_th: Thresholds; none takes those that every shard has.
         sequence: Whether all ground truth is compared with, or the frame in the middle of the exposure alone.
-        limit: Only so many samples, evenly spread; None takes all.
+        limit: Only so many samples, ≥ 1, evenly spread; None takes all.
 
     Attributes:
         thresholds: Ascending.
@@ -83,9 +82,7 @@ class EvaluationSet:
     def __init__(
         self, path: str | Path, split: str, v_th: Sequence[float] = (), sequence: bool = True, limit: int | None = None
     ) -> None:
-        if limit is not None:
-            limit = require_whole(limit, "limit", 1, unit="samples")
-        v_th, root = require_thresholds(v_th), require_path(path)
+        root = require_path(path)
         require_instance(split, "split", str)
         self._dataset = (
             open_layout(root, split, next(iter(v_th), None)) if is_layout(root) else open_dataset(root, split)

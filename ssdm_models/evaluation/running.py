@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 import spikesim
-from spikesim.checks import parse_device, require_flag, require_list, require_path
+from spikesim.checks import parse_device, require_flag, require_list, require_path, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim.gpu.devices import find_device, full_precision
 from spikesim_datasets.optics import SCALE
@@ -59,6 +59,8 @@ class Request:
             "sequence": require_flag(self.sequence, "sequence"),
             "device": parse_device(self.device),
         }
+        if self.limit is not None:
+            checked["limit"] = require_whole(self.limit, "limit", 1)
         for name in ("runs", "checkpoints"):
             paths = require_list(getattr(self, name), name, "paths")
             checked[name] = tuple(require_path(path, f"each of {name}") for path in paths)

@@ -28,6 +28,6 @@ def make_config(stage: str, compat: Literal["release"] | None = None, **given: A
     """
     spec = STAGES.find(stage)
     if compat is not None:
-        require_choice(compat, "compat", ["release"])
+        require_choice(compat, "compat, where it is given,", ["release"])
     (changes,) = sort_options(renamed_settings(given), SETTINGS)
     return StageConfig(stage, **{**spec.paper, **(spec.release if compat else {}), **changes})
