@@ -185,10 +185,10 @@ def require_path(value: Any, name: str = "path") -> Path:
     """A path, given as text or as any object that stands for one.
 
     Raises:
-        InvalidValueError: It is none, or holds a zero byte, which no name of a file has.
+        InvalidValueError: It is none, empty (which would mean the current folder by accident), or holds a zero byte.
     """
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
-    if not isinstance(path, str) or "\0" in path:
+    if not isinstance(path, str) or not path or "\0" in path:
         raise InvalidValueError(f"{name} must be a path, as text or as a Path, got {value!r}")
     return Path(path)
 
