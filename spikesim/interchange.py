@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spikesim.checks import require_choice, require_path
+from spikesim.checks import require_choice, require_instance, require_path
 from spikesim.errors import InvalidValueError, MissingExtraError, OutputError
 from spikesim.files import atomic_path
 from spikesim.formats import write_spikes
@@ -95,8 +95,8 @@ def write_spikezoo(
 
 
 def _below(folder: Path, name: str, extension: str) -> Path:
-    require_path(name, "name")
-    if not name or Path(name).is_absolute() or ".." in Path(name).parts:
+    require_instance(name, "name", str)
+    if not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
         raise InvalidValueError(f"a name must lead to a file inside {folder}, got {name!r}")
     return folder / f"{name}{extension}"
 

@@ -95,12 +95,12 @@ def require_thresholds(v_th: Any) -> tuple[float, ...]:
 
 
 def require_function(value: Any, name: str) -> Callable[..., Any]:
-    """A function that is to be told of progress; a class is none.
+    """Anything that can be called, such as what is to be told of progress.
 
     Raises:
-        InvalidValueError: It is something else.
+        InvalidValueError: It cannot.
     """
-    if not callable(value) or isinstance(value, type):
+    if not callable(value):
         raise InvalidValueError(f"{name} must be a function, got {value!r}")
     function: Callable[..., Any] = value
     return function

@@ -349,6 +349,7 @@ def _interpolation() -> list[Call]:
         Call(InterpolatorSpec, name="rife", **options, description='{"name": "rife"}'),
         Call(InterpolatorSpec.of, interpolation="linear"),
         Call(InterpolatorSpec.resolve, self=spec),
+        Call(InterpolatorSpec.pin, self=spec, description={"name": "linear", "version": 1}),
         Call(InterpolatorSpec.describe, self=spec),
         Call(InterpolatorSpec.make, self=spec),
         Call(make_interpolator, name="linear", device="cpu", weights=None, tile=None, precision="float32"),

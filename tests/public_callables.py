@@ -209,11 +209,11 @@ def name_of(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
-def escaping(call: Call, wrong: Iterable[Any] = WRONG) -> list[str]:
+def escaping(call: Call) -> list[str]:
     """Wrong values of single arguments, each with the error that is not ours which comes out."""
     found = []
     for name in call.arguments:
-        for value in wrong if name != "self" else ():
+        for value in WRONG if name != "self" else ():
             if isfunction(call.arguments[name]) and callable(value):
                 continue  # a function of the caller's: what it raises is the caller's too
             try:

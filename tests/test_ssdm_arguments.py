@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import public_callables
 import pytest
 import torch
 from public_callables import WRONG, Call, escaping, public_names
@@ -35,7 +36,8 @@ def test_only_our_errors_come_out(call: Call, folder: Path, monkeypatch: pytest.
     monkeypatch.chdir(folder)
     call.run()
     assert call.left_out() == []
-    assert escaping(call, [*WRONG, *WRONG_TENSORS]) == []
+    monkeypatch.setattr(public_callables, "WRONG", [*WRONG, *WRONG_TENSORS])
+    assert escaping(call) == []
 
 
 def test_every_public_callable_is_called() -> None:

@@ -12,7 +12,7 @@ from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.objectives.objective import Objective
 from ssdm_models.stage_config import OWN_SETTINGS, SETTINGS
 from ssdm_models.teacher import Teacher
-from ssdm_models.tensor_checks import require_thresholds
+from ssdm_models.tensor_checks import require_function, require_thresholds
 
 Task = Literal["denoising", "super-resolution", "deblurring"]
 """What a network does, and so which row shows it: `denoising` of grey short exposures (N, 1, h, w), `super-resolution`
@@ -44,7 +44,7 @@ class ReleasedFile:
         _check_words(self.names.values(), "names")
         object.__setattr__(self, "v_th", require_thresholds(self.v_th))
         if self.fix is not None:
-            require_instance(self.fix, "fix", Callable)  # type: ignore[arg-type]
+            require_function(self.fix, "fix")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class StageSpec:
         if self.released is not None:
             require_instance(self.released, "released", ReleasedFile)
         if self.make_teacher is not None:
-            require_instance(self.make_teacher, "make_teacher", Callable)  # type: ignore[arg-type]
+            require_function(self.make_teacher, "make_teacher")
         deblurs = issubclass(self.network, DeblurringNetwork)
         known = {*self.arguments}
         for problem, found in (

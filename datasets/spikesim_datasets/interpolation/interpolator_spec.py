@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from spikesim.checks import parse_device, require_choice, require_instance, require_whole
+from spikesim.checks import parse_device, require_choice, require_instance, require_mapping, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.interpolation.base import Interpolator
 from spikesim_datasets.interpolation.kinds import find_kind
@@ -111,8 +111,17 @@ class InterpolatorSpec:
         return resolved
 
     def pin(self, description: Mapping[str, Any]) -> "InterpolatorSpec":
-        """The same spec as far as it is made to describe itself so: what `resolve` pinned elsewhere."""
-        return replace(self, description=json.dumps(description))
+        """The same spec, held to describing itself so: what `resolve` pinned elsewhere.
+
+        Raises:
+            InvalidValueError: It is no description.
+        """
+        require_mapping(description, "description", "JSON values")
+        try:
+            text = json.dumps(description)
+        except (TypeError, ValueError) as error:
+            raise InvalidValueError(f"description must hold JSON values, got {description!r}") from error
+        return replace(self, description=text)
 
     def describe(self) -> dict[str, Any]:
         """Name, version of the algorithm and parameters, as JSON values: equal descriptions mean equal frames.
