@@ -1,7 +1,6 @@
 """The sensor in torch: the bits of the compiled kernels, for every preset, reset rule and noise term."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,7 @@ from torch_sensors import CAMERAS, OTHERS, H, Operations, T, W, assert_same, mak
 from spikesim import gpu  # noqa: E402
 from spikesim.gpu import random, sensor  # noqa: E402
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads of torch that wait for each other take very long where other work shares the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

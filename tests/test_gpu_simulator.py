@@ -1,6 +1,5 @@
 """The simulator in torch: light in pieces, and how the front doors of the sensor lead there."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,14 +19,7 @@ from torch_sensors import OTHERS, H, Operations, T, W, assert_same, make_light  
 from spikesim import gpu  # noqa: E402
 from spikesim.gpu import sensor  # noqa: E402
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads of torch that wait for each other take very long where other work shares the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -14,16 +14,10 @@ from spikesim_datasets.interpolation import rife
 from spikesim_datasets.interpolation.networks import rife_network as network_module
 from spikesim_datasets.interpolation.networks.rife_release import slots
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 VERSIONS = ("4.6", "4.25", "4.26")
 PARAMETERS = {"4.6": 5_306_256, "4.25": 5_664_776, "4.26": 5_664_776}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -18,13 +18,7 @@ from spikesim_datasets.interpolation.networks.layers import UpsamplingConv
 from spikesim_datasets.interpolation.networks.reversal import flow_at, splat, warp
 from spikesim_datasets.interpolation.networks.xvfi_release import slots
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
