@@ -2,10 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from functools import wraps
 from inspect import isclass
 from pathlib import Path
 from pkgutil import resolve_name
@@ -15,8 +12,35 @@ from typing import Any, is_typeddict
 import h5py
 import numpy as np
 import torch
+from dataset_arguments import (
+    CHOICES,
+    CLIP,
+    CUTS,
+    FLOW,
+    FRAME,
+    FRAMES,
+    HEIGHT,
+    LENGTHS,
+    LINEAR,
+    PLAN,
+    SAMPLE,
+    SHARD,
+    STREAM,
+    VIDEO,
+    WIDTH,
+    WINDOWS,
+    Midway,
+    declare,
+    item,
+    item_of_seed,
+    reader,
+    write,
+    writer,
+)
+from dataset_arguments import (
+    prepare as prepare,
+)
 from public_callables import Call, Fresh
-from shard_data import make_sample, write_shard
 
 from spikesim import SpikeCamera
 from spikesim_datasets import (
@@ -44,9 +68,7 @@ from spikesim_datasets.interpolation.flow import FlowInterpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
 from spikesim_datasets.interpolation.networks.torchscript import ScriptedNetwork
 from spikesim_datasets.shards import diagnostics, fields, index, sample_reader, verification
-from spikesim_datasets.shards.axes import axis_lengths
 from spikesim_datasets.shards.field import Field, SpikeField
-from spikesim_datasets.sources.clip import NamedClip, Split
 
 PAGE = Path(__file__).parents[1] / "docs" / "api" / "spikesim_datasets.md"
 """What is documented must be among the calls."""
@@ -75,103 +97,6 @@ CLASSES: tuple[type, ...] = (
     *(kind for kind in DOCUMENTED if not issubclass(kind, torch.nn.Module)),
     *(sources.DemoClip, sources.FrameClip, sources.VideoClip, LinearInterpolator),
 )
-
-FRAMES, HEIGHT, WIDTH = 8, 32, 48
-PLAN = exposure.ExposurePlan(frames=3, factor=4, gap=3, padding=2)
-RNG = np.random.default_rng(3)
-VIDEO = RNG.integers(0, 256, (FRAMES, HEIGHT, WIDTH, 3), np.uint8)
-FRAME = VIDEO[0]
-LINEAR = LinearInterpolator()
-WINDOWS = PLAN.windows(FRAMES)
-SAMPLE = make_sample(1, HEIGHT, WIDTH, key="train/a")
-STREAM = SAMPLE.spikes[1.0]
-LENGTHS = axis_lengths(2, 13, HEIGHT, WIDTH)
-CUTS = {"H": slice(0, 8), "W": slice(0, 8)}
-FLOW = Field("flow", ("S-1", "H", "W", 2), "float16", mirror_signs={"W": (-1, 1), "H": (1, -1)})
-SHARD = "dataset/train/a.000.h5"
-OPTIONS = {"downscale": "area", "linear_light": False, "cuts": "skip", "sharp": "middle", "seed": 3}
-CHOICES = {**OPTIONS, "plan": PLAN, "optics": optics.Optics(), "shard_samples": 2, "compression": "none"}
-LAYOUT_RECIPE = {"choices": {"plan": asdict(replace(PLAN, padding=0))}}
-
-
-@dataclass(frozen=True)
-class NoiseClip(NamedClip):
-    """A clip of noise that lies nowhere."""
-
-    split: Split = "train"
-    name: str = "noise"
-    n_frames: int = FRAMES
-    height: int = HEIGHT
-    width: int = WIDTH
-    source: Path | None = None
-
-    def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        return iter(VIDEO[start:stop])
-
-    def fingerprint(self) -> dict[str, object]:
-        return {}
-
-
-CLIP = NoiseClip()
-
-
-class Midway(torch.nn.Module):
-    def forward(self, frame0: torch.Tensor, frame1: torch.Tensor, t: float) -> torch.Tensor:
-        return (1 - t) * frame0 + t * frame1
-
-
-def prepare(folder: Path) -> None:
-    """The files that the calls read, in the folder that they are made in."""
-    for place in ("frames", "gopro/train/scene"):
-        (folder / place).mkdir(parents=True)
-        for number, frame in enumerate(VIDEO):
-            image_files.write_png(folder / place / f"{number:06d}.png", frame)
-    video_files.write_video(folder / "video.mp4", iter(VIDEO), 30, 12)
-    for root, readouts in (("dataset", {}), ("other", {"sharp_readouts": (0, 8), "readouts": 9})):
-        changes: dict[str, Any] = {"height": HEIGHT, "width": WIDTH, "key": "train/a", **readouts}
-        made = [make_sample(window, **changes) for window in (1, 2)]
-        if readouts:
-            made = [replace(sample, exposure=(0, 9)) for sample in made]
-        path = write_shard(folder / root / "train" / "a.000.h5", *made, recipe=LAYOUT_RECIPE)
-        index.write_index(folder / root, {"choices": {}})
-        assert path.is_file()
-    layouts.shards_to_layout(folder / "other", folder / "layout")
-
-
-def item_of_seed(sample: Any, seed: Any) -> None:
-    """An item by its number and its seed, which only a seeded index puts together."""
-    samples.SpikeBlurDataset("dataset", "train", crop=32, flip=True)[samples.SeededIndex(sample, seed)]
-
-
-def item(index: Any) -> None:
-    samples.SpikeBlurDataset("dataset", "train", (1.0, 2.5))[index]
-
-
-@wraps(shards.ShardWriter, updated=())
-def write(path: Any, recipe: Any, compression: Any) -> None:
-    """A shard of one sample; a shard without would be refused for that."""
-    with shards.ShardWriter(path, recipe, compression) as made:
-        made.append(SAMPLE)
-
-
-def writer() -> shards.ShardWriter:
-    """A shard in the making, with a sample."""
-    made = shards.ShardWriter("out.h5", {}).__enter__()
-    made.append(SAMPLE)
-    return made
-
-
-def reader() -> shards.ShardReader:
-    return shards.ShardReader(SHARD)
-
-
-@wraps(fields.declare)
-def declare(field: Any) -> None:
-    """A field declared, and forgotten again."""
-    try:
-        fields.declare(field)
-    finally:
-        fields.FIELDS.pop(FLOW.name, None)
 
 
 def calls() -> list[Call]:
