@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from spikesim.formats import SpikeWriter, read_spikes, write_spikes
     from spikesim.interchange import to_torch, write_spikecv, write_spikezoo
     from spikesim.randomness import Crop
-    from spikesim.reconstruction import tfi, tfi_video, tfp, tfp_video
+    from spikesim.reconstruction import fractional_counts, tfi, tfi_video, tfp, tfp_video
     from spikesim.recording import Recording, simulate_to_file
     from spikesim.simulation import simulate, simulate_cameras
     from spikesim.simulator import Simulator, push_together
@@ -33,6 +33,7 @@ _HOMES = {
     "to_torch": "interchange",
     "write_spikecv": "interchange",
     "write_spikezoo": "interchange",
+    "fractional_counts": "reconstruction",
     "tfi": "reconstruction",
     "tfi_video": "reconstruction",
     "tfp": "reconstruction",
@@ -55,6 +56,7 @@ __all__ = [
     "SpikeCamera",
     "SpikeStream",
     "SpikeWriter",
+    "fractional_counts",
     "push_together",
     "read_spikes",
     "simulate",

@@ -1,4 +1,4 @@
-"""Images from spikes: texture from playback (TFP) and texture from inter-spike intervals (TFI)."""
+"""Images from spikes: texture from playback (TFP), from inter-spike intervals (TFI), and exposures between spikes."""
 
 import numpy as np
 
@@ -7,6 +7,8 @@ from spikesim.errors import InvalidValueError
 from spikesim.kernels import reconstruction as kernels
 from spikesim.stream import SpikeStream, require_stream
 from spikesim.threads import run_on_rows
+
+_EXACT = 2**24  # float32 holds whole numbers up to here
 
 
 def tfp(stream: SpikeStream, centre: int, window: int) -> np.ndarray:
@@ -132,6 +134,38 @@ def tfi_video(
     cost = (stop - start + readouts // 8) * width
     run_on_rows(kernels.covering_rates, height, cost, stream.packed, start, video)
     return video
+
+
+def fractional_counts(stream: SpikeStream) -> np.ndarray:
+    """Spikes before every readout, interpolated between spikes: what the light has added up to, in units of v_th/gain.
+
+        N(b) = n + (b − a) / (c − a),   a = end of the n-th spike's readout ≤ b < c = end of the next one's
+
+    The mean light of readouts s..t−1 is (N(t) − N(s)) / (t − s) times v_th/gain, as in `tfp`. There a window of few
+    spikes errs by a whole one; here only by how the light changes within the intervals at its two ends.
+
+    Before the first spike and after the last one, the nearest interval goes on, at most to one more spike. A pixel with
+    one spike has the longest interval that fits, one without any half a spike in all.
+
+    Args:
+        stream: Spikes (T, H, W), T < 2²⁴.
+
+    Returns:
+        float32 (T + 1, H, W), ascending along T, within one of `stream.counts(0, b)`.
+
+    Raises:
+        InvalidValueError: The stream is too long.
+
+    Source:
+        The interval of Zhu et al., "A Retina-Inspired Sampling Method for Visual Texture Reconstruction", ICME 2019,
+        Eq. 3, integrated over any window.
+    """
+    readouts, height, width = require_stream(stream).shape
+    if readouts >= _EXACT:
+        raise InvalidValueError(f"fractional counts hold fewer than {_EXACT} readouts, got {readouts}; cut the stream")
+    counts = np.empty((readouts + 1, height, width), np.float32)
+    run_on_rows(kernels.fractional_counts, height, readouts * width, stream.packed, counts)
+    return counts
 
 
 def _checked_window(window: int) -> int:

@@ -151,6 +151,7 @@ def calls() -> list[Call]:
         Call(spikesim.tfi, stream=STREAM, centre=5, window=3),
         Call(spikesim.tfp_video, stream=STREAM, window=3, out=np.empty((10, 4, 6), np.float32)),
         Call(spikesim.tfi_video, stream=STREAM, start=1, stop=3, out=np.empty((2, 4, 6), np.float32)),
+        Call(spikesim.fractional_counts, stream=STREAM),
         Call(spikesim.thread_limit, threads=2),
         Call(read_spikes, path="stream.dat", height=4, width=6, flip=True, header_columns=0, start=1, stop=3),
         Call(read_spikes, path="stream.npz", height=4, width=6, axes="THW"),

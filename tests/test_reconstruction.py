@@ -12,6 +12,7 @@ from PIL import Image
 from spikesim import (
     SpikeCamera,
     SpikeStream,
+    fractional_counts,
     read_spikes,
     reference,
     simulate,
@@ -82,6 +83,54 @@ def test_videos_in_pieces_are_the_whole_video(dense: np.ndarray, data: st.DataOb
     )
 
 
+@given(dense=dense_spikes())
+def test_fractional_counts_are_those_of_the_reference(dense: np.ndarray) -> None:
+    counts = fractional_counts(SpikeStream.from_dense(dense))
+    assert (counts.dtype, counts.shape) == (np.float32, (len(dense) + 1, *dense.shape[1:]))
+    assert np.abs(counts - reference.fractional_counts(dense)).max() < 4e-6
+
+
+@given(dense=dense_spikes())
+def test_fractional_counts_ascend_within_one_of_whole_ones(dense: np.ndarray) -> None:
+    counts = fractional_counts(SpikeStream.from_dense(dense))
+    whole = np.concatenate([np.zeros((1, *dense.shape[1:])), dense.cumsum(0)])
+    assert (np.diff(counts, axis=0) >= 0).all()
+    assert (counts - whole > -1e-5).all()
+    assert (counts - whole < 1 + 1e-5).all()
+    fired = dense.astype(bool)
+    assert np.array_equal(counts[1:][fired], whole[1:][fired])
+
+
+@pytest.mark.parametrize("period", [1, 2, 7, 13])
+def test_regular_spikes_add_up_evenly(period: int) -> None:
+    dense = np.zeros((31, 3, 9), np.uint8)
+    for x in range(9):
+        dense[x % period :: period, :, x] = 1
+    steps = np.diff(fractional_counts(SpikeStream.from_dense(dense)), axis=0)
+    assert np.allclose(steps, 1 / period, rtol=0, atol=1e-6)
+
+
+def test_short_exposures_of_few_spikes_are_nearer_to_the_light(rng: np.random.Generator) -> None:
+    light = rng.uniform(0.1, 0.9, (13, 21)).astype(np.float32)
+    for v_th in (1.0, 2.0, 4.0):
+        stream = simulate(np.broadcast_to(light, (200, 13, 21)), SpikeCamera.preset("ideal", v_th=v_th))
+        counts = fractional_counts(stream)
+        for window in (3, 9, 21):
+            errors = [counts[100 + window] - counts[100], stream.counts(100, 100 + window)]
+            fractional, whole = (np.abs(error / window * v_th - light).mean() for error in errors)
+            assert fractional < whole / 2, (v_th, window)
+
+
+def test_pixels_of_few_spikes_have_counts() -> None:
+    dense = np.zeros((8, 1, 4), np.uint8)
+    dense[1, 0, 1] = dense[6, 0, 2] = dense[2, 0, 3] = dense[4, 0, 3] = 1
+    counts = fractional_counts(SpikeStream.from_dense(dense))[:, 0]
+    assert np.allclose(counts[:, 0], np.arange(9) / 16)
+    assert np.allclose(counts[:, 1], 1 + (np.arange(9) - 2) / 7)  # silent for seven readouts, to the end
+    assert np.allclose(counts[:, 2], 1 + (np.arange(9) - 7) / 7)  # silent for seven, from the beginning
+    assert np.allclose(counts[:, 3], [0, 0, 0.5, 1, 1.5, 2, 2.5, 3, 3])
+
+
 def test_videos_larger_than_a_block_of_rows_and_a_window() -> None:
     dense = (np.random.default_rng(4).random((601, 23, 203)) < 0.02).astype(np.uint8)
     stream = SpikeStream.from_dense(dense)
@@ -130,10 +179,11 @@ def test_times_are_exact_far_into_a_stream() -> None:
 def test_threads_do_not_show(threads: int) -> None:
     stream = SpikeStream.from_dense((np.random.default_rng(4).random((120, 61, 173)) < 0.2).astype(np.uint8))
     with thread_limit(1):
-        expected = tfp_video(stream, 21), tfi_video(stream)
+        expected = tfp_video(stream, 21), tfi_video(stream), fractional_counts(stream)
     with thread_limit(threads):
         assert np.array_equal(tfp_video(stream, 21), expected[0])
         assert np.array_equal(tfi_video(stream), expected[1])
+        assert np.array_equal(fractional_counts(stream), expected[2])
 
 
 # What the caller asks for
@@ -160,6 +210,11 @@ def test_tfp_needs_its_whole_window(stream: SpikeStream, centre: int, window: in
 def test_a_video_needs_a_whole_window(stream: SpikeStream) -> None:
     with pytest.raises(InvalidValueError, match="window of 10 readouts is longer than the stream of 9"):
         tfp_video(stream, 10)
+
+
+def test_fractional_counts_refuse_what_float32_cannot_count() -> None:
+    with pytest.raises(InvalidValueError, match="fewer than 16777216 readouts, got 16777216; cut the stream"):
+        fractional_counts(SpikeStream(np.zeros((2**24, 1, 1), np.uint8), 1))
 
 
 def test_the_counts_of_a_video_reach_the_end_of_their_type() -> None:

@@ -154,3 +154,79 @@ def _invert(following, last, rate):
     for y in range(rate.shape[0]):
         for x in range(rate.shape[1]):
             rate[y, x] = _f(1) / (following[y, x] - last[y, x])
+
+
+@kernel
+def fractional_counts(first, stop, packed, counts):
+    """Fill counts (T+1,H,W) float32 with the spikes before every readout, interpolated between spikes."""
+    readouts, _, row_bytes = packed.shape
+    width = counts.shape[2]
+    bits = np.empty((1, 8 * row_bytes), _u8)
+    number, last = np.empty(width, _f), np.empty((readouts + 1, width), _f)
+    following = np.empty(width, _f)
+    for y in range(first, stop):
+        number[:] = 0
+        last[0] = -np.inf
+        counts[0, y] = 0
+        for t in range(readouts):
+            _spread(packed[t, y : y + 1], bits)
+            _count(bits[0], _f(t + 1), number, last[t], last[t + 1], counts[t + 1, y])
+        following[:] = np.inf
+        for t in range(readouts, -1, -1):
+            if t < readouts:
+                _spread(packed[t, y : y + 1], bits)
+                _take(bits[0], _f(t + 1), following)
+            _interpolate(_f(t), last[t], following, counts[t, y])
+        for x in range(width):
+            _extrapolate(last[:, x], counts[:, y, x])
+
+
+@kernel
+def _count(bits, time, number, before, last, count):
+    for x in range(number.size):
+        number[x] += _f(bits[x])
+        last[x] = time if bits[x] else before[x]
+        count[x] = number[x]
+
+
+@kernel
+def _take(bits, time, following):
+    for x in range(following.size):
+        following[x] = time if bits[x] else following[x]
+
+
+@kernel
+def _interpolate(time, last, following, count):
+    """Add what has passed of the interval; where it has no beginning or no end, that is no number."""
+    for x in range(count.size):
+        count[x] += (time - last[x]) / (following[x] - last[x])
+
+
+@kernel
+def _extrapolate(last, count):
+    """Write the counts of one pixel before its first spike and from its last one on.
+
+    The first and the last interval go on beyond the spikes that end them, at most to the next spike.
+    """
+    end = count.size - 1
+    final = last[end]
+    if final < 0:
+        for t in range(end + 1):
+            count[t] = _f(0.5) * _f(t) / _f(end)
+        return
+    start = 0
+    while last[start] < 0:
+        start += 1
+    begin = _f(start)
+    first_interval = last_interval = max(begin, _f(end + 1) - begin)
+    if final > begin:
+        t = start
+        while last[t] == begin:
+            t += 1
+        first_interval = last[t] - begin
+        last_interval = final - last[np.int64(final) - 1]
+    for t in range(start):
+        count[t] = max(_f(1) - (begin - _f(t)) / first_interval, _f(0))
+    whole = count[np.int64(final)]
+    for t in range(np.int64(final), end + 1):
+        count[t] = whole + min((_f(t) - final) / last_interval, _f(1))
