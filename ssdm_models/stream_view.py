@@ -1,12 +1,15 @@
 """What a network is shown of the spikes of a blurry image: whatever part of the stream it asks for."""
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+import spikesim
 from spikesim import SpikeStream, to_torch
 from spikesim.checks import require_instance
+from ssdm_models.exposures import fractional_counts, robust_scale
 from ssdm_models.intensity import intensity_scale
 from ssdm_models.tensor_checks import require_exposure, require_tensor
 from ssdm_models.windows import long_exposure, span, within
@@ -19,11 +22,26 @@ class StreamView(ABC):
         shape: (T, h, w) of the stream.
         exposure: First readout of the blurry image's exposure, and the one after its last.
         scale: What normalises spikes, (1, 1, 1); see `intensity.intensity_scale`.
+        counts: Fractional counts of the whole stream (T + 1, h, w); see `spikesim.fractional_counts`.
+        robust_scale: What normalises them, (1, 1, 1); see `exposures.robust_scale`.
     """
 
     shape: tuple[int, int, int]
     exposure: tuple[int, int]
     scale: Tensor
+
+    def __init__(self, blur: Tensor) -> None:
+        self._blur = require_tensor(blur, "blur", "3 H W")
+
+    @property
+    @abstractmethod
+    def counts(self) -> Tensor: ...
+
+    @cached_property
+    def robust_scale(self) -> Tensor:
+        start, stop = self.exposure
+        long = (self.counts[stop] - self.counts[start]) / (stop - start)
+        return robust_scale(self._blur[None], long[None, None])[0]
 
     @abstractmethod
     def take(self, part: slice) -> Tensor:
@@ -54,7 +72,7 @@ class TensorView(StreamView):
     """
 
     def __init__(self, blur: Tensor, spikes: Tensor, exposure: tuple[int, int]) -> None:
-        require_tensor(blur, "blur", "3 H W")
+        super().__init__(blur)
         require_tensor(spikes, "spikes", "T h w")
         readouts, height, width = spikes.shape
         self._spikes = spikes
@@ -63,6 +81,10 @@ class TensorView(StreamView):
 
     def take(self, part: slice) -> Tensor:
         return self._spikes[require_instance(part, "part", slice)]
+
+    @cached_property
+    def counts(self) -> Tensor:
+        return fractional_counts(self._spikes)
 
 
 class PackedView(StreamView):
@@ -78,7 +100,7 @@ class PackedView(StreamView):
     """
 
     def __init__(self, blur: Tensor, stream: SpikeStream, exposure: tuple[int, int]) -> None:
-        require_tensor(blur, "blur", "3 H W")
+        super().__init__(blur)
         require_instance(stream, "stream", SpikeStream)
         rate = stream[within(exposure, len(stream))].rate
         self._stream, self._device = stream, blur.device
@@ -87,3 +109,7 @@ class PackedView(StreamView):
 
     def take(self, part: slice) -> Tensor:
         return to_torch(self._stream[require_instance(part, "part", slice)], self._device)
+
+    @cached_property
+    def counts(self) -> Tensor:
+        return torch.from_numpy(spikesim.fractional_counts(self._stream)).to(self._device)

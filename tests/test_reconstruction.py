@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PIL import Image
+from spike_strategies import dense_spikes
 
 from spikesim import (
     SpikeCamera,
@@ -23,14 +23,6 @@ from spikesim import (
     thread_limit,
 )
 from spikesim.errors import InvalidValueError
-
-
-@st.composite
-def dense_spikes(draw: st.DrawFn) -> np.ndarray:
-    """Spikes of every density, from pixels that never fire to pixels that always do."""
-    shape = (draw(st.integers(1, 17)), draw(st.integers(1, 5)), draw(st.integers(1, 27)))
-    rate = draw(hnp.arrays(np.float64, shape[1:], elements=st.sampled_from([0, 0.1, 0.5, 0.9, 1])))
-    return (np.random.default_rng(draw(st.integers(0, 99))).random(shape) < rate).astype(np.uint8)
 
 
 def rate_in(dense: np.ndarray, start: int, window: int) -> np.ndarray:

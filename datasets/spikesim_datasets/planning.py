@@ -162,7 +162,7 @@ def uncompressed_bytes(plan: BuildPlan, recipe: Recipe) -> int:
     for job in plan.jobs:
         sharp = len(recipe.plan.sharp_frames(recipe.sharp_of(job.clip.split)))
         lengths = axis_lengths(sharp, recipe.plan.stream_length, job.clip.height, job.clip.width)
-        total += len(job.windows) * sample_bytes(lengths, thresholds)
+        total += len(job.windows) * sample_bytes(lengths, thresholds, recipe.extra)
     return total
 
 

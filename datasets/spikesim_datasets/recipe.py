@@ -8,12 +8,13 @@ from importlib.metadata import version
 from typing import Any, get_args
 
 from spikesim import SpikeCamera, __version__
-from spikesim.checks import require_choice, require_instance, require_list, require_whole
+from spikesim.checks import require_choice, require_flag, require_instance, require_list, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.shards.diagnostics import Cuts
+from spikesim_datasets.shards.fields import LIGHT
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Split
@@ -36,6 +37,7 @@ class Recipe:
         seed: Seed of all noise.
         shard_samples: Most samples in a shard.
         compression: Filter of the shards' images; `gzip` and `none` are read by any HDF5 library.
+        light: Whether to keep the light that the sensors see, the field `light`.
 
     Raises:
         InvalidValueError: A value is meaningless, or two cameras have one threshold.
@@ -50,6 +52,7 @@ class Recipe:
     seed: int = 0
     shard_samples: int = 8
     compression: Compression = "zstd"
+    light: bool = False
 
     def __post_init__(self) -> None:
         for name, kind in (("interpolation", InterpolatorSpec), ("plan", ExposurePlan), ("optics", Optics)):
@@ -66,6 +69,7 @@ class Recipe:
         self._set("seed", require_whole(self.seed, "seed", 0, 2**64 - 1))
         self._set("shard_samples", require_whole(self.shard_samples, "shard_samples", 1, unit="samples in a shard"))
         require_choice(self.compression, "compression", get_args(Compression))
+        self._set("light", require_flag(self.light, "light"))
         if self.optics.downscale == "none":
             raise InvalidValueError(
                 "the spikes of a dataset have a quarter of the size; downscale must be bilinear or area"
@@ -80,6 +84,11 @@ class Recipe:
     def resolve(self) -> "Recipe":
         """The same recipe with all pinned that depends on the machine; see `InterpolatorSpec.resolve`."""
         return replace(self, interpolation=self.interpolation.resolve())
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """The optional fields that its samples have."""
+        return (LIGHT.name,) if self.light else ()
 
     def sharp_of(self, split: Split) -> Sharp:
         """The ground truth kept for clips of a split."""
@@ -99,6 +108,8 @@ class Recipe:
             "seed": self.seed,
             "shard_samples": self.shard_samples,
             "compression": self.compression,
+            # Not said where there is none: so did versions before there was any.
+            **({"light": True} if self.light else {}),
         }
 
 

@@ -83,8 +83,8 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         v_th: Threshold of the spikes; of several each item draws one.
         crop: Side of a random square crop of the blurry image in pixels, a multiple of 32; spikes are cropped to the
             same place. None gives whole samples.
-        sharp: Which ground truth to read: None all there is, `middle` the frame in the middle of the exposure, `none`
-            none, which leaves `sharp` empty (0, 3, H, W).
+        sharp: Which ground truth to read: None all there is, `middle` the frame in the middle of the exposure, `one`
+            one of them at random, `none` none, which leaves `sharp` empty (0, 3, H, W).
         flip: Mirror items at random, left to right and top to bottom.
         extra: Optional fields to read; None all that every shard has.
 
@@ -110,7 +110,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         split: str,
         v_th: float | Sequence[float] = 1.0,
         crop: int | None = None,
-        sharp: Literal["middle", "none"] | None = None,
+        sharp: Literal["middle", "one", "none"] | None = None,
         *,
         flip: bool = False,
         extra: Sequence[str] | None = None,
@@ -121,8 +121,8 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         self.thresholds = [require_number(threshold, "v_th") for threshold in several]
         if not self.thresholds:
             raise InvalidValueError("spikes need at least one threshold v_th, got none")
-        if sharp is not None and (not isinstance(sharp, str) or sharp not in ("middle", "none")):
-            raise InvalidValueError(f"sharp must be None (all there is), 'middle' or 'none', got {sharp!r}")
+        if sharp is not None and (not isinstance(sharp, str) or sharp not in ("middle", "one", "none")):
+            raise InvalidValueError(f"sharp must be None (all there is), 'middle', 'one' or 'none', got {sharp!r}")
         self._crop = None if crop is None else require_whole(crop, "crop", unit="pixels")
         if self._crop is not None and (self._crop < 1 or self._crop % (_GRID * SCALE)):
             raise InvalidValueError(f"crop must be a positive multiple of {_GRID * SCALE} pixels, got {crop}")
@@ -155,7 +155,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         rows, columns = self._place(shard, generator)
         v_th = self.thresholds[_below(len(self.thresholds), generator)]
         down, across = (self._flip and _below(2, generator) == 1 for _ in range(2))
-        frames = self._frames(shard)
+        frames = self._frames(shard, generator)
         cuts = cuts_at(rows, columns, frames)
         item: dict[str, Any] = {}
         for field in map(FIELDS.__getitem__, self._fields):
@@ -201,12 +201,17 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
                 )
         return names
 
-    def _frames(self, shard: SampleReader) -> slice:
+    def _frames(self, shard: SampleReader, generator: torch.Generator) -> slice:
         """Which frames of the ground truth to read."""
         if self._sharp is None:
             return slice(0, len(shard.sharp_readouts))
         if self._sharp == "none":
             return slice(0, 0)
+        if self._sharp == "one":
+            if not shard.sharp_readouts:
+                raise InvalidValueError(f"{shard.path} has no ground truth; build the dataset with --sharp sequence")
+            number = _below(len(shard.sharp_readouts), generator)
+            return slice(number, number + 1)
         middle = sum(shard.exposure) // 2
         if middle not in shard.sharp_readouts:
             raise InvalidValueError(

@@ -15,6 +15,7 @@ from spikesim_datasets.interpolation.base import require_interpolator
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.recipe import Recipe
 from spikesim_datasets.shards.diagnostics import Diagnostics
+from spikesim_datasets.shards.fields import LIGHT
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip
@@ -117,7 +118,7 @@ def synthesise(
             if recipe.cuts == "skip" and diagnostics.cut_within(*done.raw_span):
                 diagnostics.left_out.append(done.window.index)
             else:
-                yield done.sample(clip, recipe.cameras, recipe.seed)
+                yield done.sample(clip, recipe)
 
 
 @dataclass
@@ -155,11 +156,12 @@ class _Collector:
             self.kept.append(frame)
         self.light.append(light)
 
-    def sample(self, clip: Clip, cameras: Sequence[SpikeCamera], seed: int) -> Sample:
+    def sample(self, clip: Clip, recipe: Recipe) -> Sample:
         """The sample, once complete."""
-        cameras = sorted(cameras, key=lambda camera: camera.v_th)
+        cameras = sorted(recipe.cameras, key=lambda camera: camera.v_th)
         keys = [noise_key(clip.key, self.window, camera) for camera in cameras]
-        streams = simulate_cameras(np.stack(self.light), cameras, seed=seed, keys=keys)
+        light = np.stack(self.light)
+        streams = simulate_cameras(light, cameras, seed=recipe.seed, keys=keys)
         blur = self._exposure.blur()
         return Sample(
             clip.split,
@@ -171,6 +173,7 @@ class _Collector:
             np.stack(self.kept) if self.kept else np.empty((0, *blur.shape), np.uint8),
             self._sharp_readouts,
             {camera.v_th: stream for camera, stream in zip(cameras, streams, strict=True)},
+            {LIGHT.name: np.rint(light * np.iinfo(LIGHT.dtype).max).astype(LIGHT.dtype)} if recipe.light else {},
         )
 
 

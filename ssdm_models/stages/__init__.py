@@ -14,5 +14,6 @@ STAGES = Stages({
     "bsn": "ssdm_models.stages.bsn_stage",
     "sr": "ssdm_models.stages.sr_stage",
     "ldn": "ssdm_models.stages.ldn_stage",
+    "multi_exposure": "ssdm_models.stages.multi_exposure_stage",
 })  # fmt: skip
 """By name, in the order in which they are trained."""

@@ -66,6 +66,8 @@ class StageSpec:
         teachers: Stages whose networks it learns from.
         make_teacher: Makes the teacher of these networks, in their order.
         needs_ground_truth: Whether its samples carry their true images.
+        draws_sensors: Whether its samples are of one time each, with ground truth, seen by sensors that are drawn anew
+            (`sensed_samples.SensedSamples`); thresholds are then drawn between the least and the greatest of `v_th`.
         own_settings: Those of `stage_config.OWN_SETTINGS` that count for it.
         in_default_run: Whether it is trained where no stage is named.
 
@@ -87,6 +89,7 @@ class StageSpec:
     teachers: tuple[str, ...] = ()
     make_teacher: Callable[..., Teacher] | None = None
     needs_ground_truth: bool = False
+    draws_sensors: bool = False
     own_settings: tuple[str, ...] = ()
     in_default_run: bool = False
 
@@ -102,7 +105,7 @@ class StageSpec:
         _check_words(self.old_arguments.values(), "old_arguments")
         for name in ("arguments", "fixed_arguments", "teachers", "own_settings"):
             object.__setattr__(self, name, tuple(_check_words(getattr(self, name), name)))
-        for name in ("needs_ground_truth", "in_default_run"):
+        for name in ("needs_ground_truth", "draws_sensors", "in_default_run"):
             object.__setattr__(self, name, require_flag(getattr(self, name), name))
         if self.released is not None:
             require_instance(self.released, "released", ReleasedFile)
@@ -120,6 +123,8 @@ class StageSpec:
             ("teachers and make_teacher go together", bool(self.teachers) != (self.make_teacher is not None)),
             (f"own_settings must be of {', '.join(OWN_SETTINGS)}", not {*self.own_settings} <= {*OWN_SETTINGS}),
             ("precompute_teacher needs teachers", "precompute_teacher" in self.own_settings and not self.teachers),
+            ("draws_sensors and needs_ground_truth exclude each other", self.draws_sensors and self.needs_ground_truth),
+            ("a stage that draws sensors has no teachers", self.draws_sensors and bool(self.teachers)),
             # Both would be the samples' `sharp`.
             ("needs_ground_truth and precompute_teacher exclude each other",
              self.needs_ground_truth and "precompute_teacher" in self.own_settings),

@@ -13,6 +13,7 @@ from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
 from ssdm_models import checkpoints
 from ssdm_models.losses import make_perceptual
 from ssdm_models.objectives.objective import Objective
+from ssdm_models.sensed_samples import SensedSamples
 from ssdm_models.stage_config import NO_PERCEPTUAL, StageConfig
 from ssdm_models.stages import STAGES
 from ssdm_models.stages.stage_spec import StageSpec
@@ -84,6 +85,7 @@ class StageJob:
         """
         samples = self.samples()
         if self.spec.needs_ground_truth:
+            assert isinstance(samples, SpikeBlurDataset)
             self._check_ground_truth(samples)
         samples[SeededIndex(0, 0)]
         if self.init is not None:
@@ -94,13 +96,15 @@ class StageJob:
             if stage not in also_trained:
                 checkpoints.load(self.taught_by(stage), stage)
 
-    def samples(self) -> SpikeBlurDataset:
+    def samples(self) -> SpikeBlurDataset | SensedSamples:
         """The samples, with ground truth where the stage needs it."""
         config = self.config
+        if self.spec.draws_sensors:
+            return SensedSamples(self.data, config.split, config.v_th, config.crop)
         sharp: Literal["none"] | None = None if self.spec.needs_ground_truth else "none"
         return SpikeBlurDataset(self.data, config.split, config.v_th, config.crop, sharp, flip=config.flip)
 
-    def training_set(self) -> SpikeBlurDataset | TeacherTargets:
+    def training_set(self) -> SpikeBlurDataset | SensedSamples | TeacherTargets:
         """The samples, with the teacher's images where they are precomputed."""
         if self.teacher_targets is None:
             return self.samples()

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from spikesim.errors import SpikesimError
 from spikesim_datasets.samples import SpikeBlurDataset
 from ssdm_models.objectives.objective import Batch, Objective
+from ssdm_models.sensed_samples import SensedSamples
 from ssdm_models.stage_config import StageConfig
 from ssdm_models.training.log import Log
 from ssdm_models.training.sampler import SeededBatches
@@ -68,7 +69,7 @@ class Loop:
         self,
         fabric: Fabric,
         objective: Objective,
-        dataset: SpikeBlurDataset | TeacherTargets,
+        dataset: SpikeBlurDataset | SensedSamples | TeacherTargets,
         config: StageConfig,
         folder: Path,
         workers: int,

@@ -22,6 +22,7 @@ from lightning_fabric import Fabric
 from spikesim.checks import require_flag, require_instance, require_list, require_path
 from spikesim.errors import InvalidValueError, OutputError
 from spikesim.gpu.devices import find_device
+from spikesim_datasets.samples import SpikeBlurDataset
 from ssdm_models import checkpoints
 from ssdm_models.objectives.objective import training_times
 from ssdm_models.old_names import rename_teacher_targets, renamed_settings
@@ -205,6 +206,7 @@ def _teach(job: StageJob, folder: Path, device: torch.device) -> bool:
     rename_teacher_targets(folder)
     fabric = _fabric(device, 1, job.config.precision)
     samples = job.samples()
+    assert isinstance(samples, SpikeBlurDataset)
     return write_teacher_targets(
         folder,
         samples,

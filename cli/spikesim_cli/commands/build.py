@@ -18,6 +18,7 @@ from spikesim_cli.options import (
 )
 
 if TYPE_CHECKING:
+    from spikesim_datasets.exposure import ExposurePlan
     from spikesim_datasets.recipe import Recipe
     from spikesim_datasets.shards.diagnostics import Diagnostics
     from spikesim_datasets.sources import Clip
@@ -43,6 +44,15 @@ _build_options = together(
         type=click.Choice(["middle", "sequence", "none"]),
         show_default="middle for train, sequence for test",
         help="Ground truth to keep: the middle raw frame, every second one, or none.",
+    ),
+    click.option(
+        "--exposure-frames",
+        type=click.IntRange(1),
+        show_default="13",
+        help="Raw frames that an exposure covers: 13 with 8 readouts from one to the next are 97 readouts.",
+    ),
+    click.option(
+        "--light", is_flag=True, default=None, help="Keep the light of every readout, for training with drawn sensors."
     ),
     click.option("--shard-samples", type=click.IntRange(1), show_default="8", help="Most samples in a shard."),
     click.option(
@@ -105,7 +115,6 @@ def _build(
     clips: "list[Clip]",
     out: Path,
     *,
-    factor: int | None,
     workers: int | None,
     overwrite: bool,
     dry_run: bool,
@@ -125,11 +134,9 @@ def _build(
         tell_licence,
     )
     from spikesim_datasets.build import build_clips
-    from spikesim_datasets.exposure import ExposurePlan
     from spikesim_datasets.recipe import make_recipe
 
-    plan = None if factor is None else ExposurePlan(factor=factor, gap=factor - 1)
-    interpolation, optics = spec_of(choices), optics_of(choices)
+    interpolation, optics, plan = spec_of(choices), optics_of(choices), _plan_of(choices)
     recipe = make_recipe(
         **given(v_th=choices.pop("vth"), interpolation=interpolation, optics=optics, plan=plan, **choices)
     ).resolve()
@@ -159,6 +166,14 @@ def _build(
         f"{out}: {count(report.samples, 'sample')}, {size(report.bytes)}; {report.built} shards built, "
         f"{report.kept} kept, {len(report.skipped)} clips skipped, in {duration(report.seconds)}{speed}"
     )
+
+
+def _plan_of(choices: dict[str, Any]) -> "ExposurePlan":
+    """The exposures that options ask for, which are taken out."""
+    from spikesim_datasets.exposure import ExposurePlan
+
+    frames, factor = choices.pop("exposure_frames"), choices.pop("factor")
+    return ExposurePlan(**given(frames=frames, factor=factor, gap=None if factor is None else factor - 1))
 
 
 def _estimate(clips: "list[Clip]", out: Path, recipe: "Recipe", workers: int | None, as_json: bool) -> None:

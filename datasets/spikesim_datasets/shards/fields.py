@@ -91,3 +91,5 @@ SHARP = declare(Field("sharp", ("S", "H", "W", 3), "uint8", optional=False, file
 SPIKES = declare(SpikeField("spikes", ("T", "h", "w/8"), "uint8", optional=False, filtered=False, file="dat"))
 WINDOW = declare(Field("window", (), "int32", optional=False, filtered=False, file=None))
 FIRST_FRAME = declare(Field("first_frame", (), "int32", optional=False, filtered=False, file=None))
+# What the spike camera sees in every readout, of 65535: for training with sensors that are drawn anew each time.
+LIGHT = declare(Field("light", ("T", "h", "w"), "uint16"))

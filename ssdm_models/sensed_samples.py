@@ -1,0 +1,199 @@
+"""Samples seen by a sensor drawn anew each time: what a network that serves every threshold is trained on."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, TypedDict, cast, get_args
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import Dataset as TorchDataset
+
+from spikesim import SpikeCamera, fractional_counts, simulate
+from spikesim.checks import require_path
+from spikesim.errors import InvalidValueError
+from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
+from spikesim_datasets.shards import open_dataset
+from spikesim_datasets.shards.fields import LIGHT
+from spikesim_datasets.sources import Split
+from ssdm_models.exposures import exposure_planes, robust_scale
+from ssdm_models.tensor_checks import require_thresholds
+
+_WHITE_LIGHT = 65535  # of the field `light`
+
+# Shares of samples for which each is drawn.
+_SSDM, _REALISTIC = 0.5, 0.35  # presets; the rest has each noise term of `realistic` or not
+_GIVEN_SCALE = 0.5  # c is what the sensor says, which a whole image tells more exactly than a crop does
+_DARKER, _REVERSED, _TURNED, _CUT_SHORT = 0.4, 0.5, 0.5, 0.3
+_JPEG, _NOISE, _SHIFTED = 0.12, 0.08, 0.06
+
+_SCALE_ERROR = 0.03
+_LEAST_CONTRAST = 0.5
+_JPEG_QUALITY = (50, 95)
+_MOST_NOISE = 4.0  # standard deviation, of 255
+
+
+class SensedSample(TypedDict):
+    """One item of `SensedSamples`: one time of one exposure, as a network takes it.
+
+    Attributes:
+        blur: Blurry image (3, H, W), RGB in [0, 1].
+        planes: `exposures.exposure_planes` of the time, (`PLANES`, H/4, W/4).
+        sharp: True image at the time (3, H, W), RGB in [0, 1].
+        v_th: Threshold of the sensor.
+        key: Of the clip.
+        window: Number of the exposure in the clip.
+    """
+
+    blur: torch.Tensor
+    planes: torch.Tensor
+    sharp: torch.Tensor
+    v_th: float
+    key: str
+    window: int
+
+
+class SensedSamples(TorchDataset[SensedSample]):
+    """Crops of a dataset at one time each, with the light on them sensed by a camera that is drawn for each.
+
+    The threshold is drawn between the least and the greatest of some, evenly in its logarithm; noise from the presets
+    `ssdm` and `realistic` and mixtures. Besides, scenes are mirrored, turned, run backwards and made darker or flatter;
+    streams are cut short; the blurry image is sometimes compressed, noisy or shifted by a pixel.
+
+    Args:
+        path: A dataset with the field `light` and ground truth, or a folder of such datasets, whose exposures may have
+            other lengths.
+        split: `train` or `test`.
+        v_th: Thresholds.
+        crop: Side of the crops of the blurry image in pixels, a multiple of 32.
+
+    What is random about `samples[SeededIndex(i, seed)]` comes from the seed alone.
+
+    Attributes:
+        exposure: Of the first dataset, (start, stop).
+        fingerprint: Hash of what the samples are, wherever they lie.
+
+    Raises:
+        InputFileError: There is no such dataset or it is damaged.
+        InvalidValueError: It has no such split or no light, a shard has no ground truth, or a crop or threshold is not
+            as above.
+    """
+
+    def __init__(self, path: str | Path, split: str, v_th: tuple[float, ...], crop: int) -> None:
+        self._range = np.log([min(require_thresholds(v_th)), max(v_th)])
+        self._datasets = [_open(root, split, crop) for root in _roots(require_path(path))]
+        self._ends = np.cumsum([len(dataset) for dataset in self._datasets])
+        self.exposure = self._datasets[0].exposure
+        self.fingerprint = "+".join(dataset.fingerprint for dataset in self._datasets)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: SeededIndex) -> SensedSample:
+        number = int(np.searchsorted(self._ends, index.sample, side="right"))
+        dataset = self._datasets[number]
+        before = int(self._ends[number]) - len(dataset)
+        item = dataset[SeededIndex(index.sample - before, index.seed)]
+        rng = np.random.default_rng(index.seed)
+        blur, sharp, light, time, exposure = _moved(cast(dict[str, Any], item), rng)
+        camera = _camera(self._range, rng)
+        stream = simulate(light, camera, seed=int(rng.integers(2**32)))
+        counts = torch.from_numpy(fractional_counts(stream))[None]
+        shown, true = _damaged(blur, sharp, rng)
+        start, stop = exposure
+        scale = robust_scale(shown[None], (counts[:, stop] - counts[:, start])[:, None] / (stop - start))
+        if rng.random() < _GIVEN_SCALE:
+            scale = torch.full_like(scale, camera.v_th / camera.gain * np.exp(rng.normal(0, _SCALE_ERROR)))
+        return {
+            "blur": shown,
+            "planes": exposure_planes(counts, time, exposure, scale)[0],
+            "sharp": true,
+            "v_th": camera.v_th,
+            "key": item["key"],
+            "window": item["window"],
+        }
+
+
+def _roots(path: Path) -> list[Path]:
+    """The dataset, or those in the folder."""
+    inside = sorted(entry for entry in path.iterdir() if _is_dataset(entry)) if path.is_dir() else []
+    return [path] if _is_dataset(path) or not inside else inside
+
+
+def _is_dataset(path: Path) -> bool:
+    return any((path / split).is_dir() for split in get_args(Split))
+
+
+def _open(root: Path, split: str, crop: int) -> SpikeBlurDataset:
+    """A dataset of crops with light and one true image each; its own spikes are not used.
+
+    Raises:
+        InputFileError, InvalidValueError: See `SensedSamples`.
+    """
+    source = open_dataset(root, split)
+    if LIGHT.name not in source.extra:
+        raise InvalidValueError(
+            f"{root} has no light in every shard, which sensors would see; build it with --light --sharp sequence"
+        )
+    return SpikeBlurDataset(root, split, source.thresholds[0], crop, "one", flip=True, extra=(LIGHT.name,))
+
+
+class _Moved(NamedTuple):
+    """A scene after what is done to all of it: images (3, H, W) in [0, 1], light (T, H/4, W/4) in [0, 1]."""
+
+    blur: np.ndarray
+    sharp: np.ndarray
+    light: np.ndarray
+    time: int
+    exposure: tuple[int, int]
+
+
+def _moved(item: dict[str, Any], rng: np.random.Generator) -> _Moved:
+    """The scene of an item, perhaps darker, turned, backwards, or recorded for less long."""
+    blur, sharp = item["blur"].numpy(), item["sharp"][0].numpy()
+    light = item[LIGHT.name].numpy() * np.float32(1 / _WHITE_LIGHT)
+    time, (start, stop) = int(item["sharp_readouts"][0]), item["exposure"].tolist()
+    if rng.random() < _DARKER:  # and flatter: what is done to frames is done to their means
+        contrast = rng.uniform(_LEAST_CONTRAST, 1)
+        black = rng.uniform(0, 1 - contrast) ** 2
+        blur, sharp, light = (np.float32(contrast) * image + np.float32(black) for image in (blur, sharp, light))
+    if rng.random() < _TURNED:
+        blur, sharp, light = (image.swapaxes(1, 2) for image in (blur, sharp, light))
+    readouts = len(light)
+    if rng.random() < _REVERSED:
+        light, time, start, stop = light[::-1], readouts - 1 - time, readouts - stop, readouts - start
+    if rng.random() < _CUT_SHORT:
+        first = int(rng.integers(min(start, time) + 1))
+        last = int(rng.integers(max(stop, time + 1), readouts + 1))
+        light, time, start, stop = light[first:last], time - first, start - first, stop - first
+    return _Moved(blur, sharp, np.ascontiguousarray(light), time, (start, stop))
+
+
+def _camera(span: np.ndarray, rng: np.random.Generator) -> SpikeCamera:
+    """A sensor."""
+    v_th, kind = float(np.exp(rng.uniform(*span))), rng.random()
+    if kind < _SSDM:
+        return SpikeCamera.preset("ssdm", v_th=v_th)
+    camera = SpikeCamera.preset("realistic", v_th=v_th)
+    if kind < _SSDM + _REALISTIC:
+        return camera
+    return replace(camera, noise=tuple(term for term in camera.noise if rng.random() < 0.5))
+
+
+def _damaged(blur: np.ndarray, sharp: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """The blurry image as files hold it: in 256 levels, sometimes compressed, noisy, or a pixel beside the spikes."""
+    image = np.rint(blur.transpose(1, 2, 0) * 255)
+    kind = rng.random()
+    if kind < _JPEG:
+        quality = int(rng.integers(*_JPEG_QUALITY))
+        _, coded = cv2.imencode(".jpg", image[..., ::-1].astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
+        decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        assert decoded is not None
+        image = decoded[..., ::-1]
+    elif kind < _JPEG + _NOISE:
+        image = np.rint(image + rng.normal(0, rng.uniform(0, _MOST_NOISE), image.shape)).clip(0, 255)
+    shown = image.transpose(2, 0, 1).astype(np.float32) / 255
+    if rng.random() < _SHIFTED:
+        offset = tuple(rng.integers(-1, 2, 2))
+        shown, sharp = np.roll(shown, offset, (1, 2)), np.roll(sharp, offset, (1, 2))
+    return torch.from_numpy(np.ascontiguousarray(shown)), torch.from_numpy(np.ascontiguousarray(sharp))
