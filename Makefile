@@ -9,7 +9,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 .PHONY: help demo test check rest format bench docs clean
 
 help:
-	@echo "make demo    build, verify and show a dataset of built-in scenes, in demo/"
+	@echo "make demo    build, verify, show and deblur a dataset of built-in scenes, in demo/"
 	@echo "make test    run the tests"
 	@echo "make check   format, lint, types, tests and docs, as before a commit"
 	@echo "make bench   measure speed against plain baselines"
@@ -22,6 +22,10 @@ $(VENV)/core: pyproject.toml constraints.txt
 	$(PIP_INSTALL) --editable .
 	touch $@
 
+$(VENV)/ssdm: $(VENV)/core
+	$(PIP_INSTALL) --editable '.[ssdm]'
+	touch $@
+
 $(VENV)/dev: $(VENV)/core
 	$(PIP_INSTALL) --editable '.[ssdm,dev]'
 	touch $@
@@ -30,7 +34,7 @@ $(VENV)/docs: $(VENV)/core
 	$(PIP_INSTALL) --editable '.[docs]'
 	touch $@
 
-demo: $(VENV)/core
+demo: $(VENV)/ssdm
 	$(BIN)/spikesim demo --out demo
 
 test: $(VENV)/dev

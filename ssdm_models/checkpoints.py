@@ -20,6 +20,7 @@ import spikesim
 from spikesim.checks import (
     plain_number,
     require_choice,
+    require_flag,
     require_instance,
     require_list,
     require_number,
@@ -108,6 +109,7 @@ def save(
     data: str = "",
     loss: str = "",
     metrics: Mapping[str, float] | None = None,
+    half: bool = False,
 ) -> Card:
     """Write the weights of a network with a card; a file that is there is replaced once the new one is whole.
 
@@ -116,6 +118,7 @@ def save(
         network: The network of a stage itself, such as a BSN, EDSR or LDN, not wrapped.
         stage: Its stage; None takes the one that trains networks of this class.
         v_th, data, loss, metrics: For the card; empty where nothing is known.
+        half: Whether the file holds float16, half the bytes; networks that are loaded from it are float32 all the same.
 
     Returns:
         The card.
@@ -127,7 +130,8 @@ def save(
     """
     path = require_path(path)
     spec = _spec_of(network, stage)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    kept = torch.float16 if require_flag(half, "half") else None
+    tensors = {name: value.detach().cpu().to(kept).contiguous() for name, value in network.state_dict().items()}
     broken = [name for name, value in tensors.items() if not value.isfinite().all()]
     if broken:
         raise InvalidValueError(

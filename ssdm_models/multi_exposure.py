@@ -46,15 +46,15 @@ class MultiExposure(DeblurringNetwork):
         # One convolution of image and planes side by side; apart, the image's part is computed once for all times.
         self.image_in = nn.Conv2d(_IMAGE, _FINE, 3, padding=1)
         self.planes_in = nn.Conv2d(PLANES, _FINE, 3, padding=1, bias=False)
-        self.fine_in = Residual(_FINE)
+        self.fine_in = ResidualBlock(_FINE)
         self.down = nn.Conv2d(_FINE, _COARSE, 2, stride=2)
-        self.coarse_in = Residual(_COARSE)
+        self.coarse_in = ResidualBlock(_COARSE)
         self.down_again = nn.Conv2d(_COARSE, _COARSE, 2, stride=2)
-        self.coarsest = Residual(_COARSE)
+        self.coarsest = ResidualBlock(_COARSE)
         self.up = nn.ConvTranspose2d(_COARSE, _COARSE, 2, stride=2)
-        self.coarse_out = Residual(_COARSE)
+        self.coarse_out = ResidualBlock(_COARSE)
         self.up_again = nn.ConvTranspose2d(_COARSE, _FINE, 2, stride=2)
-        self.fine_out = nn.Sequential(Residual(_FINE), Residual(_FINE))
+        self.fine_out = nn.Sequential(ResidualBlock(_FINE), ResidualBlock(_FINE))
         self.output = nn.Conv2d(_FINE, _IMAGE, 3, padding=1)
         with torch.no_grad():  # training begins near the blurry image itself
             self.output.weight.mul_(0.1)
@@ -118,7 +118,7 @@ class MultiExposure(DeblurringNetwork):
         return change
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """Two convolutions whose result is added to what they are of, (N, channels, h, w)."""
 
     def __init__(self, channels: int) -> None:

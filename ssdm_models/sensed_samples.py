@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, cast, get_args
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset as TorchDataset
@@ -12,6 +11,7 @@ from torch.utils.data import Dataset as TorchDataset
 from spikesim import SpikeCamera, fractional_counts, simulate
 from spikesim.checks import require_path
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.image_files import through_jpeg
 from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.fields import LIGHT
@@ -185,11 +185,7 @@ def _damaged(blur: np.ndarray, sharp: np.ndarray, rng: np.random.Generator) -> t
     image = np.rint(blur.transpose(1, 2, 0) * 255)
     kind = rng.random()
     if kind < _JPEG:
-        quality = int(rng.integers(*_JPEG_QUALITY))
-        _, coded = cv2.imencode(".jpg", image[..., ::-1].astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
-        decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
-        assert decoded is not None
-        image = decoded[..., ::-1]
+        image = through_jpeg(image.astype(np.uint8), int(rng.integers(*_JPEG_QUALITY)))
     elif kind < _JPEG + _NOISE:
         image = np.rint(image + rng.normal(0, rng.uniform(0, _MOST_NOISE), image.shape)).clip(0, 255)
     shown = image.transpose(2, 0, 1).astype(np.float32) / 255

@@ -21,11 +21,15 @@ from ssdm_models import (
     deblur,
     deblurring_network,
     evaluation,
+    exposures,
     intensity,
     losses,
     metrics,
+    pretrained,
     recordings,
     sdm,
+    sensed_samples,
+    shipped,
     trained_networks,
     training,
     windows,
@@ -39,6 +43,7 @@ from ssdm_models.evaluation.rows import write_rows
 from ssdm_models.evaluation.tables import Table, tables
 from ssdm_models.ldn import LDN
 from ssdm_models.losses import reblur
+from ssdm_models.multi_exposure import MultiExposure
 from ssdm_models.objectives import objective
 from ssdm_models.recordings import BlurryRecording, FrameOptions
 from ssdm_models.stages import STAGES
@@ -49,7 +54,7 @@ from ssdm_models.teacher import Bilinear, Teacher
 
 MODULES: tuple[ModuleType, ...] = (
     *(checkpoints, cost, deblur, deblurring_network, evaluation, intensity, metrics, objective, reblur, recordings),
-    *(sdm, trained_networks, training, windows),
+    *(exposures, sdm, sensed_samples, shipped, trained_networks, training, windows),
 )
 """Of `losses` and of the tables of an evaluation not everything is for other people to call."""
 
@@ -200,6 +205,12 @@ def _deblurring() -> list[Call]:
         Call(PackedView.take, self=PackedView(IMAGE, RECORDING.spikes, EXPOSURE), part=slice(1, 3)),
         Call(StreamView.normalised_window, self=VIEW, time=8, length=5),
         Call(StreamView.take, self=VIEW, part=slice(1, 3)),
+        Call(exposures.fractional_counts, spikes=STREAM),
+        Call(exposures.robust_scale, blur=BLUR, long_exposure=GREY),
+        Call(exposures.exposure_planes, counts=STREAM[None], time=8, exposure=EXPOSURE, scale=torch.ones(1, 1, 1, 1)),
+        Call(pretrained),
+        Call(shipped.load_shipped),
+        Call(MultiExposure.prepare, self=pretrained(), spikes=VIEW, time=8),
         Call(DeblurringNetwork.prepare, self=toy, spikes=VIEW, time=8),
         Call(DeblurringNetwork.check, self=toy, blur=BLUR, spikes=SPIKES),
         Call(DeblurringNetwork.renderer, self=toy, blur=BLUR),
@@ -252,7 +263,7 @@ def _checkpoints() -> list[Call]:
             checkpoints.Card, architecture="LDN", arguments={"length": 5}, stage="ldn", versions={"torch": "2"}, **card
         ),
         Call(checkpoints.Loaded, network=NETWORK, spec=STAGES["ldn"], card=None),
-        Call(checkpoints.save, path="out.safetensors", network=NETWORK, stage="ldn", **card),
+        Call(checkpoints.save, path="out.safetensors", network=NETWORK, stage="ldn", half=True, **card),
         Call(checkpoints.load, path="run/ldn.safetensors", stage="ldn", length=5),
         Call(checkpoints.load_any, path="ldn.pth", stages=["bsn", "ldn"]),
         Call(checkpoints.load_any, path="run/ldn.safetensors", stages=["ldn"], length=5),

@@ -84,6 +84,7 @@ def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
         "vth": ", ".join(f"{v_th:g}" for v_th in signature(make_recipe).parameters["v_th"].default),
         "preset": DEFAULT_PRESET,
         "factor": str(recipe.plan.factor),
+        "exposure_frames": str(recipe.plan.frames),
         "sharp": f"{recipe.sharp_of('train')} for train, {recipe.sharp_of('test')} for test",
         "workers": "one a core",
         "interpolation": recipe.interpolation.name,

@@ -142,10 +142,13 @@ def test_a_new_network_has_rows_of_its_own(data, tmp_path, toy):
 def test_files_of_other_networks_name_all_that_would_do(data, tmp_path, toy):
     (tmp_path / "empty").mkdir()
     checkpoints.save(tmp_path / "bsn.safetensors", STAGES["bsn"].network())
-    with pytest.raises(InputFileError, match="BSN of the stage 'bsn', not the LDN of 'ldn' or the Toy of 'toy'; give"):
+    with pytest.raises(
+        InputFileError,
+        match="not the LDN of 'ldn' or the MultiExposure of 'multi_exposure' or the Toy of 'toy'; give",
+    ):
         evaluate(data, checkpoints=[tmp_path / "bsn.safetensors"])
     with pytest.raises(
-        InputFileError, match=r"holds no ldn.safetensors and no toy.safetensors; train its stage ldn or"
+        InputFileError, match=r"holds no ldn.safetensors and .* no toy.safetensors; train its stage ldn or"
     ):
         evaluate(data, runs=[tmp_path / "empty", tmp_path / "empty"])
 
@@ -208,5 +211,5 @@ def test_what_is_no_longer_registered_is_not_loaded(tmp_path):
     STAGES.unregister("toy")
     with pytest.raises(InputFileError, match="stage must be one of bsn, sr, ldn"):
         checkpoints.load(tmp_path / "toy.safetensors")
-    with pytest.raises(InvalidValueError, match="a checkpoint holds one of BSN, EDSR, LDN, got Toy"):
+    with pytest.raises(InvalidValueError, match="a checkpoint holds one of BSN, EDSR, LDN, MultiExposure, got Toy"):
         checkpoints.save(tmp_path / "toy.safetensors", toy_stage.Toy())

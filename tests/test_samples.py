@@ -281,7 +281,7 @@ def test_a_foreign_folder_has_the_threshold_that_is_said(clip, tmp_path):
         ({"split": "val"}, "has no samples of the split 'val'; it has train$"),
         ({"split": "train", "v_th": 4}, "has no spikes of threshold 4 in the split 'train'; it has 1, 2.5$"),
         ({"split": "train", "v_th": ()}, "need at least one threshold"),
-        ({"split": "train", "sharp": "sequence"}, r"sharp must be None \(all there is\), 'middle' or 'none'"),
+        ({"split": "train", "sharp": "sequence"}, r"sharp must be None \(all there is\), 'middle', 'one' or 'none'"),
     ],
 )
 def test_what_a_dataset_does_not_have_is_refused_with_what_it_has(root, samples, choices, what):
@@ -299,7 +299,7 @@ def test_what_a_dataset_does_not_have_is_refused_with_what_it_has(root, samples,
         ({"v_th": [1.0, "2.5"]}, "v_th must be a finite number, got '2.5'"),
         ({"crop": "32"}, "crop must be a whole number of pixels, got '32'"),
         ({"crop": 32.0}, r"crop must be a whole number of pixels, got 32\.0"),
-        ({"sharp": 1}, r"sharp must be None \(all there is\), 'middle' or 'none', got 1"),
+        ({"sharp": 1}, r"sharp must be None \(all there is\), 'middle', 'one' or 'none', got 1"),
         ({"flip": "yes"}, "flip must be True or False, got 'yes'"),
     ],
 )

@@ -42,17 +42,17 @@ def write_lit(root: Path, frames: np.ndarray, window: int = 1, exposure: tuple[i
 
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A coloured picture that does not move, 96×128, smooth enough for its spikes."""
+    """A coloured image that does not move, 96×128, smooth enough for its spikes."""
     rng = np.random.default_rng(3)
     small = torch.from_numpy(rng.uniform(40, 200, (1, 3, 7, 9)).astype(np.float32))
-    picture = functional.interpolate(small, (96, 128), mode="bicubic").clamp(0, 255)[0].permute(1, 2, 0)
-    frames = np.broadcast_to(picture.numpy().astype(np.uint8), (PLAN.stream_length, 96, 128, 3))
+    image = functional.interpolate(small, (96, 128), mode="bicubic").clamp(0, 255)[0].permute(1, 2, 0)
+    frames = np.broadcast_to(image.numpy().astype(np.uint8), (PLAN.stream_length, 96, 128, 3))
     return write_lit(tmp_path_factory.mktemp("still"), frames)
 
 
 @pytest.fixture(scope="module")
 def brightening(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture of one grey that grows evenly with time: how bright an image is tells its time."""
+    """An image of one grey that grows evenly with time: how bright an image is tells its time."""
     greys = np.linspace(40, 220, PLAN.stream_length).astype(np.uint8)
     frames = np.broadcast_to(greys[:, None, None, None], (PLAN.stream_length, 64, 96, 3))
     return write_lit(tmp_path_factory.mktemp("brightening"), frames)

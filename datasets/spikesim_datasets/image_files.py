@@ -64,6 +64,21 @@ def read_image(path: Path | str) -> np.ndarray:
         raise InputFileError(f"{path} cannot be decoded ({why}); replace it") from error
 
 
+def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """What a JPEG file keeps of an RGB image, uint8 (H, W, 3).
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        quality: 1 to 95.
+
+    Raises:
+        InvalidValueError: It is no such image, or the quality is none.
+    """
+    require_image(image, "image")
+    quality = require_whole(quality, "quality", 1, 95)
+    return iio.imread(iio.imwrite("<bytes>", image, extension=".jpg", quality=quality), extension=".jpg")
+
+
 def write_png(path: Path | str, image: np.ndarray) -> None:
     """Write an RGB image, uint8 (H, W, 3), as PNG.
 

@@ -27,8 +27,8 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
-    required=True,
-    help="The network, such as an LDN: from train-ssdm (.safetensors), or as released by its authors (.pth).",
+    show_default="the network that comes with spikesim",
+    help="Another network, such as an LDN: from train-ssdm (.safetensors), or as released by its authors (.pth).",
 )
 @click.option(
     "--exposure",
@@ -58,7 +58,7 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--overwrite", is_flag=True, help="Replace frames in a folder that were made of something else.")
 @size_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path, as_json: bool, **options: Any) -> None:
+def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_json: bool, **options: Any) -> None:
     """Deblur the image BLUR (PNG, JPEG, ...) with the SPIKES (.dat, .h5, .npz, .npy) of its exposure.
 
     SPIKES are a quarter of BLUR in width and height; a .dat that does not know its size is taken so. OUT is a folder,
@@ -66,17 +66,18 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path, as_json: bo
 
     \b
     Examples:
-      spikesim deblur blur.png spikes.dat sharp/ --checkpoint runs/ssdm/ldn.safetensors
+      spikesim deblur blur.png spikes.dat sharp/
       spikesim deblur blur.jpg spikes.h5 video.mp4 --checkpoint DeblurNet_100.pth --exposure 40 240 --frames 50
-      spikesim deblur blur.png spikes.npz two/ --checkpoint ldn.safetensors --at 30 90
+      spikesim deblur blur.png spikes.npz two/ --checkpoint runs/ssdm/ldn.safetensors --at 30 90
     """
     if options["at"] is not None and options["frames"] is not None:
         raise click.UsageError("--at says the readouts themselves; leave out --frames")
     for source in (blur, spikes, checkpoint):
-        if output.resolve() == source.resolve():
+        if source is not None and output.resolve() == source.resolve():
             raise click.UsageError(f"OUT would replace {source}; choose another name")
     with needs_ssdm("deblur"):
         from ssdm_models.recordings import FRAME_OPTIONS, deblur_recording, read_recording
+        from ssdm_models.shipped import load_shipped
         from ssdm_models.trained_networks import load_deblurring
     from spikesim.gpu.devices import find_device
     from spikesim_cli.console import Steps, count, messages, print_json
@@ -84,7 +85,9 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path, as_json: bo
     shown = given(**{name: options.pop(name) for name in FRAME_OPTIONS})
     device, overwrite = given(name=options.pop("device")), options.pop("overwrite")
     recording = read_recording(blur, spikes, **read_options(**options))
-    trained = load_deblurring(checkpoint)
+    trained = load_shipped() if checkpoint is None else load_deblurring(checkpoint)
+    if checkpoint is None:
+        messages.print(f"with {trained.deblurring.title} that comes with spikesim; --checkpoint takes another")
     _tell_threshold(recording.spikes, trained.v_th)
     network = trained.deblurring.to(find_device(**device))
     steps = Steps("frames")
@@ -102,11 +105,11 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path, as_json: bo
 
 
 def _tell_threshold(spikes: "SpikeStream", trained: tuple[float, ...]) -> None:
-    """Say so where spikes are of a threshold that the network has not seen; frames are then often of no use."""
+    """Say so where spikes are of a threshold beyond those the network has seen; frames are then often of no use."""
     from spikesim_cli.console import messages
 
-    if spikes.camera is not None and trained and spikes.camera.v_th not in trained:
-        thresholds = ", ".join(f"{v_th:g}" for v_th in trained)
+    if spikes.camera is not None and trained and not min(trained) <= spikes.camera.v_th <= max(trained):
+        thresholds = " to ".join(f"{v_th:g}" for v_th in dict.fromkeys((min(trained), max(trained))))
         messages.print(
             f"the spikes are of V_th {spikes.camera.v_th:g}, and the network was trained on {thresholds}: look at the "
             "result"

@@ -1,9 +1,11 @@
-"""`demo`: build, verify and render a dataset of built-in scenes."""
+"""`demo`: build, verify, render and deblur a dataset of built-in scenes."""
 
 from pathlib import Path
 from typing import Any
 
 import click
+
+from spikesim_cli.extras import needs_ssdm
 
 _THRESHOLDS = (1.0, 2.0, 4.0)
 _FRAMES = 42  # two windows a scene
@@ -13,13 +15,13 @@ _FRAMES = 42  # two windows a scene
 @click.option("--out", type=click.Path(path_type=Path), default="demo", show_default=True, help="Folder to write.")
 @click.option("--workers", type=click.IntRange(1), show_default="one per core", help="Number of processes.")
 def demo(out: Path, workers: int | None) -> None:
-    """Build, verify and render a small dataset of built-in 1280×720 scenes at V_th 1, 2 and 4.
+    """Build, verify, render and deblur a small dataset of built-in 1280×720 scenes at V_th 1, 2 and 4.
 
     \b
     Example:
       spikesim demo --out demo
     """
-    from spikesim.errors import InputFileError
+    from spikesim.errors import InputFileError, MissingExtraError
     from spikesim_cli.console import Steps, messages, print_table, size
     from spikesim_datasets import visualisation
     from spikesim_datasets.build import build_clips
@@ -59,7 +61,37 @@ def demo(out: Path, workers: int | None) -> None:
         title="TFP of the exposure and grey blur; TFP of 21 readouts and grey middle frame",
     )
     visualisation.write_animation(out / "first.mp4", visualisation.sample_video(samples[0], "spikes", window=21))
+    try:
+        with needs_ssdm("demo"):
+            deblurred = visualisation.sheet([_deblurred(sample) for sample in _firsts(samples)])
+    except MissingExtraError as error:
+        messages.print(f"nothing is deblurred: {error}")
+    else:
+        visualisation.write_image(out / "deblurred.png", deblurred)
     messages.print(f"the dataset, images and a video are in {out}")
+
+
+def _firsts(samples: Any) -> list[Any]:
+    """The first sample of every clip."""
+    firsts: dict[str, Any] = {}
+    for number in range(len(samples)):
+        sample = samples[number]
+        firsts.setdefault(sample.key, sample)
+    return list(firsts.values())
+
+
+def _deblurred(sample: Any) -> list[tuple[str, Any]]:
+    """Panels of a sample: its blurry image, what the network in the box makes of it, and the truth."""
+    from ssdm_models import pretrained
+    from ssdm_models.deblur import deblur_frames
+
+    middle = sum(sample.exposure) // 2
+    network = pretrained()
+    panels = [(f"{sample.name}: blur", sample.blur)]
+    for v_th in (_THRESHOLDS[0], _THRESHOLDS[-1]):
+        (frame,) = deblur_frames(network, sample.blur, sample.spikes[v_th], [middle], sample.exposure)
+        panels.append((f"deblurred, V_th {v_th:g}", frame))
+    return [*panels, ("sharp", sample.sharp[sample.sharp_readouts.index(middle)])]
 
 
 def _agreement(sample: Any) -> list[tuple[float, ...]]:
