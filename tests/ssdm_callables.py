@@ -302,7 +302,7 @@ def _training() -> list[Call]:
 
 def _evaluation() -> list[Call]:
     interval = Interval(1.0, 0.5, 1.5, 2)
-    request = {"runs": ["run"], "v_th": (1,), "sequence": False, "limit": 1, "device": "cpu"}
+    request = {"runs": ["run"], "pretrained": False, "v_th": (1,), "sequence": False, "limit": 1, "device": "cpu"}
     table = Table("a", ("b",), (("c",),))
     return [
         Call(evaluation.Request, **request, checkpoints=["ldn.pth"]),

@@ -32,10 +32,11 @@ def test_the_command_prints_tables(
     evaluate: Run, data: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    bare = evaluate("--data", data, "--single", "--limit", 1, "--vth", 1)
+    bare = evaluate("--data", data, "--single", "--limit", 1, "--vth", 1, "--pretrained")
     assert bare.code == 0, bare.err
     assert "there is no run folder" in bare.err
-    assert {"blur", "SDM", "TFP", "TFI", "bilinear"} <= set(bare.out.split())
+    assert "pretrained" not in evaluate("--data", data, "--single", "--limit", 1, "--vth", 1).out
+    assert {"blur", "SDM", "pretrained", "TFP", "TFI", "bilinear"} <= set(bare.out.split())
     shutil.copytree(trained, tmp_path / "runs" / "ssdm")
     whole = evaluate("--data", data, "--limit", 1, "--vth", 1, 2.5, "--table", "markdown", "--out", "out")
     assert whole.code == 0, whole.err
@@ -79,8 +80,8 @@ def test_shown_defaults_and_choices_are_those_of_the_library() -> None:
     assert [options[name].show_default for name in ("split", "device")] == [
         defaults[name] for name in ("split", "device")
     ]
-    assert [defaults[name] for name in ("v_th", "runs", "limit", "out", "sequence", "overwrite")] == [
-        (), (), None, None, True, False,
+    assert [defaults[name] for name in ("v_th", "runs", "limit", "out", "sequence", "pretrained", "overwrite")] == [
+        (), (), None, None, True, False, False,
     ]  # fmt: skip
     assert [options[name].show_default for name in ("vth", "limit", "out")] == [
         "all that every shard has",

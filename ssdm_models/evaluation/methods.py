@@ -14,6 +14,7 @@ from ssdm_models.cost import parameters
 from ssdm_models.deblur import deblur_sequence
 from ssdm_models.evaluation.evaluation_set import Domain, MethodInput
 from ssdm_models.intensity import intensity_scale
+from ssdm_models.shipped import load_shipped
 from ssdm_models.stages import STAGES
 from ssdm_models.stages.stage_spec import Task
 from ssdm_models.teacher import Bilinear, Teacher
@@ -67,12 +68,13 @@ class Methods:
     notes: list[str] = field(default_factory=list)
 
 
-def make_methods(runs: Sequence[Path], checkpoints: Sequence[Path], device: torch.device) -> Methods:
+def make_methods(runs: Sequence[Path], checkpoints: Sequence[Path], pretrained: bool, device: torch.device) -> Methods:
     """The methods that the networks at hand make possible.
 
     Args:
         runs: Run folders of training. The first gives every method, the others their networks that deblur alone.
         checkpoints: Further networks that deblur, ours (`.safetensors`) or as their authors released them.
+        pretrained: Whether the network that comes with spikesim has a row.
         device: Where they compute.
 
     Raises:
@@ -92,6 +94,8 @@ def make_methods(runs: Sequence[Path], checkpoints: Sequence[Path], device: torc
     for run in runs[1:]:
         made.rows += [_network(f"{trained.spec.label} of {run.name}", trained) for trained in _further(run)]
     made.rows += [_network(path.stem, load_deblurring(path)) for path in checkpoints]
+    if pretrained:
+        made.rows.append(_network("pretrained", load_shipped()))
     made.rows += _spike_methods(of_run)
     labels = [method.label for method in made.rows]
     for label in labels:

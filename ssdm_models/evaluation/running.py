@@ -37,6 +37,7 @@ class Request:
             are there; of the others, networks that deblur are compared.
         checkpoints: Further files of networks that deblur, ours (`.safetensors`) or as their authors released them;
             rows have their names.
+        pretrained: Whether the network that comes with spikesim is compared, as the row `pretrained`.
         v_th: Thresholds; none takes those that every shard has.
         sequence: Whether all times with ground truth are compared, or the middle of the exposure alone.
         limit: Only so many samples, evenly spread; None takes all.
@@ -48,6 +49,7 @@ class Request:
 
     runs: Sequence[str | Path] = ()
     checkpoints: Sequence[str | Path] = ()
+    pretrained: bool = False
     v_th: Sequence[float] = ()
     sequence: bool = True
     limit: int | None = None
@@ -56,6 +58,7 @@ class Request:
     def __post_init__(self) -> None:
         checked: dict[str, Any] = {
             "v_th": require_thresholds(self.v_th),
+            "pretrained": require_flag(self.pretrained, "pretrained"),
             "sequence": require_flag(self.sequence, "sequence"),
             "device": parse_device(self.device),
         }
@@ -110,7 +113,7 @@ def evaluate(
     asked = Request(**values)
     where = find_device(asked.device)
     evaluation_set = EvaluationSet(data, split, asked.v_th, asked.sequence, asked.limit)
-    methods = make_methods(list(map(Path, asked.runs)), list(map(Path, asked.checkpoints)), where)
+    methods = make_methods(list(map(Path, asked.runs)), list(map(Path, asked.checkpoints)), asked.pretrained, where)
     for method in methods.rows:
         _check_window(method, evaluation_set)
     scorer = Scorer(where)

@@ -37,6 +37,7 @@ _RUN = Path("runs/ssdm")
     type=click.Path(path_type=Path),
     help="Another network that deblurs, .safetensors or as released by its authors; its row is named after the file.",
 )
+@click.option("--pretrained", is_flag=True, help="Compare the network that comes with spikesim as well.")
 @click.option(
     "--vth",
     multiple=True,
@@ -66,7 +67,7 @@ def eval_ssdm(data: Path, single: bool, ablation: bool, table: str | None, as_js
     \b
     Examples:
       spikesim eval-ssdm --vth 1 2 4 --out results/gopro
-      spikesim eval-ssdm --data data/mine --checkpoint DeblurNet_100.pth --single --table markdown
+      spikesim eval-ssdm --data data/mine --pretrained --checkpoint DeblurNet_100.pth --single --table markdown
       spikesim eval-ssdm --ablation --run runs/ssdm --run runs/lambda_10
     """
     from spikesim_cli.console import Steps, messages
