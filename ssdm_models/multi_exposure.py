@@ -104,8 +104,9 @@ class MultiExposure(DeblurringNetwork):
                     f"planes must be {PLANES} for each of {len(blur)} images, as exposure_planes gives them; got "
                     f"{tuple(planes.shape)}"
                 )
-            change = self._refine(encoded + self.planes_in(channels_last(_padded(planes))))
+            change = self._refine(self.planes_in(channels_last(_padded(planes))).add_(encoded))
             height, width = planes.shape[2:]
+            # Not in place: under autocast the change has half precision, and the image must not.
             return blur + functional.pixel_shuffle(change[:, :, :height, :width], SCALE)
 
         return render
@@ -113,8 +114,8 @@ class MultiExposure(DeblurringNetwork):
     def _refine(self, fine: Tensor) -> Tensor:
         fine = self.fine_in(fine)
         coarse = self.coarse_in(self.down(fine))
-        coarse = self.coarse_out(coarse + self.up(self.coarsest(self.down_again(coarse))))
-        change: Tensor = self.output(self.fine_out(fine + self.up_again(coarse)))
+        coarse = self.coarse_out(self.up(self.coarsest(self.down_again(coarse))).add_(coarse))
+        change: Tensor = self.output(self.fine_out(self.up_again(coarse).add_(fine)))
         return change
 
 
@@ -130,8 +131,9 @@ class ResidualBlock(nn.Module):
             self.second.bias.zero_()  # type: ignore[union-attr]
 
     def forward(self, features: Tensor) -> Tensor:
-        change: Tensor = self.second(functional.relu(self.first(features)))
-        return features + change
+        # In place: what a convolution gives is needed nowhere else.
+        change: Tensor = self.second(self.first(features).relu_())
+        return change.add_(features)
 
 
 def _padded(features: Tensor) -> Tensor:

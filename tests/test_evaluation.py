@@ -275,7 +275,10 @@ def test_files_of_other_networks_are_refused(data: Path, run: Path, tmp_path: Pa
         "released": ({"checkpoints": [tmp_path / "net.pth"]}, "LDN"),
         "missing": ({"checkpoints": [tmp_path / "none.safetensors"]}, "none.safetensors"),
         "no run": ({"runs": [tmp_path / "none"]}, "there is no run folder .*none; `spikesim train-ssdm` makes one"),
-        "run without ldn": ({"runs": [run, folder]}, "holds no ldn.safetensors and no multi_exposure.safetensors; train its stage ldn or"),
+        "run without ldn": (
+            {"runs": [run, folder]},
+            "holds no ldn.safetensors and no multi_exposure.safetensors; train its stage ldn or",
+        ),
         "damaged": ({"runs": [folder]}, "truncated, damaged or no checkpoint"),
     }[case]
     if case == "run stage":

@@ -76,6 +76,16 @@ def test_images_of_a_batch_do_not_see_each_other(network: MultiExposure) -> None
             torch.testing.assert_close(together[number : number + 1], alone, rtol=0, atol=1e-5)
 
 
+def test_half_precision_costs_the_image_none(network: MultiExposure) -> None:
+    blur, planes = torch.rand(1, 3, 32, 48), torch.rand(1, PLANES, 8, 12)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        still = MultiExposure()
+        still.output.weight.zero_()
+        image = still(blur, planes)
+    assert image.dtype == torch.float32
+    assert torch.equal(image, blur)
+
+
 def test_it_begins_near_the_blurry_image() -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
