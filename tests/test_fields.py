@@ -15,8 +15,9 @@ from field_data import MIDDLE, SEVEN, TOYS, assert_same_extra, make_sample
 from shard_data import HEIGHT, WIDTH, write_shard
 
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim_datasets.build import BuildReport
+from spikesim_datasets.build import BuildReport, build_clips
 from spikesim_datasets.planning import plan_build, uncompressed_bytes
+from spikesim_datasets.samples import SpikeBlurDataset
 from spikesim_datasets.shards import ShardReader, open_dataset, verify_dataset
 from spikesim_datasets.shards.axes import axis_lengths
 from spikesim_datasets.shards.field import Field
@@ -210,3 +211,12 @@ def test_the_estimate_of_a_build_is_the_size_of_what_it_writes(source: Path, bui
     out, _ = built
     plan = plan_build(open_clips([source]), out, build_data.recipe())
     assert uncompressed_bytes(plan, build_data.recipe()) == sum(map(array_bytes, shard_files(out)))
+
+
+def test_the_estimate_counts_light(source: Path, tmp_path: Path) -> None:
+    recipe = build_data.recipe(light=True)
+    build_clips(open_clips([source]), tmp_path / "lit", recipe, workers=1)
+    plan = plan_build(open_clips([source]), tmp_path / "lit", recipe)
+    assert uncompressed_bytes(plan, recipe) == sum(map(array_bytes, shard_files(tmp_path / "lit")))
+    item = SpikeBlurDataset(tmp_path / "lit", "train", 1.0)[0]
+    assert item["light"].shape == item["spikes"].shape

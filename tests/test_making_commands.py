@@ -76,6 +76,7 @@ BUILT_WITH: dict[str, tuple[str, dict[str, Any]]] = {
     "preset": ("--preset ideal", {"preset": "ideal"}),
     "flow": ("--interp flow", {"interpolation": "flow"}),
     "factor": ("--factor 4 --vth 1,2", {"v_th": (1, 2), "plan": ExposurePlan(factor=4, gap=3)}),
+    "short": ("--exposure-frames 5 --light", {"plan": ExposurePlan(frames=5), "light": True}),
     "light": ("--linear-light --downscale area", {"linear_light": True, "downscale": "area"}),
     "sequence": ("--sharp sequence --seed 5", {"sharp": "sequence", "seed": 5}),
     "nothing": ("--sharp none --compression none", {"sharp": "none", "compression": "none"}),

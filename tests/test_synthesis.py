@@ -138,6 +138,21 @@ def test_a_window_sees_the_light_of_its_whole_stream():
         assert np.array_equal(sample.spikes[3.0].packed, simulate(light, camera).packed)
 
 
+def test_light_is_kept_as_the_sensor_sees_it_where_that_is_asked_for():
+    camera = SpikeCamera(start="zero", v_th=3)
+    for sample in make(GreyClip(60, 4), SHORT, cameras=[camera], light=True):
+        kept = sample.extra["light"]
+        assert (kept.dtype, kept.shape) == (np.uint16, (19, 3, 5))
+        begin = 12 * sample.window - 5
+        assert np.array_equal(kept[:, 1, 2], 257 * np.arange(begin, begin + 19))
+    assert make(GreyClip(60, 4), SHORT)[0].extra == {}
+
+
+def test_recipes_without_light_are_those_of_before_there_was_any():
+    assert "light" not in make_recipe().choices()
+    assert make_recipe(light=True).choices() == {**make_recipe().choices(), "light": True}
+
+
 def test_thresholds_come_ascending_in_whatever_order_the_cameras_are_given():
     cameras = [SpikeCamera(v_th=v_th) for v_th in (4, 0.5, 1)]
     sample = make(GreyClip(10, 4), SHORT, cameras=cameras)[0]
