@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any, get_args
 
 from spikesim import SpikeCamera, __version__
-from spikesim.checks import require_choice, require_instance, require_list, require_whole
+from spikesim.checks import require_choice, require_flag, require_instance, require_list, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
@@ -36,6 +36,8 @@ class Recipe:
         seed: Seed of all noise.
         shard_samples: Most samples in a shard.
         compression: Filter of the shards' images; `gzip` and `none` are read by any HDF5 library.
+        flow: Whether to keep the exact optical flow from each sharp frame to the next, which clips that are rendered
+            know.
 
     Raises:
         InvalidValueError: A value is meaningless, or two cameras have one threshold.
@@ -50,6 +52,7 @@ class Recipe:
     seed: int = 0
     shard_samples: int = 8
     compression: Compression = "zstd"
+    flow: bool = False
 
     def __post_init__(self) -> None:
         for name, kind in (("interpolation", InterpolatorSpec), ("plan", ExposurePlan), ("optics", Optics)):
@@ -73,6 +76,7 @@ class Recipe:
         require_choice(self.cuts, "cuts", get_args(Cuts))
         if self.sharp is not None:
             self.plan.sharp_frames(self.sharp)
+        self._set("flow", require_flag(self.flow, "flow"))
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -99,6 +103,8 @@ class Recipe:
             "seed": self.seed,
             "shard_samples": self.shard_samples,
             "compression": self.compression,
+            # Only where it is wanted: older datasets say nothing of it.
+            **({"flow": True} if self.flow else {}),
         }
 
 

@@ -1,9 +1,8 @@
 """The fields of a sample, each declared once.
 
 Shards, their verification, size estimates, training items and folder layouts go through this declaration. A new field
-is one more line at the end of this module and whoever makes its arrays, which travel in `Sample.extra`:
-
-    FLOW = declare(Field("flow", ("S-1", "H", "W", 2), "float16", mirror_signs={"W": (-1, 1), "H": (1, -1)}))
+is one more line at the end of this module and whoever makes its arrays, which travel in `Sample.extra`, as those of
+`FLOW` do.
 """
 
 from collections.abc import Collection
@@ -91,3 +90,5 @@ SHARP = declare(Field("sharp", ("S", "H", "W", 3), "uint8", optional=False, file
 SPIKES = declare(SpikeField("spikes", ("T", "h", "w/8"), "uint8", optional=False, filtered=False, file="dat"))
 WINDOW = declare(Field("window", (), "int32", optional=False, filtered=False, file=None))
 FIRST_FRAME = declare(Field("first_frame", (), "int32", optional=False, filtered=False, file=None))
+# Pixels to the right and down, from each sharp frame to the next.
+FLOW = declare(Field("flow", ("S-1", "H", "W", 2), "float16", mirror_signs={"W": (-1, 1), "H": (1, -1)}))
