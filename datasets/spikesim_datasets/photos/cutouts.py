@@ -13,7 +13,7 @@ from spikesim_datasets.photos.texture import TEXELS, texture
 from spikesim_datasets.scenes.paint import Array, polar
 
 _MARGIN = 4  # texels around a shape, all transparent
-_SIZES = 60, 260  # pixels across, of a frame 720 high
+_SIZES = 60, 360  # pixels across, of a frame 720 high
 _LETTER_HEIGHTS = 24, 110
 _LETTERS = np.array(list("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnpqrstuvwxyz0123456789&?!+"))
 

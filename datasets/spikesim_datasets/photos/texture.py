@@ -1,6 +1,7 @@
 """Textures: images resampled to where the camera sees them, each texel the mean over a whole pixel of the frame.
 
-A frame's pixel is then one look-up between texels, wherever it falls: the mean over its area is taken once, here.
+A frame's pixel is then one look-up between texels, wherever it falls: the mean over its area is taken once, here. What
+that mean leaves of detail too fine for texels is averaged over a texel as well, so that it does not come back as moiré.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ _REACH = 2  # of the cubic, pixels
 
 
 def texture(image: Array, height: int, width: int) -> Array:
-    """An image as texels: the mean of its Catmull-Rom interpolation over a frame pixel around each texel's centre.
+    """An image as texels: means of its Catmull-Rom interpolation over frame pixels, themselves averaged over a texel.
 
     Args:
         image: RGB uint8 `(h, w, 3)`, mirrored at its borders.
@@ -35,25 +36,26 @@ def texture(image: Array, height: int, width: int) -> Array:
 def _taps(pixels: int, texels: int) -> tuple[Array, Array]:
     """Which pixels of an image, of `pixels` in a row, make each of `texels`, and their weights; both (texels, taps)."""
     step = pixels / texels  # pixels of the image from texel to texel
-    half = step * TEXELS / 2
+    half, rim = step * TEXELS / 2, step / 2
     centre = (np.arange(texels) + 0.5) * step
-    first = np.floor(centre - half - _REACH).astype(np.int64)
-    taps = int(np.ceil(2 * half)) + 2 * _REACH + 1
+    first = np.floor(centre - half - rim - _REACH).astype(np.int64)
+    taps = int(np.ceil(2 * (half + rim))) + 2 * _REACH + 1
     place = first[:, None] + np.arange(taps)
     away = centre[:, None] - (place + 0.5)
-    weights = _cubic_integral(away + half) - _cubic_integral(away - half)
+    weights = _integral(away + half + rim) - _integral(away + half - rim)
+    weights -= _integral(away - half + rim) - _integral(away - half - rim)
     weights /= weights.sum(1, keepdims=True)
     period = place % (2 * pixels)
     return np.where(period < pixels, period, 2 * pixels - 1 - period), weights.astype(np.float32)
 
 
-def _cubic_integral(x: Array) -> Array:
-    """The integral of the Catmull-Rom kernel from 0 to x.
+def _integral(x: Array) -> Array:
+    """The integral from 0 to x of the integral of the Catmull-Rom kernel.
 
     Source:
         Keys, "Cubic convolution interpolation for digital image processing", IEEE Trans. ASSP 29(6), 1981, a = −1/2.
     """
-    a = np.minimum(np.abs(x), _REACH)
-    inner = a * (1 + a**2 * (-5 / 6 + 3 / 8 * a))
-    outer = -1 / 6 + a * (2 + a * (-2 + a * (5 / 6 - a / 8)))
-    return np.sign(x) * np.where(a < 1, inner, outer)
+    a = np.abs(x)
+    inner = a**2 * (1 / 2 + a**2 * (-5 / 24 + 3 / 40 * a))
+    outer = 1 / 60 + a * (-1 / 6 + a * (1 + a * (-2 / 3 + a * (5 / 24 - a / 40))))
+    return np.where(a < 1, inner, np.where(a < _REACH, outer, 53 / 60 + (a - _REACH) / 2))

@@ -18,6 +18,9 @@ from spikesim_datasets.sources.rendered import MOST_CLIPS, RenderedClip, random_
 
 _LEAST_SIDE = 64
 
+_State = tuple[Path, int, int]
+"""A file, its time of change and its size: whether it has changed since it was read."""
+
 
 @dataclass(frozen=True)
 class PhotoClip(RenderedClip):
@@ -56,17 +59,20 @@ class PhotoClip(RenderedClip):
     def fingerprint(self) -> dict[str, object]:
         """See `Clip.fingerprint`."""
         return {
-            "photos": files_fingerprint([self.photo, *self.others]),
+            "photos": files_fingerprint(path for path, _, _ in self._states()),
             "version": PHOTOS_VERSION,
             "opencv": cv2.__version__,  # which draws the letters
             **self._form(),
         }
 
     def _composition(self) -> Composition:
-        return _arranged(self, tuple(map(_state, (self.photo, *self.others))))
+        return _arranged(self, self._states())
+
+    def _states(self) -> tuple[_State, ...]:
+        return tuple(map(_state, (self.photo, *self.others)))
 
 
-def open_photos(path: Path | str, split: Split, count: int | None = None, seed: int = 0) -> list[Clip]:
+def open_photos(path: Path | str, split: Split, count: int | None, seed: int) -> list[Clip]:
     """Clips of a photo or of the photos of a folder, whose sizes are read and no image decoded.
 
     Args:
@@ -83,15 +89,27 @@ def open_photos(path: Path | str, split: Split, count: int | None = None, seed: 
     if count is not None:
         count = require_whole(count, "count", 1, MOST_CLIPS, unit="random clips")
     photos = _photos(path)
+    source = path.resolve().name if path.is_dir() else path.stem
     clips: list[Clip] = []
     for number in range(len(photos) if count is None else count):
         rng = np.random.default_rng((seed, number, 0))
         picked = int(rng.integers(len(photos)))
-        photo = photos[number if count is None else picked]
-        rest = [other for other in photos if other != photo] or photos
-        others = tuple(rest[i] for i in rng.integers(len(rest), size=MOST_CUTOUTS))
-        name = photo.stem if count is None else random_name(path.resolve().stem, number)
-        clips.append(PhotoClip(split, name, photo, others, path, seed=seed, number=number))
+        if count is None:
+            picked = number
+        # Of the others where there are others: numbers from the picked one on go one further.
+        others = rng.integers(max(1, len(photos) - 1), size=MOST_CUTOUTS)
+        others += (others >= picked) & (len(photos) > 1)
+        clips.append(
+            PhotoClip(
+                split,
+                photos[picked].stem if count is None else random_name(source, number),
+                photos[picked],
+                tuple(photos[other] for other in others),
+                path,
+                seed=seed,
+                number=number,
+            )
+        )
     return clips
 
 
@@ -113,8 +131,7 @@ def _photos(path: Path) -> list[Path]:
     return photos
 
 
-def _state(path: Path) -> tuple[Path, int, int]:
-    """What tells whether a file has changed since it was read."""
+def _state(path: Path) -> _State:
     try:
         found = path.stat()
     except OSError as error:
@@ -125,7 +142,7 @@ def _state(path: Path) -> tuple[Path, int, int]:
 
 
 @lru_cache(maxsize=2)
-def _arranged(clip: PhotoClip, states: tuple[tuple[Path, int, int], ...]) -> Composition:
+def _arranged(clip: PhotoClip, states: tuple[_State, ...]) -> Composition:
     photo, *others = (_read(*state) for state in states)
     return arrange(np.random.default_rng((clip.seed, clip.number, 1)), photo, others, clip.height, clip.width)
 

@@ -33,8 +33,8 @@ class RenderedClip(NamedClip, ABC):
     """
 
     _: KW_ONLY
-    seed: int = 0
-    number: int = 0
+    seed: int
+    number: int
     n_frames: int = ExposurePlan().frames_for_one_window
     height: int = 720
     width: int = 1280

@@ -58,6 +58,7 @@ class DemoVariant(RenderedClip):
 
     def _variant(self) -> tuple[Scene, float]:
         """The scene, and its time at which the clip begins."""
-        rng = np.random.default_rng((self.seed, self.number))
+        scene = SCENES[self.scene]
+        rng = np.random.default_rng((self.seed, self.number, scene.seed))
         seed, begin = int(rng.integers(2**32)), float(rng.uniform(0, _LONGEST_WAIT))
-        return replace(SCENES[self.scene], seed=seed), begin
+        return replace(scene, seed=seed), begin
