@@ -75,16 +75,26 @@ def cubic(x: np.ndarray) -> np.ndarray:
     return np.where(a < 1, 1.5 * a**3 - 2.5 * a**2 + 1, np.where(a < 2, -0.5 * a**3 + 2.5 * a**2 - 4 * a + 2, 0))
 
 
-def explained(before: np.ndarray, after: np.ndarray, flow: np.ndarray, rim: int = 4) -> np.ndarray:
-    """How far each pixel is from where its flow leads, in grey levels; NaN where that is outside, or flows differ."""
+def explained(
+    before: np.ndarray, after: np.ndarray, flow: np.ndarray, back: np.ndarray | None = None, rim: int = 4
+) -> np.ndarray:
+    """How far each pixel is from where its flow leads, in grey levels.
+
+    NaN where that is outside or hidden, which the flow back from there tells, and near edges of what moves otherwise.
+    """
     height, width, _ = flow.shape
     y, x = np.mgrid[:height, :width].astype(float)
     x, y = x + flow[..., 0], y + flow[..., 1]
     error = np.abs(sampled(after, x, y) - before).mean(-1)
-    outside = (x < rim) | (y < rim) | (x > width - 1 - rim) | (y > height - 1 - rim)
-    steps = np.zeros((height, width), bool)
-    steps[:, 1:] |= np.abs(np.diff(flow, axis=1)).max(-1) > 0.3
-    steps[1:] |= np.abs(np.diff(flow, axis=0)).max(-1) > 0.3
+    left_out = (x < rim) | (y < rim) | (x > width - 1 - rim) | (y > height - 1 - rim)
+    apart = np.zeros((height, width), bool)
+    apart[:, 1:] |= np.abs(np.diff(flow, axis=1)).max(-1) > 0.3
+    apart[1:] |= np.abs(np.diff(flow, axis=0)).max(-1) > 0.3
+    if back is not None:
+        rows, columns = (
+            np.clip(np.rint(places), 0, most - 1).astype(int) for places, most in ((y, height), (x, width))
+        )
+        apart |= np.abs(flow + back[rows, columns]).max(-1) > 0.3
     for axis in (0, 1):
-        steps = np.any([np.roll(steps, shift, axis) for shift in range(-rim, rim + 1)], axis=0)
-    return np.where(outside | steps, np.nan, error)
+        apart = np.any([np.roll(apart, shift, axis) for shift in range(-rim, rim + 1)], axis=0)
+    return np.where(left_out | apart, np.nan, error)
