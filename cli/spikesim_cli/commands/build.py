@@ -104,7 +104,7 @@ def build(sources: tuple[str, ...], out: Path, split: str, **options: Any) -> No
     \b
     Examples:
       spikesim build clip.mp4 frames/ --out data/mine --vth 1 2
-      spikesim build photo:photos#200 --out data/photos --sharp sequence --flow
+      spikesim build 'photo:photos#200' --out data/photos --sharp sequence --flow
       spikesim build demo:street --out data/street
     """
     from spikesim_datasets.sources import open_clips
