@@ -92,7 +92,8 @@ def _view(wander: Wander, height: int, width: int, time: float) -> Matrix:
     half = np.hypot(height, width) / 2
     tilt = np.array([[1, 0, 0], [0, 1, 0], [tilt_x / half, tilt_y / half, 1]])
     centre = place(width / 2, height / 2)
-    return centre @ place(x, y, angle, np.exp(growth)) @ tilt @ place(-width / 2, -height / 2)
+    # Tilted last: about the middle of the frame, however far the camera has drifted.
+    return centre @ tilt @ place(x, y, angle, np.exp(growth)) @ place(-width / 2, -height / 2)
 
 
 def own_motion(rng: np.random.Generator, height: int) -> Callable[[float], Matrix]:
