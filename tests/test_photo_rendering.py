@@ -279,7 +279,7 @@ def test_photos_of_any_shape_fill_the_frame(height, width):
 
 def test_arrangements_hold_none_to_three_cutouts_of_every_kind():
     photo = smooth_photo()
-    counts = [len(arrange(np.random.default_rng(seed), photo, [photo] * MOST_CUTOUTS, 64, 96).cutouts)
+    counts = [len(arrange(np.random.default_rng(seed), photo, [lambda: photo] * MOST_CUTOUTS, 64, 96).cutouts)
               for seed in range(40)]  # fmt: skip
     assert set(counts) == set(range(MOST_CUTOUTS + 1))
 

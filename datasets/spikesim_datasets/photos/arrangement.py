@@ -20,13 +20,15 @@ _RIM = 0.01  # part of a photo's shorter side that is cut off all around: scans 
 _KINDS = (0.6, 0.25, 0.15)  # how often a cut-out is of a photo, patterned, or lettering
 
 
-def arrange(rng: np.random.Generator, photo: Array, others: Sequence[Array], height: int, width: int) -> Composition:
+def arrange(
+    rng: np.random.Generator, photo: Array, others: Sequence[Callable[[], Array]], height: int, width: int
+) -> Composition:
     """Everything that is random about a clip, drawn in one order.
 
     Args:
         rng: Where its randomness comes from.
         photo: The background, RGB uint8 `(h, w, 3)`.
-        others: Photos to cut out of, one for each cut-out that may be.
+        others: Give the photos to cut out of, one for each cut-out that may be; called only for those that are.
         height: Of the frames, pixels.
         width: Of the frames, pixels.
     """
@@ -44,7 +46,7 @@ def arrange(rng: np.random.Generator, photo: Array, others: Sequence[Array], hei
     for other in others[: int(rng.integers(0, MOST_CUTOUTS + 1))]:
         kind = rng.choice(("photo", "pattern", "letters"), p=_KINDS)
         texels = (
-            photo_cutout(rng, other, scale)
+            photo_cutout(rng, other(), scale)
             if kind == "photo"
             else patterned_cutout(rng, scale)
             if kind == "pattern"

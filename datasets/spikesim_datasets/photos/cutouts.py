@@ -15,6 +15,7 @@ from spikesim_datasets.scenes.paint import Array, polar
 _MARGIN = 4  # texels around a shape, all transparent
 _SIZES = 60, 360  # pixels across, of a frame 720 high
 _LETTER_HEIGHTS = 24, 110
+_CAPITAL = 22  # pixels: height of a capital letter of the font at its size 1
 _LETTERS = np.array(list("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnpqrstuvwxyz0123456789&?!+"))
 
 
@@ -63,7 +64,7 @@ def lettering(rng: np.random.Generator, scale: float) -> Array:
     """Letters and digits of one colour, drawn by the OpenCV at hand; see `photo_cutout`."""
     text = "".join(rng.choice(_LETTERS, rng.integers(2, 9)))
     fine = 2 * TEXELS  # drawn at twice the density, then averaged over a frame pixel as all else
-    font, size = cv2.FONT_HERSHEY_DUPLEX, rng.uniform(*_LETTER_HEIGHTS) * scale * fine / 22
+    font, size = cv2.FONT_HERSHEY_DUPLEX, rng.uniform(*_LETTER_HEIGHTS) * scale * fine / _CAPITAL
     stroke = max(1, round(size * rng.uniform(1.5, 3.5)))
     (width, rise), drop = cv2.getTextSize(text, font, size, stroke)
     pad = 2 * (_MARGIN + stroke)

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -143,10 +143,10 @@ def _state(path: Path) -> _State:
 
 @lru_cache(maxsize=2)
 def _arranged(clip: PhotoClip, states: tuple[_State, ...]) -> Composition:
-    photo, *others = (_read(*state) for state in states)
-    return arrange(np.random.default_rng((clip.seed, clip.number, 1)), photo, others, clip.height, clip.width)
+    photo, *others = (partial(_read, *state) for state in states)
+    return arrange(np.random.default_rng((clip.seed, clip.number, 1)), photo(), others, clip.height, clip.width)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _read(path: Path, changed: int, size: int) -> np.ndarray:
     return read_upright(path)
