@@ -9,6 +9,7 @@ stays off.
 import numpy as np
 
 from spikesim.kernels.compile import inline, kernel
+from spikesim.kernels.quads import mean_of_nine
 
 _F32, _U8, _U16, _I32 = np.float32, np.uint8, np.uint16, np.int32
 
@@ -90,20 +91,17 @@ def _follow(matrix: np.ndarray, y: int, left: int, xs: np.ndarray, ys: np.ndarra
 
 @kernel
 def _fill(texels: np.ndarray, height: int, width: int, xs: np.ndarray, ys: np.ndarray, colours: np.ndarray) -> None:
-    """Write the colours of a row of the mirrored, endless background, three to a pixel."""
+    """Write the colours of a row of the mirrored, endless background, four values to a pixel."""
     for x in range(xs.size):
         if not (abs(xs[x]) < 1e9 and abs(ys[x]) < 1e9):  # the horizon, where everything is seen at once
-            colours[3 * x], colours[3 * x + 1], colours[3 * x + 2] = _F32(0), _F32(0), _F32(0)
+            colours[4 * x : 4 * x + 4] = 0
             continue
         column, row = np.int64(np.floor(xs[x] + 0.5)), np.int64(np.floor(ys[x] + 0.5))
         a0, a1, a2 = _weights(_F32(xs[x] - column))
         b0, b1, b2 = _weights(_F32(ys[x] - row))
         if 1 <= column < width - 1 and 1 <= row < height - 1:
             i = 4 * ((row - 1) * width + column - 1)
-            j = i + 4 * width
-            k = j + 4 * width
-            for channel in range(3):
-                colours[3 * x + channel] = _mean(texels, i + channel, j + channel, k + channel, a0, a1, a2, b0, b1, b2)
+            mean_of_nine(texels, (i, i + 4 * width, i + 8 * width), (a0, a1, a2), (b0, b1, b2), colours, 4 * x)  # type: ignore[call-arg]
         else:
             c0, c1, c2 = _mirrored(column - 1, width), _mirrored(column, width), _mirrored(column + 1, width)
             for channel in range(3):
@@ -112,12 +110,17 @@ def _fill(texels: np.ndarray, height: int, width: int, xs: np.ndarray, ys: np.nd
                     i = 4 * width * _mirrored(row + step - 1, height) + channel
                     line = a0 * _F32(texels[i + 4 * c0]) + a1 * _F32(texels[i + 4 * c1]) + a2 * _F32(texels[i + 4 * c2])
                     total += (b0 if step == 0 else b1 if step == 1 else b2) * line
-                colours[3 * x + channel] = total
+                colours[4 * x + channel] = total
 
 
 @kernel
-def _cover(texels: np.ndarray, shape: np.ndarray, xs: np.ndarray, ys: np.ndarray, colours: np.ndarray) -> None:
-    """Lay a cut-out over the colours of a row, from the first of them on; its outermost texels are transparent."""
+def _cover(
+    texels: np.ndarray, shape: np.ndarray, xs: np.ndarray, ys: np.ndarray, colours: np.ndarray, seen: np.ndarray
+) -> None:
+    """Lay a cut-out over the colours of a row, from the first of them on; its outermost texels are transparent.
+
+    seen has room for four values.
+    """
     first, height, width = shape[0], shape[1], shape[2]
     for x in range(xs.size):
         if not (0.5 <= xs[x] < width - 1.5 and 0.5 <= ys[x] < height - 1.5):
@@ -126,14 +129,11 @@ def _cover(texels: np.ndarray, shape: np.ndarray, xs: np.ndarray, ys: np.ndarray
         a0, a1, a2 = _weights(_F32(xs[x] - column))
         b0, b1, b2 = _weights(_F32(ys[x] - row))
         i = first + 4 * ((row - 1) * width + column - 1)
-        j = i + 4 * width
-        k = j + 4 * width
-        opacity = _mean(texels, i + 3, j + 3, k + 3, a0, a1, a2, b0, b1, b2)
-        if opacity > 0:
-            clear = _F32(1) - opacity * _F32(1 / OPAQUE)
+        mean_of_nine(texels, (i, i + 4 * width, i + 8 * width), (a0, a1, a2), (b0, b1, b2), seen, 0)  # type: ignore[call-arg]
+        if seen[3] > 0:
+            clear = _F32(1) - seen[3] * _F32(1 / OPAQUE)
             for channel in range(3):
-                colour = _mean(texels, i + channel, j + channel, k + channel, a0, a1, a2, b0, b1, b2)
-                colours[3 * x + channel] = colours[3 * x + channel] * clear + colour
+                colours[4 * x + channel] = colours[4 * x + channel] * clear + seen[channel]
 
 
 @kernel
@@ -145,7 +145,8 @@ def render_sheets(background, cutouts, shapes, matrices, boxes, gain, offset, ou
     to texels, of the background first. boxes: int64 (L,4), left, top, right and bottom of the pixels that each reaches.
     """
     height, width, _ = out.shape
-    xs, ys, colours = np.empty(width), np.empty(width), np.empty(3 * width, np.float32)
+    xs, ys = np.empty(width), np.empty(width)
+    colours, seen = np.empty(4 * width, np.float32), np.empty(4, np.float32)
     texels = background.reshape(-1)
     scale, zero, top = _F32(gain / STEPS), _F32(0), _F32(255)
     for y in range(height):
@@ -156,10 +157,12 @@ def render_sheets(background, cutouts, shapes, matrices, boxes, gain, offset, ou
             if boxes[layer, 1] <= y < boxes[layer, 3] and left < right:
                 some_x, some_y = xs[: right - left], ys[: right - left]
                 _follow(matrices[layer + 1], y, left, some_x, some_y)
-                _cover(cutouts, shapes[layer], some_x, some_y, colours[3 * left : 3 * right])
+                _cover(cutouts, shapes[layer], some_x, some_y, colours[4 * left : 4 * right], seen)
         row = out[y].reshape(-1)
-        for i in range(row.size):
-            row[i] = _U8(_I32(min(max(scale * colours[i] + offset, zero), top) + _F32(0.5)))
+        for x in range(width):
+            for channel in range(3):
+                value = scale * colours[4 * x + channel] + offset
+                row[3 * x + channel] = _U8(_I32(min(max(value, zero), top) + _F32(0.5)))
 
 
 @kernel

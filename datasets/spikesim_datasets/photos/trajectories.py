@@ -92,8 +92,8 @@ def _view(wander: Wander, height: int, width: int, time: float) -> Matrix:
     half = np.hypot(height, width) / 2
     tilt = np.array([[1, 0, 0], [0, 1, 0], [tilt_x / half, tilt_y / half, 1]])
     centre = place(width / 2, height / 2)
-    # Tilted last: about the middle of the frame, however far the camera has drifted.
-    return centre @ tilt @ place(x, y, angle, np.exp(growth)) @ place(-width / 2, -height / 2)
+    # Shifted first: however far it has drifted, it turns, zooms and tilts about the middle of the frame.
+    return centre @ tilt @ place(0, 0, angle, np.exp(growth)) @ place(x - width / 2, y - height / 2)
 
 
 def own_motion(rng: np.random.Generator, height: int) -> Callable[[float], Matrix]:
