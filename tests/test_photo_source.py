@@ -395,6 +395,23 @@ def test_photos_lie_the_way_up_their_camera_notes(tmp_path):
     assert np.array_equal(read_upright(tmp_path / "a.png"), np.rot90(smooth_photo(height=80, width=120), -1))
 
 
+def test_clips_show_photos_upright(tmp_path):
+    """Stored on its side with its left light, it is light at its top."""
+    photo = np.full((80, 120, 3), 30, np.uint8)
+    photo[:, :60] = 220
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(photo).save(tmp_path / "a.png", exif=exif)
+    Image.fromarray(np.rot90(photo, -1)).save(tmp_path / "b.png")
+    turned, upright = (
+        PhotoClip("train", "a", path, (), path, seed=0, number=0, height=120, width=80)
+        for path in (tmp_path / "a.png", tmp_path / "b.png")
+    )
+    frame = turned.at(19)
+    assert np.array_equal(frame, upright.at(19))
+    assert frame[:20].mean() > 2 * frame[-20:].mean()
+
+
 def test_a_photo_that_changes_is_read_again_and_a_lost_one_is_named(tmp_path):
     folder = write_photos(tmp_path / "photos", ["a.png"])
     (clip,) = (small(clip) for clip in open_clips([f"photo:{folder}"]))
