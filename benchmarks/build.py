@@ -3,8 +3,9 @@
 Without arguments the script writes two built-in scenes to a temporary folder, as a GOPRO tree of 1280×720 PNG files,
 and builds from that at three thresholds, with optical flow and two processes; and it writes two frames of them as
 photos, and builds four random clips of those at one threshold in one process. With arguments it builds from those
-sources. A readout is one frame interpolated or rendered, averaged, downscaled and sensed at every threshold. Memory is
-the largest resident set of any worker.
+sources. A readout is one frame interpolated or rendered, averaged, downscaled and sensed at every threshold. CPU is
+what all processes of the build used together: other work on the machine shows in it least. Memory is the largest
+resident set of any worker.
 
     python benchmarks/build.py
     python benchmarks/build.py clip.mp4 frames/
@@ -49,16 +50,23 @@ def measure(sources: list[str], thresholds: list[float], workers: int) -> None:
     clips = open_clips(sources)
     recipe = make_recipe(thresholds)
     seconds_per_readout(clips[0], recipe)  # compiles, for a machine that has never built before
+    before = cpu_seconds()
     with tempfile.TemporaryDirectory() as out:
         report = build_clips(clips, out, recipe, workers=workers)
+    used = cpu_seconds() - before
     who = resource.RUSAGE_SELF if workers == 1 else resource.RUSAGE_CHILDREN
     peak = resource.getrusage(who).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    speed = report.readouts / report.seconds
     print(
         f"{Path(sources[0]).name:16}{workers:8}{len(thresholds):12}{report.samples:9}{report.readouts:10}"
-        f"{report.seconds:9.1f}{speed:12.1f}{peak / 1e9:13.2f}",
+        f"{report.seconds:9.1f}{report.readouts / report.seconds:12.1f}{used:7.1f}{report.readouts / used:16.1f}"
+        f"{peak / 1e9:13.2f}",
         flush=True,
     )
+
+
+def cpu_seconds() -> float:
+    """What this process and its ended children have used so far."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def main() -> None:
@@ -72,7 +80,7 @@ def main() -> None:
     if not given.row:
         print(
             f"{'source':16}{'workers':>8}{'thresholds':>12}{'samples':>9}{'readouts':>10}{'seconds':>9}"
-            f"{'readouts/s':>12}{'GB a worker':>13}",
+            f"{'readouts/s':>12}{'CPU s':>7}{'readouts/CPU s':>16}{'GB a worker':>13}",
             flush=True,
         )
     if given.sources:

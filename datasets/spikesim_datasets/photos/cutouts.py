@@ -14,6 +14,7 @@ from spikesim_datasets.scenes.paint import Array, polar
 
 _MARGIN = 4  # texels around a shape, all transparent
 _SIZES = 60, 360  # pixels across, of a frame 720 high
+_LARGEST = 1.6  # radii: no outline reaches further from its middle
 _LETTER_HEIGHTS = 24, 110
 _CAPITAL = 22  # pixels: height of a capital letter of the font at its size 1
 _LETTERS = np.array(list("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghkmnpqrstuvwxyz0123456789&?!+"))
@@ -74,14 +75,14 @@ def lettering(rng: np.random.Generator, scale: float) -> Array:
     texels = np.empty((*opacity.shape, 4), np.uint16)
     texels[..., :3] = np.rint(rng.uniform(0, OPAQUE, 3))
     texels[..., 3] = OPAQUE
-    return _premultiplied(texels, _cleared(opacity))
+    return _premultiplied(texels, opacity)
 
 
 def _outline(rng: np.random.Generator, scale: float) -> Array:
     """The opacity of a random blob, ellipse or polygon, float32 (h,w) in [0, 1]."""
     low, high = np.log(_SIZES)
     radius = float(np.exp(rng.uniform(low, high))) / 2 * scale * TEXELS
-    side = int(2 * 1.6 * radius) + 2 * _MARGIN
+    side = int(2 * _LARGEST * radius) + 2 * _MARGIN
     x, y = np.arange(side) + 0.5 - side / 2, (np.arange(side) + 0.5 - side / 2)[:, None]
     away, angle = np.hypot(x, y), np.arctan2(y, x)
     kind = rng.integers(3)
@@ -101,14 +102,7 @@ def _outline(rng: np.random.Generator, scale: float) -> Array:
         distances = radius * rng.uniform(0.55, 1, len(corners))
         inside = np.min([d - (x * n[0] + y * n[1]) for n, d in zip(normals, distances, strict=True)], axis=0)
         inside = np.minimum(inside, 1.4 * radius - away)
-    return _cleared(np.clip(0.5 + inside / TEXELS, 0, 1).astype(np.float32))
-
-
-def _cleared(opacity: Array) -> Array:
-    """The same with a transparent rim."""
-    rim = np.zeros_like(opacity)
-    rim[2:-2, 2:-2] = opacity[2:-2, 2:-2]
-    return rim
+    return np.clip(0.5 + inside / TEXELS, 0, 1).astype(np.float32)
 
 
 def _premultiplied(texels: Array, opacity: Array) -> Array:
