@@ -36,7 +36,7 @@ SAMPLE = make_sample(1, HEIGHT, WIDTH, key="train/a")
 STREAM = SAMPLE.spikes[1.0]
 LENGTHS = axis_lengths(2, 13, HEIGHT, WIDTH)
 CUTS = {"H": slice(0, 8), "W": slice(0, 8)}
-FLOW = Field("flow", ("S-1", "H", "W", 2), "float16", mirror_signs={"W": (-1, 1), "H": (1, -1)})
+DRIFT = Field("drift", ("S-1", "H", "W", 2), "float16", mirror_signs={"W": (-1, 1), "H": (1, -1)})
 SHARD = "dataset/train/a.000.h5"
 OPTIONS = {"downscale": "area", "linear_light": False, "cuts": "skip", "sharp": "middle", "seed": 3}
 CHOICES = {**OPTIONS, "plan": PLAN, "optics": optics.Optics(), "shard_samples": 2, "compression": "none"}
@@ -75,6 +75,7 @@ def prepare(folder: Path) -> None:
         (folder / place).mkdir(parents=True)
         for number, frame in enumerate(VIDEO):
             image_files.write_png(folder / place / f"{number:06d}.png", frame)
+    image_files.write_png(folder / "photo.png", np.tile(FRAME, (3, 3, 1)))
     video_files.write_video(folder / "video.mp4", iter(VIDEO), 30, 12)
     for root, readouts in (("dataset", {}), ("other", {"sharp_readouts": (0, 8), "readouts": 9})):
         changes: dict[str, Any] = {"height": HEIGHT, "width": WIDTH, "key": "train/a", **readouts}
@@ -120,4 +121,4 @@ def declare(field: Any) -> None:
     try:
         fields.declare(field)
     finally:
-        fields.FIELDS.pop(FLOW.name, None)
+        fields.FIELDS.pop(DRIFT.name, None)

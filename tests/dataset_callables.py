@@ -16,7 +16,7 @@ from dataset_arguments import (
     CHOICES,
     CLIP,
     CUTS,
-    FLOW,
+    DRIFT,
     FRAME,
     FRAMES,
     HEIGHT,
@@ -96,6 +96,7 @@ CLASSES: tuple[type, ...] = (
     # The methods of networks take tensors that torch checks.
     *(kind for kind in DOCUMENTED if not issubclass(kind, torch.nn.Module)),
     *(sources.DemoClip, sources.FrameClip, sources.VideoClip, LinearInterpolator),
+    *(sources.DemoVariant, sources.PhotoClip),
 )
 
 
@@ -128,6 +129,7 @@ def _building() -> list[Call]:
             shard_samples=2,
             compression="gzip",
             light=True,
+            flow=False,
         ),
         Call(recipe.Recipe.resolve, self=clip_recipe),
         Call(recipe.Recipe.sharp_of, self=clip_recipe, split="test"),
@@ -220,20 +222,32 @@ def _given(function: Any) -> dict[str, Any]:
 def _sources() -> list[Call]:
     place = {"split": "train", "name": "a", "source": "frames"}
     video = sources.VideoClip
+    size = {"seed": 3, "number": 1, "n_frames": 2, "height": 64, "width": 96}
+    photo = sources.PhotoClip("train", "a", Path("photo.png"), (Path("photo.png"),), Path("photo.png"), **size)
     opened = {
         sources.FrameClip: Fresh(lambda: sources.FrameClip.open("frames", **place)),
         video: Fresh(lambda: video.open("video.mp4", **place)),
         sources.DemoClip: sources.DemoClip("train", "desk", "desk", 2, 64, 96),
+        sources.DemoVariant: sources.DemoVariant("train", "desk", "desk", **size),
+        sources.PhotoClip: photo,
     }
     return [
-        Call(sources.open_clips, sources=["frames", "video.mp4", "demo:desk"], split="test"),
+        Call(
+            sources.open_clips, sources=["frames", "video.mp4", "demo:desk", "photo:photo.png#2"], split="test", seed=3
+        ),
+        Call(sources.open_photos, path="photo.png", split="train", count=2, seed=3),
         Call(sources.open_gopro, root="gopro"),
         Call(sources.FrameClip.open, folder="frames", **place),
         Call(video.open, path="video.mp4", **place),
         Call(sources.DemoClip, split="train", name="desk", scene="desk", n_frames=3, height=64, width=96),
+        Call(sources.DemoVariant, split="train", name="desk", scene="desk", **size),
+        Call(sources.PhotoClip, split="train", name="a", photo="photo.png", others=["photo.png"], source="a", **size),
+        *(Call(kind.at, self=opened[kind], time=0.5) for kind in (sources.DemoVariant, sources.PhotoClip)),
+        *(Call(kind.flow, self=opened[kind], start=0.5, stop=1) for kind in (sources.DemoVariant, sources.PhotoClip)),
         *(Call(kind.frames, self=clip, start=0, stop=2) for kind, clip in opened.items()),
         *(Call(kind.fingerprint, self=clip) for kind, clip in opened.items()),
         Call(scenes.Scene, name="a", seed=1, paint=lambda rng: []),
+        Call(scenes.Scene.flow, self=scenes.SCENES["desk"], start=0.5, stop=1, height=64, width=96),
         Call(scenes.Scene.frame, self=scenes.SCENES["desk"], time=0.5, height=64, width=96),
     ]
 
@@ -378,7 +392,7 @@ def _new_folder(name: str) -> str:
 
 def _fields() -> list[Call]:
     found: list[Call] = [
-        Call(declare, field=FLOW),
+        Call(declare, field=DRIFT),
         Call(fields.optional_fields),
         Call(fields.sample_bytes, lengths=LENGTHS, thresholds=[1, 2.5], extra=[]),
         *(
@@ -434,6 +448,7 @@ def _images() -> list[Call]:
         Call(image_files.image_size, path="frames/000000.png"),
         Call(image_files.read_image, path="frames/000000.png"),
         Call(image_files.through_jpeg, image=FRAME, quality=80),
+        Call(image_files.read_upright, path="frames/000000.png"),
         Call(image_files.write_png, path="out.png", image=FRAME),
         Call(image_files.write_gif, path="out.gif", frames=frames, fps=20),
         Call(video_files.index_video, path="video.mp4"),

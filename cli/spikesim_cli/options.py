@@ -178,16 +178,16 @@ synthesis_options = together(
     network_options,
     click.option("--factor", type=click.IntRange(1), show_default="8", help="Readouts from one frame to the next."),
     click.option("--linear-light", is_flag=True, help="Decode gamma 2.2 before averaging and sensing."),
-    click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of all noise."),
+    click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of all noise, and of random clips."),
 )
 """How frames become light and light becomes spikes. What is not given is None, and the library's default holds."""
 
 
-def one_clip(source: str) -> "Clip":
+def one_clip(source: str, seed: int | None = None) -> "Clip":
     """The clip of an INPUT that is to hold one."""
     from spikesim_datasets.sources import open_clips
 
-    clips = open_clips([source])
+    clips = open_clips([source], **given(seed=seed))
     if len(clips) != 1:
         raise click.BadParameter(f"INPUT holds {len(clips)} clips; give one of them")
     return clips[0]

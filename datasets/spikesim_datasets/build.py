@@ -80,14 +80,16 @@ def build_dataset(
         out, workers, overwrite: As for `build_clips`.
         v_th: Thresholds; each gets a stream of its own in every sample.
         split: Split of the clips.
-        **choices: Further arguments of `recipe.make_recipe`: preset, interpolation, downscale, seed, ...
+        **choices: Further arguments of `recipe.make_recipe`: preset, interpolation, downscale, seed, ...; the seed is
+            that of random clips, too.
 
     Raises:
         InputFileError: A source is missing or damaged.
         InvalidValueError, OutputError: As for `build_clips`; or a choice is meaningless.
     """
-    clips = open_clips([source] if isinstance(source, str | Path) else source, split)
-    return build_clips(clips, out, make_recipe(v_th, **choices), workers=workers, overwrite=overwrite)
+    recipe = make_recipe(v_th, **choices)
+    clips = open_clips([source] if isinstance(source, str | Path) else source, split, recipe.seed)
+    return build_clips(clips, out, recipe, workers=workers, overwrite=overwrite)
 
 
 def build_clips(

@@ -21,7 +21,7 @@ from spikesim_datasets.frame_folder import FrameFolder
 from spikesim_datasets.image_files import write_png
 from spikesim_datasets.interpolation import Interpolator, InterpolatorSpec
 from spikesim_datasets.shards.diagnostics import Diagnostics
-from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, Clip
+from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, Clip, ExactClip
 from spikesim_datasets.sources.clip import refuse_output_in_source
 from spikesim_datasets.synthesis import Stretch, interpolated
 from spikesim_datasets.video_files import CONTAINERS, FINE_CRF, write_video
@@ -149,7 +149,7 @@ def _describe(clip: Clip, interpolator: Interpolator, factor: int, span: range) 
     return {
         "schema": SCHEMA,
         "source": clip.fingerprint(),
-        "interpolation": interpolator.describe(),
+        "interpolation": "exact" if isinstance(clip, ExactClip) else interpolator.describe(),
         "factor": factor,
         "start": span.start // factor,
         "frames": len(span) // factor + 1,

@@ -18,7 +18,7 @@ from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip
 from spikesim_datasets.sources.clip import require_clip
-from spikesim_datasets.synthesis import raw_frames, synthesise
+from spikesim_datasets.synthesis import raw_frames, require_flow, synthesise
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
     """Cut clips into shards.
 
     Raises:
-        InvalidValueError: A clip's size is no multiple of 4, two have one key, or none is long enough for one window.
+        InvalidValueError: A clip's size is no multiple of 4, two have one key, none is long enough for one window, or
+            flow is wanted of a clip whose motion is not known or of which fewer than two sharp frames are kept.
     """
     interpolator, choices = recipe.interpolation.make(), recipe.choices()
     jobs: list[ShardJob] = []
@@ -74,6 +75,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
                 f"{clip.key} is {clip.width}×{clip.height}; both must be multiples of {SCALE}, because spikes have a "
                 "quarter of the size. Crop the video first"
             )
+        require_flow(clip, recipe)
         frames = raw_frames(clip, interpolator, recipe.plan)
         windows = recipe.plan.windows(frames)
         if not windows:
@@ -146,7 +148,7 @@ def seconds_per_readout(clip: Clip, recipe: Recipe) -> float:
     """Seconds that one readout of a clip takes on one core, measured on its first two raw frames."""
     plan = ExposurePlan(frames=2, factor=recipe.plan.factor, gap=recipe.plan.factor - 1, padding=0)
     window = plan.windows(2)
-    recipe = replace(recipe.resolve(), plan=plan, sharp="none")
+    recipe = replace(recipe.resolve(), plan=plan, sharp="none", flow=False)
     interpolator = recipe.interpolation.make()
     for _ in range(2):  # the first go compiles
         start = time.perf_counter()
@@ -174,8 +176,8 @@ def _difference(made_by: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Which parts differ, in words."""
     old, new = made_by.get("choices") or {}, wanted["choices"]
     if old != new:
-        changed = [name for name in new if old.get(name) != new[name]]
-        return "; ".join(_change(name, old.get(name), new[name]) for name in changed) or "other choices"
+        changed = [name for name in {**new, **old} if old.get(name) != new.get(name)]
+        return "; ".join(_change(name, old.get(name), new.get(name)) for name in changed)
     if "clip" in wanted and made_by.get("clip") != wanted["clip"]:
         return "from another clip of this name"
     return "with other windows"

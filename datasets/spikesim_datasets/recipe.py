@@ -14,7 +14,7 @@ from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.shards.diagnostics import Cuts
-from spikesim_datasets.shards.fields import LIGHT
+from spikesim_datasets.shards.fields import FLOW, LIGHT
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Split
@@ -38,6 +38,8 @@ class Recipe:
         shard_samples: Most samples in a shard.
         compression: Filter of the shards' images; `gzip` and `none` are read by any HDF5 library.
         light: Whether to keep the light that the sensors see, the field `light`.
+        flow: Whether to keep the exact optical flow from each sharp frame to the next, which clips that are rendered
+            know.
 
     Raises:
         InvalidValueError: A value is meaningless, or two cameras have one threshold.
@@ -53,6 +55,7 @@ class Recipe:
     shard_samples: int = 8
     compression: Compression = "zstd"
     light: bool = False
+    flow: bool = False
 
     def __post_init__(self) -> None:
         for name, kind in (("interpolation", InterpolatorSpec), ("plan", ExposurePlan), ("optics", Optics)):
@@ -77,6 +80,7 @@ class Recipe:
         require_choice(self.cuts, "cuts", get_args(Cuts))
         if self.sharp is not None:
             self.plan.sharp_frames(self.sharp)
+        self._set("flow", require_flag(self.flow, "flow"))
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -88,7 +92,7 @@ class Recipe:
     @property
     def extra(self) -> tuple[str, ...]:
         """The optional fields that its samples have."""
-        return (LIGHT.name,) if self.light else ()
+        return tuple(field.name for field, kept in ((LIGHT, self.light), (FLOW, self.flow)) if kept)
 
     def sharp_of(self, split: Split) -> Sharp:
         """The ground truth kept for clips of a split."""
@@ -110,6 +114,7 @@ class Recipe:
             "compression": self.compression,
             # Not said where there is none: so did versions before there was any.
             **({"light": True} if self.light else {}),
+            **({"flow": True} if self.flow else {}),
         }
 
 

@@ -1,7 +1,8 @@
 """The one pass: interpolate, average, downscale and sense a clip, all thresholds at once, no frame on disk."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,10 +16,10 @@ from spikesim_datasets.interpolation.base import require_interpolator
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.recipe import Recipe
 from spikesim_datasets.shards.diagnostics import Diagnostics
-from spikesim_datasets.shards.fields import LIGHT
+from spikesim_datasets.shards.fields import FLOW, LIGHT
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
-from spikesim_datasets.sources import Clip
+from spikesim_datasets.sources import Clip, ExactClip
 from spikesim_datasets.sources.clip import require_clip
 
 
@@ -91,7 +92,7 @@ def synthesise(
         diagnostics: Where to note cuts, fast motion and the windows skipped.
 
     Raises:
-        InvalidValueError: The clip's size is no multiple of 4.
+        InvalidValueError: The clip's size is no multiple of 4, or its flow is wanted but not known.
         InputFileError: A frame cannot be read, or a window reaches beyond the clip.
     """
     diagnostics = Diagnostics() if diagnostics is None else require_instance(diagnostics, "diagnostics", Diagnostics)
@@ -102,6 +103,7 @@ def synthesise(
         require_instance(window, "each of windows", Window, "ExposurePlan.windows gives them")
         for window in require_list(windows, "windows", "windows")
     ]
+    require_flow(clip, recipe)
     plan, optics = recipe.plan, recipe.optics
     waiting = list(windows)
     active: list[_Collector] = []
@@ -118,7 +120,10 @@ def synthesise(
             if recipe.cuts == "skip" and diagnostics.cut_within(*done.raw_span):
                 diagnostics.left_out.append(done.window.index)
             else:
-                yield done.sample(clip, recipe)
+                sample = done.sample(clip, recipe)
+                if recipe.flow:
+                    sample = replace(sample, extra={**sample.extra, FLOW.name: _flow(clip, done, interpolator)})
+                yield sample
 
 
 @dataclass
@@ -177,6 +182,38 @@ class _Collector:
         )
 
 
+def require_flow(clip: Clip, recipe: Recipe) -> None:
+    """Check that the flow of a clip is known, where a recipe wants it.
+
+    Raises:
+        InvalidValueError: It is not.
+    """
+    if not recipe.flow:
+        return
+    if not isinstance(clip, ExactClip):
+        raise InvalidValueError(
+            f"the motion of {clip.key} is not known, so there is no exact flow; flow is for clips of photos and random "
+            "variants of scenes, leave it out"
+        )
+    sharp = recipe.sharp_of(clip.split)
+    if (kept := len(recipe.plan.sharp_frames(sharp))) < 2:
+        raise InvalidValueError(
+            f"flow goes from one sharp frame to the next, but {kept} of {clip.key} would be kept; take the sharp "
+            "sequence (--sharp sequence)"
+        )
+
+
+def _flow(clip: Clip, done: _Collector, interpolator: Interpolator) -> np.ndarray:
+    """The flow from each sharp frame of a window to the next, float16 (S-1,H,W,2)."""
+    assert isinstance(clip, ExactClip)
+    frames_apart = 1 if interpolator.dense else done.plan.factor
+    times = [
+        (done.window.first_readout + done.plan.factor * frame) / frames_apart
+        for frame in done.plan.sharp_frames(done.sharp)
+    ]
+    return np.stack([clip.flow(start, stop).astype(np.float16) for start, stop in pairwise(times)])
+
+
 def interpolated(
     clip: Clip,
     interpolator: Interpolator,
@@ -186,12 +223,15 @@ def interpolated(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """The readouts of a clip that lie in any of the spans, in order, each once: (index in the clip, RGB frame).
 
+    A clip that is exact at any time gives its readouts itself: nothing is interpolated, and there are neither cuts nor
+    motion too fast to be followed.
+
     Args:
         clip: The source.
         interpolator: Makes the readouts between raw frames; not asked for any that no span holds.
         factor: Readouts from one raw frame to the next.
         spans: Ranges of readouts, ascending; they may overlap.
-        continuity: Looks at the raw frames.
+        continuity: Looks at the raw frames that are interpolated.
 
     Raises:
         InputFileError: A frame cannot be read, or the clip ends before the last span does.
@@ -209,6 +249,12 @@ def interpolated(
                 continuity.look(readout // factor, frame)
             if needed(readout):
                 yield readout, frame
+        return
+    if isinstance(clip, ExactClip):
+        for readout in filter(needed, range(first, last + 1)):
+            if readout > (clip.n_frames - 1) * factor:
+                raise _too_short(clip, clip.n_frames, -(-last // factor))
+            yield readout, clip.at(readout / factor)
         return
     previous: np.ndarray | None = None
     for number, frame in _numbered_frames(clip, first // factor, -(-last // factor) + 1):
@@ -232,4 +278,8 @@ def _numbered_frames(clip: Clip, start: int, stop: int) -> Iterator[tuple[int, n
         yield number, frame
         number += 1
     if number < stop:
-        raise InputFileError(f"{clip.key} ends before frame {number}, but frames up to {stop - 1} are needed")
+        raise _too_short(clip, number, stop - 1)
+
+
+def _too_short(clip: Clip, number: int, last: int) -> InputFileError:
+    return InputFileError(f"{clip.key} ends before frame {number}, but frames up to {last} are needed")

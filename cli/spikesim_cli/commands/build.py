@@ -54,6 +54,11 @@ _build_options = together(
     click.option(
         "--light", is_flag=True, default=None, help="Keep the light of every readout, for training with drawn sensors."
     ),
+    click.option(
+        "--flow",
+        is_flag=True,
+        help="Keep the exact optical flow between sharp frames, of photo: and demo:SCENE#N; with --sharp sequence.",
+    ),
     click.option("--shard-samples", type=click.IntRange(1), show_default="8", help="Most samples in a shard."),
     click.option(
         "--compression",
@@ -99,16 +104,23 @@ def build_gopro(root: Path, out: Path, **options: Any) -> None:
 )
 @_build_options
 def build(sources: tuple[str, ...], out: Path, split: str, **options: Any) -> None:
-    """Build a spike dataset from any SOURCE: a video file, a folder of frames, a folder of those, or demo:SCENE.
+    """Build a spike dataset from any SOURCE: a video file, a folder of frames, a folder of those, still photos, or a
+    built-in scene.
+
+    photo:PATH is one clip for each photo (a file, or all of a folder), seen by a shaking camera; photo:PATH#N is N
+    random clips of them, rendered exactly at every readout. demo:SCENE is a built-in scene, demo:SCENE#N are N random
+    variants of it.
 
     \b
     Examples:
       spikesim build clip.mp4 frames/ --out data/mine --vth 1 2
+      spikesim build 'photo:photos#200' --out data/photos --sharp sequence --flow
       spikesim build demo:street --out data/street
     """
     from spikesim_datasets.sources import open_clips
 
-    _build(open_clips(sources, split), out, **options)  # type: ignore[arg-type]
+    clips = open_clips(sources, split, **given(seed=options["seed"]))  # type: ignore[arg-type]
+    _build(clips, out, **options)
 
 
 def _build(

@@ -54,8 +54,8 @@ def interpolate(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write the frames of INPUT, a video file, a folder of frames or demo:SCENE, and those between them to OUTPUT, a
-    folder or a video (.mp4, .mov, .mkv).
+    """Write the frames of INPUT, a video file, a folder of frames, photo:FILE or demo:SCENE, and those between them to
+    OUTPUT, a folder or a video (.mp4, .mov, .mkv). Of photo:FILE those between are exact and not interpolated.
 
     A folder gets 000123.png for frame 123 and 000123_000.png ... for those up to the next; run again after an
     interruption to finish it. `spikesim build OUTPUT --interp none` reads it.

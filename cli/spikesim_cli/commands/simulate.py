@@ -32,8 +32,8 @@ from spikesim_cli.options import (
 @stretch_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def simulate(source: str, output: Path, vth: float | None, preset: str | None, as_json: bool, **options: Any) -> None:
-    """Simulate the spikes of INPUT, a video file, a folder of frames or demo:SCENE, into OUTPUT (.dat, .npz, .npy,
-    .h5).
+    """Simulate the spikes of INPUT, a video file, a folder of frames, photo:FILE or demo:SCENE, into OUTPUT (.dat,
+    .npz, .npy, .h5).
 
     \b
     Examples:
@@ -48,14 +48,15 @@ def simulate(source: str, output: Path, vth: float | None, preset: str | None, a
     from spikesim_datasets.recipe import DEFAULT_PRESET
 
     camera = SpikeCamera.preset(preset or DEFAULT_PRESET, **given(v_th=vth))
-    sensor = given(seed=options.pop("seed"), device=options["device"])
+    seed = given(seed=options.pop("seed"))
+    sensor = seed | given(device=options["device"])
     if "device" in find_kind(options["interpolation"] or InterpolatorSpec.name).refuses:
         options["device"] = None  # which is the sensor's alone
     interpolation, optics, stretch = spec_of(options), optics_of(options), stretch_of(options)
     steps = Steps("readouts")
     with steps.shown():
         recording = simulate_clip(
-            one_clip(source),
+            one_clip(source, **seed),
             output,
             camera,
             interpolation,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from spikesim_datasets.scenes.paint import PIXELS_PER_UNIT, Array, Canvas
 
@@ -93,27 +94,65 @@ def render(layers: Sequence[Layer], shake: Shake, time: float, height: int, widt
     Returns:
         The frame, RGB uint8 `(height, width, 3)`.
     """
-    scale = max(height / HEIGHT, width / WIDTH)
-    to_frame = place(width / 2, height / 2, scale=scale) @ place(-WIDTH / 2, -HEIGHT / 2)
     frame = np.zeros((height, width, 4), np.uint8)
     for layer in layers:
-        transform = to_frame @ shake.view(time, layer.depth) @ layer.motion(time) @ layer.to_world
-        _draw(frame, layer.image, transform)
+        found = _sprite(layer.image, _to_frame(layer, shake, time, height, width), height, width)
+        if found is not None:
+            place_in_frame, sprite = found
+            region = frame[place_in_frame]
+            clear = cv2.merge([255 - sprite[..., 3]] * 4)
+            region[:] = cv2.add(cv2.multiply(region, clear, scale=1 / 255), sprite)
     return cv2.cvtColor(frame, cv2.COLOR_RGBA2RGB)
 
 
-def _draw(frame: Array, image: Array, transform: Matrix) -> None:
-    height, width = image.shape[:2]
-    corners = (transform @ np.array([[0, width, width, 0], [0, 0, height, height], [1, 1, 1, 1]]))[:2]
+def flow_of_layers(
+    layers: Sequence[Layer], shake: Shake, start: float, stop: float, height: int, width: int
+) -> NDArray[np.float32]:
+    """Where each pixel of the frame at `start` is at `stop`.
+
+    Args:
+        layers: As for `render`.
+        shake: The camera.
+        start: In raw frames.
+        stop: In raw frames.
+        height: Of the frames, pixels.
+        width: Of the frames, pixels.
+
+    Returns:
+        Pixels to the right and down, float32 `(height, width, 2)`, of the topmost layer that covers half of a pixel.
+    """
+    flow = np.zeros((height, width, 2), np.float32)
+    places = np.stack([*np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), np.ones((height, width))], -1)
+    for layer in layers:
+        before, after = (_to_frame(layer, shake, time, height, width) for time in (start, stop))
+        found = _sprite(layer.image, before, height, width)
+        if found is not None:
+            place_in_frame, sprite = found
+            region = places[place_in_frame]
+            moved = region @ (after @ np.linalg.inv(before)).T - region
+            covered = sprite[..., 3] >= 128
+            flow[place_in_frame][covered] = moved[covered][:, :2]
+    return flow
+
+
+def _to_frame(layer: Layer, shake: Shake, time: float, height: int, width: int) -> Matrix:
+    """Takes coordinates in a layer's image to the frame's."""
+    scale = max(height / HEIGHT, width / WIDTH)
+    to_frame = place(width / 2, height / 2, scale=scale) @ place(-WIDTH / 2, -HEIGHT / 2)
+    return to_frame @ shake.view(time, layer.depth) @ layer.motion(time) @ layer.to_world
+
+
+def _sprite(image: Array, transform: Matrix, height: int, width: int) -> tuple[tuple[slice, slice], Array] | None:
+    """A layer's image as the frame sees it, and where in the frame; None outside."""
+    rows, columns = image.shape[:2]
+    corners = (transform @ np.array([[0, columns, columns, 0], [0, 0, rows, rows], [1, 1, 1, 1]]))[:2]
     left, top = np.maximum(np.floor(corners.min(1)).astype(int) - 1, 0)
-    right, bottom = np.minimum(np.ceil(corners.max(1)).astype(int) + 1, frame.shape[1::-1])
+    right, bottom = np.minimum(np.ceil(corners.max(1)).astype(int) + 1, (width, height))
     if right <= left or bottom <= top:
-        return
+        return None
     # pixel centres lie at halves here and at integers in OpenCV
     inverse = place(-0.5, -0.5) @ np.linalg.inv(transform) @ place(left + 0.5, top + 0.5)
     sprite = cv2.warpAffine(
         image, inverse[:2], (int(right - left), int(bottom - top)), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     )
-    region = frame[top:bottom, left:right]
-    clear = cv2.merge([255 - sprite[..., 3]] * 4)
-    region[:] = cv2.add(cv2.multiply(region, clear, scale=1 / 255), sprite)
+    return (slice(top, bottom), slice(left, right)), sprite

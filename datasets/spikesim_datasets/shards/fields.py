@@ -1,9 +1,8 @@
 """The fields of a sample, each declared once.
 
 Shards, their verification, size estimates, training items and folder layouts go through this declaration. A new field
-is one more line at the end of this module and whoever makes its arrays, which travel in `Sample.extra`:
-
-    FLOW = declare(Field("flow", ("S-1", "H", "W", 2), "float16", mirror_signs={"W": (-1, 1), "H": (1, -1)}))
+is one more line at the end of this module and whoever makes its arrays, which travel in `Sample.extra`, as those of
+`FLOW` do.
 """
 
 from collections.abc import Collection
@@ -93,3 +92,5 @@ WINDOW = declare(Field("window", (), "int32", optional=False, filtered=False, fi
 FIRST_FRAME = declare(Field("first_frame", (), "int32", optional=False, filtered=False, file=None))
 # What the spike camera sees in every readout, of 65535: for training with sensors that are drawn anew each time.
 LIGHT = declare(Field("light", ("T", "h", "w"), "uint16"))
+# Pixels to the right and down, from each sharp frame to the next.
+FLOW = declare(Field("flow", ("S-1", "H", "W", 2), "float16", mirror_signs={"W": (-1, 1), "H": (1, -1)}))

@@ -1,56 +1,97 @@
-"""Where sharp video comes from: a GOPRO tree, folders of frames, video files, or the built-in demo scenes."""
+"""Where sharp video comes from: a GOPRO tree, folders of frames, videos, still photos, or the built-in demo scenes."""
 
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
-from spikesim.checks import require_choice, require_list, require_path
+from spikesim.checks import require_choice, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim_datasets.sources.clip import Clip, Split
+from spikesim_datasets.scenes import SCENES
+from spikesim_datasets.sources.clip import Clip, ExactClip, Split
 from spikesim_datasets.sources.demo import DemoClip
 from spikesim_datasets.sources.frames import FRAME_SUFFIXES, FrameClip, frame_names
 from spikesim_datasets.sources.gopro import open_gopro
+from spikesim_datasets.sources.photo import PhotoClip, open_photos
+from spikesim_datasets.sources.rendered import MOST_CLIPS, random_name
+from spikesim_datasets.sources.variants import DemoVariant
 from spikesim_datasets.sources.video import VIDEO_SUFFIXES, VideoClip
 
-__all__ = ["Clip", "DemoClip", "FrameClip", "Split", "VideoClip", "open_clips", "open_gopro"]
+__all__ = [
+    "Clip",
+    "DemoClip",
+    "DemoVariant",
+    "ExactClip",
+    "FrameClip",
+    "PhotoClip",
+    "Split",
+    "VideoClip",
+    "open_clips",
+    "open_gopro",
+    "open_photos",
+]
 
 DEMO_PREFIX = "demo:"
+PHOTO_PREFIX = "photo:"
+
+_SOURCES = f"a source is a video file, a folder of frames, {PHOTO_PREFIX}PATH, or {DEMO_PREFIX}SCENE"
 
 
-def open_clips(sources: Iterable[str | Path], split: Split = "train") -> list[Clip]:
-    """The clips of any sources, in order: each a video file, a folder of frames, a folder of those, or `demo:SCENE`.
+def open_clips(sources: Iterable[str | Path], split: Split = "train", seed: int = 0) -> list[Clip]:
+    """The clips of any sources, in order.
+
+    A source is a video file, a folder of frames, a folder of those, or a name: `demo:SCENE` is a built-in scene and
+    `demo:SCENE#N` N random variants of it; `photo:PATH` is a clip for each photo of a folder, or of one file, and
+    `photo:PATH#N` N random clips of them.
 
     Args:
-        sources: Paths, or names of demo scenes after `demo:`.
+        sources: Paths and names.
         split: The split all of them go to.
+        seed: Of everything random about clips of photos and about variants; other clips do not depend on it.
 
     Raises:
         InputFileError: A source is missing, damaged or holds no video.
-        InvalidValueError: The split is unknown, or two clips would have one name.
+        InvalidValueError: The split is unknown, N is no positive whole number, or two clips would have one name.
     """
     require_choice(split, "split", get_args(Split))
-    clips = [clip for source in require_list(sources, "sources", "paths") for clip in _open(source, split)]
+    seed = require_whole(seed, "seed", 0)
+    clips = [clip for source in require_list(sources, "sources", "paths") for clip in _open(source, split, seed)]
     for key, times in Counter(clip.key for clip in clips).items():
         if times > 1:
             raise InvalidValueError(f"{times} sources would be called {key!r} in the dataset; rename all but one")
     return clips
 
 
-def _open(source: str | Path, split: Split) -> list[Clip]:
-    if str(source).startswith(DEMO_PREFIX):
-        return [_open_scene(str(source).removeprefix(DEMO_PREFIX), split)]
+def _open(source: str | Path, split: Split, seed: int) -> list[Clip]:
+    name = str(source)
+    if name.startswith(DEMO_PREFIX):
+        return _open_scene(*_counted(name, DEMO_PREFIX), split, seed)
+    if name.startswith(PHOTO_PREFIX):
+        photos, count = _counted(name, PHOTO_PREFIX)
+        return open_photos(require_path(photos, f"the path after {PHOTO_PREFIX}"), split, count, seed)
     path = require_path(source, "source")
     return _open_path(path, split, path)
+
+
+def _counted(source: str, prefix: str) -> tuple[str, int | None]:
+    """What follows the prefix of a source, and the number of random clips after the last #, if that is wanted."""
+    whole = source.removeprefix(prefix)
+    name, mark, number = whole.rpartition("#")
+    if not mark or Path(whole).exists():  # a file may be called so
+        return whole, None
+    if not (number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= MOST_CLIPS and len(number) < 9):
+        raise InvalidValueError(
+            f"{source}: after # stands the number of random clips, a whole number from 1 to {MOST_CLIPS}, got "
+            f"{number!r}"
+        )
+    return name, int(number)
 
 
 def _open_path(path: Path, split: Split, source: Path) -> list[Clip]:
     if path.is_file():
         return [VideoClip.open(path, split, path.stem, source)]
     if not path.is_dir():
-        raise InputFileError(
-            f"{path} does not exist; a source is a video file, a folder of frames, or {DEMO_PREFIX}SCENE"
-        )
+        raise InputFileError(f"{path} does not exist; {_SOURCES}")
     if frame_names(path):
         return [FrameClip.open(path, split, path.resolve().name, source)]
     inner = sorted(
@@ -67,9 +108,9 @@ def _open_path(path: Path, split: Split, source: Path) -> list[Clip]:
     return [clip for entry in inner for clip in _open_path(entry, split, source)]
 
 
-def _open_scene(name: str, split: Split) -> Clip:
-    from spikesim_datasets.scenes import SCENES
-
+def _open_scene(name: str, count: int | None, split: Split, seed: int) -> list[Clip]:
     if name not in SCENES:
         raise InvalidValueError(f"no demo scene is called {name!r}; there are {', '.join(SCENES)}")
-    return DemoClip(split, name, name)
+    if count is None:
+        return [DemoClip(split, name, name)]
+    return [DemoVariant(split, random_name(name, i), name, seed=seed, number=i) for i in range(count)]

@@ -58,6 +58,37 @@ class Clip(Protocol):
         ...
 
 
+@runtime_checkable
+class ExactClip(Clip, Protocol):
+    """A clip that is rendered, so that it and its motion are known at any time, also between frames."""
+
+    def at(self, time: float) -> np.ndarray:
+        """The frame at a time, RGB uint8 (H, W, 3); at a whole number r it is frame r.
+
+        Args:
+            time: In raw frames, any finite number.
+
+        Raises:
+            InputFileError: A file that it is rendered from cannot be read.
+            InvalidValueError: The time is no finite number.
+        """
+        ...
+
+    def flow(self, start: float, stop: float) -> np.ndarray:
+        """Where each pixel of the frame at one time is at another, float32 (H, W, 2): pixels to the right and down.
+
+        Where things overlap, a pixel goes with the topmost that covers half of it or more.
+
+        Args:
+            start: The time of the pixels, in raw frames.
+            stop: The other time, in raw frames.
+
+        Raises:
+            InputFileError, InvalidValueError: As for `at`.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class NamedClip(Keyed):
     """What every clip of ours has: its place in a dataset.

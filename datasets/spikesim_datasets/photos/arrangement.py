@@ -1,0 +1,88 @@
+"""Arrangements: which part of a photo is seen, what passes before it and how all of it moves, by a random generator."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from spikesim_datasets.photos.composition import Composition, Sheet, Tone
+from spikesim_datasets.photos.cutouts import lettering, patterned_cutout, photo_cutout
+from spikesim_datasets.photos.texture import TEXELS, texture
+from spikesim_datasets.photos.trajectories import camera_motion, own_motion
+from spikesim_datasets.scenes.paint import Array
+from spikesim_datasets.scenes.render import HEIGHT, Matrix, place
+
+MOST_CUTOUTS = 3
+
+_ZOOM = 1.35  # most that a photo is larger than fills the frame, if it has the pixels for it
+_MOST_FRAMES = 2  # how many frames wide or high a part of a panorama is, for its texels to fit in memory
+_RIM = 0.01  # part of a photo's shorter side that is cut off all around: scans have a dark rim, which would be mirrored
+_KINDS = (0.6, 0.25, 0.15)  # how often a cut-out is of a photo, patterned, or lettering
+
+
+def arrange(
+    rng: np.random.Generator, photo: Array, others: Sequence[Callable[[], Array]], height: int, width: int
+) -> Composition:
+    """Everything that is random about a clip, drawn in one order.
+
+    Args:
+        rng: Where its randomness comes from.
+        photo: The background, RGB uint8 `(h, w, 3)`.
+        others: Give the photos to cut out of, one for each cut-out that may be; called only for those that are.
+        height: Of the frames, pixels.
+        width: Of the frames, pixels.
+    """
+    scale = height / HEIGHT
+    camera = camera_motion(rng, height, width)
+    tone = Tone(
+        rng.uniform(0.5, 1.1),
+        rng.uniform(0.8, 1.2),
+        rng.uniform(0, 0.15),
+        rng.uniform(60, 400),
+        rng.uniform(0, 2 * np.pi),
+    )
+    background = Sheet(*_framed(rng, photo, height, width, camera))
+    cutouts = []
+    for other in others[: int(rng.integers(0, MOST_CUTOUTS + 1))]:
+        kind = rng.choice(("photo", "pattern", "letters"), p=_KINDS)
+        texels = (
+            photo_cutout(rng, other(), scale)
+            if kind == "photo"
+            else patterned_cutout(rng, scale)
+            if kind == "pattern"
+            else lettering(rng, scale)
+        )
+        at = rng.uniform(0.1, 0.9, 2) * (width, height)
+        cutouts.append(Sheet(texels, _placed(texels, at, rng.uniform(0, 2 * np.pi), camera, own_motion(rng, height))))
+    return Composition(background, tuple(cutouts), tone, height, width)
+
+
+def _framed(
+    rng: np.random.Generator, photo: Array, height: int, width: int, camera: Callable[[float], Matrix]
+) -> tuple[Array, Callable[[float], Matrix]]:
+    """A photo's texels, and their way to the frame: a random part of it, as large as fills the frame or larger."""
+    rim = int(min(photo.shape[:2]) * _RIM)
+    photo = photo[rim : photo.shape[0] - rim, rim : photo.shape[1] - rim]
+    fill = max(height / photo.shape[0], width / photo.shape[1])
+    scale = min(fill * _ZOOM ** rng.uniform(0, 1), max(fill, 1.0))
+    rows, columns = (
+        min(whole, math.ceil(_MOST_FRAMES * shown / scale))
+        for whole, shown in zip(photo.shape[:2], (height, width), strict=True)
+    )
+    down, across = rng.integers(0, photo.shape[0] - rows + 1), rng.integers(0, photo.shape[1] - columns + 1)
+    photo = photo[down : down + rows, across : across + columns]
+    size = [max(1, round(pixels * scale * TEXELS)) for pixels in (rows, columns)]
+    free = np.array(size[::-1]) / TEXELS - (width, height)
+    left, top = rng.uniform(0, 1, 2) * free
+    arranged = place(-left, -top, scale=1 / TEXELS)
+    return texture(photo, *size), lambda time: camera(time) @ arranged
+
+
+def _placed(
+    texels: Array, at: Array, angle: float, camera: Callable[[float], Matrix], own: Callable[[float], Matrix]
+) -> Callable[[float], Matrix]:
+    """The way of a cut-out's texels to the frame."""
+    height, width = texels.shape[:2]
+    around_middle = place(0, 0, angle, 1 / TEXELS) @ place(-width / 2, -height / 2)
+    arranged = place(*at)
+    return lambda time: camera(time) @ arranged @ own(time) @ around_middle
