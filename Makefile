@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check rest format bench docs clean
+.PHONY: help demo test check rest format bench docs weights clean
 
 help:
 	@echo "make demo    build, verify, show and deblur a dataset of built-in scenes, in demo/"
@@ -14,6 +14,7 @@ help:
 	@echo "make check   format, lint, types, tests and docs, as before a commit"
 	@echo "make bench   measure speed against plain baselines"
 	@echo "make docs    build the documentation, in site/"
+	@echo "make weights train the network in the box again, of your photos and videos"
 
 # One stamp for each set of dependencies; a change of what is to be installed installs it again.
 $(VENV)/core: pyproject.toml constraints.txt
@@ -58,6 +59,17 @@ bench: $(VENV)/dev
 
 docs: $(VENV)/docs
 	$(BIN)/mkdocs build --strict
+
+# The network in the box, trained again: data, training and file, in hours. After an interruption, run it again.
+BOX := runs/box
+TRAINING := --light --sharp sequence
+weights: $(VENV)/ssdm
+	@test -n "$(PHOTOS)" -a -n "$(CLIPS)" || { echo "give a folder of photos and videos: make weights PHOTOS=photos CLIPS='cups.mp4 coffee.mp4'"; exit 2; }
+	$(BIN)/spikesim build "photo:$(PHOTOS)#400" --out $(BOX)/data/photos $(TRAINING)
+	$(BIN)/spikesim build "photo:$(PHOTOS)#100" --out $(BOX)/data/short $(TRAINING) --exposure-frames 7 --seed 1
+	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips $(TRAINING)
+	$(BIN)/spikesim train-ssdm --data $(BOX)/data --out $(BOX) --stage multi_exposure --precision bfloat16 --epochs 300
+	$(BIN)/python -m ssdm_models.shipped $(BOX)/multi_exposure.safetensors
 
 clean:
 	rm -rf $(VENV) build dist site demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,7 +1,10 @@
 """The network in the box: weights that come with the package."""
 
+import os
+import sys
 from importlib.resources import as_file, files
 
+from ssdm_models import checkpoints
 from ssdm_models.trained_networks import TrainedNetwork, load_deblurring
 
 _FILE = files("ssdm_models") / "weights" / "multi_exposure.safetensors"
@@ -15,3 +18,31 @@ def load_shipped() -> TrainedNetwork:
     """
     with as_file(_FILE) as path:
         return load_deblurring(path)
+
+
+def _ship(path: str | os.PathLike[str]) -> None:
+    """Replace the weights that come with this installation by those of a checkpoint, in half the bytes.
+
+    Args:
+        path: What the stage `multi_exposure` has trained.
+
+    Raises:
+        InputFileError: It is missing, damaged, or of another stage.
+        OutputError: The installation cannot be written.
+    """
+    network, card = checkpoints.load(path, "multi_exposure"), checkpoints.read_card(path)
+    with as_file(_FILE) as shipped:
+        checkpoints.save(
+            shipped,
+            network,
+            stage=card.stage,
+            v_th=card.v_th,
+            data=card.data,
+            loss=card.loss,
+            metrics=card.metrics,
+            half=True,
+        )
+
+
+if __name__ == "__main__":
+    _ship(*sys.argv[1:])

@@ -1,6 +1,7 @@
 """The network in the box: what it is, and that it deblurs scenes and thresholds that it never saw."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import commands
@@ -17,7 +18,7 @@ from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.shards import Sample, open_dataset
 from spikesim_datasets.sources import DemoClip
 from ssdm_models import pretrained, shipped
-from ssdm_models.checkpoints import read_card
+from ssdm_models.checkpoints import read_card, save
 from ssdm_models.cost import parameters
 from ssdm_models.deblur import deblur_frames
 from ssdm_models.multi_exposure import MultiExposure
@@ -87,6 +88,21 @@ def test_it_shows_every_readout(sample: Sample) -> None:
     stream = sample.spikes[1.0]
     frames = list(deblur_frames(pretrained(), sample.blur, stream, (0, 136), sample.exposure))
     assert len(frames) == 2
+
+
+def test_weights_that_were_trained_again_replace_those_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipped, "_FILE", tmp_path / "shipped.safetensors")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        network = MultiExposure()
+    card = {"stage": "multi_exposure", "v_th": (0.5, 4.0), "data": "a", "loss": "b", "metrics": {"steps": 3.0}}
+    save(tmp_path / "trained.safetensors", network, **card)
+    shipped._ship(tmp_path / "trained.safetensors")
+    assert (tmp_path / "shipped.safetensors").stat().st_size < 0.6 * (tmp_path / "trained.safetensors").stat().st_size
+    found = asdict(read_card(tmp_path / "shipped.safetensors"))
+    assert {name: found[name] for name in card} == card
+    for ours, theirs in zip(pretrained().parameters(), network.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-6)
 
 
 def test_a_damaged_installation_is_named(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
