@@ -16,7 +16,7 @@ MOST_CUTOUTS = 3
 
 _ZOOM = 1.35  # most that a photo is larger than fills the frame, if it has the pixels for it
 _MOST_FRAMES = 2  # how many frames wide or high a part of a panorama is, for its texels to fit in memory
-_RIM = 0.01  # part of a photo's shorter side that is cut off all around: scans have a dark rim, which would be mirrored
+_RIM = 0.02  # part of a photo's shorter side that is cut off all around: scans have a rim, which would be mirrored
 _KINDS = (0.6, 0.25, 0.15)  # how often a cut-out is of a photo, patterned, or lettering
 
 
