@@ -144,6 +144,7 @@ def test_interrupting_the_command(
 def test_shown_defaults_are_those_of_the_library() -> None:
     start, stop = PLAN.exposure
     assert shown("deblur") == {
+        "checkpoint": "the network that comes with spikesim",
         "exposure": f"{start} {stop} in a stream of {PLAN.stream_length} readouts",
         "frames": f"{deblur.FRAMES}; 1 for a .png",
         "fps": str(recordings.FPS),
