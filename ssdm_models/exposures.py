@@ -125,6 +125,6 @@ def exposure_planes(counts: Tensor, time: int, exposure: tuple[int, int], scale:
         ((time, time + reach + 1) for reach in _ONE_SIDED),
         [(start, stop), (min(start, time), time + 1), (time, max(stop, time + 1))],
     )
-    light = torch.stack([rate(*span) for span in spans], 1) * scale
-    whole = rate(start, stop)[:, None]
-    return torch.cat([light, whole, (scale.log2() / 4).expand_as(whole)], 1)
+    rates = torch.stack([rate(*span) for span in spans], 1)
+    whole = rates[:, -3:-2]
+    return torch.cat([rates * scale, whole, (scale.log2() / 4).expand_as(whole)], 1)

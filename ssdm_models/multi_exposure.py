@@ -73,9 +73,6 @@ class MultiExposure(DeblurringNetwork):
         require_instance(spikes, "spikes", StreamView)  # type: ignore[type-abstract]
         return exposure_planes(spikes.counts[None], time, spikes.exposure, spikes.robust_scale[None])
 
-    def check(self, blur: Tensor, spikes: Tensor) -> None:
-        check_sizes(blur, spikes)
-
     def forward(self, blur: Tensor, planes: Tensor) -> Tensor:
         """The sharp images at a time.
 

@@ -80,7 +80,10 @@ class SensedSamples(TorchDataset[SensedSample]):
     """
 
     def __init__(self, path: str | Path, split: str, v_th: tuple[float, ...], crop: int) -> None:
-        self._range = np.log([min(require_thresholds(v_th)), max(v_th)])
+        thresholds = require_thresholds(v_th)
+        if not thresholds:
+            raise InvalidValueError("sensors need at least one threshold v_th, got none")
+        self._range = np.log([min(thresholds), max(thresholds)])
         self._datasets = [_open(root, split, crop) for root in _roots(require_path(path))]
         self._ends = np.cumsum([len(dataset) for dataset in self._datasets])
         self.exposure = self._datasets[0].exposure

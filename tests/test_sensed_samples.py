@@ -171,5 +171,7 @@ def test_what_cannot_be_trained_on_is_refused(still: Path, tmp_path: Path) -> No
         SensedSamples(still, "test", SPAN, 32)
     with pytest.raises(InvalidValueError, match="crop must be a positive multiple of 32"):
         SensedSamples(still, "train", SPAN, 40)
+    with pytest.raises(InvalidValueError, match="sensors need at least one threshold v_th, got none"):
+        SensedSamples(still, "train", (), 32)
     with pytest.raises(InvalidValueError, match="each of v_th"):
         SensedSamples(still, "train", (0.0, 2.0), 32)

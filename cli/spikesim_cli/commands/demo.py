@@ -50,11 +50,13 @@ def demo(out: Path, workers: int | None) -> None:
 
     samples = open_dataset(dataset, "train")
     rows: list[tuple[Any, ...]] = []
+    firsts: dict[str, Any] = {}
     for number in range(len(samples)):
         sample = samples[number]
         image = out / f"{sample.name}_{sample.window}.png"
         visualisation.write_image(image, visualisation.sample_sheet(sample, window=21))
         rows += [(sample.key, sample.window, *row) for row in _agreement(sample)]
+        firsts.setdefault(sample.key, sample)
     print_table(
         ("clip", "window", "V_th", "spikes/readout", "TFP-blur correlation", "TFP-sharp correlation"),
         rows,
@@ -63,30 +65,22 @@ def demo(out: Path, workers: int | None) -> None:
     visualisation.write_animation(out / "first.mp4", visualisation.sample_video(samples[0], "spikes", window=21))
     try:
         with needs_ssdm("demo"):
-            deblurred = visualisation.sheet([_deblurred(sample) for sample in _firsts(samples)])
+            from ssdm_models import pretrained
+
+            network = pretrained()
     except MissingExtraError as error:
         messages.print(f"nothing is deblurred: {error}")
     else:
-        visualisation.write_image(out / "deblurred.png", deblurred)
+        deblurred = [_deblurred(network, sample) for sample in firsts.values()]
+        visualisation.write_image(out / "deblurred.png", visualisation.sheet(deblurred))
     messages.print(f"the dataset, images and a video are in {out}")
 
 
-def _firsts(samples: Any) -> list[Any]:
-    """The first sample of every clip."""
-    firsts: dict[str, Any] = {}
-    for number in range(len(samples)):
-        sample = samples[number]
-        firsts.setdefault(sample.key, sample)
-    return list(firsts.values())
-
-
-def _deblurred(sample: Any) -> list[tuple[str, Any]]:
+def _deblurred(network: Any, sample: Any) -> list[tuple[str, Any]]:
     """Panels of a sample: its blurry image, what the network in the box makes of it, and the truth."""
-    from ssdm_models import pretrained
     from ssdm_models.deblur import deblur_frames
 
     middle = sum(sample.exposure) // 2
-    network = pretrained()
     panels = [(f"{sample.name}: blur", sample.blur)]
     for v_th in (_THRESHOLDS[0], _THRESHOLDS[-1]):
         (frame,) = deblur_frames(network, sample.blur, sample.spikes[v_th], [middle], sample.exposure)
