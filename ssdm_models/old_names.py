@@ -13,6 +13,9 @@ from ssdm_models.precision import FABRIC
 SETTINGS = {"ahead": "precompute_teacher"}
 """Of `StageConfig`."""
 
+ADDED = {"clip": 0.0}
+"""What `StageConfig` has gained, as trainings were before that."""
+
 PRECISIONS: dict[str, str] = {fabric: name for name, fabric in FABRIC.items()}
 """Values of its `precision`."""
 

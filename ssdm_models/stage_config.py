@@ -37,6 +37,7 @@ class StageConfig:
             the released code steps it; `constant`.
         warm_up: Epochs in which the rate rises to the schedule's, step by step.
         ema: Decay by step of a running mean of the weights, which is then what is saved; 0 saves the weights.
+        clip: Norm that the gradient of a step is scaled down to where it is larger; 0 leaves it as it is.
         precision: `float32`, or `bfloat16` or `float16` for half precision where it is safe.
         seed: Of first weights, order, crops, flips and thresholds.
         perceptual: Distance to the teacher, one of `losses.PERCEPTUAL`, or `none` for no teacher.
@@ -60,6 +61,7 @@ class StageConfig:
     schedule: Schedule = "epoch"
     warm_up: int = 0
     ema: float = 0.0
+    clip: float = 0.0
     precision: Precision = "float32"
     seed: int = 0
     perceptual: str = "lpips"
@@ -74,7 +76,8 @@ class StageConfig:
         require_number(self.reblur, "reblur", 0)
         if require_number(self.ema, "ema", 0) >= 1:
             raise InvalidValueError(f"ema must lie in [0, 1), got {self.ema!r}")
-        for name in ("learning_rate", "reblur", "ema"):
+        require_number(self.clip, "clip", 0)
+        for name in ("learning_rate", "reblur", "ema", "clip"):
             checked[name] = plain_number(getattr(self, name))
         for name in ("flip", "precompute_teacher"):
             checked[name] = require_flag(getattr(self, name), name)

@@ -94,6 +94,7 @@ TRAINING = {
     "schedule": "epoch",
     "warm_up": 0,
     "ema": 0.0,
+    "clip": 0.0,
     "precision": "float32",
     "seed": 0,
     "perceptual": "laplacian",

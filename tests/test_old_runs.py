@@ -31,6 +31,7 @@ def age(run: Path) -> None:
     record = json.loads(path.read_text())
     config = record["config"]
     assert (config.pop("precompute_teacher"), config["precision"]) == (True, "bfloat16")
+    assert config.pop("clip") == 0
     record["config"] = {**config, "ahead": True, "precision": "bf16-mixed"}
     path.write_text(json.dumps(record))
     (run / "ldn" / "teacher_targets").rename(run / "ldn" / "lessons")

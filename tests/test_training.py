@@ -107,6 +107,18 @@ def test_a_mean_of_the_weights_is_saved_where_it_is_wanted(data, tmp_path):
     assert not torch.equal(kept[0.5], begun)
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_large_gradients_are_scaled_down_where_it_is_wanted(data, tmp_path, accumulate):
+    """Adam divides by the size of a gradient, unless that is next to nothing: then the weights stay."""
+    moved = {}
+    for clip in (0.0, 1e3, 1e-12):
+        run = tmp_path / str(clip)
+        train_stage("sr", data, run, epochs=1, clip=clip, accumulate=accumulate, **SHORT)
+        moved[clip] = weights(run / "sr.safetensors")["head.weight"] - EDSR_START()["head.weight"]
+    torch.testing.assert_close(moved[1e3], moved[0.0], rtol=0, atol=0)
+    assert moved[1e-12].abs().max() < 1e-2 * moved[0.0].abs().max()
+
+
 def EDSR_START() -> dict[str, torch.Tensor]:  # noqa: N802
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -57,6 +57,7 @@ def test_the_released_schedule_turns_with_every_batch():
         ({"schedule": "linear"}, "schedule must be one of 'epoch', 'batch', 'constant', got 'linear'"),
         ({"warm_up": -1}, "warm_up must be a whole number of at least 0"),
         ({"ema": 1.0}, r"ema must lie in \[0, 1\), got 1.0"),
+        ({"clip": -1}, "clip must be a finite number of at least 0"),
         ({"precision": "8"}, "precision must be one of 'float32', 'bfloat16', 'float16'"),
         ({"seed": -3}, "seed must be a whole number of at least 0"),
         ({"perceptual": "l7"}, "perceptual must be one of 'lpips', 'ms-ssim', 'laplacian', 'none', got 'l7'"),

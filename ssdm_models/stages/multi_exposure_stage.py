@@ -16,7 +16,9 @@ SPEC = StageSpec(
         "v_th": (0.5, 8.0),
         "batch": 4,
         "crop": 256,
+        "warm_up": 1,
         "ema": 0.999,
+        "clip": 1.0,
     },
     draws_sensors=True,
 )

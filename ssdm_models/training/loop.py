@@ -165,6 +165,8 @@ class Loop:
                 f"{self.state.steps // self._steps}), of samples {', '.join(samples)}; the weights before that step "
                 f"are kept in {self._folder / _FAILED}. Look at these samples, or lower the learning rate"
             )
+        if self._config.clip:  # of the whole batch, all devices and parts together
+            self._fabric.clip_gradients(self._module, self._optimizer, max_norm=self._config.clip)
         self._optimizer.step()
         self._optimizer.zero_grad()
         self.state.steps += 1

@@ -11,7 +11,7 @@ import torch
 import spikesim
 from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path, checksum
-from ssdm_models.old_names import renamed_settings
+from ssdm_models.old_names import ADDED, renamed_settings
 from ssdm_models.training.job import StageJob
 
 _RECORD = "config.json"
@@ -61,7 +61,7 @@ def _recorded(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text())
         parts = {part: dict(record[part]) for part in ("config", "data", "networks")}
-        return {**parts, "config": renamed_settings(parts["config"])}
+        return {**parts, "config": {**ADDED, **renamed_settings(parts["config"])}}
     except (ValueError, KeyError, TypeError) as error:
         raise InputFileError(f"{path} is damaged ({error!r}); remove {path.parent} to train its stage again") from error
 

@@ -72,6 +72,7 @@ def _stage_names() -> list[str]:
 @click.option(
     "--ema", type=float, show_default="off", help="Save a running mean of the weights, with this decay per step."
 )
+@click.option("--clip", type=float, show_default="off", help="Scale larger gradients down to this norm.")
 @click.option(
     "--precision",
     type=PrecisionType(["float32", "bfloat16", "float16"]),
