@@ -68,7 +68,8 @@ weights: $(VENV)/ssdm
 	$(BIN)/spikesim build "photo:$(PHOTOS)#400" --out $(BOX)/data/photos $(TRAINING)
 	$(BIN)/spikesim build "photo:$(PHOTOS)#100" --out $(BOX)/data/short $(TRAINING) --exposure-frames 7 --seed 1
 	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips $(TRAINING)
-	$(BIN)/spikesim train-ssdm --data $(BOX)/data --out $(BOX) --stage multi_exposure --precision bfloat16 --epochs 300
+	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips-short $(TRAINING) --exposure-frames 7
+	$(BIN)/spikesim train-ssdm --data $(BOX)/data --out $(BOX) --stage multi_exposure --precision bfloat16
 	$(BIN)/python -m ssdm_models.shipped $(BOX)/multi_exposure.safetensors
 
 clean:

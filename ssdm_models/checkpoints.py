@@ -116,7 +116,7 @@ def save(
     Args:
         path: The file, by custom `.safetensors`.
         network: The network of a stage itself, such as a BSN, EDSR or LDN, not wrapped.
-        stage: Its stage; None takes the one that trains networks of this class.
+        stage: Its stage; None takes the one that trains networks of this class from the first step.
         v_th, data, loss, metrics: For the card; empty where nothing is known.
         half: Whether the file holds float16, half the bytes; networks that are loaded from it are float32 all the same.
 
@@ -219,14 +219,15 @@ def _spec_of(network: nn.Module, stage: str | None) -> StageSpec:
     if stage is not None:
         found = [spec for spec in [STAGES.find(stage)] if type(network) is spec.network]
     else:
-        found = [spec for spec in STAGES.values() if type(network) is spec.network]
+        found = [spec for spec in STAGES.values() if type(network) is spec.network and not spec.adapts]
     if len(found) == 1:
         return found[0]
     if found:
         raise InvalidValueError(
             f"the stages {', '.join(spec.name for spec in found)} all train a {type(network).__name__}; say which it is"
         )
-    kinds = ", ".join(spec.network.__name__ for spec in STAGES.values()) if stage is None else STAGES[stage].described
+    networks = dict.fromkeys(spec.network.__name__ for spec in STAGES.values())
+    kinds = ", ".join(networks) if stage is None else STAGES[stage].described
     raise InvalidValueError(f"a checkpoint holds one of {kinds}, got {type(network).__name__}; unwrap the network")
 
 

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, cast, get_args
+from typing import TypedDict, get_args
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset as TorchDataset
 
-from spikesim import SpikeCamera, fractional_counts, simulate
+from spikesim import SpikeCamera
 from spikesim.checks import require_path
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_files import through_jpeg
@@ -16,10 +16,9 @@ from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.fields import LIGHT
 from spikesim_datasets.sources import Split
-from ssdm_models.exposures import exposure_planes, robust_scale
+from ssdm_models.exposures import exposure_planes
+from ssdm_models.recorded_scenes import RecordedScene, scale_of, scene_of, sense
 from ssdm_models.tensor_checks import require_thresholds
-
-_WHITE_LIGHT = 65535  # of the field `light`
 
 # Shares of samples for which each is drawn.
 _SSDM, _REALISTIC = 0.5, 0.35  # presets; the rest has each noise term of `realistic` or not
@@ -98,18 +97,16 @@ class SensedSamples(TorchDataset[SensedSample]):
         before = int(self._ends[number]) - len(dataset)
         item = dataset[SeededIndex(index.sample - before, index.seed)]
         rng = np.random.default_rng(index.seed)
-        blur, sharp, light, time, exposure = _moved(cast(dict[str, Any], item), rng)
+        scene = _moved(scene_of(item), rng)
         camera = _camera(self._range, rng)
-        stream = simulate(light, camera, seed=int(rng.integers(2**32)))
-        counts = torch.from_numpy(fractional_counts(stream))[None]
-        shown, true = _damaged(blur, sharp, rng)
-        start, stop = exposure
-        scale = robust_scale(shown[None], (counts[:, stop] - counts[:, start])[:, None] / (stop - start))
+        counts = sense(scene.light, camera, rng)
+        shown, true = _damaged(scene.blur, scene.sharp, rng)
+        scale = scale_of(shown, counts, scene.exposure)
         if rng.random() < _GIVEN_SCALE:
             scale = torch.full_like(scale, camera.v_th / camera.gain * np.exp(rng.normal(0, _SCALE_ERROR)))
         return {
             "blur": shown,
-            "planes": exposure_planes(counts, time, exposure, scale)[0],
+            "planes": exposure_planes(counts, scene.time, scene.exposure, scale)[0],
             "sharp": true,
             "v_th": camera.v_th,
             "key": item["key"],
@@ -141,21 +138,9 @@ def _open(root: Path, split: str, crop: int) -> SpikeBlurDataset:
     return SpikeBlurDataset(root, split, source.thresholds[0], crop, "one", flip=True, extra=(LIGHT.name,))
 
 
-class _Moved(NamedTuple):
-    """A scene after what is done to all of it: images (3, H, W) in [0, 1], light (T, H/4, W/4) in [0, 1]."""
-
-    blur: np.ndarray
-    sharp: np.ndarray
-    light: np.ndarray
-    time: int
-    exposure: tuple[int, int]
-
-
-def _moved(item: dict[str, Any], rng: np.random.Generator) -> _Moved:
-    """The scene of an item, perhaps darker, turned, backwards, or recorded for less long."""
-    blur, sharp = item["blur"].numpy(), item["sharp"][0].numpy()
-    light = item[LIGHT.name].numpy() * np.float32(1 / _WHITE_LIGHT)
-    time, (start, stop) = int(item["sharp_readouts"][0]), item["exposure"].tolist()
+def _moved(scene: RecordedScene, rng: np.random.Generator) -> RecordedScene:
+    """A scene, perhaps darker, turned, backwards, or recorded for less long."""
+    blur, sharp, light, time, (start, stop) = scene
     if rng.random() < _DARKER:  # and flatter: what is done to frames is done to their means
         contrast = rng.uniform(_LEAST_CONTRAST, 1)
         black = rng.uniform(0, 1 - contrast) ** 2
@@ -169,7 +154,7 @@ def _moved(item: dict[str, Any], rng: np.random.Generator) -> _Moved:
         first = int(rng.integers(min(start, time) + 1))
         last = int(rng.integers(max(stop, time + 1), readouts + 1))
         light, time, start, stop = light[first:last], time - first, start - first, stop - first
-    return _Moved(blur, sharp, np.ascontiguousarray(light), time, (start, stop))
+    return RecordedScene(blur, sharp, np.ascontiguousarray(light), time, (start, stop))
 
 
 def _camera(span: np.ndarray, rng: np.random.Generator) -> SpikeCamera:

@@ -2,12 +2,13 @@
 
 import os
 import sys
-from importlib.resources import as_file, files
+from pathlib import Path
 
 from ssdm_models import checkpoints
 from ssdm_models.trained_networks import TrainedNetwork, load_deblurring
 
-_FILE = files("ssdm_models") / "weights" / "multi_exposure.safetensors"
+SHIPPED = Path(__file__).with_name("weights") / "multi_exposure.safetensors"
+"""Their file."""
 
 
 def load_shipped() -> TrainedNetwork:
@@ -16,8 +17,7 @@ def load_shipped() -> TrainedNetwork:
     Raises:
         InputFileError: The installation is damaged.
     """
-    with as_file(_FILE) as path:
-        return load_deblurring(path)
+    return load_deblurring(SHIPPED)
 
 
 def _ship(path: str | os.PathLike[str]) -> None:
@@ -31,17 +31,16 @@ def _ship(path: str | os.PathLike[str]) -> None:
         OutputError: The installation cannot be written.
     """
     network, card = checkpoints.load(path, "multi_exposure"), checkpoints.read_card(path)
-    with as_file(_FILE) as shipped:
-        checkpoints.save(
-            shipped,
-            network,
-            stage=card.stage,
-            v_th=card.v_th,
-            data=card.data,
-            loss=card.loss,
-            metrics=card.metrics,
-            half=True,
-        )
+    checkpoints.save(
+        SHIPPED,
+        network,
+        stage=card.stage,
+        v_th=card.v_th,
+        data=card.data,
+        loss=card.loss,
+        metrics=card.metrics,
+        half=True,
+    )
 
 
 if __name__ == "__main__":

@@ -277,7 +277,7 @@ def test_files_of_other_networks_are_refused(data: Path, run: Path, tmp_path: Pa
         "no run": ({"runs": [tmp_path / "none"]}, "there is no run folder .*none; `spikesim train-ssdm` makes one"),
         "run without ldn": (
             {"runs": [run, folder]},
-            "holds no ldn.safetensors and no multi_exposure.safetensors; train its stage ldn or",
+            "no multi_exposure.safetensors and no adaptation.safetensors; train its stage ldn or",
         ),
         "damaged": ({"runs": [folder]}, "truncated, damaged or no checkpoint"),
     }[case]

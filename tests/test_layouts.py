@@ -219,9 +219,21 @@ def test_the_threshold_of_a_foreign_layout_must_be_said(foreign: Path, tmp_path:
     assert not (tmp_path / "back").exists()
 
 
-def test_our_layout_knows_its_threshold(layout: Path, tmp_path: Path) -> None:
+def test_the_sensor_of_a_foreign_layout_may_be_said(foreign: Path, tmp_path: Path) -> None:
+    layout_to_shards(foreign, tmp_path / "back", v_th=2, preset="realistic")
+    with ShardReader(tmp_path / "back/train" / f"{CLIP}.000.h5") as shard:
+        assert shard.cameras == {2.0: SpikeCamera.preset("realistic", v_th=2)}
+        assert shard.spikes(0).camera == shard.cameras[2.0]
+    with pytest.raises(InvalidValueError, match="no camera preset is called 'real'"):
+        layout_to_shards(foreign, tmp_path / "other", v_th=2, preset="real")
+    assert not (tmp_path / "other").exists()
+
+
+def test_our_layout_knows_its_threshold_and_its_sensor(layout: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidValueError, match="spike_data has the threshold 1, not 2; leave the threshold out"):
         layout_to_shards(layout, tmp_path / "back", v_th=2)
+    with pytest.raises(InvalidValueError, match="says which sensors its spikes are from; leave the preset out"):
+        layout_to_shards(layout, tmp_path / "back", preset="ssdm")
 
 
 # Missing and damaged

@@ -144,7 +144,8 @@ def test_files_of_other_networks_name_all_that_would_do(data, tmp_path, toy):
     checkpoints.save(tmp_path / "bsn.safetensors", STAGES["bsn"].network())
     with pytest.raises(
         InputFileError,
-        match="not the LDN of 'ldn' or the MultiExposure of 'multi_exposure' or the Toy of 'toy'; give",
+        match="not the LDN of 'ldn' or the MultiExposure of 'multi_exposure' or the MultiExposure of 'adaptation' or "
+        "the Toy of 'toy'; give",
     ):
         evaluate(data, checkpoints=[tmp_path / "bsn.safetensors"])
     with pytest.raises(

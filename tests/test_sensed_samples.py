@@ -15,7 +15,7 @@ from spikesim_datasets.optics import Optics
 from spikesim_datasets.samples import SeededIndex
 from spikesim_datasets.shards import ShardWriter, open_dataset
 from spikesim_datasets.shards.sample import Sample
-from ssdm_models import checkpoints, sensed_samples
+from ssdm_models import checkpoints, recorded_scenes, sensed_samples
 from ssdm_models.exposures import PLANES
 from ssdm_models.intensity import luma
 from ssdm_models.sensed_samples import SensedSamples
@@ -109,7 +109,7 @@ def test_seeds_decide_everything(still: Path) -> None:
 def test_thresholds_and_sensors_are_drawn_from_all(still: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(
-        sensed_samples, "simulate", lambda light, camera, seed: seen.append(camera) or simulate(light, camera)
+        recorded_scenes, "simulate", lambda light, camera, seed: seen.append(camera) or simulate(light, camera)
     )
     samples = SensedSamples(still, "train", SPAN, 32)
     drawn = [samples[SeededIndex(0, seed)]["v_th"] for seed in range(80)]

@@ -91,7 +91,7 @@ def test_it_shows_every_readout(sample: Sample) -> None:
 
 
 def test_weights_that_were_trained_again_replace_those_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipped, "_FILE", tmp_path / "shipped.safetensors")
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path / "shipped.safetensors")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         network = MultiExposure()
@@ -106,7 +106,7 @@ def test_weights_that_were_trained_again_replace_those_there(tmp_path: Path, mon
 
 
 def test_a_damaged_installation_is_named(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipped, "_FILE", tmp_path / "gone.safetensors")
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path / "gone.safetensors")
     Image.new("RGB", (32, 16)).save(tmp_path / "blur.png")
     np.save(tmp_path / "spikes.npy", np.zeros((137, 4, 8), np.uint8))
     words = ("deblur", tmp_path / "blur.png", tmp_path / "spikes.npy", tmp_path / "a.png")

@@ -24,29 +24,32 @@ toy = toy_stage.toy
 
 def test_the_stages_of_the_paper_are_declared_in_order() -> None:
     assert STAGES.default == ("bsn", "sr", "ldn")
-    assert tuple(STAGES) == (*STAGES.default, "multi_exposure")
+    assert tuple(STAGES) == (*STAGES.default, "multi_exposure", "adaptation")
     assert [(spec.name, spec.network.__name__, spec.teachers) for spec in STAGES.values()] == [
         ("bsn", "BSN", ()), ("sr", "EDSR", ()), ("ldn", "LDN", ("bsn", "sr")), ("multi_exposure", "MultiExposure", ()),
+        ("adaptation", "MultiExposure", ()),
     ]  # fmt: skip
     for name, spec in STAGES.items():
         assert (spec.name, spec.file) == (name, f"{name}.safetensors")
         assert spec.arguments_of(spec.network()).keys() == set(spec.arguments)
     assert [STAGES.of_task(task) for task in ("denoising", "super-resolution", "deblurring")] == [
-        ("bsn",), ("sr",), ("ldn", "multi_exposure"),
+        ("bsn",), ("sr",), ("ldn", "multi_exposure", "adaptation"),
     ]  # fmt: skip
 
 
 def test_a_stage_is_registered_once_and_taken_out(toy: StageSpec) -> None:
-    assert tuple(STAGES) == ("bsn", "sr", "ldn", "multi_exposure", "toy")
+    assert tuple(STAGES) == ("bsn", "sr", "ldn", "multi_exposure", "adaptation", "toy")
     assert STAGES.default == ("bsn", "sr", "ldn")
-    assert STAGES.of_task("deblurring") == ("ldn", "multi_exposure", "toy")
+    assert STAGES.of_task("deblurring") == ("ldn", "multi_exposure", "adaptation", "toy")
     for again in (toy, replace(toy, name="ldn"), replace(toy, name="all")):
         with pytest.raises(InvalidValueError, match=f"there is a stage '{again.name}' already; give this one another"):
             STAGES.register(again)
     with pytest.raises(InvalidValueError, match="files of the kind 'edsr' are those of the stage 'sr'; give this one"):
         STAGES.register(replace(toy, name="other", released=ReleasedFile("edsr", {})))
-    assert tuple(STAGES) == ("bsn", "sr", "ldn", "multi_exposure", "toy")
-    with pytest.raises(InvalidValueError, match="stage must be one of bsn, sr, ldn, multi_exposure, toy, got 'gan'"):
+    assert tuple(STAGES) == ("bsn", "sr", "ldn", "multi_exposure", "adaptation", "toy")
+    with pytest.raises(
+        InvalidValueError, match="stage must be one of bsn, sr, ldn, multi_exposure, adaptation, toy, got 'gan'"
+    ):
         STAGES.unregister("gan")
 
 
@@ -131,7 +134,8 @@ def test_one_class_of_two_stages_is_kept_as_it_is_said(toy: StageSpec, tmp_path:
 @pytest.mark.parametrize(
     "code",
     [
-        "from ssdm_models.stages import STAGES; assert list(STAGES) == ['bsn', 'sr', 'ldn', 'multi_exposure']",
+        "from ssdm_models.stages import STAGES\n"
+        "assert list(STAGES) == ['bsn', 'sr', 'ldn', 'multi_exposure', 'adaptation']",
         "from spikesim_cli.main import cli\ntry:\n    cli(['train-ssdm', '--help'])\nexcept SystemExit:\n    pass",
     ],
     ids=["names", "help"],

@@ -63,8 +63,8 @@ def test_the_released_schedule_turns_with_every_batch():
         ({"perceptual": "l7"}, "perceptual must be one of 'lpips', 'ms-ssim', 'laplacian', 'none', got 'l7'"),
         ({"reblur": -1.0}, "reblur must be a finite number of at least 0"),
         ({"compat": "paper"}, "compat, where it is given, must be one of 'release', got 'paper'"),
-        ({"stage": "gan"}, "stage must be one of bsn, sr, ldn, multi_exposure, got 'gan'"),
-        ({"epoch": 3}, "there is no option 'epoch'; options are accumulate, batch, crop, .*warm_up"),
+        ({"stage": "gan"}, "stage must be one of bsn, sr, ldn, multi_exposure, adaptation, got 'gan'"),
+        ({"epoch": 3}, "there is no option 'epoch'; options are accumulate, batch, clip, crop, .*warm_up"),
     ],
 )
 def test_values_without_a_meaning(wrong, message):

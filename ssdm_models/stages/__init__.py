@@ -15,5 +15,6 @@ STAGES = Stages({
     "sr": "ssdm_models.stages.sr_stage",
     "ldn": "ssdm_models.stages.ldn_stage",
     "multi_exposure": "ssdm_models.stages.multi_exposure_stage",
+    "adaptation": "ssdm_models.stages.adaptation_stage",
 })  # fmt: skip
 """By name, in the order in which they are trained."""

@@ -68,6 +68,8 @@ class StageSpec:
         needs_ground_truth: Whether its samples carry their true images.
         draws_sensors: Whether its samples are of one time each, with ground truth, seen by sensors that are drawn anew
             (`sensed_samples.SensedSamples`); thresholds are then drawn between the least and the greatest of `v_th`.
+        adapts: The stage whose networks it goes on with, of a checkpoint or of the package. Its samples are the scenes
+            that such a network shows of the recordings, sensed again (`training.shown_scenes.ShownScenes`).
         own_settings: Those of `stage_config.OWN_SETTINGS` that count for it.
         in_default_run: Whether it is trained where no stage is named.
 
@@ -90,12 +92,13 @@ class StageSpec:
     make_teacher: Callable[..., Teacher] | None = None
     needs_ground_truth: bool = False
     draws_sensors: bool = False
+    adapts: str = ""
     own_settings: tuple[str, ...] = ()
     in_default_run: bool = False
 
     def __post_init__(self) -> None:
         require_choice(self.task, "task", get_args(Task))
-        for name in ("name", "label"):
+        for name in ("name", "label", "adapts"):
             require_instance(getattr(self, name), name, str)
         for name, kind in (("network", nn.Module), ("objective", Objective)):
             if not isinstance(given := getattr(self, name), type) or not issubclass(given, kind):
@@ -125,6 +128,9 @@ class StageSpec:
             ("precompute_teacher needs teachers", "precompute_teacher" in self.own_settings and not self.teachers),
             ("draws_sensors and needs_ground_truth exclude each other", self.draws_sensors and self.needs_ground_truth),
             ("a stage that draws sensors has no teachers", self.draws_sensors and bool(self.teachers)),
+            ("a stage that adapts has neither teachers nor ground truth, and draws no sensors",
+             self.adapts and (self.teachers or self.needs_ground_truth or self.draws_sensors)),
+            ("only a network that deblurs can be adapted", self.adapts and not deblurs),
             # Both would be the samples' `sharp`.
             ("needs_ground_truth and precompute_teacher exclude each other",
              self.needs_ground_truth and "precompute_teacher" in self.own_settings),

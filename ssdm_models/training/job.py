@@ -1,18 +1,23 @@
 """One stage to train: what a process of its own needs to begin."""
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import nn
 
+from spikesim.checks import require_instance
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
+from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints
+from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.losses import make_perceptual
-from ssdm_models.objectives.objective import Objective
+from ssdm_models.objectives.objective import Objective, training_times
 from ssdm_models.sensed_samples import SensedSamples
 from ssdm_models.stage_config import NO_PERCEPTUAL, StageConfig
 from ssdm_models.stages import STAGES
@@ -20,7 +25,9 @@ from ssdm_models.stages.stage_spec import StageSpec
 from ssdm_models.teacher import Teacher
 from ssdm_models.training.execution import Execution
 from ssdm_models.training.sampler import SeededBatches
-from ssdm_models.training.teacher_targets import TeacherTargets
+from ssdm_models.training.shown_scenes import ShownScenes, optics_of, sensors, show
+from ssdm_models.training.teacher_targets import TeacherTargets, teach
+from ssdm_models.training.training_set import TrainingSet
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,20 @@ class StageJob:
         return self.folder / "teacher_targets" if self.teachers and precomputed else None
 
     @property
+    def precomputed(self) -> Path | None:
+        """Folder of what is made of whole samples before the first step, if anything is."""
+        return self.folder / "scenes" if self.spec.adapts else self.teacher_targets
+
+    def maker(self, samples: SpikeBlurDataset, device: torch.device) -> Callable[[Sample, float], Sample]:
+        """What makes it, on a device, of the samples."""
+        if self.spec.adapts:
+            network = require_instance(self.network(), "network", DeblurringNetwork).eval().to(device)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            return partial(show, network=network, optics=optics_of(samples.source), device=device)
+        times = training_times(samples.exposure)
+        return partial(teach, teacher=self.teacher().to(device), times=times, device=device)
+
+    @property
     def steps(self) -> int:
         """All steps there are."""
         batches = SeededBatches(len(self.samples()), self.config.batch, self.config.epochs, self.config.seed)
@@ -87,6 +108,10 @@ class StageJob:
         if self.spec.needs_ground_truth:
             assert isinstance(samples, SpikeBlurDataset)
             self._check_ground_truth(samples)
+        if self.spec.adapts:
+            assert isinstance(samples, SpikeBlurDataset)
+            for v_th in self.config.v_th:
+                sensors(samples.source, v_th)
         samples[SeededIndex(0, 0)]
         if self.init is not None:
             self.network()
@@ -104,13 +129,12 @@ class StageJob:
         sharp: Literal["none"] | None = None if self.spec.needs_ground_truth else "none"
         return SpikeBlurDataset(self.data, config.split, config.v_th, config.crop, sharp, flip=config.flip)
 
-    def training_set(self) -> SpikeBlurDataset | SensedSamples | TeacherTargets:
-        """The samples, with the teacher's images where they are precomputed."""
-        if self.teacher_targets is None:
+    def training_set(self) -> TrainingSet:
+        """The samples, or what is precomputed of them."""
+        if self.precomputed is None:
             return self.samples()
-        return TeacherTargets(
-            self.teacher_targets, self.config.split, self.config.v_th, self.config.crop, self.config.flip
-        )
+        kind = ShownScenes if self.spec.adapts else TeacherTargets
+        return kind(self.precomputed, self.config.split, self.config.v_th, self.config.crop, self.config.flip)
 
     def teacher(self) -> Teacher:
         """The teacher of the run.
@@ -145,7 +169,8 @@ class StageJob:
         with torch.device("meta"):
             new = self.spec.network()
         fixed = {name: getattr(new, name) for name in self.spec.fixed_arguments}
-        return checkpoints.load_any(self.init, [self.spec.name], **fixed).network.train()
+        stages = [self.spec.name, self.spec.adapts] if self.spec.adapts else [self.spec.name]
+        return checkpoints.load_any(self.init, stages, **fixed).network.train()
 
     def objective(self, exposure: tuple[int, int]) -> Objective:
         """What is minimised."""

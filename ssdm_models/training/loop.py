@@ -14,14 +14,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from spikesim.errors import SpikesimError
-from spikesim_datasets.samples import SpikeBlurDataset
 from ssdm_models.objectives.objective import Batch, Objective
-from ssdm_models.sensed_samples import SensedSamples
 from ssdm_models.stage_config import StageConfig
 from ssdm_models.training.log import Log
 from ssdm_models.training.sampler import SeededBatches
 from ssdm_models.training.state import State, follow, load_state, save_state
-from ssdm_models.training.teacher_targets import TeacherTargets
+from ssdm_models.training.training_set import TrainingSet
 
 _STATE = "state.pt"
 _FAILED = "failed.pt"
@@ -69,7 +67,7 @@ class Loop:
         self,
         fabric: Fabric,
         objective: Objective,
-        dataset: SpikeBlurDataset | SensedSamples | TeacherTargets,
+        dataset: TrainingSet,
         config: StageConfig,
         folder: Path,
         workers: int,

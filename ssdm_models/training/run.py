@@ -5,6 +5,7 @@ RUN/STAGE/config.json      what decides the stage's weights, and the command tha
 RUN/STAGE/state.pt         where it stands
 RUN/STAGE/metrics.csv      means by epoch; the same for TensorBoard beside it
 RUN/STAGE/teacher_targets  the teacher's images, where they are precomputed
+RUN/STAGE/scenes           scenes that the network shows, where it is adapted to recordings
 """
 
 import time
@@ -24,18 +25,18 @@ from spikesim.errors import InvalidValueError, OutputError
 from spikesim.gpu.devices import find_device
 from spikesim_datasets.samples import SpikeBlurDataset
 from ssdm_models import checkpoints
-from ssdm_models.objectives.objective import training_times
 from ssdm_models.old_names import rename_teacher_targets, renamed_settings
 from ssdm_models.option_groups import sort_options
 from ssdm_models.precision import FABRIC, Precision
+from ssdm_models.shipped import SHIPPED
 from ssdm_models.stage_config import SETTINGS
 from ssdm_models.stages import STAGES
 from ssdm_models.training.config import make_config
 from ssdm_models.training.execution import EXECUTION, Execution
 from ssdm_models.training.job import StageJob
 from ssdm_models.training.loop import Loop, Progress
+from ssdm_models.training.precomputed import precompute
 from ssdm_models.training.record import claim
-from ssdm_models.training.teacher_targets import write_teacher_targets
 
 _LOCK = ".lock"
 
@@ -80,7 +81,8 @@ def train(
         run: Folder of the training.
         stages: Which, in order; None takes the three of S-SDM. `ldn` needs the networks of the other two in `run`.
         compat: See `make_config`.
-        init: Checkpoints to begin stages from, ours or their authors'.
+        init: Checkpoints to begin stages from, ours or their authors'. A stage that adapts a network begins with the
+            one in the package where none is named.
         overwrite: Train again what was trained with another configuration.
         options: Values of `Execution`, and of `StageConfig` for all stages.
 
@@ -110,7 +112,7 @@ def train(
             make_config(stage, compat, **settings),
             data,
             run,
-            begun.get(stage),
+            begun.get(stage, SHIPPED if STAGES.find(stage).adapts else None),
             deadline,
             execution,
         )
@@ -187,7 +189,7 @@ def _train_stage(job: StageJob, device: torch.device, overwrite: bool) -> StageR
         metrics = checkpoints.read_card(job.final).metrics
         steps = int(metrics["steps"])
         return StageResult(name, job.final, steps, steps, metrics["loss"], kept=True)
-    if job.teacher_targets is not None and not _teach(job, job.teacher_targets, device):
+    if job.precomputed is not None and not _precompute(job, job.precomputed, device):
         return StageResult(name, None, 0, job.steps, None, kept=False)
     fabric = _fabric(device, job.execution.devices, job.config.precision)
     steps, total, loss = fabric.launch(partial(_work, job=job))
@@ -201,21 +203,20 @@ def _fabric(device: torch.device, devices: int, precision: Precision) -> Fabric:
     return Fabric(accelerator=device.type, devices=which, strategy=strategy, precision=FABRIC[precision])
 
 
-def _teach(job: StageJob, folder: Path, device: torch.device) -> bool:
-    """Ask the teacher for all images, on one device; whether the time sufficed."""
-    rename_teacher_targets(folder)
+def _precompute(job: StageJob, folder: Path, device: torch.device) -> bool:
+    """Make what is made before the first step, on one device; whether the time sufficed."""
+    if job.teacher_targets is not None:
+        rename_teacher_targets(folder)
     fabric = _fabric(device, 1, job.config.precision)
-    samples = job.samples()
+    samples, what = job.samples(), "scenes" if job.spec.adapts else "teacher"
     assert isinstance(samples, SpikeBlurDataset)
-    return write_teacher_targets(
+    return precompute(
         folder,
         samples,
-        job.teacher().to(fabric.device),
-        training_times(samples.exposure),
-        device=fabric.device,
+        job.maker(samples, fabric.device),
         autocast=fabric.autocast,
         deadline=job.deadline,
-        on_sample=lambda done, total: job.execution.tell(Progress("teacher", done, total, {})),
+        on_sample=lambda done, total: job.execution.tell(Progress(what, done, total, {})),
     )
 
 

@@ -16,9 +16,12 @@ from spikesim_cli.options import read_options, size_options
     type=float,
     help="Threshold of the spikes in a released layout that does not record it, or the one to take from a shard.",
 )
+@click.option(
+    "--preset", help="Sensor of the spikes in a released layout that does not record it.", show_default="unknown"
+)
 @click.option("--sample", type=int, default=0, show_default=True, help="Number of the sample in a shard.")
 @size_options
-def convert(path: Path, output: Path, vth: float | None, sample: int, **options: Any) -> None:
+def convert(path: Path, output: Path, vth: float | None, preset: str | None, sample: int, **options: Any) -> None:
     """Convert PATH to OUTPUT.
 
     A spike file (.dat, .npz, .npy, .h5) is converted to another format, a dataset of shards to a folder in the layout
@@ -29,7 +32,7 @@ def convert(path: Path, output: Path, vth: float | None, sample: int, **options:
     Examples:
       spikesim convert recording.dat recording.h5 --height 250 --width 400
       spikesim convert data/gopro Spike-GOPRO
-      spikesim convert Spike-GOPRO data/released --vth 1
+      spikesim convert Spike-GOPRO data/released --vth 1 --preset ssdm
       spikesim convert data/gopro/train/GOPR0372_07_00.000.h5 one.dat --vth 1 --sample 2
     """
     from spikesim import read_spikes, write_spikes
@@ -42,7 +45,7 @@ def convert(path: Path, output: Path, vth: float | None, sample: int, **options:
         case "dataset":
             messages.print(f"{output}: {shards_to_layout(path, output)} samples in the released layout")
         case "layout":
-            messages.print(f"{output}: {layout_to_shards(path, output, vth)} samples in shards")
+            messages.print(f"{output}: {layout_to_shards(path, output, vth, preset)} samples in shards")
         case "shard":
             with ShardReader(path) as shard:
                 stream = shard.spikes(sample, vth)

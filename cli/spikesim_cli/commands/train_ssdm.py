@@ -122,6 +122,7 @@ def train_ssdm(data: Path, out: Path, stage: str, initial: tuple[Path, ...], as_
       spikesim train-ssdm --data data/gopro --out runs/ssdm --vth 1
       spikesim train-ssdm --data data/mine --vth 1 2 --perceptual ms-ssim --crop 128
       spikesim train-ssdm --data recording/ --out runs/new --stage ldn --init runs/ssdm/ldn.safetensors
+      spikesim train-ssdm --data recording/ --out runs/new --stage adaptation --vth 3
     """
     import logging
 
@@ -164,11 +165,14 @@ def _told(result: "StageResult") -> str:
 def _by_stage(paths: tuple[Path, ...], stage: str) -> dict[str, Path]:
     """Checkpoints to begin with, by their stage."""
     from ssdm_models.checkpoints import is_ours, read_card
+    from ssdm_models.stages import STAGES
 
     found: dict[str, Path] = {}
     for path in paths:
         if is_ours(path):
             own = read_card(path).stage
+            if stage != _ALL and STAGES[stage].adapts == own:
+                own = stage
         elif stage == _ALL:
             raise click.UsageError(f"{path} does not say of which stage it is; give it with --stage")
         else:

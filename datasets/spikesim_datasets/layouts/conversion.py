@@ -60,24 +60,26 @@ def shards_to_layout(dataset: Path | str, out: Path | str) -> int:
     return sum(len(shard.windows) for shard in shards)
 
 
-def layout_to_shards(layout: Path | str, out: Path | str, v_th: float | None = None) -> int:
+def layout_to_shards(layout: Path | str, out: Path | str, v_th: float | None = None, preset: str | None = None) -> int:
     """Read a folder in the released layout into shards.
 
     Args:
         layout: Its root, which holds `train` or `test` or both.
         out: Folder of the dataset to write; it must not exist yet, or be empty.
         v_th: Threshold of `spike_data`, needed where the layout does not say.
+        preset: Camera preset of the sensor, where the layout does not say; None leaves it unknown.
 
     Returns:
         The number of samples.
 
     Raises:
         InputFileError: The layout is incomplete or damaged.
-        InvalidValueError: The threshold is not known, or contradicts what the layout says.
+        InvalidValueError: The threshold is not known, or contradicts what the layout says; or there is no such preset,
+            or the layout says its sensors itself.
         OutputError: `out` holds something, or cannot be written.
     """
     layout, out = require_path(layout, "layout"), require_path(out, "out")
-    shards = describe(layout, v_th)
+    shards = describe(layout, v_th, preset)
     _refuse_full(out)
     for shard in shards:
         with ShardWriter(out / shard.path, shard.recipe, shard.compression) as writer:

@@ -102,19 +102,25 @@ class LayoutShard(Keyed):
         }
 
 
-def describe(layout: Path, v_th: float | None) -> list[LayoutShard]:
+def describe(layout: Path, v_th: float | None, preset: str | None = None) -> list[LayoutShard]:
     """The shards that a layout was made of, or that are made of one that is not ours.
 
     Args:
         layout: Its root.
-        v_th: Threshold of `spike_data`, as for `layout_to_shards`.
+        v_th, preset: Threshold and sensor of `spike_data`, as for `layout_to_shards`.
 
     Raises:
         InputFileError: It is no such layout, or its description is damaged.
-        InvalidValueError: The threshold is not known, is none, or contradicts what the layout says.
+        InvalidValueError: The threshold is not known, is none, or contradicts what the layout says; or there is no such
+            preset, or the layout says its sensors itself.
     """
     threshold = None if v_th is None else SpikeCamera(v_th=v_th).v_th  # refuses what is no threshold
-    return _described(layout, threshold) or _undescribed(layout, threshold)
+    shards = _described(layout, threshold)
+    if shards is None:
+        return _undescribed(layout, threshold, preset)
+    if preset is not None:
+        raise InvalidValueError(f"{layout / DESCRIPTION} says which sensors its spikes are from; leave the preset out")
+    return shards
 
 
 def spike_folders(cameras: dict[float, SpikeCamera | None]) -> dict[str, dict[str, Any]]:
@@ -151,7 +157,7 @@ def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
     return shards
 
 
-def _undescribed(layout: Path, v_th: float | None) -> list[LayoutShard]:
+def _undescribed(layout: Path, v_th: float | None, preset: str | None) -> list[LayoutShard]:
     """One shard a clip for a layout read by its names, with the exposure of the release."""
     plan = ExposurePlan()
     clips = sorted(clip for clip in layout.glob(f"*/{SPIKES}/*") if clip.is_dir())
@@ -159,6 +165,7 @@ def _undescribed(layout: Path, v_th: float | None) -> list[LayoutShard]:
         raise InputFileError(f"{layout} is not in the released layout: no SPLIT/{SPIKES}/CLIP folder in it")
     if v_th is None:
         raise InvalidValueError(f"{layout} does not say its threshold; give it with --vth")
+    camera = None if preset is None else SpikeCamera.preset(preset, v_th=v_th)
     shards = []
     for clip in clips:
         split, name = clip.parent.parent.name, clip.name
@@ -173,7 +180,7 @@ def _undescribed(layout: Path, v_th: float | None) -> list[LayoutShard]:
                 split,
                 name,
                 windows,
-                {SPIKES: {"v_th": v_th, "camera": None}},
+                spike_folders({v_th: camera}),
                 readouts,
                 "zstd",
                 {"layout": layout.resolve().name, "choices": {"plan": asdict(plan)}},

@@ -8,6 +8,7 @@ from contextlib import closing
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from spikesim.checks import require_callable, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
@@ -61,6 +62,11 @@ class Dataset(Sequence[Sample]):
                 with closing(self.open_shard(self.root / entry.path)) as shard:
                     names = tuple(name for name in names if name in shard.extra)
         return names
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """What the first shard says of how the samples were made, as JSON values; empty where it says nothing."""
+        return self._choices or {}
 
     @property
     def fingerprint(self) -> str:

@@ -1,0 +1,9 @@
+"""What the steps of a training are made of."""
+
+from spikesim_datasets.samples import SpikeBlurDataset
+from ssdm_models.sensed_samples import SensedSamples
+from ssdm_models.training.shown_scenes import ShownScenes
+from ssdm_models.training.teacher_targets import TeacherTargets
+
+TrainingSet = SpikeBlurDataset | SensedSamples | TeacherTargets | ShownScenes
+"""Samples that `SeededIndex` draws."""
