@@ -17,7 +17,7 @@ from photo_data import (
     still,
 )
 
-from spikesim_datasets.photos import MOST_CUTOUTS, arrange
+from spikesim_datasets.photos import CUT_PHOTOS, MOST_CUTOUTS, arrange
 from spikesim_datasets.photos.composition import Tone
 from spikesim_datasets.photos.cutouts import lettering, patterned_cutout, photo_cutout
 from spikesim_datasets.photos.texture import TEXELS, texture
@@ -276,11 +276,20 @@ def test_photos_of_any_shape_fill_the_frame(height, width):
     assert np.ptp(composition.frame(3.3)) == 0
 
 
-def test_arrangements_hold_none_to_three_cutouts_of_every_kind():
+def test_arrangements_hold_cutouts_of_every_number():
     photo = smooth_photo()
-    counts = [len(arrange(np.random.default_rng(seed), photo, [lambda: photo] * MOST_CUTOUTS, 64, 96).cutouts)
-              for seed in range(40)]  # fmt: skip
+    counts = [len(arrange(np.random.default_rng(seed), photo, [lambda: photo] * CUT_PHOTOS, 64, 96).cutouts)
+              for seed in range(200)]  # fmt: skip
     assert set(counts) == set(range(MOST_CUTOUTS + 1))
+    assert arrange(np.random.default_rng(0), photo, [], 64, 96).cutouts == ()
+
+
+def test_a_photo_with_few_pixels_may_be_sharp():
+    """Of noise as fine as its pixels, a frame that shows them small holds more than one that is magnified."""
+    photo = np.random.default_rng(2).integers(0, 256, (64, 96, 3), np.uint8)
+    frames = [arrange(np.random.default_rng(seed), photo, [], 136, 192).frame(MIDDLE) for seed in range(20)]
+    steps = [np.abs(np.diff(frame.astype(int), axis=1)).mean() / frame.std() for frame in frames]
+    assert max(steps) > 1.6 * min(steps)
 
 
 def test_a_photo_resampled_to_its_own_size_keeps_its_mean_and_its_constants():

@@ -11,7 +11,7 @@ SPEC = StageSpec(
     network=MultiExposure,
     objective=Supervised,
     paper={
-        "epochs": 20,
+        "epochs": 10,
         "learning_rate": 5e-5,
         "batch": 4,
         "crop": 256,

@@ -12,9 +12,13 @@ from spikesim_datasets.photos.trajectories import camera_motion, own_motion
 from spikesim_datasets.scenes.paint import Array
 from spikesim_datasets.scenes.render import HEIGHT, Matrix, place
 
-MOST_CUTOUTS = 3
+MOST_CUTOUTS = 12
+
+CUT_PHOTOS = 3
+"""Of how many other photos the cut-outs of a clip are."""
 
 _ZOOM = 1.35  # most that a photo is larger than fills the frame, if it has the pixels for it
+_SHARP = 0.75  # frame pixels for a photo's that are enough: with more of the photo's, detail is as fine as video has
 _MOST_FRAMES = 2  # how many frames wide or high a part of a panorama is, for its texels to fit in memory
 _RIM = 0.02  # part of a photo's shorter side that is cut off all around: scans have a rim, which would be mirrored
 _KINDS = (0.6, 0.25, 0.15)  # how often a cut-out is of a photo, patterned, or lettering
@@ -28,7 +32,7 @@ def arrange(
     Args:
         rng: Where its randomness comes from.
         photo: The background, RGB uint8 `(h, w, 3)`.
-        others: Give the photos to cut out of, one for each cut-out that may be; called only for those that are.
+        others: Give the photos to cut out of, in turn; called only for those that are. Without any, nothing passes.
         height: Of the frames, pixels.
         width: Of the frames, pixels.
     """
@@ -43,10 +47,10 @@ def arrange(
     )
     background = Sheet(*_framed(rng, photo, height, width, camera))
     cutouts = []
-    for other in others[: int(rng.integers(0, MOST_CUTOUTS + 1))]:
+    for number in range(int(rng.integers(0, MOST_CUTOUTS + 1)) if others else 0):
         kind = rng.choice(("photo", "pattern", "letters"), p=_KINDS)
         texels = (
-            photo_cutout(rng, other(), scale)
+            photo_cutout(rng, others[number % len(others)](), scale)
             if kind == "photo"
             else patterned_cutout(rng, scale)
             if kind == "pattern"
@@ -60,11 +64,15 @@ def arrange(
 def _framed(
     rng: np.random.Generator, photo: Array, height: int, width: int, camera: Callable[[float], Matrix]
 ) -> tuple[Array, Callable[[float], Matrix]]:
-    """A photo's texels, and their way to the frame: a random part of it, as large as fills the frame or larger."""
+    """A photo's texels, and their way to the frame: a random part of it, as large as fills the frame or larger.
+
+    One with few pixels may be smaller, so that it is sharp; it then goes on mirrored.
+    """
     rim = int(min(photo.shape[:2]) * _RIM)
     photo = photo[rim : photo.shape[0] - rim, rim : photo.shape[1] - rim]
     fill = max(height / photo.shape[0], width / photo.shape[1])
-    scale = min(fill * _ZOOM ** rng.uniform(0, 1), max(fill, 1.0))
+    least, most = min(fill, _SHARP), min(fill * _ZOOM, max(fill, 1.0))
+    scale = least * (most / least) ** rng.uniform(0, 1)
     rows, columns = (
         min(whole, math.ceil(_MOST_FRAMES * shown / scale))
         for whole, shown in zip(photo.shape[:2], (height, width), strict=True)

@@ -13,7 +13,7 @@ from spikesim_datasets.photos.texture import TEXELS, texture
 from spikesim_datasets.scenes.paint import Array, polar
 
 _MARGIN = 4  # texels around a shape, all transparent
-_SIZES = 60, 360  # pixels across, of a frame 720 high
+_SIZES = 40, 360  # pixels across, of a frame 720 high
 _LARGEST = 1.6  # radii: no outline reaches further from its middle
 _LETTER_HEIGHTS = 24, 110
 _CAPITAL = 22  # pixels: height of a capital letter of the font at its size 1

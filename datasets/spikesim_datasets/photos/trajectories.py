@@ -20,6 +20,7 @@ MIDDLE = _PLAN.windows(_PLAN.frames_for_one_window)[0].first_frame + _PLAN.middl
 _SINES = 3
 _PERIODS = 28, 140  # raw frames: 1.7 to 8.6 Hz at 240 frames per second, as hands shake
 _TRAVEL = 1.0, 60.0  # pixels of a frame 720 high during an exposure
+_FLIGHT = 1.0, 120.0  # the same of what passes before the camera
 _SPIN = 0.02, 0.5  # radians during an exposure
 _GROWTH = 0.002, 0.06  # change of size during an exposure
 
@@ -106,7 +107,7 @@ def own_motion(rng: np.random.Generator, height: int) -> Callable[[float], Matri
     Returns:
         Takes coordinates around its middle, in pixels, to those around where it was arranged, at a time in raw frames.
     """
-    travel = _log_uniform(rng, *_TRAVEL) * height / HEIGHT / EXPOSURE_FRAMES
+    travel = _log_uniform(rng, *_FLIGHT) * height / HEIGHT / EXPOSURE_FRAMES
     direction = rng.uniform(0, 2 * np.pi)
     shift = np.abs((np.cos(direction), np.sin(direction))) * travel
     spin, growth = (_log_uniform(rng, *limits) / EXPOSURE_FRAMES for limits in (_SPIN, _GROWTH))

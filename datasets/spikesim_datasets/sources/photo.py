@@ -11,7 +11,7 @@ import numpy as np
 from spikesim.checks import require_list, require_number, require_path, require_whole
 from spikesim.errors import InputFileError
 from spikesim_datasets.image_files import image_size, read_upright
-from spikesim_datasets.photos import MOST_CUTOUTS, PHOTOS_VERSION, Composition, arrange
+from spikesim_datasets.photos import CUT_PHOTOS, PHOTOS_VERSION, Composition, arrange
 from spikesim_datasets.sources.clip import Clip, Split, files_fingerprint
 from spikesim_datasets.sources.frames import FRAME_SUFFIXES, frame_names
 from spikesim_datasets.sources.rendered import MOST_CLIPS, RenderedClip, random_name
@@ -24,12 +24,12 @@ _State = tuple[Path, int, int]
 
 @dataclass(frozen=True)
 class PhotoClip(RenderedClip):
-    """A photo seen by a shaking camera, with up to three cut-outs passing before it.
+    """A photo seen by a shaking camera, with cut-outs passing before it.
 
     Attributes:
         split, name, seed, number, n_frames, height, width: As in `RenderedClip`.
         photo: File of the background.
-        others: Files to cut out of, one for each cut-out that may be.
+        others: Files to cut out of, in turn.
         source: As in `Clip`.
 
     Raises:
@@ -97,7 +97,7 @@ def open_photos(path: Path | str, split: Split, count: int | None, seed: int) ->
         if count is None:
             picked = number
         # Of the others where there are others: numbers from the picked one on go one further.
-        others = rng.integers(max(1, len(photos) - 1), size=MOST_CUTOUTS)
+        others = rng.integers(max(1, len(photos) - 1), size=CUT_PHOTOS)
         others += (others >= picked) & (len(photos) > 1)
         clips.append(
             PhotoClip(
