@@ -368,9 +368,7 @@ def _shards() -> list[Call]:
         Call(layouts.is_layout, root="layout"),
         Call(layouts.open_layout, path="layout", split="train", v_th=1),
         Call(layouts.shards_to_layout, dataset="other", out=Fresh(lambda: _new_folder("layout"))),
-        Call(
-            layouts.layout_to_shards, layout="layout", out=Fresh(lambda: _new_folder("shards")), v_th=1, preset="ssdm"
-        ),
+        Call(layouts.layout_to_shards, layout="layout", out=Fresh(lambda: _new_folder("shards")), v_th=1, preset=None),
         Call(
             samples.SpikeBlurDataset,
             path="dataset",
