@@ -88,6 +88,26 @@ def robust_scale(blur: Tensor, long_exposure: Tensor) -> Tensor:
     return torch.where(spikes > 0, scale.clamp(*_SCALES), 1)
 
 
+def counted_scale(blur: Tensor, counts: Tensor, exposure: tuple[int, int]) -> Tensor:
+    """`robust_scale`, of the fractional counts of whole streams.
+
+    Args:
+        blur: Blurry images (N, 3, H, W), RGB in [0, 1].
+        counts: Fractional counts of their streams (N, T + 1, H/4, W/4).
+        exposure: First readout of the blurry images' exposure, and the one after its last.
+
+    Returns:
+        As `robust_scale`.
+
+    Raises:
+        InvalidValueError: The exposure is not in the stream.
+    """
+    require_tensor(counts, "counts", "N boundaries h w")
+    during = within(exposure, counts.shape[1] - 1)
+    spikes = counts[:, during.stop] - counts[:, during.start]
+    return robust_scale(blur, spikes[:, None] / (during.stop - during.start))
+
+
 def exposure_planes(counts: Tensor, time: int, exposure: tuple[int, int], scale: Tensor) -> Tensor:
     """What the spikes tell of the light around a time, through windows of many lengths.
 

@@ -8,9 +8,8 @@ import torch
 from spikesim import SpikeCamera, fractional_counts, simulate
 from spikesim_datasets.samples import TrainingSample
 from spikesim_datasets.shards.fields import LIGHT
-from ssdm_models.exposures import robust_scale
 
-WHITE_LIGHT = 65535
+WHITE_LIGHT = int(np.iinfo(LIGHT.dtype).max)
 """Of the field `light`."""
 
 
@@ -44,9 +43,3 @@ def sense(light: np.ndarray, camera: SpikeCamera, rng: np.random.Generator) -> t
     """The fractional counts (1, T + 1, h, w) of what a sensor makes of light (T, h, w)."""
     stream = simulate(light, camera, seed=int(rng.integers(2**32)))
     return torch.from_numpy(fractional_counts(stream))[None]
-
-
-def scale_of(blur: torch.Tensor, counts: torch.Tensor, exposure: tuple[int, int]) -> torch.Tensor:
-    """The light per spike (1, 1, 1, 1) that a blurry image (3, H, W) tells of its fractional counts."""
-    start, stop = exposure
-    return robust_scale(blur[None], (counts[:, stop] - counts[:, start])[:, None] / (stop - start))

@@ -16,8 +16,8 @@ from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.fields import LIGHT
 from spikesim_datasets.sources import Split
-from ssdm_models.exposures import exposure_planes
-from ssdm_models.recorded_scenes import RecordedScene, scale_of, scene_of, sense
+from ssdm_models.exposures import counted_scale, exposure_planes
+from ssdm_models.recorded_scenes import RecordedScene, scene_of, sense
 from ssdm_models.tensor_checks import require_thresholds
 
 # Shares of samples for which each is drawn.
@@ -101,7 +101,7 @@ class SensedSamples(TorchDataset[SensedSample]):
         camera = _camera(self._range, rng)
         counts = sense(scene.light, camera, rng)
         shown, true = _damaged(scene.blur, scene.sharp, rng)
-        scale = scale_of(shown, counts, scene.exposure)
+        scale = counted_scale(shown[None], counts, scene.exposure)
         if rng.random() < _GIVEN_SCALE:
             scale = torch.full_like(scale, camera.v_th / camera.gain * np.exp(rng.normal(0, _SCALE_ERROR)))
         return {

@@ -9,7 +9,7 @@ from torch import Tensor
 import spikesim
 from spikesim import SpikeStream, to_torch
 from spikesim.checks import require_instance
-from ssdm_models.exposures import fractional_counts, robust_scale
+from ssdm_models.exposures import counted_scale, fractional_counts
 from ssdm_models.intensity import intensity_scale
 from ssdm_models.tensor_checks import require_exposure, require_tensor
 from ssdm_models.windows import long_exposure, span, within
@@ -39,9 +39,7 @@ class StreamView(ABC):
 
     @cached_property
     def robust_scale(self) -> Tensor:
-        start, stop = self.exposure
-        long = (self.counts[stop] - self.counts[start]) / (stop - start)
-        return robust_scale(self._blur[None], long[None, None])[0]
+        return counted_scale(self._blur[None], self.counts[None], self.exposure)[0]
 
     @abstractmethod
     def take(self, part: slice) -> Tensor:

@@ -208,6 +208,7 @@ def _deblurring() -> list[Call]:
         Call(StreamView.take, self=VIEW, part=slice(1, 3)),
         Call(exposures.fractional_counts, spikes=STREAM),
         Call(exposures.robust_scale, blur=BLUR, long_exposure=GREY),
+        Call(exposures.counted_scale, blur=BLUR, counts=STREAM[None], exposure=EXPOSURE),
         Call(exposures.exposure_planes, counts=STREAM[None], time=8, exposure=EXPOSURE, scale=torch.ones(1, 1, 1, 1)),
         Call(pretrained),
         Call(shipped.load_shipped),

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import nn
@@ -28,6 +28,8 @@ from ssdm_models.training.sampler import SeededBatches
 from ssdm_models.training.shown_scenes import ShownScenes, optics_of, sensors, show
 from ssdm_models.training.teacher_targets import TeacherTargets, teach
 from ssdm_models.training.training_set import TrainingSet
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,6 @@ class StageJob:
         """What makes it, on a device, of the samples."""
         if self.spec.adapts:
             network = require_instance(self.network(), "network", DeblurringNetwork).eval().to(device)
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             return partial(show, network=network, optics=optics_of(samples.source), device=device)
         times = training_times(samples.exposure)
         return partial(teach, teacher=self.teacher().to(device), times=times, device=device)
@@ -144,8 +145,7 @@ class StageJob:
         """
         assert self.spec.make_teacher is not None
         teacher = self.spec.make_teacher(*(checkpoints.load(self.taught_by(stage), stage) for stage in self.teachers))
-        teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return teacher
+        return _channels_last(teacher)
 
     def taught_by(self, stage: str) -> Path:
         """The network of the teacher that another stage has trained."""
@@ -157,7 +157,7 @@ class StageJob:
         return path
 
     def network(self) -> nn.Module:
-        """The network to begin with: of a checkpoint, ours or its authors', or new.
+        """The network to begin with: of a checkpoint, ours or its authors', or new; its weights with channels last.
 
         Raises:
             InputFileError: The checkpoint is missing, damaged, or of another network.
@@ -165,19 +165,17 @@ class StageJob:
         if self.init is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.config.seed)
-                return self.spec.network()
+                return _channels_last(self.spec.network())
         with torch.device("meta"):
             new = self.spec.network()
         fixed = {name: getattr(new, name) for name in self.spec.fixed_arguments}
         stages = [self.spec.name, self.spec.adapts] if self.spec.adapts else [self.spec.name]
-        return checkpoints.load_any(self.init, stages, **fixed).network.train()
+        return _channels_last(checkpoints.load_any(self.init, stages, **fixed).network.train())
 
     def objective(self, exposure: tuple[int, int]) -> Objective:
         """What is minimised."""
-        network = self.network()
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         teacher = self.teacher() if self.teachers and self.teacher_targets is None else None
-        return self.spec.objective.make(network, exposure, self.config, teacher)
+        return self.spec.objective.make(self.network(), exposure, self.config, teacher)
 
     @property
     def _perceptual(self) -> str | None:
@@ -201,3 +199,9 @@ class StageJob:
                     f"the stage {self.spec.name} learns from ground truth at the same readouts everywhere, but {path} "
                     f"has it at {list(times)}, other shards at {list(first)}; train on them apart"
                 )
+
+
+def _channels_last(module: Module) -> Module:
+    """A module whose weights lie as convolutions are fastest with."""
+    laid: Module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return laid

@@ -24,8 +24,8 @@ from spikesim_datasets.shards.fields import LIGHT
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models.deblur import deblur_sequence
 from ssdm_models.deblurring_network import DeblurringNetwork
-from ssdm_models.exposures import exposure_planes
-from ssdm_models.recorded_scenes import WHITE_LIGHT, scale_of, scene_of, sense
+from ssdm_models.exposures import counted_scale, exposure_planes
+from ssdm_models.recorded_scenes import WHITE_LIGHT, scene_of, sense
 from ssdm_models.sensed_samples import SensedSample
 from ssdm_models.training.precomputed import of_threshold
 
@@ -65,7 +65,7 @@ def show(sample: Sample, v_th: float, network: DeblurringNetwork, optics: Optics
         sharp=shown[during],
         sharp_readouts=tuple(times[number] for number in during),
         spikes={v_th: stream},
-        extra={LIGHT.name: np.rint(light * WHITE_LIGHT).astype(np.uint16)},
+        extra={LIGHT.name: np.rint(light * WHITE_LIGHT).astype(LIGHT.dtype)},
     )
 
 
@@ -135,7 +135,7 @@ class ShownScenes(TorchDataset[SensedSample]):
         item = dataset[draw]
         scene = scene_of(item)
         counts = sense(scene.light, self._sensors[number][path], np.random.default_rng(draw.seed))
-        scale = scale_of(item["blur"], counts, scene.exposure)
+        scale = counted_scale(item["blur"][None], counts, scene.exposure)
         return {
             "blur": item["blur"],
             "planes": exposure_planes(counts, scene.time, scene.exposure, scale)[0],
