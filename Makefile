@@ -65,10 +65,11 @@ BOX := runs/box
 TRAINING := --light --sharp sequence
 weights: $(VENV)/ssdm
 	@test -n "$(PHOTOS)" -a -n "$(CLIPS)" || { echo "give a folder of photos and videos: make weights PHOTOS=photos CLIPS='cups.mp4 coffee.mp4'"; exit 2; }
-	$(BIN)/spikesim build "photo:$(PHOTOS)#400" --out $(BOX)/data/photos $(TRAINING)
-	$(BIN)/spikesim build "photo:$(PHOTOS)#100" --out $(BOX)/data/short $(TRAINING) --exposure-frames 7 --seed 1
+	$(BIN)/spikesim build "photo:$(PHOTOS)#2000" --part 256 --out $(BOX)/data/photos $(TRAINING)
+	$(BIN)/spikesim build "photo:$(PHOTOS)#500" --part 256 --out $(BOX)/data/short $(TRAINING) --exposure-frames 7 --seed 1
 	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips $(TRAINING)
-	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips-short $(TRAINING) --exposure-frames 7
+	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips-short $(TRAINING) --exposure-frames 9
+	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips-long $(TRAINING) --exposure-frames 17
 	$(BIN)/spikesim train-ssdm --data $(BOX)/data --out $(BOX) --stage multi_exposure --precision bfloat16
 	$(BIN)/python -m ssdm_models.shipped $(BOX)/multi_exposure.safetensors
 

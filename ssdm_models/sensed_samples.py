@@ -13,7 +13,7 @@ from spikesim.checks import require_path
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_files import through_jpeg
 from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
-from spikesim_datasets.shards import open_dataset
+from spikesim_datasets.shards import Dataset, open_dataset
 from spikesim_datasets.shards.fields import LIGHT
 from spikesim_datasets.sources import Split
 from ssdm_models.exposures import counted_scale, exposure_planes
@@ -59,6 +59,9 @@ class SensedSamples(TorchDataset[SensedSample]):
     `ssdm` and `realistic` and mixtures. Besides, scenes are mirrored, turned, run backwards and made darker or flatter;
     streams are cut short; the blurry image is sometimes compressed, noisy or shifted by a pixel.
 
+    A sample of the dataset counts as often as crops have its area, so that to see all once is to see about as much as
+    there is: large images and small ones are in one training with the shares they have.
+
     Args:
         path: A dataset with the field `light` and ground truth, or a folder of such datasets, whose exposures may have
             other lengths.
@@ -84,18 +87,18 @@ class SensedSamples(TorchDataset[SensedSample]):
             raise InvalidValueError("sensors need at least one threshold v_th, got none")
         self._range = np.log([min(thresholds), max(thresholds)])
         self._datasets = [_open(root, split, crop) for root in _roots(require_path(path))]
-        self._ends = np.cumsum([len(dataset) for dataset in self._datasets])
+        self._crops = np.concatenate(
+            [_crops(dataset.source, crop, number) for number, dataset in enumerate(self._datasets)]
+        )
         self.exposure = self._datasets[0].exposure
         self.fingerprint = "+".join(dataset.fingerprint for dataset in self._datasets)
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return len(self._crops)
 
     def __getitem__(self, index: SeededIndex) -> SensedSample:
-        number = int(np.searchsorted(self._ends, index.sample, side="right"))
-        dataset = self._datasets[number]
-        before = int(self._ends[number]) - len(dataset)
-        item = dataset[SeededIndex(index.sample - before, index.seed)]
+        dataset, sample = self._crops[index.sample].tolist()
+        item = self._datasets[dataset][SeededIndex(sample, index.seed)]
         rng = np.random.default_rng(index.seed)
         scene = _moved(scene_of(item), rng)
         camera = _camera(self._range, rng)
@@ -136,6 +139,14 @@ def _open(root: Path, split: str, crop: int) -> SpikeBlurDataset:
             f"{root} has no light in every shard, which sensors would see; build it with --light --sharp sequence"
         )
     return SpikeBlurDataset(root, split, source.thresholds[0], crop, "one", flip=True, extra=(LIGHT.name,))
+
+
+def _crops(source: Dataset, crop: int, number: int) -> np.ndarray:
+    """The number of a dataset and of one of its samples, for each crop of it, int64 (crops, 2)."""
+    places = [max(1, round(height * width / crop**2)) for height, width in source.image_sizes]
+    each = np.repeat(places, [entry.samples for entry in source.entries])
+    samples = np.repeat(np.arange(len(source)), each)
+    return np.stack([np.full_like(samples, number), samples], axis=1)
 
 
 def _moved(scene: RecordedScene, rng: np.random.Generator) -> RecordedScene:

@@ -232,16 +232,17 @@ def _sources() -> list[Call]:
         sources.PhotoClip: photo,
     }
     return [
-        Call(
-            sources.open_clips, sources=["frames", "video.mp4", "demo:desk", "photo:photo.png#2"], split="test", seed=3
-        ),
-        Call(sources.open_photos, path="photo.png", split="train", count=2, seed=3),
+        Call(sources.open_clips, sources=["frames", "video.mp4", "demo:desk"], split="test", seed=3, part=None),
+        Call(sources.open_clips, sources=["photo:photo.png#2"], split="test", seed=3, part=64),
+        Call(sources.open_photos, path="photo.png", split="train", count=2, seed=3, part=64),
         Call(sources.open_gopro, root="gopro"),
         Call(sources.FrameClip.open, folder="frames", **place),
         Call(video.open, path="video.mp4", **place),
         Call(sources.DemoClip, split="train", name="desk", scene="desk", n_frames=3, height=64, width=96),
         Call(sources.DemoVariant, split="train", name="desk", scene="desk", **size),
-        Call(sources.PhotoClip, split="train", name="a", photo="photo.png", others=["photo.png"], source="a", **size),
+        Call(
+            sources.PhotoClip, split="train", name="a", photo="a.png", others=["a.png"], source="a", whole=720, **size
+        ),
         *(Call(kind.at, self=opened[kind], time=0.5) for kind in (sources.DemoVariant, sources.PhotoClip)),
         *(Call(kind.flow, self=opened[kind], start=0.5, stop=1) for kind in (sources.DemoVariant, sources.PhotoClip)),
         *(Call(kind.frames, self=clip, start=0, stop=2) for kind, clip in opened.items()),

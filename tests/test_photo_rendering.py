@@ -1,5 +1,7 @@
 """Rendering of photos: exact shifts, means over areas, occlusion and flow, on images and motions that are known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,10 +20,10 @@ from photo_data import (
 )
 
 from spikesim_datasets.photos import CUT_PHOTOS, MOST_CUTOUTS, arrange
-from spikesim_datasets.photos.composition import Tone
+from spikesim_datasets.photos.composition import Sheet, Tone
 from spikesim_datasets.photos.cutouts import lettering, patterned_cutout, photo_cutout
 from spikesim_datasets.photos.texture import TEXELS, texture
-from spikesim_datasets.photos.trajectories import EXPOSURE_FRAMES, MIDDLE, Wander, camera_motion, own_motion
+from spikesim_datasets.photos.trajectories import EXPOSURE_FRAMES, MIDDLE, Wander, bending, camera_motion, own_motion
 from spikesim_datasets.scenes.render import place
 
 WHITE = np.full((100, 120, 3), 255, np.uint8)
@@ -112,7 +114,7 @@ def test_beyond_its_border_a_photo_is_mirrored_again_and_again(left, top):
 @given(seed=st.integers(0, 2**32), time=st.floats(-1e5, 1e5))
 def test_nothing_of_a_view_is_ever_black(seed, time):
     rng = np.random.default_rng(seed)
-    camera = camera_motion(rng, HEIGHT, WIDTH)
+    camera = camera_motion(rng, HEIGHT, WIDTH, HEIGHT / 720)
     white = composed(sheet(WHITE, 0, 0, camera)).frame(time)
     assert (white == 255).all()
 
@@ -212,6 +214,41 @@ def test_flow_leads_from_each_frame_to_the_next(steps):
     assert np.nanmean(explained(before, after, 0.9 * flow)) > 0.5  # the law sees a tenth of the motion
 
 
+def wave(sine, cosine, frequency=0.06):
+    return SimpleNamespace(at=lambda time: (sine * time, cosine * time, frequency))
+
+
+def test_a_bent_sheet_is_shifted_row_by_row():
+    """Of vertical stripes that fade into one another each row is the one at rest, shifted by the wave at its place."""
+    colours = (128 + 90 * np.sin(np.arange(120) / 6)).astype(np.uint8)
+    texels = texture(np.broadcast_to(colours[None, :, None], (80, 120, 3)), 80 * TEXELS, 120 * TEXELS)
+    texels[:4] = texels[-4:] = texels[:, :4] = texels[:, -4:] = 0
+    at = lambda time: place(-10, -5, scale=1 / TEXELS)  # noqa: E731
+    bent = composed(sheet(WHITE, 0, 0), Sheet(texels, at, wave(6.0, -4.0)))
+    frame = bent.frame(1)[..., 0]
+    for row in range(0, HEIGHT, 7):
+        y = (row + 0.5 + 5) * TEXELS
+        aside = (6 * np.sin(0.06 * y) - 4 * np.cos(0.06 * y)) / TEXELS
+        x = np.arange(12, 80)
+        expected = np.interp(x + 10 - aside, np.arange(120), colours)
+        assert np.abs(frame[row, x] - expected).max() < 2, row
+    assert np.array_equal(bent.frame(0), composed(sheet(WHITE, 0, 0), Sheet(texels, at)).frame(0))
+
+
+@pytest.mark.parametrize("waves", [(4.0, 0.0), (0.0, 3.0), (-3.0, 3.0)])
+def test_flow_of_what_bends_leads_from_each_frame_to_the_next(waves):
+    texels = texture(smooth_photo(2, 90, 120), 90 * TEXELS, 120 * TEXELS)
+    texels[:4] = texels[-4:] = texels[:, :4] = texels[:, -4:] = 0
+    turned = lambda time: place(12 + 2 * time, -3, 0.2 + 0.02 * time, 1 / TEXELS)  # noqa: E731
+    composition = composed(sheet(smooth_photo(), -20, -20), Sheet(texels, turned, wave(*waves)))
+    flow, back = composition.flow(0.4, 1.3), composition.flow(1.3, 0.4)
+    error = explained(composition.frame(0.4), composition.frame(1.3), flow, back)
+    assert np.isfinite(error).mean() > 0.5
+    assert np.nanmean(error) < 0.5
+    rigid = composed(sheet(smooth_photo(), -20, -20), Sheet(texels, turned))
+    assert np.abs(flow - rigid.flow(0.4, 1.3)).max() > 1
+
+
 # What is random
 
 
@@ -221,13 +258,13 @@ def path_length(motion, height, width, start=MIDDLE - EXPOSURE_FRAMES / 2):
     return np.hypot(*np.diff(places, axis=0).T).sum()
 
 
-def test_travel_in_an_exposure_is_from_1_to_60_pixels_slow_and_fast_alike():
-    lengths = np.array([path_length(camera_motion(np.random.default_rng(seed), 720, 1280), 720, 1280)
+def test_travel_in_an_exposure_is_from_1_to_80_pixels_slow_and_fast_alike():
+    lengths = np.array([path_length(camera_motion(np.random.default_rng(seed), 720, 1280, 1), 720, 1280)
                         for seed in range(300)])  # fmt: skip
     assert 0.1 < lengths.min() < 2
-    assert 40 < lengths.max() < 150
+    assert 50 < lengths.max() < 190
     low, middle, high = np.percentile(lengths, (10, 50, 90))
-    assert 5 < middle < 11
+    assert 6 < middle < 13
     assert middle / low > 2.5
     assert high / middle > 2.5
 
@@ -244,7 +281,10 @@ def test_what_wanders_has_the_speed_that_was_asked_for(speed):
 
 
 def test_small_frames_move_by_the_same_part_of_the_frame():
-    small, large = (path_length(camera_motion(np.random.default_rng(4), h, 2 * h), h, 2 * h) for h in (72, 720))
+    def travel(h):
+        return path_length(camera_motion(np.random.default_rng(4), h, 2 * h, h / 720), h, 2 * h)
+
+    small, large = travel(72), travel(720)
     assert large / small == pytest.approx(10, rel=0.05)
 
 
@@ -253,19 +293,20 @@ def test_small_frames_move_by_the_same_part_of_the_frame():
 def test_motion_is_smooth_and_no_faster_at_any_time(seed, time):
     """What is seen at the middle or a corner moves a few pixels in a readout, and evenly: sines of at most 8.6 Hz."""
     rng = np.random.default_rng(seed)
-    camera, own = camera_motion(rng, 720, 1280), own_motion(rng, 720)
+    camera, own = camera_motion(rng, 720, 1280, 1), own_motion(rng, 1)
     for motion, seen in ((camera, (640, 360, 1)), (camera, (0, 0, 1)), (own, own(time) @ (0, 0, 1))):
         here = np.linalg.solve(motion(time), seen)
         places = np.array([motion(time + i / 8) @ here for i in range(3)])
         places = places[:, :2] / places[:, 2:]
-        assert np.abs(np.diff(places, axis=0)).max() < 8
+        assert np.abs(np.diff(places, axis=0)).max() < 10
         assert np.abs(np.diff(places, n=2, axis=0)).max() < 0.5
 
 
 def test_everything_is_where_it_was_arranged_in_the_middle_of_the_exposure():
     rng = np.random.default_rng(1)
-    assert np.allclose(camera_motion(rng, 72, 96)(MIDDLE), np.eye(3))
-    assert np.allclose(own_motion(rng, 72)(MIDDLE), np.eye(3))
+    assert np.allclose(camera_motion(rng, 72, 96, 0.1)(MIDDLE), np.eye(3))
+    assert np.allclose(own_motion(rng, 0.1)(MIDDLE), np.eye(3))
+    assert bending(rng, 100, 0.2).at(MIDDLE)[:2] == (0, 0)
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 900), (900, 64), (64, 64), (500, 700)])
@@ -274,6 +315,34 @@ def test_photos_of_any_shape_fill_the_frame(height, width):
     composition = arrange(np.random.default_rng(0), photo, [], 68, 96)
     assert composition.background.texels.size < 30 * 68 * 96 * 4
     assert np.ptp(composition.frame(3.3)) == 0
+
+
+def test_a_bend_is_none_by_itself_and_never_steep():
+    """Sideways by at most half of what lies between two rows, however long it goes on."""
+    rows = np.arange(400.0)
+    for seed in range(50):
+        bend = bending(np.random.default_rng(seed), 400, 2)
+        for time in np.linspace(-1e4, 1e4, 40):
+            sine, cosine, frequency = bend.at(time)
+            aside = sine * np.sin(frequency * rows) + cosine * np.cos(frequency * rows)
+            assert np.abs(np.diff(aside)).max() < 0.5
+
+
+def test_a_part_moves_as_the_whole_does_and_holds_fewer_cutouts():
+    """The same drawing of numbers: a part differs in its size and place, not in its scale."""
+    photo = noise_photo(0, 900, 1500)
+    part, whole, small = (
+        arrange(np.random.default_rng(4), photo, [], *size)
+        for size in ((64, 96, 720), (720, 1280, None), (64, 96, None))
+    )
+    at = {name: composed.flow(MIDDLE, MIDDLE + 1) for name, composed in zip("pws", (part, whole, small), strict=True)}
+    middle = at["w"][360 - 32 : 360 + 32, 640 - 48 : 640 + 48]
+    assert np.abs(at["p"] - middle).max() < 0.02 * np.abs(middle).max()
+    assert np.abs(at["s"]).max() < 0.2 * np.abs(middle).max()
+    counts = [
+        len(arrange(np.random.default_rng(seed), photo, [lambda: photo], 96, 128, 720).cutouts) for seed in range(40)
+    ]
+    assert set(counts) == {0, 1, 2}
 
 
 def test_arrangements_hold_cutouts_of_every_number():

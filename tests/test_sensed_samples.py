@@ -147,12 +147,21 @@ def test_datasets_of_other_exposures_are_one(tmp_path: Path) -> None:
     samples = SensedSamples(tmp_path, "train", SPAN, 32)
     parts = [open_dataset(tmp_path / name, "train") for name in ("long", "short")]
     assert samples.fingerprint == "+".join(part.fingerprint for part in parts)
-    assert [samples[SeededIndex(number, 5)]["window"] for number in range(len(samples))] == [4, 7]
+    # The images have room for two crops.
+    assert [samples[SeededIndex(number, 5)]["window"] for number in range(len(samples))] == [4, 4, 7, 7]
+
+
+def test_a_sample_counts_as_often_as_crops_have_its_area(tmp_path: Path) -> None:
+    for name, size in (("large", (64, 160)), ("small", (32, 32))):
+        write_lit(tmp_path / name, np.full((PLAN.stream_length, *size, 3), 90, np.uint8))
+    assert open_dataset(tmp_path / "large", "train").image_sizes == [(64, 160)]
+    assert [len(SensedSamples(tmp_path / name, "train", SPAN, 32)) for name in ("large", "small")] == [10, 1]
+    assert len(SensedSamples(tmp_path, "train", SPAN, 32)) == 11
 
 
 def test_a_stage_learns_from_them(still: Path, tmp_path: Path) -> None:
     result = train_stage(
-        "multi_exposure", still, tmp_path, epochs=60, crop=32, batch=4, workers=0, device="cpu", ema=0.0, v_th=(1, 2)
+        "multi_exposure", still, tmp_path, epochs=20, crop=32, batch=4, workers=0, device="cpu", ema=0.0, v_th=(1, 2)
     )
     assert result.steps == 60
     fallen = losses(tmp_path, "multi_exposure")

@@ -102,8 +102,14 @@ def build_gopro(root: Path, out: Path, **options: Any) -> None:
 @click.option(
     "--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Split of the clips."
 )
+@click.option(
+    "--part",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="Side of square frames of photo: that show a part of one of 1280×720, as crops do.",
+)
 @_build_options
-def build(sources: tuple[str, ...], out: Path, split: str, **options: Any) -> None:
+def build(sources: tuple[str, ...], out: Path, split: str, part: int | None, **options: Any) -> None:
     """Build a spike dataset from any SOURCE: a video file, a folder of frames, a folder of those, still photos, or a
     built-in scene.
 
@@ -119,7 +125,7 @@ def build(sources: tuple[str, ...], out: Path, split: str, **options: Any) -> No
     """
     from spikesim_datasets.sources import open_clips
 
-    clips = open_clips(sources, split, **given(seed=options["seed"]))  # type: ignore[arg-type]
+    clips = open_clips(sources, split, **given(seed=options["seed"], part=part))  # type: ignore[arg-type]
     _build(clips, out, **options)
 
 

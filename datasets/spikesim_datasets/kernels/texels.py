@@ -90,6 +90,16 @@ def _follow(matrix: np.ndarray, y: int, left: int, xs: np.ndarray, ys: np.ndarra
 
 
 @kernel
+def _bend(wave: np.ndarray, sign: float, xs: np.ndarray, ys: np.ndarray) -> None:
+    """Bend a sheet with places among its texels by a wave (sizes of sine and cosine, frequency), or straighten it."""
+    sine, cosine, frequency = wave[0], wave[1], wave[2]
+    if sine != 0 or cosine != 0:
+        for x in range(xs.size):
+            angle = frequency * (ys[x] + 0.5)
+            xs[x] += sign * (sine * np.sin(angle) + cosine * np.cos(angle))
+
+
+@kernel
 def _fill(texels: np.ndarray, height: int, width: int, xs: np.ndarray, ys: np.ndarray, colours: np.ndarray) -> None:
     """Write the colours of a row of the mirrored, endless background, four values to a pixel."""
     for x in range(xs.size):
@@ -137,12 +147,13 @@ def _cover(
 
 
 @kernel
-def render_sheets(background, cutouts, shapes, matrices, boxes, gain, offset, out):  # type: ignore[no-untyped-def]
+def render_sheets(background, cutouts, shapes, matrices, waves, boxes, gain, offset, out):  # type: ignore[no-untyped-def]
     """Write a frame, uint8 (H,W,3): gain times the colour, in grey levels, plus offset, clipped and rounded.
 
     background: uint16 (h,w,4), mirrored without end. cutouts: all texels of the cut-outs, uint16 (N,), the rearmost
     first. shapes: int64 (L,3), where each begins there, its height and width. matrices: float64 (1+L,3,3), from pixels
-    to texels, of the background first. boxes: int64 (L,4), left, top, right and bottom of the pixels that each reaches.
+    to texels, of the background first. waves: float64 (1+L,3), how each is bent, see `_bend`; 0 if it is not.
+    boxes: int64 (L,4), left, top, right and bottom of the pixels that each reaches.
     """
     height, width, _ = out.shape
     xs, ys = np.empty(width), np.empty(width)
@@ -157,6 +168,7 @@ def render_sheets(background, cutouts, shapes, matrices, boxes, gain, offset, ou
             if boxes[layer, 1] <= y < boxes[layer, 3] and left < right:
                 some_x, some_y = xs[: right - left], ys[: right - left]
                 _follow(matrices[layer + 1], y, left, some_x, some_y)
+                _bend(waves[layer + 1], -1.0, some_x, some_y)
                 _cover(cutouts, shapes[layer], some_x, some_y, colours[4 * left : 4 * right], seen)
         row = out[y].reshape(-1)
         for x in range(width):
@@ -166,10 +178,11 @@ def render_sheets(background, cutouts, shapes, matrices, boxes, gain, offset, ou
 
 
 @kernel
-def flow_of_sheets(cutouts, shapes, matrices, boxes, steps, flow):  # type: ignore[no-untyped-def]
+def flow_of_sheets(cutouts, shapes, matrices, waves, boxes, later, later_waves, flow):  # type: ignore[no-untyped-def]
     """Write where each pixel goes, float32 (H,W,2) in pixels: with the topmost cut-out that covers half of it.
 
-    steps: float64 (1+L,3,3), from pixels to the pixels of the later frame. The others are those of `render_sheets`.
+    later: float64 (1+L,3,3), from texels to the pixels of the later frame. later_waves: float64 (1+L,3), the waves
+    then. The others are those of `render_sheets`.
     """
     height, width, _ = flow.shape
     xs, ys, owner = np.empty(width), np.empty(width), np.empty(width, np.int64)
@@ -178,13 +191,20 @@ def flow_of_sheets(cutouts, shapes, matrices, boxes, steps, flow):  # type: igno
         for layer in range(shapes.shape[0]):
             left, right = boxes[layer, 0], boxes[layer, 2]
             if boxes[layer, 1] <= y < boxes[layer, 3] and left < right:
-                _follow(matrices[layer + 1], y, left, xs[: right - left], ys[: right - left])
-                _own(cutouts, shapes[layer], xs[: right - left], ys[: right - left], layer + 1, owner[left:right])
+                some_x, some_y = xs[: right - left], ys[: right - left]
+                _follow(matrices[layer + 1], y, left, some_x, some_y)
+                _bend(waves[layer + 1], -1.0, some_x, some_y)
+                _own(cutouts, shapes[layer], some_x, some_y, layer + 1, owner[left:right])
         for x in range(width):
-            step, across, down = steps[owner[x]], x + 0.5, y + 0.5
+            sheet = owner[x]
+            some_x, some_y = xs[:1], ys[:1]
+            _follow(matrices[sheet], y, x, some_x, some_y)
+            _bend(waves[sheet], -1.0, some_x, some_y)
+            _bend(later_waves[sheet], 1.0, some_x, some_y)
+            step, across, down = later[sheet], some_x[0] + 0.5, some_y[0] + 0.5
             depth = step[2, 0] * across + step[2, 1] * down + step[2, 2]
-            flow[y, x, 0] = (step[0, 0] * across + step[0, 1] * down + step[0, 2]) / depth - across
-            flow[y, x, 1] = (step[1, 0] * across + step[1, 1] * down + step[1, 2]) / depth - down
+            flow[y, x, 0] = (step[0, 0] * across + step[0, 1] * down + step[0, 2]) / depth - (x + 0.5)
+            flow[y, x, 1] = (step[1, 0] * across + step[1, 1] * down + step[1, 2]) / depth - (y + 0.5)
 
 
 @kernel

@@ -5,5 +5,5 @@ from spikesim_datasets.photos.composition import Composition
 
 __all__ = ["CUT_PHOTOS", "MOST_CUTOUTS", "PHOTOS_VERSION", "Composition", "arrange"]
 
-PHOTOS_VERSION = 2
+PHOTOS_VERSION = 3
 """Goes into recipes; a change of what is arranged or rendered changes it."""

@@ -8,9 +8,9 @@ import numpy as np
 from spikesim_datasets.photos.composition import Composition, Sheet, Tone
 from spikesim_datasets.photos.cutouts import lettering, patterned_cutout, photo_cutout
 from spikesim_datasets.photos.texture import TEXELS, texture
-from spikesim_datasets.photos.trajectories import camera_motion, own_motion
+from spikesim_datasets.photos.trajectories import bending, camera_motion, own_motion
 from spikesim_datasets.scenes.paint import Array
-from spikesim_datasets.scenes.render import HEIGHT, Matrix, place
+from spikesim_datasets.scenes.render import HEIGHT, WIDTH, Matrix, place
 
 MOST_CUTOUTS = 12
 
@@ -21,11 +21,17 @@ _ZOOM = 1.35  # most that a photo is larger than fills the frame, if it has the 
 _SHARP = 0.75  # frame pixels for a photo's that are enough: with more of the photo's, detail is as fine as video has
 _MOST_FRAMES = 2  # how many frames wide or high a part of a panorama is, for its texels to fit in memory
 _RIM = 0.02  # part of a photo's shorter side that is cut off all around: scans have a rim, which would be mirrored
+_BENT = 0.35  # of the cut-outs
 _KINDS = (0.6, 0.25, 0.15)  # how often a cut-out is of a photo, patterned, or lettering
 
 
 def arrange(
-    rng: np.random.Generator, photo: Array, others: Sequence[Callable[[], Array]], height: int, width: int
+    rng: np.random.Generator,
+    photo: Array,
+    others: Sequence[Callable[[], Array]],
+    height: int,
+    width: int,
+    whole: int | None = None,
 ) -> Composition:
     """Everything that is random about a clip, drawn in one order.
 
@@ -35,9 +41,11 @@ def arrange(
         others: Give the photos to cut out of, in turn; called only for those that are. Without any, nothing passes.
         height: Of the frames, pixels.
         width: Of the frames, pixels.
+        whole: Height of the larger frames that these are a part of, which says how large all is and how far it moves.
+            None if they are whole.
     """
-    scale = height / HEIGHT
-    camera = camera_motion(rng, height, width)
+    scale = (whole or height) / HEIGHT
+    camera = camera_motion(rng, height, width, scale)
     tone = Tone(
         rng.uniform(0.5, 1.1),
         rng.uniform(0.8, 1.2),
@@ -45,9 +53,11 @@ def arrange(
         rng.uniform(60, 400),
         rng.uniform(0, 2 * np.pi),
     )
-    background = Sheet(*_framed(rng, photo, height, width, camera))
+    background = Sheet(*_framed(rng, photo, height, width, scale, camera))
+    # Fewer in a part, but not as few as its area: it is there to be trained on.
+    most = math.ceil(MOST_CUTOUTS * min(1, math.sqrt(height * width / (scale**2 * HEIGHT * WIDTH))))
     cutouts = []
-    for number in range(int(rng.integers(0, MOST_CUTOUTS + 1)) if others else 0):
+    for number in range(int(rng.integers(0, most + 1)) if others else 0):
         kind = rng.choice(("photo", "pattern", "letters"), p=_KINDS)
         texels = (
             photo_cutout(rng, others[number % len(others)](), scale)
@@ -57,21 +67,29 @@ def arrange(
             else lettering(rng, scale)
         )
         at = rng.uniform(0.1, 0.9, 2) * (width, height)
-        cutouts.append(Sheet(texels, _placed(texels, at, rng.uniform(0, 2 * np.pi), camera, own_motion(rng, height))))
+        to_frame = _placed(texels, at, rng.uniform(0, 2 * np.pi), camera, own_motion(rng, scale))
+        bent = rng.uniform() < _BENT
+        cutouts.append(Sheet(texels, to_frame, bending(rng, texels.shape[0], scale * TEXELS) if bent else None))
     return Composition(background, tuple(cutouts), tone, height, width)
 
 
 def _framed(
-    rng: np.random.Generator, photo: Array, height: int, width: int, camera: Callable[[float], Matrix]
+    rng: np.random.Generator,
+    photo: Array,
+    height: int,
+    width: int,
+    frame_scale: float,
+    camera: Callable[[float], Matrix],
 ) -> tuple[Array, Callable[[float], Matrix]]:
-    """A photo's texels, and their way to the frame: a random part of it, as large as fills the frame or larger.
+    """A photo's texels, and their way to the frame: a random part of it, as large as fills the whole frame or larger.
 
     One with few pixels may be smaller, so that it is sharp; it then goes on mirrored.
     """
     rim = int(min(photo.shape[:2]) * _RIM)
     photo = photo[rim : photo.shape[0] - rim, rim : photo.shape[1] - rim]
-    fill = max(height / photo.shape[0], width / photo.shape[1])
-    least, most = min(fill, _SHARP), min(fill * _ZOOM, max(fill, 1.0))
+    fill = max(height / photo.shape[0], width / photo.shape[1])  # the frame, which may be part of a larger one
+    whole = max(fill, frame_scale * HEIGHT / photo.shape[0], frame_scale * WIDTH / photo.shape[1])
+    least, most = min(whole, _SHARP), min(whole * _ZOOM, max(fill, 1.0))
     scale = least * (most / least) ** rng.uniform(0, 1)
     rows, columns = (
         min(whole, math.ceil(_MOST_FRAMES * shown / scale))

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from spikesim_datasets.kernels.texels import flow_of_sheets, render_sheets
+from spikesim_datasets.photos.trajectories import Bend
 from spikesim_datasets.scenes.paint import Array
 from spikesim_datasets.scenes.render import Matrix
 
@@ -19,10 +20,12 @@ class Sheet:
         texels: Premultiplied, uint16 `(h, w, 4)`, see `kernels.texels`.
         to_frame: Takes coordinates among its texels (its corner is 0, 0; centres at halves) to the frame's pixels, as a
             function of the time in raw frames.
+        bend: Moves its texels before they are taken to the frame; None if it is rigid.
     """
 
     texels: Array
     to_frame: Callable[[float], Matrix]
+    bend: Bend | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Composition:
     """A background and cut-outs before it, seen by a camera.
 
     Args:
-        background: Opaque, mirrored at its borders without end.
+        background: Opaque and rigid, mirrored at its borders without end.
         cutouts: What covers it, the rearmost first; their outermost texels are transparent.
         tone: Of the camera.
         height: Of the frames, pixels.
@@ -73,14 +76,13 @@ class Composition:
 
     def frame(self, time: float) -> Array:
         """The frame at a time in raw frames, RGB uint8 `(height, width, 3)`."""
-        matrices, boxes = self._places(time)
+        matrices, waves, boxes = self._places(time)
         gain, contrast = self.tone.at(time), self.tone.contrast
         offset = np.float32(gain * MIDDLE_GREY * (1 - contrast))
         out = np.empty((self.height, self.width, 3), np.uint8)
         texels, shapes = self._packed
-        render_sheets(
-            self.background.texels, texels, shapes, np.linalg.inv(matrices), boxes, gain * contrast, offset, out
-        )
+        places = np.linalg.inv(matrices), waves, boxes
+        render_sheets(self.background.texels, texels, shapes, *places, gain * contrast, offset, out)
         return out
 
     def flow(self, start: float, stop: float) -> Array:
@@ -88,11 +90,10 @@ class Composition:
 
         A pixel goes with the topmost cut-out that covers half of it or more, else with the background.
         """
-        matrices, boxes = self._places(start)
-        later, _ = self._places(stop)
-        inverse = np.linalg.inv(matrices)
+        matrices, waves, boxes = self._places(start)
+        later, later_waves, _ = self._places(stop)
         flow = np.empty((self.height, self.width, 2), np.float32)
-        flow_of_sheets(*self._packed, inverse, boxes, later @ inverse, flow)
+        flow_of_sheets(*self._packed, np.linalg.inv(matrices), waves, boxes, later, later_waves, flow)
         return flow
 
     @cached_property
@@ -104,13 +105,19 @@ class Composition:
         texels = np.concatenate([np.empty(0, np.uint16), *(sheet.texels.ravel() for sheet in self.cutouts)])
         return texels, np.array(shapes, np.int64).reshape(-1, 3)
 
-    def _places(self, time: float) -> tuple[Array, Array]:
-        """Where all sheets are: matrices (1+L,3,3) to the frame, and the boxes (L,4) that cut-outs do not leave."""
-        matrices = np.stack([sheet.to_frame(time) for sheet in (self.background, *self.cutouts)])
+    def _places(self, time: float) -> tuple[Array, Array, Array]:
+        """Where all sheets are: matrices (1+L,3,3) to the frame, waves (1+L,3), boxes (L,4) that cut-outs do not leave.
+
+        Waves are those of `Bend.at`, 0 of what is rigid.
+        """
+        sheets = self.background, *self.cutouts
+        matrices = np.stack([sheet.to_frame(time) for sheet in sheets])
+        waves = np.array([sheet.bend.at(time) if sheet.bend else (0.0, 0.0, 0.0) for sheet in sheets])
         boxes = np.zeros((len(self.cutouts), 4), np.int64)
-        for box, sheet, matrix in zip(boxes, self.cutouts, matrices[1:], strict=True):
+        for box, sheet, matrix, (sine, cosine, _) in zip(boxes, self.cutouts, matrices[1:], waves[1:], strict=True):
             height, width = sheet.texels.shape[:2]
-            x, y, depth = matrix @ np.array([[0, width, width, 0], [0, 0, height, height], [1, 1, 1, 1]])
+            left, right = -np.hypot(sine, cosine), width + np.hypot(sine, cosine)
+            x, y, depth = matrix @ np.array([[left, right, right, left], [0, 0, height, height], [1, 1, 1, 1]])
             limits = np.array([self.width, self.height] * 2)
             if (depth > 0).all():
                 x, y = x / depth, y / depth
@@ -118,4 +125,4 @@ class Composition:
                 box[:] = limits
             else:  # part of it lies behind the camera
                 box[2:] = limits[:2]
-        return matrices, boxes
+        return matrices, waves, boxes

@@ -57,11 +57,23 @@ class Dataset(Sequence[Sample]):
     def extra(self) -> tuple[str, ...]:
         """Optional fields that every shard has. Where the first has some, the others are opened to see."""
         names = self._first_extra
-        for entry in self.entries[1:]:
-            if names:
-                with closing(self.open_shard(self.root / entry.path)) as shard:
-                    names = tuple(name for name in names if name in shard.extra)
+        for _, extra in self._opened if names else ():
+            names = tuple(name for name in names if name in extra)
         return names
+
+    @property
+    def image_sizes(self) -> list[tuple[int, int]]:
+        """Height and width of the images of each of `entries`, whose shards are opened to see."""
+        return [size for size, _ in self._opened]
+
+    @cached_property
+    def _opened(self) -> list[tuple[tuple[int, int], tuple[str, ...]]]:
+        """Size of the images and optional fields of each shard."""
+        seen = []
+        for entry in self.entries:
+            with closing(self.open_shard(self.root / entry.path)) as shard:
+                seen.append((shard.shape[1:], shard.extra))
+        return seen
 
     @property
     def choices(self) -> dict[str, Any]:

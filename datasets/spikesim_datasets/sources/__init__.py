@@ -37,7 +37,9 @@ PHOTO_PREFIX = "photo:"
 _SOURCES = f"a source is a video file, a folder of frames, {PHOTO_PREFIX}PATH, or {DEMO_PREFIX}SCENE"
 
 
-def open_clips(sources: Iterable[str | Path], split: Split = "train", seed: int = 0) -> list[Clip]:
+def open_clips(
+    sources: Iterable[str | Path], split: Split = "train", seed: int = 0, part: int | None = None
+) -> list[Clip]:
     """The clips of any sources, in order.
 
     A source is a video file, a folder of frames, a folder of those, or a name: `demo:SCENE` is a built-in scene and
@@ -48,27 +50,33 @@ def open_clips(sources: Iterable[str | Path], split: Split = "train", seed: int 
         sources: Paths and names.
         split: The split all of them go to.
         seed: Of everything random about clips of photos and about variants; other clips do not depend on it.
+        part: Of clips of photos, see `open_photos`; other sources cannot be shown in part.
 
     Raises:
         InputFileError: A source is missing, damaged or holds no video.
-        InvalidValueError: The split is unknown, N is no positive whole number, or two clips would have one name.
+        InvalidValueError: The split is unknown, N is no positive whole number, two clips would have one name,
+            or a source is to be shown in part that cannot be.
     """
     require_choice(split, "split", get_args(Split))
     seed = require_whole(seed, "seed", 0)
-    clips = [clip for source in require_list(sources, "sources", "paths") for clip in _open(source, split, seed)]
+    clips = [clip for source in require_list(sources, "sources", "paths") for clip in _open(source, split, seed, part)]
     for key, times in Counter(clip.key for clip in clips).items():
         if times > 1:
             raise InvalidValueError(f"{times} sources would be called {key!r} in the dataset; rename all but one")
     return clips
 
 
-def _open(source: str | Path, split: Split, seed: int) -> list[Clip]:
+def _open(source: str | Path, split: Split, seed: int, part: int | None) -> list[Clip]:
     name = str(source)
+    if part is not None and not name.startswith(PHOTO_PREFIX):
+        raise InvalidValueError(
+            f"{name} cannot be shown in part, only {PHOTO_PREFIX}PATH can; build it without part, in whole frames"
+        )
     if name.startswith(DEMO_PREFIX):
         return _open_scene(*_counted(name, DEMO_PREFIX), split, seed)
     if name.startswith(PHOTO_PREFIX):
         photos, count = _counted(name, PHOTO_PREFIX)
-        return open_photos(require_path(photos, f"the path after {PHOTO_PREFIX}"), split, count, seed)
+        return open_photos(require_path(photos, f"the path after {PHOTO_PREFIX}"), split, count, seed, part)
     path = require_path(source, "source")
     return _open_path(path, split, path)
 

@@ -1,7 +1,7 @@
 """Clips rendered from still photos, for those who have no high-speed video."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from spikesim.checks import require_list, require_number, require_path, require_
 from spikesim.errors import InputFileError
 from spikesim_datasets.image_files import image_size, read_upright
 from spikesim_datasets.photos import CUT_PHOTOS, PHOTOS_VERSION, Composition, arrange
+from spikesim_datasets.scenes.render import HEIGHT
 from spikesim_datasets.sources.clip import Clip, Split, files_fingerprint
 from spikesim_datasets.sources.frames import FRAME_SUFFIXES, frame_names
-from spikesim_datasets.sources.rendered import MOST_CLIPS, RenderedClip, random_name
+from spikesim_datasets.sources.rendered import MOST_CLIPS, RenderedClip, random_name, require_size
 
 _LEAST_SIDE = 64
 
@@ -31,6 +32,8 @@ class PhotoClip(RenderedClip):
         photo: File of the background.
         others: Files to cut out of, in turn.
         source: As in `Clip`.
+        whole: Height of the larger frames that these are a part of: things are as large and move as far as in those.
+            None if these are whole.
 
     Raises:
         InvalidValueError: A size is no multiple of 4 of at least 64, or a value is of another type.
@@ -39,6 +42,8 @@ class PhotoClip(RenderedClip):
     photo: Path
     others: tuple[Path, ...]
     source: Path
+    _: KW_ONLY
+    whole: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,6 +51,8 @@ class PhotoClip(RenderedClip):
             object.__setattr__(self, name, require_path(getattr(self, name), name))
         others = require_list(self.others, "others", "paths")
         object.__setattr__(self, "others", tuple(require_path(other, "each of others") for other in others))
+        if self.whole is not None:
+            object.__setattr__(self, "whole", require_whole(self.whole, "whole", self.height, unit="pixels"))
 
     def at(self, time: float) -> np.ndarray:
         """See `ExactClip.at`."""
@@ -62,6 +69,7 @@ class PhotoClip(RenderedClip):
             "photos": files_fingerprint(path for path, _, _ in self._states()),
             "version": PHOTOS_VERSION,
             "opencv": cv2.__version__,  # which draws the letters
+            "whole": self.whole,
             **self._form(),
         }
 
@@ -72,7 +80,7 @@ class PhotoClip(RenderedClip):
         return tuple(map(_state, (self.photo, *self.others)))
 
 
-def open_photos(path: Path | str, split: Split, count: int | None, seed: int) -> list[Clip]:
+def open_photos(path: Path | str, split: Split, count: int | None, seed: int, part: int | None = None) -> list[Clip]:
     """Clips of a photo or of the photos of a folder, whose sizes are read and no image decoded.
 
     Args:
@@ -80,6 +88,8 @@ def open_photos(path: Path | str, split: Split, count: int | None, seed: int) ->
         split: The split all clips go to.
         count: Number of random clips; None gives one for each photo, named after it.
         seed: With the number of a clip it decides all that is random about it.
+        part: Side of square frames, a multiple of 4 from 64 to 720, that show a part of one of 1280×720, as crops do;
+            None gives whole frames.
 
     Raises:
         InputFileError: The path does not exist, holds no photos, or one is damaged or tiny.
@@ -88,6 +98,9 @@ def open_photos(path: Path | str, split: Split, count: int | None, seed: int) ->
     path, seed = require_path(path), require_whole(seed, "seed", 0)
     if count is not None:
         count = require_whole(count, "count", 1, MOST_CLIPS, unit="random clips")
+    if part is not None:
+        part = require_size(require_whole(part, "part", most=HEIGHT), "part")
+    form = {} if part is None else {"height": part, "width": part, "whole": HEIGHT}
     photos = _photos(path)
     source = path.resolve().name if path.is_dir() else path.stem
     clips: list[Clip] = []
@@ -108,6 +121,7 @@ def open_photos(path: Path | str, split: Split, count: int | None, seed: int) ->
                 path,
                 seed=seed,
                 number=number,
+                **form,
             )
         )
     return clips
@@ -144,7 +158,8 @@ def _state(path: Path) -> _State:
 @lru_cache(maxsize=2)
 def _arranged(clip: PhotoClip, states: tuple[_State, ...]) -> Composition:
     photo, *others = (partial(_read, *state) for state in states)
-    return arrange(np.random.default_rng((clip.seed, clip.number, 1)), photo(), others, clip.height, clip.width)
+    rng = np.random.default_rng((clip.seed, clip.number, 1))
+    return arrange(rng, photo(), others, clip.height, clip.width, clip.whole)
 
 
 @lru_cache(maxsize=4)

@@ -41,11 +41,10 @@ class RenderedClip(NamedClip, ABC):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("seed", 0), ("number", 0), ("n_frames", 1), ("height", _LEAST), ("width", _LEAST)):
+        for name, least in (("seed", 0), ("number", 0), ("n_frames", 1)):
             object.__setattr__(self, name, require_whole(getattr(self, name), name, least))
-        for name, size in (("height", self.height), ("width", self.width)):
-            if size % _GRID:
-                raise InvalidValueError(f"{name} must be a multiple of {_GRID}, got {size}")
+        for name in ("height", "width"):
+            object.__setattr__(self, name, require_size(getattr(self, name), name))
 
     @abstractmethod
     def at(self, time: float) -> np.ndarray:
@@ -65,6 +64,18 @@ class RenderedClip(NamedClip, ABC):
             "frames": self.n_frames,
             "size": [self.height, self.width],
         }
+
+
+def require_size(size: int, name: str) -> int:
+    """A side of frames that can be rendered, in pixels.
+
+    Raises:
+        InvalidValueError: It is no multiple of 4 of at least 64.
+    """
+    size = require_whole(size, name, _LEAST)
+    if size % _GRID:
+        raise InvalidValueError(f"{name} must be a multiple of {_GRID}, got {size}")
+    return size
 
 
 def random_name(source: str, number: int) -> str:
