@@ -62,6 +62,7 @@ docs: $(VENV)/docs
 
 # The network in the box, trained again: data, training and file, in hours. After an interruption, run it again.
 BOX := runs/box
+PRECISION ?= bfloat16
 TRAINING := --light --sharp sequence
 weights: $(VENV)/ssdm
 	@test -n "$(PHOTOS)" -a -n "$(CLIPS)" || { echo "give a folder of photos and videos: make weights PHOTOS=photos CLIPS='cups.mp4 coffee.mp4'"; exit 2; }
@@ -70,7 +71,7 @@ weights: $(VENV)/ssdm
 	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips $(TRAINING)
 	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips-short $(TRAINING) --exposure-frames 9
 	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips-long $(TRAINING) --exposure-frames 17
-	$(BIN)/spikesim train-ssdm --data $(BOX)/data --out $(BOX) --stage multi_exposure --precision bfloat16
+	$(BIN)/spikesim train-ssdm --data $(BOX)/data --out $(BOX) --stage multi_exposure --precision $(PRECISION)
 	$(BIN)/python -m ssdm_models.shipped $(BOX)/multi_exposure.safetensors
 
 clean:

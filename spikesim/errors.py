@@ -23,3 +23,7 @@ class OutputError(SpikesimError, OSError):
 
 class MissingExtraError(SpikesimError, ImportError):
     """A command needs an optional dependency that is not installed; the message names the extra."""
+
+
+class SlowPrecisionWarning(UserWarning):
+    """What was asked for works, but is faster in another precision."""

@@ -20,7 +20,7 @@ from spikesim.checks import (
     require_path,
     require_whole,
 )
-from spikesim.errors import OutputError
+from spikesim.errors import OutputError, SlowPrecisionWarning
 from spikesim.files import checksum, remove_stale_temporaries
 from spikesim.threads import available_cores
 from spikesim_datasets.interpolation.networks.weights import UnknownWeightsWarning
@@ -238,9 +238,10 @@ def _run(
 def _make_shard_alone(
     job: ShardJob, out: Path, recipe: Recipe, record: dict[str, Any]
 ) -> tuple[ShardEntry | None, Diagnostics]:
-    # The other cores have work of their own, and of unknown weights the first process has told.
+    # The other cores have work of their own, and of networks the first process has told.
     with thread_limit(1), catch_warnings():
-        simplefilter("ignore", UnknownWeightsWarning)
+        for told in (UnknownWeightsWarning, SlowPrecisionWarning):
+            simplefilter("ignore", told)
         return make_shard(job, out, recipe, record)
 
 

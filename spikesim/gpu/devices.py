@@ -1,13 +1,15 @@
 """Where torch computes: which device, how precisely, and how it tells that memory ran out."""
 
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from spikesim.checks import parse_device
-from spikesim.errors import InvalidValueError
+from spikesim.errors import InvalidValueError, SlowPrecisionWarning
 
 _OUT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory|alloc_failed", re.IGNORECASE)
 
@@ -31,6 +33,41 @@ def find_device(name: str | torch.device = "auto") -> torch.device:
             "devices here; use 'cpu' or 'auto', or install the NVIDIA driver and a CUDA build of torch"
         )
     return device
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """See whether a device computes networks in a precision, and warn where it does so in software.
+
+    Args:
+        precision: `float32`, `bfloat16` or `float16`.
+        device: Where networks will run.
+
+    Raises:
+        InvalidValueError: It does not.
+    """
+    if device.type != "cpu":
+        return
+    if precision == "float16":
+        raise InvalidValueError("precision 'float16' is for GPUs; on a CPU take 'float32', or 'bfloat16'")
+    if precision == "bfloat16" and not _has_bfloat16(_processor()):
+        warnings.warn(
+            "this processor has no instructions for precision 'bfloat16' (AMX or AVX-512 BF16) and computes it many "
+            "times slower than 'float32'; take 'float32' here",
+            SlowPrecisionWarning,
+            stacklevel=3,
+        )
+
+
+def _processor() -> Mapping[str, Any]:
+    """What torch knows of the processor; nothing, if it is too old to tell."""
+    known: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return known
+
+
+def _has_bfloat16(processor: Mapping[str, Any]) -> bool:
+    """Whether a processor computes in bfloat16; one of which nothing is known is taken to."""
+    names = ("amx_bf16", "avx512_bf16", "bf16")
+    return processor.get("architecture") != "x86_64" or any(processor.get(name) for name in names)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ SPEC = StageSpec(
     network=MultiExposure,
     objective=Supervised,
     paper={
-        "epochs": 32,
+        "epochs": 36,
         "learning_rate": 1e-3,
         "v_th": (0.5, 8.0),
         "batch": 4,

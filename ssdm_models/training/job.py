@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -91,7 +91,7 @@ class StageJob:
     @property
     def steps(self) -> int:
         """All steps there are."""
-        batches = SeededBatches(len(self.samples()), self.config.batch, self.config.epochs, self.config.seed)
+        batches = SeededBatches(len(self.samples), self.config.batch, self.config.epochs, self.config.seed)
         return len(batches)
 
     def check(self, also_trained: tuple[str, ...]) -> None:
@@ -105,7 +105,7 @@ class StageJob:
             InputFileError: A network to begin with or to learn from is missing, damaged, or of another stage.
             MissingExtraError: The perceptual loss needs a package that is missing.
         """
-        samples = self.samples()
+        samples = self.samples
         if self.spec.needs_ground_truth:
             assert isinstance(samples, SpikeBlurDataset)
             self._check_ground_truth(samples)
@@ -122,8 +122,9 @@ class StageJob:
             if stage not in also_trained:
                 checkpoints.load(self.taught_by(stage), stage)
 
+    @cached_property
     def samples(self) -> SpikeBlurDataset | SensedSamples:
-        """The samples, with ground truth where the stage needs it."""
+        """The samples, with ground truth where the stage needs it; opened once, which takes seconds of many shards."""
         config = self.config
         if self.spec.draws_sensors:
             return SensedSamples(self.data, config.split, config.v_th, config.crop)
@@ -133,7 +134,7 @@ class StageJob:
     def training_set(self) -> TrainingSet:
         """The samples, or what is precomputed of them."""
         if self.precomputed is None:
-            return self.samples()
+            return self.samples
         kind = ShownScenes if self.spec.adapts else TeacherTargets
         return kind(self.precomputed, self.config.split, self.config.v_th, self.config.crop, self.config.flip)
 

@@ -54,7 +54,7 @@ def _identity(job: StageJob) -> dict[str, Any]:
     networks = {} if job.init is None else {"init": checksum(job.init)}
     networks |= {stage: checksum(job.taught_by(stage)) for stage in job.teachers}
     config = job.config.record(job.spec.own_settings)
-    return {"config": config, "data": {"samples": job.samples().fingerprint}, "networks": networks}
+    return {"config": config, "data": {"samples": job.samples.fingerprint}, "networks": networks}
 
 
 def _recorded(path: Path) -> dict[str, Any]:

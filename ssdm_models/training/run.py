@@ -22,7 +22,7 @@ from lightning_fabric import Fabric
 
 from spikesim.checks import require_flag, require_instance, require_list, require_path
 from spikesim.errors import InvalidValueError, OutputError
-from spikesim.gpu.devices import find_device
+from spikesim.gpu.devices import check_precision, find_device
 from spikesim_datasets.samples import SpikeBlurDataset
 from ssdm_models import checkpoints
 from ssdm_models.old_names import rename_teacher_targets, renamed_settings
@@ -170,8 +170,7 @@ def _locked(run: Path) -> Iterator[None]:
 def _check_devices(job: StageJob, device: torch.device) -> None:
     """Find what the devices cannot do."""
     devices = job.execution.devices
-    if job.config.precision == "float16" and device.type == "cpu":
-        raise InvalidValueError("precision 'float16' is for GPUs; on a CPU take 'float32', or 'bfloat16'")
+    check_precision(job.config.precision, device)
     if device.type == "cuda" and devices > torch.cuda.device_count():
         raise InvalidValueError(f"{devices} devices were asked for, there are {torch.cuda.device_count()}")
     parts = devices * job.config.accumulate
@@ -208,7 +207,7 @@ def _precompute(job: StageJob, folder: Path, device: torch.device) -> bool:
     if job.teacher_targets is not None:
         rename_teacher_targets(folder)
     fabric = _fabric(device, 1, job.config.precision)
-    samples, what = job.samples(), "scenes" if job.spec.adapts else "teacher"
+    samples, what = job.samples, "scenes" if job.spec.adapts else "teacher"
     assert isinstance(samples, SpikeBlurDataset)
     return precompute(
         folder,
@@ -224,7 +223,7 @@ def _work(fabric: Fabric, job: StageJob) -> tuple[int, int, float | None]:
     """Train a stage in this process, one of several perhaps; gives steps done, all there are, and the last loss."""
     if fabric.device.type == "cpu" and fabric.world_size > 1:  # each its share of the processor
         torch.set_num_threads(max(1, torch.get_num_threads() // fabric.world_size))
-    samples = job.samples()
+    samples = job.samples
     workers = job.execution.workers
     loop = Loop(fabric, job.objective(samples.exposure), job.training_set(), job.config, job.folder, workers)
     loop.run(job.deadline, job.execution.tell)

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from spikesim.errors import InvalidValueError
 from spikesim.files import checksum
-from spikesim.gpu.devices import find_device, full_precision
+from spikesim.gpu.devices import check_precision, find_device, full_precision
 from spikesim.threads import allowed_threads
 from spikesim_datasets.interpolation.base import Options, check_request
 from spikesim_datasets.interpolation.networks.layers import compute_in
@@ -36,8 +35,7 @@ def make_network_interpolator(options: Options) -> "NetworkInterpolator":
         InputFileError: The weights are missing, damaged or those of another network.
     """
     device = find_device(options.device)
-    if options.precision == "float16" and device.type == "cpu":
-        raise InvalidValueError("precision 'float16' is for GPUs; on a CPU take 'float32', or 'bfloat16'")
+    check_precision(options.precision, device)
     if options.name not in RELEASES:
         path = Path(options.name.partition(":")[2])
         return NetworkInterpolator("torchscript", load_script(path).to(device), {"weights": checksum(path)})
