@@ -21,7 +21,7 @@ from spikesim_datasets.image_files import read_image, write_gif, write_png
 from spikesim_datasets.optics import SCALE
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES
-from spikesim_datasets.video_files import CONTAINERS, FINE_CRF, write_video
+from spikesim_datasets.videos import CONTAINERS, FINE_CRF, write_video
 from ssdm_models.deblur import FRAMES, deblur_frames, frame_times, usual_exposure
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.option_groups import sort_options

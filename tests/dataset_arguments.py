@@ -17,7 +17,7 @@ from spikesim_datasets import (
     optics,
     samples,
     shards,
-    video_files,
+    videos,
 )
 from spikesim_datasets.interpolation.linear import LinearInterpolator
 from spikesim_datasets.shards import fields, index
@@ -76,7 +76,7 @@ def prepare(folder: Path) -> None:
         for number, frame in enumerate(VIDEO):
             image_files.write_png(folder / place / f"{number:06d}.png", frame)
     image_files.write_png(folder / "photo.png", np.tile(FRAME, (3, 3, 1)))
-    video_files.write_video(folder / "video.mp4", iter(VIDEO), 30, 12)
+    videos.write_video(folder / "video.mp4", iter(VIDEO), 30, 12)
     for root, readouts in (("dataset", {}), ("other", {"sharp_readouts": (0, 8), "readouts": 9})):
         changes: dict[str, Any] = {"height": HEIGHT, "width": WIDTH, "key": "train/a", **readouts}
         made = [make_sample(window, **changes) for window in (1, 2)]

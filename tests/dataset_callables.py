@@ -60,7 +60,7 @@ from spikesim_datasets import (
     shards,
     sources,
     synthesis,
-    video_files,
+    videos,
     visualisation,
 )
 from spikesim_datasets.interpolation import InterpolatorSpec, make_interpolator, rife, xvfi
@@ -90,7 +90,7 @@ def _is_made(found: Any) -> bool:
     return isclass(found) and not getattr(found, "_is_protocol", False) and not is_typeddict(found)
 
 
-MODULES: tuple[ModuleType, ...] = (image_files, layouts, recognition, shards, video_files, visualisation)
+MODULES: tuple[ModuleType, ...] = (image_files, layouts, recognition, shards, videos, visualisation)
 DOCUMENTED: tuple[type, ...] = tuple(filter(_is_made, documented()))
 CLASSES: tuple[type, ...] = (
     # The methods of networks take tensors that torch checks.
@@ -446,23 +446,23 @@ def _images() -> list[Call]:
         Call(look.write_image, path="out.png", image=FRAME),
         Call(look.write_animation, path="out.gif", frames=frames),
         Call(look.write_animation, path="out.mp4", frames=frames),
-        Call(image_files.image_size, path="frames/000000.png"),
+        Call(image_files.image_header, path="frames/000000.png"),
         Call(image_files.read_image, path="frames/000000.png"),
         Call(image_files.through_jpeg, image=FRAME, quality=80),
-        Call(image_files.read_upright, path="frames/000000.png"),
         Call(image_files.write_png, path="out.png", image=FRAME),
         Call(image_files.write_gif, path="out.gif", frames=frames, fps=20),
-        Call(video_files.index_video, path="video.mp4"),
+        Call(videos.index_video, path="video.mp4"),
+        Call(videos.VideoIndex, height=4, width=4, n_frames=2, timestamps=(0, 1), key_frames=(0,), orientation=1),
         Call(
-            video_files.read_frames,
+            videos.read_frames,
             path="video.mp4",
-            index=video_files.VideoIndex(HEIGHT, WIDTH, FRAMES, (), ()),
+            index=videos.VideoIndex(HEIGHT, WIDTH, FRAMES, (), ()),
             start=0,
             stop=2,
         ),
-        Call(video_files.to_rgb, image=_decoded()),
-        Call(video_files.write_video, path="out.mp4", frames=frames, fps=30, crf=23),
-        Call(video_files.find_encoder),
+        Call(videos.to_rgb, image=_decoded()),
+        Call(videos.write_video, path="out.mp4", frames=frames, fps=30, crf=23),
+        Call(videos.find_encoder),
     ]
 
 

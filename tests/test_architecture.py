@@ -46,10 +46,10 @@ TORCH_AT_HEAD = (
 )
 
 
-# What lies under imageio, each in the one module that says why imageio does not do.
+# What lies under imageio, each in the one place that says why imageio does not do.
 DIRECTLY = {
     "spikesim_datasets/image_files.py": {"PIL"},
-    "spikesim_datasets/video_files.py": {"av"},
+    "spikesim_datasets/videos/": {"av"},
 }
 
 
@@ -76,7 +76,9 @@ def forbidden(package: str, name: str, source: str) -> list[str]:
         allowed = AT_HEAD[package] | (set() if head else INSIDE[package])
         if f"{package}/{name}".startswith(TORCH_AT_HEAD):
             allowed = allowed | {"torch"}
-        allowed = allowed | DIRECTLY.get(f"{package}/{name}", set())
+        for place, under in DIRECTLY.items():
+            if f"{package}/{name}".startswith(place):
+                allowed = allowed | under
         parts = module.split(".")
         prefixes = {".".join(parts[: i + 1]) for i in range(len(parts))}
         if parts[0] not in sys.stdlib_module_names and not prefixes & allowed:

@@ -14,7 +14,7 @@ from build_data import content, snapshot
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from photo_data import explained, noise_photo, smooth_photo, write_photos
+from photo_data import explained, noise_photo, write_photos
 from PIL import Image
 
 from spikesim import SpikeCamera, read_spikes, simulate
@@ -24,7 +24,7 @@ from spikesim_datasets.build import build_clips, build_dataset
 from spikesim_datasets.clip_interpolation import interpolate_clip
 from spikesim_datasets.clip_simulation import simulate_clip
 from spikesim_datasets.exposure import ExposurePlan
-from spikesim_datasets.image_files import read_image, read_upright
+from spikesim_datasets.image_files import read_image
 from spikesim_datasets.interpolation import make_interpolator
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.recipe import make_recipe
@@ -384,15 +384,6 @@ def test_simulate_and_interpolate_use_exact_readouts(photos, tmp_path):
 
 
 # Files
-
-
-def test_photos_lie_the_way_up_their_camera_notes(tmp_path):
-    photo = Image.fromarray(smooth_photo(height=80, width=120))
-    exif = Image.Exif()
-    exif[274] = 6  # turned by a quarter
-    photo.save(tmp_path / "a.png", exif=exif)
-    assert read_image(tmp_path / "a.png").shape == (80, 120, 3)
-    assert np.array_equal(read_upright(tmp_path / "a.png"), np.rot90(smooth_photo(height=80, width=120), -1))
 
 
 def test_clips_show_photos_upright(tmp_path):

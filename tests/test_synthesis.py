@@ -27,7 +27,7 @@ from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.sources import Clip, DemoClip, open_clips, open_gopro
 from spikesim_datasets.sources.clip import Split
 from spikesim_datasets.synthesis import raw_frames, synthesise
-from spikesim_datasets.video_files import to_rgb
+from spikesim_datasets.videos import to_rgb
 
 GOPRO = ExposurePlan()
 SHORT = ExposurePlan(frames=3, factor=4, gap=3, padding=5)  # 9 readouts of 19, every 12: streams overlap

@@ -4,15 +4,18 @@ import pickle
 import wave
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
-from source_data import everything, write_video
+from av.stream import Disposition
+from source_data import everything, video_frame, write_video
 
 from spikesim.errors import InputFileError
 from spikesim_datasets.sources import open_clips
-from spikesim_datasets.video_files import to_rgb
+from spikesim_datasets.videos import to_rgb
+from spikesim_datasets.videos.containers import missing_bytes, video_stream
 
 
 def remux(path: Path, target: Path, shift: int = 0, **options: str) -> Path:
@@ -137,24 +140,94 @@ def empty(path: Path) -> Path:
     return path
 
 
+def cover_only(path: Path) -> Path:
+    """A song with the image of its record."""
+    with av.open(str(path), "w") as container:
+        cover, sound = container.add_stream("mjpeg", rate=1), container.add_stream("aac", rate=8000)
+        cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(video_frame(0, 32, 32), format="rgb24")))
+        silence = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+        silence.sample_rate = 8000
+        for plane in silence.planes:
+            plane.update(bytes(plane.buffer_size))
+        container.mux(sound.encode(silence))
+        container.mux([*cover.encode(), *sound.encode()])
+    return path
+
+
+def web_page(path: Path) -> Path:
+    path.write_text("<!DOCTYPE html>\n<html><title>404</title></html>")
+    return path
+
+
+def pointer(path: Path) -> Path:
+    path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 123456\n")
+    return path
+
+
 @pytest.mark.parametrize(
     ("plant", "what"),
     [
         (lambda folder: empty(folder / "a.mp4"), r"is empty \(0 bytes\)"),
-        (lambda folder: text(folder / "a.mp4"), "cannot be read as a video"),
-        (lambda folder: audio_only(folder / "a.wav"), "holds no video stream"),
+        (lambda folder: text(folder / "a.mp4"), r"cannot be read as a video \(.*\) \(it is text\)$"),
+        (lambda folder: web_page(folder / "a.mp4"), r"cannot be read as a video \(.*\) \(it is a web page\)$"),
+        (lambda folder: pointer(folder / "a.mp4"), "cannot be .* pointer of Git LFS; `git lfs pull` fetches the file"),
+        (lambda folder: audio_only(folder / "a.wav"), "holds no video stream$"),
+        (lambda folder: cover_only(folder / "a.mp4"), "holds no video stream, only 1 cover image$"),
+        (lambda folder: cut(write_video(folder / "b.mkv"), folder / "a.mkv", 0.6), r"is cut off: it lacks \d+ bytes"),
+        (lambda folder: cut(write_video(folder / "b.webm", "vp9"), folder / "a.webm", 0.9), "is cut off: it lacks"),
         (lambda folder: cut(write_video(folder / "b.mp4"), folder / "a.mp4", 0.6), "cannot be read as a video"),
         (
             lambda folder: cut(write_video(folder / "b.mp4", movflags="faststart"), folder / "a.mp4", 0.6),
             "is cut off or damaged",
         ),
     ],
-    ids=["empty", "text", "audio", "cut before its index", "cut after its index"],
+    ids=[
+        "empty",
+        "text",
+        "web page",
+        "pointer",
+        "audio",
+        "cover",
+        "cut mkv",
+        "cut webm",
+        "cut before its index",
+        "cut after its index",
+    ],
 )
 def test_a_file_that_is_no_whole_video_is_refused_when_opened(tmp_path, plant, what):
     path = plant(tmp_path)
     with pytest.raises(InputFileError, match=rf"{path.name} {what}"):
         open_clips([path])
+
+
+def test_a_matroska_file_lacks_as_many_bytes_as_were_cut(tmp_path):
+    whole = write_video(tmp_path / "whole.mkv")
+    assert missing_bytes(whole) == 0
+    for left in (1, 100, 1000):
+        (tmp_path / "a.mkv").write_bytes(whole.read_bytes()[:-left])
+        assert missing_bytes(tmp_path / "a.mkv") == left
+
+
+def test_a_live_recording_promises_no_size_and_is_read(tmp_path):
+    path = write_video(tmp_path / "a.mkv", live="1")
+    assert missing_bytes(path) == 0
+    assert len(everything(*open_clips([path]))) == 40
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x1a\x45\xdf\xa3", b"\x1a\x45\xdf\xa3\x00", b"\x1a\x45\xdf\xa3\x80\x18\x53"]
+)
+def test_what_is_no_matroska_file_promises_nothing(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    assert missing_bytes(tmp_path / "a") == 0
+
+
+def test_the_first_stream_that_is_no_still_is_the_video():
+    flags = Disposition.attached_pic, Disposition.timed_thumbnails, Disposition.default, Disposition(0)
+    streams = [SimpleNamespace(disposition=flag) for flag in flags]
+    assert video_stream(SimpleNamespace(streams=SimpleNamespace(video=streams))) is streams[2]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -24,7 +24,7 @@ from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, Clip, ExactClip
 from spikesim_datasets.sources.clip import refuse_output_in_source
 from spikesim_datasets.synthesis import Stretch, interpolated
-from spikesim_datasets.video_files import CONTAINERS, FINE_CRF, write_video
+from spikesim_datasets.videos import CONTAINERS, FINE_CRF, write_video
 
 DESCRIPTION = "interpolation.json"
 SCHEMA = "spikesim.interpolation/1"

@@ -8,16 +8,18 @@ files the reason is wanted.
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import imageio.v3 as iio
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from spikesim.checks import require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
 from spikesim_datasets.image_checks import require_frames, require_image
+from spikesim_datasets.mistaken_files import mistaken
+from spikesim_datasets.orientation import UPRIGHT, swaps_sides, upright
 
 if TYPE_CHECKING:
     from imageio.plugins.pillow import PillowPlugin
@@ -27,8 +29,26 @@ MOST_GIF_FPS = 50
 _PNG_LEVEL = 1  # of zlib's nine: images are written in thousands
 
 
-def image_size(path: Path | str) -> tuple[int, int]:
-    """Width and height of an image file, without decoding it.
+class ImageHeader(NamedTuple):
+    """What an image file says of itself before its pixels.
+
+    Attributes:
+        width, height: As it is to be shown.
+        turned: Whether its pixels lie otherwise.
+    """
+
+    width: int
+    height: int
+    turned: bool
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
+
+def image_header(path: Path | str) -> ImageHeader:
+    """What an image file says of itself, without decoding it.
 
     Raises:
         InputFileError: It is missing, empty or no image.
@@ -36,44 +56,49 @@ def image_size(path: Path | str) -> tuple[int, int]:
     path = require_path(path)
     try:
         with Image.open(path) as image:
-            return image.size
+            orientation = _orientation(image)
+            size = image.size[::-1] if swaps_sides(orientation) else image.size
+            return ImageHeader(*size, orientation != UPRIGHT)
     except Exception as error:  # what Pillow raises on damaged files is no closed set
         empty = path.is_file() and path.stat().st_size == 0
-        what = "is empty (0 bytes)" if empty else f"is no readable image ({error})"
+        what = "is empty (0 bytes)" if empty else f"is no readable image ({error}){mistaken(path)}"
         raise InputFileError(f"{path} {what}; replace it, or take its clip away") from error
 
 
 def read_image(path: Path | str) -> np.ndarray:
     """The pixels of an image file, RGB uint8 (H, W, 3); grey becomes RGB, transparency is dropped.
 
+    They lie the way up that the camera noted in the file (EXIF), as viewers show them.
+
     Raises:
         InputFileError: It is missing, damaged, no image, or has more than 8 bits a channel.
     """
-    return _pixels(require_path(path), upright=False)
-
-
-def read_upright(path: Path | str) -> np.ndarray:
-    """As `read_image`, turned the way up that the camera noted in the file (EXIF), as cameras held upright do.
-
-    Raises:
-        InputFileError: As for `read_image`.
-    """
-    return _pixels(require_path(path), upright=True)
-
-
-def _pixels(path: Path, *, upright: bool) -> np.ndarray:
+    path = require_path(path)
     try:
         with Image.open(path) as image:
             # Colour of 16 bits opens as mode RGB, its lower bytes lost; only the decoder's arguments tell.
             if image.mode.startswith(("I", "F")) or re.search(";16[BLN]", str(image.tile)):
                 raise InputFileError(f"{path} has more than 8 bits a channel; 8-bit images are expected, convert it")
             image.info.pop("transparency", None)  # not wanted, and Pillow warns of some kinds
-            return np.asarray((ImageOps.exif_transpose(image) if upright else image).convert("RGB"))
+            orientation, head = _orientation(image), image.info.get("exif")
+            pixels = np.asarray(image.convert("RGB"))
+            if image.info.get("exif") != head:
+                raise InputFileError(f"{path} says only behind its pixels which way up they lie; save it again")
+            return upright(pixels, orientation)
     except InputFileError:
         raise
     except Exception as error:  # what Pillow raises on damaged files is no closed set
         why = getattr(error, "strerror", None) or error
-        raise InputFileError(f"{path} cannot be decoded ({why}); replace it") from error
+        raise InputFileError(f"{path} cannot be decoded ({why}){mistaken(path)}; replace it") from error
+
+
+def _orientation(image: Image.Image) -> int:
+    """Which way up an image lies that is open and not yet decoded, by what stands before its pixels."""
+    if image.format == "TIFF":  # which Pillow turns itself
+        return UPRIGHT
+    # Of a PNG file its own method would decode it, to see what stands behind the pixels.
+    noted = Image.Image.getexif(image).get(ExifTags.Base.Orientation, UPRIGHT)
+    return noted if noted in range(1, 9) else UPRIGHT
 
 
 def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_files import write_gif, write_png
 from spikesim_datasets.shards import Sample
 from spikesim_datasets.shards.schema import threshold_name
-from spikesim_datasets.video_files import write_video
+from spikesim_datasets.videos import write_video
 
 Look = Literal["spikes", "tfp", "tfi"]
 

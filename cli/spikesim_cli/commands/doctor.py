@@ -96,7 +96,7 @@ def _shards() -> str:
 
 
 def _video() -> str:
-    from spikesim_datasets.video_files import find_encoder
+    from spikesim_datasets.videos import find_encoder
 
     return f"{find_encoder()} reads video and writes H.264"
 

@@ -9,7 +9,7 @@ import numpy as np
 from spikesim import read_spikes
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError
-from spikesim_datasets.image_files import image_size
+from spikesim_datasets.image_files import image_header
 from spikesim_datasets.layouts.description import DESCRIPTION, SPIKES, LayoutShard, describe
 from spikesim_datasets.layouts.sample_files import SampleFiles, read_array, read_sized_image
 from spikesim_datasets.optics import SCALE
@@ -46,7 +46,7 @@ class LayoutReader(SampleReader):
     @cached_property
     def shape(self) -> tuple[int, int, int]:
         """(H, W) of the blurry images and the readouts T of the streams, as (T, H, W)."""
-        width, height = image_size(self._files[0].path(BLUR.folder, "png"))
+        width, height = image_header(self._files[0].path(BLUR.folder, "png")).size
         return self._readouts, height, width
 
     def _load(self, field: Field, number: int, cuts: Cuts, v_th: float | None) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError
-from spikesim_datasets.image_files import image_size, read_image
+from spikesim_datasets.image_files import image_header, read_image
 from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, require_span
 
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -25,8 +25,9 @@ class FrameClip(NamedClip):
         split, name: As in `Clip`.
         folder: Where the frames lie.
         names: File names in order.
-        height, width: Size of every frame.
+        height, width: Size of every frame as it is shown.
         source: As in `Clip`.
+        turned: Whether pixels of some lie otherwise in their files.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class FrameClip(NamedClip):
     height: int
     width: int
     source: Path
+    turned: bool = False
 
     @classmethod
     def open(cls, folder: Path | str, split: Split, name: str, source: Path | str) -> "FrameClip":
@@ -48,15 +50,15 @@ class FrameClip(NamedClip):
         if not names:
             raise InputFileError(f"{folder} holds no frames ({', '.join(FRAME_SUFFIXES)})")
         with ThreadPoolExecutor(4) as pool:
-            sizes = list(pool.map(image_size, (folder / name for name in names)))
-        for file_name, size in zip(names, sizes, strict=True):
-            if size != sizes[0]:
+            headers = list(pool.map(image_header, (folder / name for name in names)))
+        width, height = headers[0].size
+        for file_name, header in zip(names, headers, strict=True):
+            if header.size != (width, height):
                 raise InputFileError(
-                    f"{folder / file_name} is {size[0]}×{size[1]}, but {names[0]} beside it is "
-                    f"{sizes[0][0]}×{sizes[0][1]}; the frames of a clip must all have one size"
+                    f"{folder / file_name} is {header.width}×{header.height}, but {names[0]} beside it is "
+                    f"{width}×{height}; the frames of a clip must all have one size"
                 )
-        width, height = sizes[0]
-        return cls(split, name, folder, names, height, width, source)
+        return cls(split, name, folder, names, height, width, source, any(header.turned for header in headers))
 
     @property
     def n_frames(self) -> int:
@@ -77,7 +79,9 @@ class FrameClip(NamedClip):
                 yield ahead.result()
 
     def fingerprint(self) -> dict[str, object]:
-        return files_fingerprint(map(Path.joinpath, repeat(self.folder), self.names))
+        # Earlier versions did not turn them; of frames that lie upright nothing has changed.
+        turned = {"upright": 1} if self.turned else {}
+        return files_fingerprint(map(Path.joinpath, repeat(self.folder), self.names)) | turned
 
 
 def frame_names(folder: Path) -> list[str]:

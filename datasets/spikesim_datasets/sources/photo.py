@@ -10,7 +10,7 @@ import numpy as np
 
 from spikesim.checks import require_list, require_number, require_path, require_whole
 from spikesim.errors import InputFileError
-from spikesim_datasets.image_files import image_size, read_upright
+from spikesim_datasets.image_files import image_header, read_image
 from spikesim_datasets.photos import CUT_PHOTOS, PHOTOS_VERSION, Composition, arrange
 from spikesim_datasets.scenes.render import HEIGHT
 from spikesim_datasets.sources.clip import Clip, Split, files_fingerprint
@@ -135,8 +135,8 @@ def _photos(path: Path) -> list[Path]:
     if not photos:
         raise InputFileError(f"{path} holds no photos ({', '.join(FRAME_SUFFIXES)})")
     with ThreadPoolExecutor(4) as pool:
-        sizes = list(pool.map(image_size, photos))
-    for photo, (width, height) in zip(photos, sizes, strict=True):
+        headers = list(pool.map(image_header, photos))
+    for photo, (width, height, _) in zip(photos, headers, strict=True):
         if min(width, height) < _LEAST_SIDE:
             raise InputFileError(
                 f"{photo} is {width}×{height}; photos have at least {_LEAST_SIDE} pixels a side, better as many as the "
@@ -164,4 +164,4 @@ def _arranged(clip: PhotoClip, states: tuple[_State, ...]) -> Composition:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: int, size: int) -> np.ndarray:
-    return read_upright(path)
+    return read_image(path)

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from spikesim.checks import require_path
+from spikesim_datasets.orientation import UPRIGHT
 from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint
-from spikesim_datasets.video_files import VideoIndex, index_video, read_frames
+from spikesim_datasets.videos import VideoIndex, index_video, read_frames
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
@@ -54,4 +55,6 @@ class VideoClip(NamedClip):
         return read_frames(self.path, self.index, start, stop)
 
     def fingerprint(self) -> dict[str, object]:
-        return files_fingerprint([self.path])
+        # Earlier versions did not turn frames; of those that lie upright nothing has changed.
+        turned = {"upright": 1} if self.index.orientation != UPRIGHT else {}
+        return files_fingerprint([self.path]) | turned
