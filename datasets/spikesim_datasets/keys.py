@@ -1,7 +1,13 @@
 """Names of clips: a split and a name in it, together a key such as `train/GOPR0372_07_00`."""
 
+import unicodedata
+
 from spikesim.checks import require_instance
 from spikesim.errors import InvalidValueError
+
+_CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # control characters, bytes that are not UTF-8, ends of lines and paragraphs
+_DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_LONGEST = 200  # bytes: what is appended to it, as .000.h5, must fit into a file name as well
 
 
 class Keyed:
@@ -39,7 +45,7 @@ def parse_key(key: str, split: str | None = None) -> tuple[str, str]:
 
 
 def check_clip(split: str, name: str) -> None:
-    """Check that these make a key which says both.
+    """Check that these make a key which says both, and that files can be named by: the one place where that is decided.
 
     Raises:
         InvalidValueError: They do not.
@@ -48,3 +54,19 @@ def check_clip(split: str, name: str) -> None:
         raise InvalidValueError(
             f"a clip has a split and a name, as in train/GOPR0372_07_00; got the split {split!r} and the name {name!r}"
         )
+    for part in (split, *name.split("/")):
+        if why := _unfit(part):
+            raise InvalidValueError(f"no clip can be called {f'{split}/{name}'!r}: {why}; rename its file or folder")
+
+
+def _unfit(part: str) -> str:
+    """Why neither a file nor a folder is to be called so; empty if it may be."""
+    if not part:
+        return "a name in it is empty"
+    if part.startswith("."):  # which is how . and .. lead elsewhere
+        return "what begins with a dot is hidden, and skipped by all that read folders"
+    if any(unicodedata.category(letter) in _CONTROLS or letter in _DIRECTIONS for letter in part):
+        return "it holds characters that control a terminal or are no text"
+    if len(part.encode()) > _LONGEST:
+        return f"a name in it is longer than {_LONGEST} bytes"
+    return ""

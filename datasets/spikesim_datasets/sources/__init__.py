@@ -8,7 +8,7 @@ from typing import get_args
 from spikesim.checks import require_choice, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.scenes import SCENES
-from spikesim_datasets.sources.clip import Clip, ExactClip, Split
+from spikesim_datasets.sources.clip import Clip, ExactClip, Split, name_of
 from spikesim_datasets.sources.demo import DemoClip
 from spikesim_datasets.sources.frames import FRAME_SUFFIXES, FrameClip, frame_names
 from spikesim_datasets.sources.gopro import open_gopro
@@ -101,7 +101,7 @@ def _open_path(path: Path, split: Split, source: Path) -> list[Clip]:
     if not path.is_dir():
         raise InputFileError(f"{path} does not exist; {_SOURCES}")
     if frame_names(path):
-        return [FrameClip.open(path, split, path.resolve().name, source)]
+        return [FrameClip.open(path, split, name_of(path), source)]
     inner = sorted(
         entry
         for entry in path.iterdir()

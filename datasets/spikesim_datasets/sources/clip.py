@@ -118,6 +118,11 @@ def require_clip(clip: Any) -> Clip:
     return clip
 
 
+def name_of(path: Path) -> str:
+    """What a clip is called that lies in a folder: as the folder is, or the link to it, whatever that leads to."""
+    return path.name if path.name not in ("", "..") else path.resolve().name
+
+
 def require_span(start: int, stop: int) -> tuple[int, int]:
     """Numbers of the first frame that is wanted, and of the one behind the last.
 

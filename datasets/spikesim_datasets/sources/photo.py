@@ -13,7 +13,7 @@ from spikesim.errors import InputFileError
 from spikesim_datasets.image_files import image_header, read_image
 from spikesim_datasets.photos import CUT_PHOTOS, PHOTOS_VERSION, Composition, arrange
 from spikesim_datasets.scenes.render import HEIGHT
-from spikesim_datasets.sources.clip import Clip, Split, files_fingerprint
+from spikesim_datasets.sources.clip import Clip, Split, files_fingerprint, name_of
 from spikesim_datasets.sources.frames import FRAME_SUFFIXES, frame_names
 from spikesim_datasets.sources.rendered import MOST_CLIPS, RenderedClip, random_name, require_size
 
@@ -102,7 +102,7 @@ def open_photos(path: Path | str, split: Split, count: int | None, seed: int, pa
         part = require_size(require_whole(part, "part", most=HEIGHT), "part")
     form = {} if part is None else {"height": part, "width": part, "whole": HEIGHT}
     photos = _photos(path)
-    source = path.resolve().name if path.is_dir() else path.stem
+    source = name_of(path) if path.is_dir() else path.stem
     clips: list[Clip] = []
     for number in range(len(photos) if count is None else count):
         rng = np.random.default_rng((seed, number, 0))
