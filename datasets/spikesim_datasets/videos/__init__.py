@@ -6,8 +6,8 @@ quality nor the matrix of the colours.
 """
 
 from spikesim_datasets.videos.frame_index import VideoIndex, index_video
+from spikesim_datasets.videos.frame_reading import read_frames
 from spikesim_datasets.videos.images import to_rgb
-from spikesim_datasets.videos.reading import read_frames
 from spikesim_datasets.videos.writing import CONTAINERS, FINE_CRF, find_encoder, write_video
 
 __all__ = [

@@ -1,0 +1,168 @@
+"""Folders of frames: one whole series in its order, or the names of what is wrong."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import assert_refused, run  # noqa: F401
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from source_data import everything, noise, write_frames
+
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.sources import FrameClip, Reading, open_clips, open_gopro
+from spikesim_datasets.sources.numbering import natural_order, whole_series
+
+HERE = Path("frames")
+
+
+def between(frames: int, most: int = 3) -> list[str]:
+    """As an interpolator writes them: nothing behind the last."""
+    names = [f"{frame:06d}_{number:03d}.png" for frame in range(frames - 1) for number in range(most)]
+    return sorted([f"{frame:06d}.png" for frame in range(frames)] + names, key=lambda name: name.removesuffix(".png"))
+
+
+WHOLE = {
+    "one": ["7.png"],
+    "no number": ["frame.png"],
+    "without zeros": ["1.png", "2.png", "10.png"][:2] + [f"{i}.png" for i in range(3, 12)],
+    "from anywhere": ["frame_0998.jpg", "frame_0999.jpg", "frame_1000.jpg"],
+    "more digits than before": ["f99.png", "f100.png", "f101.png"],
+    "every eighth": ["0.png", "8.png", "16.png", "24.png"],
+    "several kinds of file": ["7.jpg", "8.PNG", "9.bmp"],
+    "other numbers that stay": ["GOPR0372_07_00-000047.png", "GOPR0372_07_00-000048.png"],
+    "seconds": ["1305031102.175304.png", "1305031102.211214.png", "1305031102.243211.png"],
+    "fractions": ["1.10.png", "1.9.png", "2.70.png"],
+    "nanoseconds": ["1403636579763555584.png", "1403636579813555456.png", "1403636579863555584.png"],
+    "minus is no sign": ["a-1.png", "a-2.png", "a-3.png"],
+    "frames between frames": between(4),
+    "frames between two": between(2, 7),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("names", WHOLE.values(), ids=WHOLE)
+def test_a_whole_series_is_in_the_order_of_its_numbers(names):
+    mixed = names.copy()
+    random.Random(0).shuffle(mixed)
+    assert whole_series(HERE, mixed) == names
+
+
+WRONG = {
+    "a gap": (["1.png", "2.png", "4.png"], r"lacks frames between 2\.png and 4\.png, where motion"),
+    "many gaps": ([f"{i}.png" for i in range(30) if i % 6 < 5],
+                  r"between 4\.png and 6\.png, 10\.png and 12\.png, 16\.png and 18\.png and 1 more places"),
+    "a gap before the last two": (["1.png", "3.png", "4.png"], r"between 1\.png and 3\.png"),
+    "a counter that began again": (["f9998.png", "f9999.png", "f0000.png", "f0001.png"],
+                                   r"between f0001\.png and f9998\.png, .* whose counter began again"),
+    "twice": (["1.png", "2.png", "2.jpg"], r"holds the frame 2 twice, as 2\.jpg and 2\.png; take one away"),
+    "twice with zeros": (["1.png", "01.png", "2.png"], r"holds the frame 1 twice, as 01\.png and 1\.png"),
+    "one twice and no more": (["3.png", "3.jpg"], r"holds the frame 3 twice"),
+    "a copy": (["0001.png", "0002.png", "0002 copy.png"], r"holds 2 series of frames, named like 0001\.png, 0002 copy"),
+    "a copy with a number": (["1.png", "2.png", "2 (1).png"], "holds 2 series of frames"),
+    "two eyes": (["left_1.png", "left_2.png", "right_1.png", "right_2.png"],
+                 r"holds 2 series of frames, named like left_1\.png, right_1\.png; put each into a folder"),
+    "two cameras": (["cam1_9.png", "cam1_10.png", "cam2_1.png"], r"several series of frames, as of cam1_9.* cam2_1"),
+    "letters": (["a7.png", "a10.png", "b1.png"], "holds 2 series of frames"),
+    "names": (["dog.png", "cat.png"], "holds 2 series of frames"),
+    "a gap in seconds": (["1.10.png", "1.20.png", "1.40.png"], r"between 1\.20\.png and 1\.40\.png"),
+    "a frame between is gone": ([name for name in between(4) if name != "000001_001.png"],
+                                r"lacks frames after 000001\.png: it has 2 there and up to 3 elsewhere"),
+    "a frame is gone": ([name for name in between(4) if name != "000001.png"],
+                        r"lacks frames between 000000\.png and 000002\.png"),
+    "the first frame is gone": ([name for name in between(4) if name != "000000.png"],
+                                r"lacks the frame that 000000_000\.png comes after"),
+    "the last is not finished": ([*between(3), "000002_000.png"], r"after 000002\.png: it has 1 there and up to 3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("names", "what"), WRONG.values(), ids=WRONG)
+def test_what_is_no_whole_series_is_named(names, what):
+    with pytest.raises(InputFileError, match=f"^frames .*{what}.* or take them in .* --numbering ignore$"):
+        whole_series(HERE, names)
+
+
+@given(
+    first=st.integers(0, 10**12), step=st.integers(1, 1000), count=st.integers(3, 40), width=st.integers(1, 20),
+    lost=st.integers(1, 10**6), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_any_series_is_whole_until_a_frame_is_taken_out(first, step, count, width, lost, seed):
+    names = [f"take 3_{first + step * i:0{width}d}.png" for i in range(count)]
+    mixed = random.Random(seed).sample(names, count)
+    assert whole_series(HERE, mixed) == names
+    inner = 1 + lost % (count - 2)
+    del names[inner]
+    if count > 3:  # of two frames nobody knows how far apart they should be
+        with pytest.raises(InputFileError, match="lacks frames between"):
+            whole_series(HERE, names)
+
+
+@given(st.lists(st.from_regex(r"[ab]?[0-9]{0,3}([._-][0-9]{0,2})?", fullmatch=True), min_size=1, unique=True))
+def test_nothing_is_doubled_or_left_out(stems):
+    names = [f"{stem}.png" for stem in stems if stem]
+    if not names:
+        return
+    assert sorted(natural_order(names)) == sorted(names)
+    try:
+        series = whole_series(HERE, names)
+    except InputFileError:
+        return
+    assert sorted(series) == sorted(names)
+
+
+def write_named(folder: Path, names: list[str]) -> Path:
+    folder.mkdir(parents=True)
+    for number, name in enumerate(names):
+        Image.fromarray(noise(number)).save(folder / name)
+    return folder
+
+
+def test_a_clip_is_refused_or_read_in_natural_order(tmp_path):
+    names = ["2.png", "9.png", "10.png"]
+    folder = write_named(tmp_path / "walk", names)
+    for opening in (lambda: open_clips([folder]), lambda: FrameClip.open(folder, "train", "a", folder)):
+        with pytest.raises(InputFileError, match=r"walk lacks frames between 2\.png and 9\.png"):
+            opening()
+    (clip,) = open_clips([folder], reading=Reading(numbering="ignore"))
+    assert clip.names == tuple(names)
+    assert np.array_equal(everything(clip), [noise(number) for number in range(3)])
+
+
+def test_gopro_is_checked_as_well(tmp_path):
+    write_frames(tmp_path / "train" / "GOPR0372_07_00", 5)
+    (tmp_path / "train" / "GOPR0372_07_00" / "000002.png").unlink()
+    with pytest.raises(InputFileError, match=r"GOPR0372_07_00 lacks frames between 000001\.png and 000003\.png"):
+        open_gopro(tmp_path)
+    assert [clip.n_frames for clip in open_gopro(tmp_path, Reading(numbering="ignore"))] == [4]
+
+
+def test_photos_of_a_folder_are_no_series(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("IMG_1.png", "IMG_7.png", "beach.jpg"):
+        Image.fromarray(noise(0, 72, 80)).save(folder / name)
+    assert [clip.name for clip in open_clips([f"photo:{folder}"])] == ["IMG_1", "IMG_7", "beach"]
+
+
+def test_a_reading_there_is_not_is_refused():
+    with pytest.raises(InvalidValueError, match="numbering must be one of 'refuse', 'ignore', got 'sort'"):
+        Reading(numbering="sort")
+    with pytest.raises(InvalidValueError, match="reading must be"):
+        open_clips([], reading="ignore")
+
+
+@pytest.mark.parametrize("command", ["build", "simulate", "interpolate", "interpolate --check"])
+def test_commands_refuse_and_have_the_way_out(run, tmp_path, command):  # noqa: F811
+    folder = write_named(tmp_path / "walk", [f"{i}.png" for i in (*range(8), *range(9, 30))])
+    outputs = {
+        "build": ("--out", tmp_path / "out"),
+        "simulate": (tmp_path / "a.npz",),
+        "interpolate": (tmp_path / "f",),
+    }
+    name, *check = command.split()
+    arguments = (name, folder, *check, *(() if check else outputs[name]), "--interp", "linear")
+    assert_refused(run(*arguments), "walk lacks frames between 7.png and 9.png", "--numbering ignore")
+    assert set(tmp_path.iterdir()) == {folder}
+    result = run(*arguments, "--numbering", "ignore")
+    assert result.code == 0, result.err
