@@ -219,7 +219,7 @@ def _given(function: Any) -> dict[str, Any]:
     return {"v_th": 1.0, "split": "test", "workers": 1, "overwrite": False, "interpolation": "linear"}
 
 
-READING = sources.Reading("ignore")
+READING = sources.Reading("ignore", "ignore")
 
 
 def _sources() -> list[Call]:
@@ -247,7 +247,7 @@ def _sources() -> list[Call]:
         Call(sources.open_photos, path="photo.png", split="train", count=2, seed=3, part=64),
         Call(sources.open_gopro, root="gopro", reading=READING),
         Call(sources.FrameClip.open, folder="frames", reading=READING, **place),
-        Call(sources.Reading, numbering="ignore"),
+        Call(sources.Reading, timing="resample", numbering="ignore"),
         Call(video.open, path="video.mp4", **place),
         Call(sources.DemoClip, split="train", name="desk", scene="desk", n_frames=3, height=64, width=96),
         Call(sources.DemoVariant, split="train", name="desk", scene="desk", **size),
@@ -463,7 +463,16 @@ def _images() -> list[Call]:
         Call(image_files.write_png, path="out.png", image=FRAME),
         Call(image_files.write_gif, path="out.gif", frames=frames, fps=20),
         Call(videos.index_video, path="video.mp4"),
-        Call(videos.VideoIndex, height=4, width=4, n_frames=2, timestamps=(0, 1), key_frames=(0,), orientation=1),
+        Call(
+            videos.VideoIndex,
+            height=4,
+            width=4,
+            n_frames=2,
+            timestamps=(0, 1),
+            key_frames=(0,),
+            orientation=1,
+            time_base=1,
+        ),
         Call(
             videos.read_frames,
             path="video.mp4",

@@ -21,12 +21,13 @@ from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.interpolation import make_interpolator
 from spikesim_datasets.keys import Keyed
 from spikesim_datasets.optics import Optics
+from spikesim_datasets.readouts import raw_frames
 from spikesim_datasets.recipe import Recipe, make_recipe
 from spikesim_datasets.shards import ShardReader
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.sources import Clip, DemoClip, open_clips, open_gopro
 from spikesim_datasets.sources.clip import Split
-from spikesim_datasets.synthesis import raw_frames, synthesise
+from spikesim_datasets.synthesis import synthesise
 from spikesim_datasets.videos import to_rgb
 
 GOPRO = ExposurePlan()

@@ -11,9 +11,10 @@ from PIL import Image
 from spikesim_datasets.clip_interpolation import interpolate_clip
 from spikesim_datasets.interpolation import make_interpolator
 from spikesim_datasets.keys import Keyed
+from spikesim_datasets.readouts import interpolated
 from spikesim_datasets.sources import Clip
 from spikesim_datasets.sources.clip import Split
-from spikesim_datasets.synthesis import Stretch, interpolated
+from spikesim_datasets.synthesis import Stretch
 
 HEIGHT, WIDTH = 27, 41
 

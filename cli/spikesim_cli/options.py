@@ -165,6 +165,12 @@ def stretch_of(options: dict[str, Any]) -> "Stretch":
 
 reading_options = together(
     click.option(
+        "--timing",
+        type=click.Choice(["refuse", "resample", "ignore"]),
+        show_default="refuse",
+        help="Videos with frames not evenly apart: resample makes readouts at true times, ignore takes them as even.",
+    ),
+    click.option(
         "--numbering",
         type=click.Choice(["refuse", "ignore"]),
         show_default="refuse",
@@ -178,7 +184,7 @@ def reading_of(options: dict[str, Any]) -> "Reading":
     """Takes `reading_options` out of the options of a command."""
     from spikesim_datasets.sources import Reading
 
-    return Reading(**given(numbering=options.pop("numbering")))
+    return Reading(**given(timing=options.pop("timing"), numbering=options.pop("numbering")))
 
 
 synthesis_options = together(

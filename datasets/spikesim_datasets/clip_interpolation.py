@@ -20,10 +20,11 @@ from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.frame_folder import FrameFolder
 from spikesim_datasets.image_files import write_png
 from spikesim_datasets.interpolation import Interpolator, InterpolatorSpec
+from spikesim_datasets.readouts import interpolated
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, Clip, ExactClip
 from spikesim_datasets.sources.clip import refuse_output_in_source
-from spikesim_datasets.synthesis import Stretch, interpolated
+from spikesim_datasets.synthesis import Stretch
 from spikesim_datasets.videos import CONTAINERS, FINE_CRF, write_video
 
 DESCRIPTION = "interpolation.json"

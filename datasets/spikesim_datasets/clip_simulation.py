@@ -12,9 +12,10 @@ from spikesim.checks import require_callable, require_instance
 from spikesim.formats import require_format
 from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import Optics
+from spikesim_datasets.readouts import interpolated
 from spikesim_datasets.sources import Clip
 from spikesim_datasets.sources.clip import require_clip
-from spikesim_datasets.synthesis import Stretch, interpolated
+from spikesim_datasets.synthesis import Stretch
 
 
 def simulate_clip(

@@ -4,6 +4,8 @@ Interpolation makes something of any two frames: across a cut a mixture of two s
 faint copies of what moves.
 """
 
+from math import ceil
+
 import cv2
 import numpy as np
 
@@ -29,15 +31,23 @@ class Continuity:
         self._diagnostics = diagnostics
         self._previous: tuple[int, np.ndarray] | None = None
 
-    def look(self, number: int, frame: np.ndarray) -> None:
-        """Compare a raw frame, RGB uint8 (H,W,3), with its neighbour if that was the last one seen."""
+    def look(self, number: int, frame: np.ndarray, time: float | None = None) -> None:
+        """Compare a raw frame, RGB uint8 (H,W,3), with its neighbour if that was the last one seen.
+
+        Args:
+            number: Of the frame.
+            frame: The frame.
+            time: When it is seen, in raw frames; None where that is its number. It is noted by the first raw frame from
+                then on.
+        """
         small = _small(frame)
         if self._previous is not None and self._previous[0] == number - 1:
+            noted = number if time is None else ceil(time)
             part = _unexplained(self._previous[1], small)
             if part >= CUT:
-                self._diagnostics.cuts.append(number)
+                self._diagnostics.cuts.append(noted)
             elif part >= FAST:
-                self._diagnostics.fast.append(number)
+                self._diagnostics.fast.append(noted)
         self._previous = number, small
 
 

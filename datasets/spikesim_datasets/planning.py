@@ -9,6 +9,7 @@ from typing import Any
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.optics import SCALE
+from spikesim_datasets.readouts import raw_frames
 from spikesim_datasets.recipe import Recipe
 from spikesim_datasets.shards.axes import axis_lengths
 from spikesim_datasets.shards.diagnostics import Diagnostics
@@ -18,7 +19,7 @@ from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip
 from spikesim_datasets.sources.clip import require_clip
-from spikesim_datasets.synthesis import raw_frames, require_flow, synthesise
+from spikesim_datasets.synthesis import require_flow, synthesise
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ import numpy as np
 
 from spikesim import SpikeCamera, simulate_cameras
 from spikesim.checks import require_instance, require_list, require_whole
-from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.exposure import ExposurePlan, Sharp, Window
 from spikesim_datasets.interpolation import Interpolator
 from spikesim_datasets.interpolation.base import require_interpolator
 from spikesim_datasets.optics import Optics
+from spikesim_datasets.readouts import interpolated
 from spikesim_datasets.recipe import Recipe
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.fields import FLOW, LIGHT
@@ -21,11 +22,6 @@ from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip, ExactClip
 from spikesim_datasets.sources.clip import require_clip
-
-
-def raw_frames(clip: Clip, interpolator: Interpolator, plan: ExposurePlan) -> int:
-    """Raw frames of a clip: all of them, or every factor-th where the source is dense, that is interpolated already."""
-    return (clip.n_frames - 1) // plan.factor + 1 if interpolator.dense else clip.n_frames
 
 
 @dataclass(frozen=True)
@@ -212,74 +208,3 @@ def _flow(clip: Clip, done: _Collector, interpolator: Interpolator) -> np.ndarra
         for frame in done.plan.sharp_frames(done.sharp)
     ]
     return np.stack([clip.flow(start, stop).astype(np.float16) for start, stop in pairwise(times)])
-
-
-def interpolated(
-    clip: Clip,
-    interpolator: Interpolator,
-    factor: int,
-    spans: Sequence[range],
-    continuity: Continuity | None = None,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """The readouts of a clip that lie in any of the spans, in order, each once: (index in the clip, RGB frame).
-
-    A clip that is exact at any time gives its readouts itself: nothing is interpolated, and there are neither cuts nor
-    motion too fast to be followed.
-
-    Args:
-        clip: The source.
-        interpolator: Makes the readouts between raw frames; not asked for any that no span holds.
-        factor: Readouts from one raw frame to the next.
-        spans: Ranges of readouts, ascending; they may overlap.
-        continuity: Looks at the raw frames that are interpolated.
-
-    Raises:
-        InputFileError: A frame cannot be read, or the clip ends before the last span does.
-    """
-    if not spans:
-        return
-
-    def needed(readout: int) -> bool:
-        return any(readout in span for span in spans)
-
-    first, last = spans[0].start, max(span.stop for span in spans) - 1
-    if interpolator.dense:
-        for readout, frame in _numbered_frames(clip, first, last + 1):
-            if continuity is not None and readout % factor == 0:
-                continuity.look(readout // factor, frame)
-            if needed(readout):
-                yield readout, frame
-        return
-    if isinstance(clip, ExactClip):
-        for readout in filter(needed, range(first, last + 1)):
-            if readout > (clip.n_frames - 1) * factor:
-                raise _too_short(clip, clip.n_frames, -(-last // factor))
-            yield readout, clip.at(readout / factor)
-        return
-    previous: np.ndarray | None = None
-    for number, frame in _numbered_frames(clip, first // factor, -(-last // factor) + 1):
-        if continuity is not None:
-            continuity.look(number, frame)
-        if previous is not None:
-            start = (number - 1) * factor
-            between = [start + i for i in range(1, factor) if needed(start + i)]
-            if between:
-                times = [(readout - start) / factor for readout in between]
-                yield from zip(between, interpolator.between(previous, frame, times), strict=True)
-        if needed(number * factor):
-            yield number * factor, frame
-        previous = frame
-
-
-def _numbered_frames(clip: Clip, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Frames start..stop−1 with their numbers, every one."""
-    number = start
-    for frame in clip.frames(start, stop):
-        yield number, frame
-        number += 1
-    if number < stop:
-        raise _too_short(clip, number, stop - 1)
-
-
-def _too_short(clip: Clip, number: int, last: int) -> InputFileError:
-    return InputFileError(f"{clip.key} ends before frame {number}, but frames up to {last} are needed")

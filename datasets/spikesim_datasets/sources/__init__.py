@@ -15,6 +15,8 @@ from spikesim_datasets.sources.gopro import open_gopro
 from spikesim_datasets.sources.photo import PhotoClip, open_photos
 from spikesim_datasets.sources.reading import STRICT, Reading
 from spikesim_datasets.sources.rendered import MOST_CLIPS, random_name
+from spikesim_datasets.sources.resampled import ResampledClip
+from spikesim_datasets.sources.timing import describe_uneven, evenly_apart
 from spikesim_datasets.sources.variants import DemoVariant
 from spikesim_datasets.sources.video import VIDEO_SUFFIXES, VideoClip
 
@@ -26,6 +28,7 @@ __all__ = [
     "FrameClip",
     "PhotoClip",
     "Reading",
+    "ResampledClip",
     "Split",
     "VideoClip",
     "open_clips",
@@ -111,7 +114,7 @@ def _counted(source: str, prefix: str) -> tuple[str, int | None]:
 
 def _open_path(path: Path, split: Split, source: Path, reading: Reading) -> list[Clip]:
     if path.is_file():
-        return [VideoClip.open(path, split, path.stem, source)]
+        return [_open_video(VideoClip.open(path, split, path.stem, source), reading)]
     if not path.is_dir():
         raise InputFileError(f"{path} does not exist; {_SOURCES}")
     if frame_names(path):
@@ -128,6 +131,20 @@ def _open_path(path: Path, split: Split, source: Path, reading: Reading) -> list
             "folders of frames"
         )
     return [clip for entry in inner for clip in _open_path(entry, split, source, reading)]
+
+
+def _open_video(clip: VideoClip, reading: Reading) -> Clip:
+    """A video whose frames are evenly apart, or are to be read otherwise."""
+    timestamps = clip.index.timestamps
+    if reading.timing == "ignore" or evenly_apart(timestamps):
+        return clip
+    if reading.timing == "resample":
+        return ResampledClip(clip.split, clip.name, clip)
+    raise InputFileError(
+        f"{clip.path} does not show its frames in even steps of time: "
+        f"{describe_uneven(timestamps, clip.index.time_base)}. Make readouts at true times with --timing resample, or "
+        "take its frames as even with --timing ignore"
+    )
 
 
 def _open_scene(name: str, count: int | None, split: Split, seed: int) -> list[Clip]:

@@ -1,6 +1,7 @@
 """Which frames a video holds, and how they lie."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -24,6 +25,7 @@ class VideoIndex:
             rely on; frames are then counted from the beginning.
         key_frames: Numbers of the frames that decoding can start from, ascending.
         orientation: Which way up the frames lie in the file, see `orientation.UPRIGHT`.
+        time_base: The stream's unit in seconds.
     """
 
     height: int
@@ -32,6 +34,7 @@ class VideoIndex:
     timestamps: tuple[int, ...]
     key_frames: tuple[int, ...]
     orientation: int = UPRIGHT
+    time_base: Fraction = Fraction(1, 1000)
 
 
 def index_video(path: Path | str) -> VideoIndex:
@@ -49,6 +52,7 @@ def index_video(path: Path | str) -> VideoIndex:
         with opened(path) as container:
             stream = video_stream(container)
             height, width = stream.codec_context.height, stream.codec_context.width
+            time_base = stream.time_base or VideoIndex.time_base
             times: dict[int | None, bool] = {}  # of presentation, and whether decoding can start there
             packets = 0
             for packet in container.demux(stream):
@@ -72,7 +76,7 @@ def index_video(path: Path | str) -> VideoIndex:
     key_frames = tuple(number for number, time in enumerate(timestamps) if times[time])
     if swaps_sides(orientation):
         height, width = width, height
-    return VideoIndex(height, width, n_frames, timestamps, key_frames, orientation)
+    return VideoIndex(height, width, n_frames, timestamps, key_frames, orientation, time_base)
 
 
 def _orientation(path: Path) -> int:

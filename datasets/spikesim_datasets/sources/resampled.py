@@ -1,0 +1,58 @@
+"""Videos whose frames are not evenly apart, seen in even steps."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikesim.errors import InvalidValueError
+from spikesim_datasets.sources.clip import NamedClip
+from spikesim_datasets.sources.timing import frame_times
+from spikesim_datasets.sources.video import VideoClip
+
+NEAR = 0.05
+"""Raw frames from a frame's time: what is wanted so near is that frame, and nothing is made for it."""
+
+
+@dataclass(frozen=True)
+class ResampledClip(NamedClip):
+    """A video seen in steps of its usual interval; what is between its frames is interpolated by their true times.
+
+    A raw frame is one of the video where that has one at its time, and is made otherwise.
+
+    Attributes:
+        split, name: As in `Clip`.
+        video: The video, with frames at uneven times.
+    """
+
+    video: VideoClip
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """When the frames of the video are shown, in raw frames from the first on."""
+        return frame_times(self.video.index.timestamps)
+
+    @property
+    def n_frames(self) -> int:
+        return int(self.times[-1] + NEAR) + 1
+
+    @property
+    def height(self) -> int:
+        return self.video.height
+
+    @property
+    def width(self) -> int:
+        return self.video.width
+
+    @property
+    def source(self):  # type: ignore[no-untyped-def]
+        return self.video.source
+
+    def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        raise InvalidValueError(
+            f"{self.video.path} is resampled, so its frames are made by an interpolator and cannot be taken as they "
+            "are; take another interpolation than none, or --timing ignore"
+        )
+
+    def fingerprint(self) -> dict[str, object]:
+        return self.video.fingerprint() | {"timing": "resample"}

@@ -1,0 +1,218 @@
+"""Videos whose frames are not evenly apart: seen as such, refused with figures, or made even by their true times."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from commands import assert_refused, run  # noqa: F401
+from hypothesis import given
+from hypothesis import strategies as st
+from source_data import everything
+
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.continuity import Continuity
+from spikesim_datasets.interpolation import make_interpolator
+from spikesim_datasets.readouts import interpolated
+from spikesim_datasets.shards.diagnostics import Diagnostics
+from spikesim_datasets.sources import Reading, ResampledClip, VideoClip, open_clips
+from spikesim_datasets.sources.timing import describe_uneven, evenly_apart, frame_times
+
+RESAMPLE = Reading(timing="resample")
+DARKEST, BRIGHTER = 20.0, 0.05  # grey levels: at the beginning, and more in each millisecond
+
+
+def write_brightening(path: Path, times_ms: list[int]) -> Path:
+    """A lossless video of one grey that tells its time, so that what is seen at any time is known."""
+    with av.open(str(path), "w") as container:
+        codec, options = ("ffv1", {}) if path.suffix == ".mkv" else ("libx264", {"crf": "0"})
+        stream = container.add_stream(codec, rate=30, options=options)
+        stream.height, stream.width, stream.pix_fmt = 64, 64, "yuv444p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for time in times_ms:
+            grey = np.full((64, 64, 3), min(255, round(DARKEST + BRIGHTER * time)), np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def dropped(count: int, every: int, step: float = 100 / 3) -> list[int]:
+    return [round(step * i) for i in range(count) if i % every != every - 1]
+
+
+# What is even
+
+
+CLOCKS = st.sampled_from([1000, 600, 15360, 90000, 10**9])
+
+
+@given(
+    rate=st.floats(1, 500), clock=CLOCKS, count=st.integers(1, 300), begin=st.floats(-9, 9), down=st.booleans(),
+)  # fmt: skip
+def test_what_a_clock_makes_of_even_steps_is_even(rate, clock, count, begin, down):
+    times = (begin + np.arange(count) / rate) * clock
+    assert evenly_apart((np.floor(times) if down else np.rint(times)).astype(int).tolist())
+
+
+@given(
+    rate=st.floats(1, 500), clock=CLOCKS, count=st.integers(7, 300), lost=st.integers(0, 10**6), down=st.booleans()
+)  # fmt: skip
+def test_a_frame_that_was_dropped_is_seen(rate, clock, count, lost, down):
+    rate = min(rate, clock / 2.5)  # what a clock rounds to steps of 1 or 2 tells no frame from two
+    times = np.arange(count) / rate * clock
+    times = (np.floor(times) if down else np.rint(times)).astype(int).tolist()
+    del times[1 + lost % (count - 2)]
+    assert not evenly_apart(times)
+
+
+@given(seed=st.integers(0, 999), count=st.integers(10, 200))
+def test_steps_that_vary_are_seen(seed, count):
+    """As of a phone in the dark: each a fifth longer or shorter."""
+    steps = 33 * (1 + 0.2 * np.random.default_rng(seed).choice([-1, 1], count))
+    times = np.rint(np.cumsum([0, *steps, *([33] * 3), *([66] * 3)]) * 90).astype(int).tolist()
+    assert not evenly_apart(times)
+
+
+def test_a_rate_that_changes_is_seen():
+    assert not evenly_apart([*range(0, 3000, 30), *range(3000, 6000, 60)])
+    assert evenly_apart([]) and evenly_apart([5]) and evenly_apart([5, 900])  # noqa: PT018
+
+
+def test_the_figures_are_those_of_the_frames():
+    times = [0, 33, 67, 100, 167, 200, 233]
+    assert describe_uneven(times, Fraction(1, 1000)) == (
+        "most frames are 33.2 ms apart, but 1 of 6 are not: frames 3 and 4 are 67 ms apart"
+    )
+    drifting = [90 * i + i * i // 20 for i in range(80)]
+    assert not evenly_apart(drifting)
+    assert "most frames are" in describe_uneven(drifting, Fraction(1, 90000))
+
+
+def test_times_are_in_steps_of_most_frames():
+    assert frame_times([7, 17, 27, 57, 67]) == (0, 1, 2, 5, 6)
+
+
+# Clips
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mov"])
+def test_an_uneven_video_is_refused_with_its_figures(tmp_path, suffix):
+    path = write_brightening(tmp_path / f"a{suffix}", dropped(60, 17))
+    with pytest.raises(InputFileError, match=r"a\.m.. does not show its frames in even steps of time: most frames are "
+                       r"33\.\d+ ms apart, but 3 of 56 are not: frames 15 and 16 are 6\d(\.\d+)? ms apart\. Make "
+                       r"readouts .* --timing resample, .* --timing ignore$"):  # fmt: skip
+        open_clips([path])
+    (clip,) = open_clips([path], reading=Reading(timing="ignore"))
+    assert isinstance(clip, VideoClip)
+    assert len(everything(clip)) == 57
+
+
+@pytest.mark.parametrize("reading", [Reading(), RESAMPLE, Reading(timing="ignore")])
+def test_an_even_video_is_what_it_was(tmp_path, reading):
+    path = write_brightening(tmp_path / "a.mkv", dropped(40, 10**6))
+    (clip,) = open_clips([path], reading=reading)
+    assert isinstance(clip, VideoClip)
+    assert "timing" not in clip.fingerprint()
+
+
+UNEVEN = {
+    "dropped": dropped(60, 17),
+    "two dropped": [time for i, time in enumerate(dropped(60, 10**6)) if i not in (20, 21, 40)],
+    "the second dropped": [0, *(round(100 / 3 * i) for i in range(2, 60))],
+    "wandering": np.rint(np.cumsum(33 * (1 + 0.3 * np.sin(np.arange(60) / 3)))).astype(int).tolist(),
+    "two rates": [*range(0, 1000, 20), *range(1000, 2000, 40)],
+}
+
+
+@pytest.mark.parametrize("times", UNEVEN.values(), ids=UNEVEN)
+@pytest.mark.parametrize("factor", [8, 5])
+def test_readouts_are_what_was_seen_at_their_times(tmp_path, times, factor):
+    """The grey of a readout is that of its time, wherever frames lie; parts of a clip are parts of the whole."""
+    (clip,) = open_clips([write_brightening(tmp_path / "a.mkv", times)], reading=RESAMPLE)
+    assert isinstance(clip, ResampledClip)
+    assert not evenly_apart(times)
+    step = (times[-1] - times[0]) / clip.times[-1]
+    assert clip.n_frames == int((times[-1] - times[0]) / step + 0.05) + 1
+    readouts = range((clip.n_frames - 1) * factor + 1)
+    linear = make_interpolator("linear")
+    made = dict(interpolated(clip, linear, factor, [readouts]))
+    assert list(made) == list(readouts)
+    expected = DARKEST + BRIGHTER * (times[0] + np.array(readouts) * step / factor)
+    found = np.array([frame.mean() for frame in made.values()])
+    assert np.abs(found - expected).max() < 2  # of rounding the video, the blend, and frames that are near
+    some = range(3 * factor + 2, 11 * factor - 1)
+    again = dict(interpolated(clip, linear, factor, [some]))
+    assert list(again) == list(some)
+    assert all(np.array_equal(again[readout], made[readout]) for readout in some)
+
+
+def test_frames_that_are_there_are_kept(tmp_path):
+    """Where the video has a frame at the time of a raw frame, that is taken and nothing made."""
+    (clip,) = open_clips([write_brightening(tmp_path / "a.mkv", dropped(34, 17))], reading=RESAMPLE)
+    frames = everything(clip.video)
+    asked: list[float] = []
+
+    class Noting:
+        dense = False
+
+        def describe(self):
+            return {"name": "noting"}
+
+        def between(self, first, second, times):
+            asked.extend(times)
+            for _ in times:
+                yield first
+
+    raw = [frame for readout, frame in interpolated(clip, Noting(), 8, [range(32 * 8 + 1)]) if readout % 8 == 0]
+    assert clip.n_frames == 33
+    assert sum(any(frame is None or np.array_equal(frame, real) for real in frames) for frame in raw) == 33
+    # Seven between neighbours, fifteen where one was dropped: at its time as well.
+    assert len(asked) == 7 * 30 + 15
+    assert sum(abs(time - 0.5) < 0.02 for time in asked) == 31
+
+
+def test_cuts_are_noted_at_their_times(tmp_path):
+    diagnostics = Diagnostics()
+    continuity = Continuity(diagnostics)
+    rng = np.random.default_rng(0)
+    scenes = [rng.integers(0, 256, (96, 160, 3), np.uint8) for _ in range(2)]
+    for number, time in enumerate((0.0, 1.0, 3.2, 4.0)):
+        continuity.look(number, scenes[number > 1], time)
+    assert diagnostics.cuts == [4]
+
+
+def test_what_takes_frames_as_they_are_cannot_have_them_resampled(run, tmp_path):  # noqa: F811
+    path = write_brightening(tmp_path / "a.mkv", dropped(260, 17))
+    (clip,) = open_clips([path], reading=RESAMPLE)
+    with pytest.raises(InvalidValueError, match="is resampled, so its frames are made by an interpolator"):
+        list(clip.frames(0, 3))
+    for command in (
+        ("build", path, "--out", tmp_path / "out", "--interp", "none"),
+        ("interpolate", "--check", path),
+        ("simulate", path, tmp_path / "a.npz", "--interp", "none"),
+    ):
+        result = run(*command, "--timing", "resample")
+        assert_refused(result, "is resampled", "--timing ignore")
+    assert not (tmp_path / "a.npz").exists()
+
+
+def test_a_build_refuses_resamples_or_ignores(run, tmp_path):  # noqa: F811
+    path, out = write_brightening(tmp_path / "a.mkv", dropped(60, 17)), tmp_path / "out"
+    build = ("build", path, "--out", out, "--preset", "ideal", "--interp", "linear", "--workers", 1, "--json")
+    assert_refused(run(*build), "does not show its frames in even steps", "--timing resample")
+    assert not out.exists()
+    made = run(*build, "--timing", "resample")
+    assert made.code == 0, made.err
+    assert json.loads(made.out)["samples"] == 3  # of 59 frames and not of 57
+    again = run(*build, "--timing", "resample")
+    assert (json.loads(again.out)["built"], json.loads(again.out)["kept"]) == (0, 1)
+    assert_refused(run(*build, "--timing", "ignore"), "--overwrite")
+
+
+def test_a_timing_there_is_not_is_refused():
+    with pytest.raises(InvalidValueError, match="timing must be one of 'refuse', 'resample', 'ignore', got 'guess'"):
+        Reading(timing="guess")
