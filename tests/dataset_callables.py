@@ -219,7 +219,7 @@ def _given(function: Any) -> dict[str, Any]:
     return {"v_th": 1.0, "split": "test", "workers": 1, "overwrite": False, "interpolation": "linear"}
 
 
-READING = sources.Reading("ignore", "ignore")
+READING = sources.Reading(timing="ignore", numbering="ignore")
 
 
 def _sources() -> list[Call]:
@@ -247,8 +247,16 @@ def _sources() -> list[Call]:
         Call(sources.open_photos, path="photo.png", split="train", count=2, seed=3, part=64),
         Call(sources.open_gopro, root="gopro", reading=READING),
         Call(sources.FrameClip.open, folder="frames", reading=READING, **place),
-        Call(sources.Reading, timing="resample", numbering="ignore"),
-        Call(video.open, path="video.mp4", **place),
+        Call(
+            sources.Reading,
+            timing="resample",
+            numbering="ignore",
+            interlacing="ignore",
+            pixels="ignore",
+            matrix="auto",
+            transfer="hlg",
+        ),
+        Call(video.open, path="video.mp4", reading=READING, **place),
         Call(sources.DemoClip, split="train", name="desk", scene="desk", n_frames=3, height=64, width=96),
         Call(sources.DemoVariant, split="train", name="desk", scene="desk", **size),
         Call(
@@ -462,7 +470,7 @@ def _images() -> list[Call]:
         Call(image_files.through_jpeg, image=FRAME, quality=80),
         Call(image_files.write_png, path="out.png", image=FRAME),
         Call(image_files.write_gif, path="out.gif", frames=frames, fps=20),
-        Call(videos.index_video, path="video.mp4"),
+        Call(videos.index_video, path="video.mp4", matrix="auto", transfer="sdr"),
         Call(
             videos.VideoIndex,
             height=4,
@@ -472,6 +480,9 @@ def _images() -> list[Call]:
             key_frames=(0,),
             orientation=1,
             time_base=1,
+            colours=videos.Colours(),
+            interlaced=False,
+            pixel_shape=1,
         ),
         Call(
             videos.read_frames,
@@ -480,7 +491,9 @@ def _images() -> list[Call]:
             start=0,
             stop=2,
         ),
-        Call(videos.to_rgb, image=_decoded()),
+        Call(videos.to_rgb, image=_decoded(), colours=videos.Colours()),
+        Call(videos.Colours, matrix="bt601", transfer="sdr", wide=False),
+        Call(videos.Colours.record, self=videos.Colours()),
         Call(videos.write_video, path="out.mp4", frames=frames, fps=30, crf=23),
         Call(videos.find_encoder),
     ]

@@ -176,15 +176,38 @@ reading_options = together(
         show_default="refuse",
         help="Folders of frames whose numbers have gaps, are there twice or are of several series.",
     ),
+    click.option(
+        "--interlacing", type=click.Choice(["refuse", "ignore"]), show_default="refuse", help="Interlaced videos."
+    ),
+    click.option(
+        "--pixels",
+        type=click.Choice(["refuse", "ignore"]),
+        show_default="refuse",
+        help="Videos whose pixels are not to be shown as squares.",
+    ),
+    click.option(
+        "--matrix",
+        type=click.Choice(["auto", "bt601", "bt709", "bt2020"]),
+        show_default="as a video says",
+        help="By which its colours are coded.",
+    ),
+    click.option(
+        "--transfer",
+        type=click.Choice(["auto", "sdr", "pq", "hlg", "linear"]),
+        show_default="as a video says",
+        help="What its values mean; all but sdr are converted.",
+    ),
 )
 """How sources are read that are not plain; `reading_of` reads them."""
 
 
 def reading_of(options: dict[str, Any]) -> "Reading":
     """Takes `reading_options` out of the options of a command."""
+    from dataclasses import fields
+
     from spikesim_datasets.sources import Reading
 
-    return Reading(**given(timing=options.pop("timing"), numbering=options.pop("numbering")))
+    return Reading(**given(**{field.name: options.pop(field.name) for field in fields(Reading)}))
 
 
 synthesis_options = together(

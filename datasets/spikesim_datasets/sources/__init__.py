@@ -114,7 +114,7 @@ def _counted(source: str, prefix: str) -> tuple[str, int | None]:
 
 def _open_path(path: Path, split: Split, source: Path, reading: Reading) -> list[Clip]:
     if path.is_file():
-        return [_open_video(VideoClip.open(path, split, path.stem, source), reading)]
+        return [_open_video(VideoClip.open(path, split, path.stem, source, reading), reading)]
     if not path.is_dir():
         raise InputFileError(f"{path} does not exist; {_SOURCES}")
     if frame_names(path):

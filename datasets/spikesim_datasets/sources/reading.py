@@ -1,11 +1,12 @@
 """What is done with sources that are not what a clip is: frames in even steps of time."""
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args, get_type_hints
 
 from spikesim.checks import require_choice
 from spikesim_datasets.sources.numbering import Numbering
 from spikesim_datasets.sources.timing import Timing
+from spikesim_datasets.videos.colours import Matrix, Transfer
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,12 @@ class Reading:
             the frames before and after them; or `ignore` when its frames are shown.
         numbering: Of the frames in a folder: `refuse` those that are no whole series of numbers, or `ignore` that and
             take them in natural order, 2 before 10.
+        interlacing: Of a video whose frames are two half images: `refuse` it, or `ignore` that.
+        pixels: Of a video whose pixels are not to be shown as squares: `refuse` it, or `ignore` that.
+        matrix: By which the colours of videos are coded: as they say, and as players take it if they do not (`auto`);
+            or `bt601`, `bt709` or `bt2020`.
+        transfer: What the values of videos mean: as they say (`auto`); `sdr`, taken as they are; or `pq`, `hlg` or
+            `linear`, which are converted, see `videos.colours`.
 
     Raises:
         InvalidValueError: A value is none of these.
@@ -24,10 +31,14 @@ class Reading:
 
     timing: Timing = "refuse"
     numbering: Numbering = "refuse"
+    interlacing: Literal["refuse", "ignore"] = "refuse"
+    pixels: Literal["refuse", "ignore"] = "refuse"
+    matrix: Matrix = "auto"
+    transfer: Transfer = "auto"
 
     def __post_init__(self) -> None:
-        require_choice(self.timing, "timing", get_args(Timing))
-        require_choice(self.numbering, "numbering", get_args(Numbering))
+        for name, choices in get_type_hints(Reading).items():
+            require_choice(getattr(self, name), name, get_args(choices))
 
 
 STRICT = Reading()

@@ -1,15 +1,18 @@
 """Clips stored as a video file."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from spikesim.checks import require_path
+from spikesim.checks import require_instance, require_path
+from spikesim.errors import InputFileError
 from spikesim_datasets.orientation import UPRIGHT
 from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint
+from spikesim_datasets.sources.reading import STRICT, Reading
 from spikesim_datasets.videos import VideoIndex, index_video, read_frames
+from spikesim_datasets.videos.frame_index import DEINTERLACE
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
@@ -29,15 +32,29 @@ class VideoClip(NamedClip):
     source: Path
 
     @classmethod
-    def open(cls, path: Path | str, split: Split, name: str, source: Path | str) -> "VideoClip":
+    def open(
+        cls, path: Path | str, split: Split, name: str, source: Path | str, reading: Reading = STRICT
+    ) -> "VideoClip":
         """The clip of a video file.
 
         Raises:
-            InputFileError: The file is missing, empty, cut off or no video.
+            InputFileError: The file is missing, empty, cut off or no video, or is not plain in a way that `reading`
+                does not accept. When its frames are shown is not looked at.
             InvalidValueError: The split is unknown, or a value is of another type.
         """
         path = require_path(path)
-        return cls(split, name, path, index_video(path), require_path(source, "source"))
+        require_instance(reading, "reading", Reading)
+        index = index_video(path, reading.matrix, reading.transfer)
+        if reading.interlacing == "ignore":
+            index = replace(index, interlaced=True)
+        elif index.interlaced:
+            raise InputFileError(f"{path} is interlaced; {DEINTERLACE}")
+        if index.pixel_shape != 1 and reading.pixels == "refuse":
+            raise InputFileError(
+                f"{path} has pixels to be shown {float(index.pixel_shape):.4g} times as wide as high; scale it to "
+                "square ones with a video editor, or take them as square with --pixels ignore"
+            )
+        return cls(split, name, path, index, require_path(source, "source"))
 
     @property
     def n_frames(self) -> int:
@@ -57,4 +74,4 @@ class VideoClip(NamedClip):
     def fingerprint(self) -> dict[str, object]:
         # Earlier versions did not turn frames; of those that lie upright nothing has changed.
         turned = {"upright": 1} if self.index.orientation != UPRIGHT else {}
-        return files_fingerprint([self.path]) | turned
+        return files_fingerprint([self.path]) | turned | self.index.colours.record()

@@ -5,14 +5,15 @@ the mean rate, where presentation times are wanted, and passes damaged ones on. 
 quality nor the matrix of the colours.
 """
 
+from spikesim_datasets.videos.colours import Colours, to_rgb
 from spikesim_datasets.videos.frame_index import VideoIndex, index_video
 from spikesim_datasets.videos.frame_reading import read_frames
-from spikesim_datasets.videos.images import to_rgb
 from spikesim_datasets.videos.writing import CONTAINERS, FINE_CRF, find_encoder, write_video
 
 __all__ = [
     "CONTAINERS",
     "FINE_CRF",
+    "Colours",
     "VideoIndex",
     "find_encoder",
     "index_video",

@@ -3,15 +3,19 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import av
 
-from spikesim.checks import require_path
+from spikesim.checks import require_choice, require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.mistaken_files import mistaken
 from spikesim_datasets.orientation import UPRIGHT, swaps_sides
+from spikesim_datasets.videos.colours import AS_CODED, Colours, Matrix, Transfer, colours_of
 from spikesim_datasets.videos.containers import missing_bytes, opened, video_stream
-from spikesim_datasets.videos.images import orientation_of
+from spikesim_datasets.videos.display import orientation_of, pixel_shape
+
+DEINTERLACE = "make it progressive with a video editor, or take its rows as one image with --interlacing ignore"
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,9 @@ class VideoIndex:
         key_frames: Numbers of the frames that decoding can start from, ascending.
         orientation: Which way up the frames lie in the file, see `orientation.UPRIGHT`.
         time_base: The stream's unit in seconds.
+        colours: What its values mean.
+        interlaced: Whether frames may be two half images, of even and of odd rows, taken one after the other.
+        pixel_shape: How many times as wide as high pixels are to be shown.
     """
 
     height: int
@@ -35,15 +42,26 @@ class VideoIndex:
     key_frames: tuple[int, ...]
     orientation: int = UPRIGHT
     time_base: Fraction = Fraction(1, 1000)
+    colours: Colours = AS_CODED
+    interlaced: bool = False
+    pixel_shape: Fraction = Fraction(1)
 
 
-def index_video(path: Path | str) -> VideoIndex:
-    """List the packets of a video; frames are decoded only where those do not tell.
+def index_video(path: Path | str, matrix: Matrix = "auto", transfer: Transfer = "auto") -> VideoIndex:
+    """List the packets of a video, and decode its first frame; all only where packets do not tell.
+
+    Args:
+        path: The file.
+        matrix: By which its colours are coded, where it does not say so or says it wrongly.
+        transfer: What its values mean, likewise.
 
     Raises:
-        InputFileError: The file is missing, empty, cut off or no video.
+        InputFileError: The file is missing, empty, cut off or no video, or its colours cannot be converted.
+        InvalidValueError: There is no such matrix or transfer.
     """
     path = require_path(path)
+    require_choice(matrix, "matrix", get_args(Matrix))
+    require_choice(transfer, "transfer", get_args(Transfer))
     if path.is_file() and path.stat().st_size == 0:
         raise InputFileError(f"{path} is empty (0 bytes); replace it")
     try:
@@ -52,6 +70,7 @@ def index_video(path: Path | str) -> VideoIndex:
         with opened(path) as container:
             stream = video_stream(container)
             height, width = stream.codec_context.height, stream.codec_context.width
+            shape = pixel_shape(stream)
             time_base = stream.time_base or VideoIndex.time_base
             times: dict[int | None, bool] = {}  # of presentation, and whether decoding can start there
             packets = 0
@@ -65,7 +84,7 @@ def index_video(path: Path | str) -> VideoIndex:
             # AVI stores no times of presentation; those FFmpeg makes up are in the order of decoding.
             reliable = container.format.name != "avi" and len(times) == packets and None not in times
         n_frames = packets if reliable else _count(path)
-        orientation = _orientation(path)
+        first = _first_image(path)
     except InputFileError:
         raise
     except (av.FFmpegError, OSError) as error:
@@ -74,19 +93,32 @@ def index_video(path: Path | str) -> VideoIndex:
         raise InputFileError(f"{path} holds no frames; is it a whole video?")
     timestamps = tuple(sorted(time for time in times if time is not None)) if reliable else ()
     key_frames = tuple(number for number, time in enumerate(timestamps) if times[time])
+    if first is None:
+        return VideoIndex(height, width, n_frames, timestamps, key_frames, UPRIGHT, time_base)
+    orientation = orientation_of(first, str(path))
     if swaps_sides(orientation):
-        height, width = width, height
-    return VideoIndex(height, width, n_frames, timestamps, key_frames, orientation, time_base)
+        height, width, shape = width, height, 1 / shape
+    return VideoIndex(
+        height,
+        width,
+        n_frames,
+        timestamps,
+        key_frames,
+        orientation,
+        time_base,
+        colours_of(first, matrix, transfer, str(path)),
+        first.interlaced_frame,
+        shape,
+    )
 
 
-def _orientation(path: Path) -> int:
-    """Which way up the first frame lies; upright, if it cannot be decoded, which is told when it is read."""
+def _first_image(path: Path) -> av.VideoFrame | None:
+    """The first image; none if it cannot be decoded, which is told when it is read."""
     with opened(path) as container:
         try:
-            first = next(container.decode(video_stream(container)), None)
+            return next(container.decode(video_stream(container)), None)
         except av.FFmpegError:
-            first = None
-        return UPRIGHT if first is None else orientation_of(first, str(path))
+            return None
 
 
 def _count(path: Path) -> int:

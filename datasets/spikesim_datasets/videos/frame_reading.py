@@ -10,9 +10,10 @@ import numpy as np
 from spikesim.checks import require_instance, require_path, require_whole
 from spikesim.errors import InputFileError
 from spikesim_datasets.orientation import upright
+from spikesim_datasets.videos.colours import to_rgb
 from spikesim_datasets.videos.containers import opened, video_stream
-from spikesim_datasets.videos.frame_index import VideoIndex
-from spikesim_datasets.videos.images import orientation_of, to_rgb
+from spikesim_datasets.videos.display import orientation_of
+from spikesim_datasets.videos.frame_index import DEINTERLACE, VideoIndex
 
 
 def read_frames(path: Path | str, index: VideoIndex, start: int, stop: int) -> Iterator[np.ndarray]:
@@ -30,7 +31,9 @@ def read_frames(path: Path | str, index: VideoIndex, start: int, stop: int) -> I
         for image in islice(_decoded(path, index, start), max(0, stop - start)):
             if orientation_of(image, str(path)) != index.orientation:
                 raise InputFileError(f"{path} is turned at frame {number}; the frames of a clip must all lie one way")
-            frame = upright(to_rgb(image), index.orientation)
+            if image.interlaced_frame and not index.interlaced:
+                raise InputFileError(f"{path} is interlaced from frame {number} on; {DEINTERLACE}")
+            frame = upright(to_rgb(image, index.colours), index.orientation)
             height, width, _ = frame.shape
             if (height, width) != (index.height, index.width):
                 raise InputFileError(

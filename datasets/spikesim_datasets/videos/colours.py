@@ -1,0 +1,155 @@
+"""What the colours of a video mean: by which matrix they are coded, and how its values become light.
+
+Frames hold what screens are given, 8 bits of about the power 1/2.2 of light, which is what the light model decodes.
+Values of standard video are taken as they are. Those of high dynamic range become light first:
+
+    PQ:   L = 10000/203 · [max(E^(1/m₂) − c₁, 0) / (c₂ − c₃·E^(1/m₂))]^(1/m₁)
+    HLG:  L = s(E)/s(3/4),   s(E) = E²/3 up to E = 1/2, then (e^((E − c)/a) + b)/12
+    v = 255·min(L, 1)^(1/2.2),   L in the primaries of BT.709
+
+so that diffuse white, which is 203 cd/m² or 75 %, is full scale, and what is brighter is clipped.
+
+Source:
+    PQ: SMPTE ST 2084; HLG: ITU-R BT.2100-2, Table 5, the light of the scene; diffuse white: ITU-R BT.2408-7, 2.2;
+    primaries: ITU-R BT.2087-0, 4.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation
+
+from spikesim.checks import require_instance
+from spikesim.errors import InputFileError
+
+Matrix = Literal["auto", "bt601", "bt709", "bt2020"]
+Transfer = Literal["auto", "sdr", "pq", "hlg", "linear"]
+
+_MATRICES = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}
+_CONVERTED = {1, 4, 5, 6, 7, 9}  # matrices, by FFmpeg's numbers, that it converts
+_UNTAGGED = 2
+_HD = 1280, 576  # columns, and rows to more than which, from where on players take untagged video as BT.709
+
+_SDR = {
+    *(ColorTrc.BT709, ColorTrc.UNSPECIFIED, ColorTrc.GAMMA22, ColorTrc.GAMMA28, ColorTrc.SMPTE170M),
+    *(ColorTrc.SMPTE240M, ColorTrc.IEC61966_2_4, ColorTrc.BT1361_ECG, ColorTrc.IEC61966_2_1),
+    *(ColorTrc.BT2020_10, ColorTrc.BT2020_12),
+}
+_TRANSFERS = {ColorTrc.SMPTE2084: "pq", ColorTrc.ARIB_STD_B67: "hlg", ColorTrc.LINEAR: "linear"}
+
+_TO_BT709 = np.array(
+    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
+)  # from BT.2020
+_DIFFUSE_WHITE, _HLG_WHITE = 203.0, 0.75
+_FULL = 255 << 8  # what FFmpeg makes of full scale in 16 bits
+
+# By itself FFmpeg drops fractions, which makes images a level of 255 darker, gives two neighbours one colour, and
+# leaves the last bits to the processor.
+_CONVERSION = (
+    Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+)
+
+
+@dataclass(frozen=True)
+class Colours:
+    """How the values of a video become those of frames.
+
+    Attributes:
+        matrix: By which it is coded: `bt601`, `bt709` or `bt2020`; `auto` as each image says.
+        transfer: `sdr`, whose values are kept, or `pq`, `hlg` or `linear`, which become light.
+        wide: Whether light has the primaries of BT.2020.
+    """
+
+    matrix: Matrix = "auto"
+    transfer: Transfer = "sdr"
+    wide: bool = False
+
+    def record(self) -> dict[str, object]:
+        """What tells them from those of earlier versions, which took every video as its images said, and as SDR."""
+        return {name: value for name, value in vars(self).items() if value != getattr(Colours, name)}
+
+
+AS_CODED = Colours()
+"""Those of standard video that says what it is."""
+
+
+def colours_of(image: av.VideoFrame, matrix: Matrix, transfer: Transfer, what: str) -> Colours:
+    """What the colours of a video mean, by what its first image says; where it says nothing, by what players do.
+
+    Args:
+        image: A decoded image.
+        matrix: Another than it says, or `auto`: then untagged video of at least 1280 columns or more than 576 rows
+            is BT.709, smaller BT.601.
+        transfer: Another than it says, or `auto`: then untagged video is `sdr`.
+        what: The video, for the message.
+
+    Raises:
+        InputFileError: It cannot be converted.
+    """
+    if transfer == "auto":
+        trc = image.color_trc
+        if trc not in _SDR and trc not in _TRANSFERS:
+            raise InputFileError(
+                f"{what} has a transfer that is not converted ({ColorTrc(trc).name if trc in set(ColorTrc) else trc}); "
+                "convert it, or say what to take it for with --transfer sdr, pq, hlg or linear"
+            )
+        transfer = _TRANSFERS.get(trc, "sdr")  # type: ignore[call-overload]
+    if matrix == "auto" and not image.format.is_rgb and len(image.format.components) > 2:
+        if image.colorspace == _UNTAGGED:
+            large = image.width >= _HD[0] or image.height > _HD[1]
+            matrix = "bt2020" if transfer in ("pq", "hlg") else "bt709" if large else "auto"
+        elif image.colorspace not in _CONVERTED:
+            raise InputFileError(
+                f"{what} is coded by a matrix that is not converted (number {image.colorspace} of ITU-T H.273); "
+                "convert it, or say what to take it for with --matrix bt601, bt709 or bt2020"
+            )
+    narrow = image.color_primaries not in (ColorPrimaries.BT2020, ColorPrimaries.UNSPECIFIED)
+    return Colours(matrix, transfer, transfer in ("pq", "hlg") and not narrow)
+
+
+def to_rgb(image: av.VideoFrame, colours: Colours = AS_CODED) -> np.ndarray:
+    """The colours of a decoded image, uint8 (H,W,3), rounded, on every processor alike.
+
+    Raises:
+        InvalidValueError: An argument has another type.
+    """
+    require_instance(image, "image", av.VideoFrame)
+    require_instance(colours, "colours", Colours)
+    matrix = _MATRICES.get(colours.matrix)
+    if colours.transfer == "sdr":
+        return image.to_ndarray(format="rgb24", interpolation=_CONVERSION, src_colorspace=matrix)
+    values = image.to_ndarray(format="rgb48le", interpolation=_CONVERSION, src_colorspace=matrix)
+    light = _light(colours.transfer)[values]
+    if colours.wide:
+        red, green, blue = (light[..., channel] for channel in range(3))
+        light = np.stack([a * red + b * green + c * blue for a, b, c in _TO_BT709], axis=-1)
+    return np.searchsorted(_steps(), light, side="right").astype(np.uint8)
+
+
+@lru_cache(maxsize=4)
+def _light(transfer: Transfer) -> np.ndarray:
+    """Light of every value of 16 bits, float32; diffuse white is 1."""
+    values = np.minimum(np.arange(1 << 16) / _FULL, 1)
+    if transfer == "linear":
+        return values.astype(np.float32)
+    if transfer == "hlg":
+        return (_hlg(values) / _hlg(np.array(_HLG_WHITE))).astype(np.float32)
+    m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
+    power = values ** (1 / m2)
+    light = 10_000 * (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1)
+    return (light / _DIFFUSE_WHITE).astype(np.float32)
+
+
+def _hlg(values: np.ndarray) -> np.ndarray:
+    """Light of the scene, 0 to 1."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    return np.where(values <= 0.5, values**2 / 3, (np.exp((values - c) / a) + b) / 12)
+
+
+@lru_cache(maxsize=1)
+def _steps() -> np.ndarray:
+    """The light from which on each value of 8 bits but 0 is the nearest."""
+    return (((np.arange(255) + 0.5) / 255) ** 2.2).astype(np.float32)

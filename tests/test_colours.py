@@ -1,0 +1,266 @@
+"""What the values of a video mean: by its tags, by what players do where there are none, or by what the user says."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from commands import assert_refused, run  # noqa: F401
+from source_data import everything, write_video
+
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.sources import Reading, open_clips
+from spikesim_datasets.videos import Colours, to_rgb
+
+HD, SD = (720, 1280), (480, 640)
+PQ, HLG, LINEAR, LOG = 16, 18, 8, 9
+BT709, UNTAGGED, BT601, YCGCO, BT2020 = 1, 2, 5, 8, 9
+
+COEFFICIENTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
+"""Of red and of blue in luma: ITU-R BT.601, BT.709, BT.2020."""
+
+
+def write_flat(
+    path: Path,
+    values: tuple[float, float, float],
+    size: tuple[int, int] = (48, 64),
+    *,
+    bits: int = 8,
+    matrix: int | None = None,
+    transfer: int | None = None,
+    primaries: int | None = None,
+) -> Path:
+    """Two lossless frames of one luma and chroma, in 255ths of full range, coded in limited range."""
+    luma, *chroma = values
+    scale = 1 << (bits - 8)
+    codes = [round(scale * (16 + 219 * luma / 255)), *(round(scale * (128 + 224 * each / 255)) for each in chroma)]
+    pixels = "yuv444p" if bits == 8 else f"yuv444p{bits}le"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=30)
+        (stream.height, stream.width), stream.pix_fmt = size, pixels
+        for name, value in (("colorspace", matrix), ("color_trc", transfer), ("color_primaries", primaries)):
+            if value is not None:
+                setattr(stream.codec_context, name, value)
+        for _ in range(2):
+            frame = av.VideoFrame(size[1], size[0], pixels)
+            for plane, code in zip(frame.planes, codes, strict=True):
+                kind = np.uint8 if bits == 8 else np.dtype("<u2")
+                plane.update(np.full(plane.buffer_size // np.dtype(kind).itemsize, code, kind).tobytes())
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def rgb_of(matrix: str, luma: float, blue: float, red: float) -> np.ndarray:
+    """By the definition of luma: Y = r·R + (1 − r − b)·G + b·B, blue and red are B − Y and R − Y, scaled."""
+    r, b = COEFFICIENTS[matrix]
+    blue, red = luma + 2 * (1 - b) * blue, luma + 2 * (1 - r) * red
+    return np.array([red, (luma - r * red - b * blue) / (1 - r - b), blue])
+
+
+def first_pixel(path: Path, **reading: str) -> np.ndarray:
+    (clip,) = open_clips([path], reading=Reading(**reading))  # type: ignore[arg-type]
+    frame = everything(clip)[0]
+    assert np.ptp(frame, axis=(0, 1)).max() <= 1
+    return frame[24, 24].astype(int)
+
+
+# Matrices
+
+
+@pytest.mark.parametrize(
+    ("size", "tag", "reading", "matrix"),
+    [
+        (HD, None, {}, "bt709"),
+        (SD, None, {}, "bt601"),
+        ((576, 1024), None, {}, "bt601"),
+        ((578, 640), None, {}, "bt709"),
+        ((480, 1280), None, {}, "bt709"),
+        (HD, BT601, {}, "bt601"),
+        (SD, BT709, {}, "bt709"),
+        (SD, BT2020, {}, "bt2020"),
+        (HD, None, {"matrix": "bt601"}, "bt601"),
+        (SD, None, {"matrix": "bt2020"}, "bt2020"),
+        (HD, BT709, {"matrix": "bt601"}, "bt601"),
+        (SD, YCGCO, {"matrix": "bt709"}, "bt709"),
+    ],
+)
+def test_colours_are_those_of_the_matrix(tmp_path, size, tag, reading, matrix):
+    values = (120.0, -30.0, 50.0)
+    path = write_flat(tmp_path / "a.mkv", values, size, matrix=tag)
+    assert np.abs(first_pixel(path, **reading) - rgb_of(matrix, *values)).max() <= 2
+    others = {name: rgb_of(name, *values) for name in COEFFICIENTS if name != matrix}
+    assert all(np.abs(first_pixel(path, **reading) - other).max() > 3 for other in others.values())
+
+
+def test_what_no_matrix_codes_needs_none(tmp_path):
+    for pixels in ("bgr0", "gray"):
+        with av.open(str(tmp_path / "a.mkv"), "w") as container:
+            stream = container.add_stream("ffv1", rate=30)
+            stream.height, stream.width, stream.pix_fmt = *HD, pixels
+            image = av.VideoFrame.from_ndarray(np.full((*HD, 3), 77, np.uint8), format="rgb24")
+            container.mux([*stream.encode(image.reformat(format=pixels)), *stream.encode()])
+        (clip,) = open_clips([tmp_path / "a.mkv"])
+        assert clip.index.colours == Colours()
+        assert (everything(clip)[0] == 77).all()
+
+
+def test_a_matrix_that_is_not_converted_is_refused(tmp_path):
+    path = write_flat(tmp_path / "a.mkv", (100, 0, 0), matrix=YCGCO)
+    with pytest.raises(InputFileError, match=r"number 8 of ITU-T H\.273\); convert it, or .* --matrix bt601, bt709"):
+        open_clips([path])
+
+
+# Light
+
+
+def pixel_of(light: float) -> float:
+    return 255 * min(light, 1) ** (1 / 2.2)
+
+
+# Signal and light, in diffuse white, of points that BT.2408 and BT.2100 give: 58 % and 75 % are diffuse white, 38 % is
+# a grey card of 18 % in HLG and 26 cd/m² in PQ; 10 % of PQ are 0.3244 cd/m²; HLG is a parabola up to 1/2.
+@pytest.mark.parametrize(
+    ("transfer", "signal", "light", "within"),
+    [
+        (PQ, 0.0, 0.0, 0), (PQ, 0.10, 0.3244 / 203, 1), (PQ, 0.38, 26 / 203, 2), (PQ, 0.5806, 1.0, 1),
+        (PQ, 0.9, 1.0, 0),
+        (HLG, 0.0, 0.0, 0), (HLG, 0.38, 0.18, 2), (HLG, 0.5, (1 / 12) / 0.26496, 1), (HLG, 0.25, (1 / 48) / 0.26496, 1),
+        (HLG, 0.75, 1.0, 1), (HLG, 1.0, 1.0, 0),
+        (LINEAR, 0.25, 0.25, 1), (LINEAR, 1.0, 1.0, 0),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("primaries", [None, 9, 1])
+def test_high_dynamic_range_becomes_light(tmp_path, transfer, signal, light, within, primaries):
+    """Greys, which are grey in all primaries."""
+    path = write_flat(tmp_path / "a.mkv", (255 * signal, 0, 0), bits=10, matrix=9, transfer=transfer,
+                      primaries=primaries)  # fmt: skip
+    assert np.abs(first_pixel(path) - pixel_of(light)).max() <= within + 0.5
+
+
+def test_colours_of_wide_primaries_become_those_of_screens(tmp_path):
+    """A green of BT.709 as BT.2020 has it: 0.3293, 0.9195, 0.0880 of light (ITU-R BT.2087, 3)."""
+    light = np.array([0.3293, 0.9195, 0.0880])
+    r, b = COEFFICIENTS["bt2020"]
+    m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
+    power = (light * 203 / 10_000) ** m1
+    signal = ((c1 + c2 * power) / (1 + c3 * power)) ** m2
+    red, green, blue = signal
+    luma = r * red + (1 - r - b) * green + b * blue
+    values = 255 * luma, 255 * (blue - luma) / (2 * (1 - b)), 255 * (red - luma) / (2 * (1 - r))
+    path = write_flat(tmp_path / "a.mkv", values, bits=10, matrix=BT2020, transfer=PQ, primaries=9)
+    found = first_pixel(path)
+    assert found[1] >= 252
+    assert found[[0, 2]].max() < 40
+    narrow = write_flat(tmp_path / "b.mkv", values, bits=10, matrix=BT2020, transfer=PQ, primaries=1)
+    assert np.abs(first_pixel(narrow) - [pixel_of(each) for each in light]).max() <= 2
+
+
+def test_untagged_wide_video_is_bt2020(tmp_path):
+    path = write_flat(tmp_path / "a.mkv", (100, 10, -20), bits=10, transfer=HLG)
+    (clip,) = open_clips([path])
+    assert clip.index.colours == Colours("bt2020", "hlg", True)
+    assert clip.fingerprint().items() >= {"matrix": "bt2020", "transfer": "hlg", "wide": True}.items()
+
+
+def test_a_transfer_may_be_said(tmp_path):
+    tagged = write_flat(tmp_path / "a.mkv", (150, 0, 0), bits=10, transfer=HLG, matrix=BT2020)
+    plain = write_flat(tmp_path / "b.mkv", (150, 0, 0), bits=10, matrix=BT2020)
+    assert np.abs(first_pixel(tagged, transfer="sdr") - 150).max() <= 1
+    assert np.array_equal(first_pixel(plain, transfer="hlg"), first_pixel(tagged))
+    assert np.abs(first_pixel(tagged) - 150).max() > 20
+
+
+def test_a_transfer_that_is_not_converted_is_refused(run, tmp_path):  # noqa: F811
+    path = write_flat(tmp_path / "a.mkv", (100, 0, 0), bits=10, transfer=LOG)
+    assert_refused(run("build", path, "--out", tmp_path / "out"), "transfer that is not converted (LOG)", "--transfer")
+    assert np.abs(first_pixel(path, transfer="sdr") - 100).max() <= 1
+
+
+# What is recorded
+
+
+def test_only_what_is_read_otherwise_than_before_is_another_clip(tmp_path):
+    tagged = write_flat(tmp_path / "a.mkv", (100, 0, 0), HD, matrix=BT709)
+    small = write_flat(tmp_path / "b.mkv", (100, 0, 0), SD)
+    large = write_flat(tmp_path / "c.mkv", (100, 0, 0), HD)
+    names = {"matrix", "transfer", "wide"}
+    plain, *others = (
+        open_clips([path], reading=Reading(**reading))[0].fingerprint()
+        for path, reading in (
+            (tagged, {}), (small, {}), (large, {}), (large, {"matrix": "bt601"}), (tagged, {"matrix": "bt709"})
+        )
+    )  # fmt: skip
+    assert not names & plain.keys()
+    assert not names & others[0].keys()
+    assert [other.get("matrix") for other in others[1:]] == ["bt709", "bt601", "bt709"]
+
+
+def test_a_build_follows_what_is_said(run, tmp_path):  # noqa: F811
+    path = write_video(tmp_path / "a.mp4")
+    build = ("build", path, "--out", tmp_path / "out", "--preset", "ideal", "--interp", "linear", "--workers", 1)
+    assert run(*build).code == 0
+    assert "1 kept" in run(*build).err
+    assert_refused(run(*build, "--matrix", "bt709"), "--overwrite")
+    assert run(*build, "--matrix", "bt709", "--overwrite").code == 0
+
+
+@pytest.mark.parametrize("wrong", [{"matrix": "bt470"}, {"transfer": "gamma"}, {"interlacing": "keep"}, {"pixels": 1}])
+def test_readings_there_are_not_are_refused(wrong):
+    (name,) = wrong
+    with pytest.raises(InvalidValueError, match=f"^{name} must be one of"):
+        Reading(**wrong)
+
+
+def test_an_image_of_another_kind_is_refused():
+    with pytest.raises(InvalidValueError, match="image must be"):
+        to_rgb(np.zeros((4, 4, 3), np.uint8))
+
+
+# Lines and pixels
+
+
+def write_interlaced(path: Path) -> Path:
+    return write_video(path, options={"x264-params": "tff=1"})
+
+
+def test_interlaced_video_is_refused_or_taken_as_it_is(run, tmp_path):  # noqa: F811
+    path = write_interlaced(tmp_path / "a.mp4")
+    assert_refused(
+        run("simulate", path, tmp_path / "a.npz"), "a.mp4 is interlaced; make it progressive", "--interlacing"
+    )
+    (clip,) = open_clips([path], reading=Reading(interlacing="ignore"))
+    with av.open(str(path)) as container:
+        expected = [to_rgb(image) for image in container.decode(video=0)]
+    assert np.array_equal(everything(clip), expected)
+
+
+def test_video_that_becomes_interlaced_is_refused_at_that_frame(tmp_path):
+    parts = [write_video(tmp_path / "a.h264"), write_video(tmp_path / "b.h264", options={"x264-params": "tff=1"})]
+    (tmp_path / "c.h264").write_bytes(b"".join(part.read_bytes() for part in parts))
+    (clip,) = open_clips([tmp_path / "c.h264"])
+    with pytest.raises(InputFileError, match=r"c\.h264 is interlaced from frame 40 on; make it progressive"):
+        everything(clip)
+    (clip,) = open_clips([tmp_path / "c.h264"], reading=Reading(interlacing="ignore"))
+    assert len(everything(clip)) == 80
+
+
+def test_pixels_that_are_no_squares_are_refused_or_taken_as_squares(tmp_path):
+    def write(path: Path, shape: Fraction) -> Path:
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=30)
+            stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+            stream.codec_context.sample_aspect_ratio = shape
+            image = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+            container.mux([*stream.encode(image), *stream.encode()])
+        return path
+
+    assert len(open_clips([write(tmp_path / "square.mp4", Fraction(1))])) == 1
+    wide = write(tmp_path / "wide.mp4", Fraction(4, 3))
+    with pytest.raises(
+        InputFileError, match=r"wide\.mp4 has pixels to be shown 1\.333 times as wide as high; scale it"
+    ):
+        open_clips([wide])
+    (clip,) = open_clips([wide], reading=Reading(pixels="ignore"))
+    assert (clip.height, clip.width) == (48, 64)
