@@ -27,3 +27,7 @@ class MissingExtraError(SpikesimError, ImportError):
 
 class SlowPrecisionWarning(UserWarning):
     """What was asked for works, but is faster in another precision."""
+
+
+class LeftOutWarning(UserWarning):
+    """Something that was given is not used."""

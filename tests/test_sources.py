@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from source_data import HEIGHT, WIDTH, everything, noise, state, write_frames, write_video
 
-from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.errors import InputFileError, InvalidValueError, LeftOutWarning
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.scenes import SCENES
-from spikesim_datasets.sources import Clip, DemoClip, open_clips, open_gopro
+from spikesim_datasets.sources import Clip, DemoClip, Reading, open_clips, open_gopro
 
 # GOPRO trees
 
@@ -320,3 +320,32 @@ def test_a_build_writes_nothing_into_its_sources(tmp_path, sources):
     report = build_clips(clips, tmp_path / "out", make_recipe(interpolation="linear", plan=plan), workers=1)
     assert report.samples == 3 + 20
     assert state(folder) == before
+
+
+# What lies beside
+
+
+@pytest.mark.parametrize("name", ["a.3gp", "a.MTS", "a.m2ts", "a.mpg", "a.mxf", "a.y4m"])
+def test_videos_of_every_container_are_found_in_a_folder(tmp_path, name):
+    codecs = {".3gp": "mpeg4", ".mxf": "mpeg2video", ".y4m": "wrapped_avframe", ".mpg": "mpeg2video"}
+    (tmp_path / "clips").mkdir()
+    write_video(tmp_path / "clips" / name, codecs.get(Path(name).suffix, "libx264"))
+    assert [clip.name for clip in open_clips([tmp_path / "clips"], reading=Reading(interlacing="ignore"))] == ["a"]
+
+
+def test_what_is_left_out_of_a_folder_is_told(tmp_path):
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / name)
+    for name in ("notes.txt", "Thumbs.db", "desktop.ini", ".DS_Store", "._a.mp4"):
+        (tmp_path / name).write_bytes(b"no video")
+    assert [clip.name for clip in open_clips([tmp_path])] == ["a", "b"]
+    for name in ("c.r3d", "d.braw", "e", "f.crm"):
+        (tmp_path / name).write_bytes(b"unknown")
+    with pytest.warns(LeftOutWarning, match=r"left out what is no video by its name: c\.r3d, d\.braw, e, \.\.\.$"):
+        assert len(open_clips([tmp_path])) == 2
+
+
+def test_images_and_videos_in_one_folder_are_not_taken_for_one_of_them(tmp_path):
+    write_video(write_frames(tmp_path / "walk") / "walk.mp4")
+    with pytest.raises(InputFileError, match=r"walk holds images, as 000000\.png, and videos, as walk\.mp4; put them"):
+        open_clips([tmp_path / "walk"])

@@ -6,13 +6,15 @@ files the reason is wanted.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import imageio.v3 as iio
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from spikesim.checks import require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_GIF_FPS = 50
 
+_SUBFILE, _REDUCED = 254, 1  # a tag of TIFF: what kind of image a page is, and that it is a smaller copy
+
 _PNG_LEVEL = 1  # of zlib's nine: images are written in thousands
 
 
@@ -35,11 +39,13 @@ class ImageHeader(NamedTuple):
     Attributes:
         width, height: As it is to be shown.
         turned: Whether its pixels lie otherwise.
+        pages: How many images it holds.
     """
 
     width: int
     height: int
     turned: bool
+    pages: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
@@ -58,7 +64,7 @@ def image_header(path: Path | str) -> ImageHeader:
         with Image.open(path) as image:
             orientation = _orientation(image)
             size = image.size[::-1] if swaps_sides(orientation) else image.size
-            return ImageHeader(*size, orientation != UPRIGHT)
+            return ImageHeader(*size, orientation != UPRIGHT, len(_pages(image)))
     except Exception as error:  # what Pillow raises on damaged files is no closed set
         empty = path.is_file() and path.stat().st_size == 0
         what = "is empty (0 bytes)" if empty else f"is no readable image ({error}){mistaken(path)}"
@@ -71,25 +77,83 @@ def read_image(path: Path | str) -> np.ndarray:
     They lie the way up that the camera noted in the file (EXIF), as viewers show them.
 
     Raises:
-        InputFileError: It is missing, damaged, no image, or has more than 8 bits a channel.
+        InputFileError: It is missing, damaged, no image, holds several, or has more than 8 bits a channel.
     """
     path = require_path(path)
+    with _decoding(path), Image.open(path) as image:
+        if (count := len(_pages(image))) != 1:
+            raise InputFileError(f"{path} holds {count} images, where one is expected; give one of them as a file")
+        return _pixels(path, image)
+
+
+def read_pages(path: Path | str, start: int, stop: int) -> Iterator[np.ndarray]:
+    """Images start..stop−1 of a file that holds several, as `read_image` gives one.
+
+    Raises:
+        InputFileError: It is missing, damaged, no image, or has more than 8 bits a channel.
+    """
+    path, start, stop = require_path(path), require_whole(start, "start", 0), require_whole(stop, "stop", 0)
+    with _decoding(path), Image.open(path) as image:
+        for page in _pages(image)[start:stop]:
+            image.seek(page)
+            yield _pixels(path, image)
+
+
+def page_times(path: Path | str) -> tuple[int, ...]:
+    """When the images of an animation are shown, in milliseconds; empty where the file does not say, as of TIFF.
+
+    Raises:
+        InputFileError: It is missing, damaged or no image.
+    """
+    path = require_path(path)
+    times = [0.0]
+    with _decoding(path), Image.open(path) as image:
+        for page in _pages(image):
+            image.seek(page)
+            image.load()  # which is when some kinds of file tell
+            times.append(times[-1] + (image.info.get("duration") or 0))
+    return tuple(round(time) for time in times[:-1]) if times[-1] else ()
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Turns what Pillow raises on damaged files, which is no closed set, into our error."""
     try:
-        with Image.open(path) as image:
-            # Colour of 16 bits opens as mode RGB, its lower bytes lost; only the decoder's arguments tell.
-            if image.mode.startswith(("I", "F")) or re.search(";16[BLN]", str(image.tile)):
-                raise InputFileError(f"{path} has more than 8 bits a channel; 8-bit images are expected, convert it")
-            image.info.pop("transparency", None)  # not wanted, and Pillow warns of some kinds
-            orientation, head = _orientation(image), image.info.get("exif")
-            pixels = np.asarray(image.convert("RGB"))
-            if image.info.get("exif") != head:
-                raise InputFileError(f"{path} says only behind its pixels which way up they lie; save it again")
-            return upright(pixels, orientation)
+        yield
     except InputFileError:
         raise
-    except Exception as error:  # what Pillow raises on damaged files is no closed set
+    except Exception as error:
         why = getattr(error, "strerror", None) or error
         raise InputFileError(f"{path} cannot be decoded ({why}){mistaken(path)}; replace it") from error
+
+
+def _pixels(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
+    """The pixels of an open image, or of the one of several that was sought."""
+    # Colour of 16 bits opens as mode RGB, its lower bytes lost; only the decoder's arguments tell.
+    if image.mode.startswith(("I", "F")) or re.search(";16[BLN]", str(image.tile)):
+        raise InputFileError(f"{path} has more than 8 bits a channel; 8-bit images are expected, convert it")
+    image.info.pop("transparency", None)  # not wanted, and Pillow warns of some kinds
+    orientation, head = _orientation(image), image.info.get("exif")
+    pixels = np.asarray(image.convert("RGB"))
+    if image.info.get("exif") != head:
+        raise InputFileError(f"{path} says only behind its pixels which way up they lie; save it again")
+    return upright(pixels, orientation)
+
+
+def _pages(image: Image.Image) -> list[int]:
+    """Numbers of the images that an open file holds; smaller copies of one, as previews are, do not count."""
+    count = getattr(image, "n_frames", 1)
+    if count == 1 or image.format == "MPO":  # of a phone: depth, or how bright highlights are, behind the photo itself
+        return [0]
+    if not isinstance(image, TiffImageFile):
+        return list(range(count))
+    pages, size = [], image.size
+    for page in range(count):
+        image.seek(page)
+        if image.size == size and not image.tag_v2.get(_SUBFILE, 0) & _REDUCED:
+            pages.append(page)
+    image.seek(0)
+    return pages
 
 
 def _orientation(image: Image.Image) -> int:

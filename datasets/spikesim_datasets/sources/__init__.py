@@ -1,12 +1,14 @@
 """Where sharp video comes from: a GOPRO tree, folders of frames, videos, still photos, or the built-in demo scenes."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
 from spikesim.checks import require_choice, require_instance, require_list, require_path, require_whole
-from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.errors import InputFileError, InvalidValueError, LeftOutWarning
+from spikesim_datasets.image_files import image_header
 from spikesim_datasets.scenes import SCENES
 from spikesim_datasets.sources.clip import Clip, ExactClip, Split, name_of
 from spikesim_datasets.sources.demo import DemoClip
@@ -16,6 +18,7 @@ from spikesim_datasets.sources.photo import PhotoClip, open_photos
 from spikesim_datasets.sources.reading import STRICT, Reading
 from spikesim_datasets.sources.rendered import MOST_CLIPS, random_name
 from spikesim_datasets.sources.resampled import ResampledClip
+from spikesim_datasets.sources.stack import STACK_SUFFIXES, StackClip
 from spikesim_datasets.sources.timing import describe_uneven, evenly_apart
 from spikesim_datasets.sources.variants import DemoVariant
 from spikesim_datasets.sources.video import VIDEO_SUFFIXES, VideoClip
@@ -30,6 +33,7 @@ __all__ = [
     "Reading",
     "ResampledClip",
     "Split",
+    "StackClip",
     "VideoClip",
     "open_clips",
     "open_gopro",
@@ -38,6 +42,11 @@ __all__ = [
 
 DEMO_PREFIX = "demo:"
 PHOTO_PREFIX = "photo:"
+
+_NOTES = (".txt", ".md", ".json", ".csv", ".yaml", ".yml", ".xml", ".html", ".pdf", ".db", ".ini", ".log", ".sha256")
+"""What lies beside recordings and is none, the notes of file managers among them."""
+
+_SHOWN = 3
 
 _SOURCES = f"a source is a video file, a folder of frames, {PHOTO_PREFIX}PATH, or {DEMO_PREFIX}SCENE"
 
@@ -51,9 +60,10 @@ def open_clips(
 ) -> list[Clip]:
     """The clips of any sources, in order.
 
-    A source is a video file, a folder of frames, a folder of those, or a name: `demo:SCENE` is a built-in scene and
-    `demo:SCENE#N` N random variants of it; `photo:PATH` is a clip for each photo of a folder, or of one file, and
-    `photo:PATH#N` N random clips of them.
+    A source is a video file, a file of several images, a folder of frames, a folder of those, or a name: `demo:SCENE`
+    is a built-in scene and `demo:SCENE#N` N random variants of it; `photo:PATH` is a clip for each photo of a folder,
+    or of one file, and `photo:PATH#N` N random clips of them. Files in a folder of clips that are none of these, and
+    are no notes by their names, are left out with a `LeftOutWarning`.
 
     Args:
         sources: Paths and names.
@@ -113,24 +123,48 @@ def _counted(source: str, prefix: str) -> tuple[str, int | None]:
 
 
 def _open_path(path: Path, split: Split, source: Path, reading: Reading) -> list[Clip]:
+    if path.is_file() and path.suffix.lower() in STACK_SUFFIXES:
+        return [StackClip.open(path, split, path.stem, source, reading)]
     if path.is_file():
         return [_open_video(VideoClip.open(path, split, path.stem, source, reading), reading)]
     if not path.is_dir():
         raise InputFileError(f"{path} does not exist; {_SOURCES}")
-    if frame_names(path):
+    files = [entry for entry in sorted(path.iterdir()) if entry.is_file() and not entry.name.startswith(".")]
+    videos = [entry for entry in files if entry.suffix.lower() in VIDEO_SUFFIXES]
+    if names := frame_names(path):
+        if videos:
+            raise InputFileError(
+                f"{path} holds images, as {names[0]}, and videos, as {videos[0].name}; put them into folders of their "
+                "own"
+            )
+        if image_header(path / names[0]).pages > 1:
+            return [_stack_of_several(path / name, split, source, reading) for name in names]
         return [FrameClip.open(path, split, name_of(path), source, reading)]
-    inner = sorted(
-        entry
-        for entry in path.iterdir()
-        if not entry.name.startswith(".")
-        and (entry.suffix.lower() in VIDEO_SUFFIXES or (entry.is_dir() and frame_names(entry)))
-    )
+    inner = sorted([*videos, *(entry for entry in path.iterdir() if _is_frame_folder(entry))])
     if not inner:
         raise InputFileError(
             f"{path} holds neither frames ({', '.join(FRAME_SUFFIXES)}) nor videos ({', '.join(VIDEO_SUFFIXES)}), nor "
             "folders of frames"
         )
+    if unknown := [entry.name for entry in files if entry not in videos and entry.suffix.lower() not in _NOTES]:
+        shown = ", ".join(unknown[:_SHOWN]) + (", ..." if len(unknown) > _SHOWN else "")
+        warnings.warn(f"{path}: left out what is no video by its name: {shown}", LeftOutWarning, stacklevel=3)
     return [clip for entry in inner for clip in _open_path(entry, split, source, reading)]
+
+
+def _is_frame_folder(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".") and bool(frame_names(path))
+
+
+def _stack_of_several(path: Path, split: Split, source: Path, reading: Reading) -> StackClip:
+    """A clip of a folder of stacks."""
+    clip = StackClip.open(path, split, path.stem, source, reading)
+    if clip.n_frames == 1:
+        raise InputFileError(
+            f"{path} holds one image and others beside it several; a folder holds frames, one a file, or stacks, each "
+            "a clip"
+        )
+    return clip
 
 
 def _open_video(clip: VideoClip, reading: Reading) -> Clip:

@@ -59,6 +59,11 @@ class FrameClip(NamedClip):
             headers = list(pool.map(image_header, (folder / name for name in names)))
         width, height = headers[0].size
         for file_name, header in zip(names, headers, strict=True):
+            if header.pages != 1:
+                raise InputFileError(
+                    f"{folder / file_name} holds {header.pages} images and others beside it one; a folder holds "
+                    "frames, one a file, or stacks, each a clip"
+                )
             if header.size != (width, height):
                 raise InputFileError(
                     f"{folder / file_name} is {header.width}×{header.height}, but {names[0]} beside it is "

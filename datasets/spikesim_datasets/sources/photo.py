@@ -136,7 +136,9 @@ def _photos(path: Path) -> list[Path]:
         raise InputFileError(f"{path} holds no photos ({', '.join(FRAME_SUFFIXES)})")
     with ThreadPoolExecutor(4) as pool:
         headers = list(pool.map(image_header, photos))
-    for photo, (width, height, _) in zip(photos, headers, strict=True):
+    for photo, (width, height, _, pages) in zip(photos, headers, strict=True):
+        if pages != 1:
+            raise InputFileError(f"{photo} holds {pages} images; a photo is one, give one of them as a file")
         if min(width, height) < _LEAST_SIDE:
             raise InputFileError(
                 f"{photo} is {width}×{height}; photos have at least {_LEAST_SIDE} pixels a side, better as many as the "

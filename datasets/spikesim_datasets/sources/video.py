@@ -14,7 +14,10 @@ from spikesim_datasets.sources.reading import STRICT, Reading
 from spikesim_datasets.videos import VideoIndex, index_video, read_frames
 from spikesim_datasets.videos.frame_index import DEINTERLACE
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".3gp", ".3g2", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".m2v"),
+    *(".vob", ".wmv", ".asf", ".flv", ".ogv", ".mxf", ".y4m", ".mjpeg", ".h264", ".h265", ".hevc", ".av1", ".ivf"),
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,118 @@
+"""Files that hold several images: a clip each, and never one image for all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import assert_refused, run  # noqa: F401
+from PIL import Image
+from source_data import everything, noise
+
+from spikesim.errors import InputFileError
+from spikesim_datasets.image_files import image_header, page_times, read_image, read_pages
+from spikesim_datasets.sources import FrameClip, Reading, StackClip, open_clips
+
+KINDS = {".tif": {}, ".tiff": {"compression": "tiff_deflate"}, ".png": {"duration": 20},
+         ".webp": {"duration": 20, "lossless": True}}  # fmt: skip
+
+
+def write_stack(path: Path, count: int = 5, size: tuple[int, int] = (20, 28), **options: object) -> Path:
+    first, *others = (Image.fromarray(noise(number, *size)) for number in range(count))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first.save(path, save_all=True, append_images=others, **(KINDS[path.suffix] | options))
+    return path
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_a_stack_is_a_clip_of_all_its_images(tmp_path, suffix):
+    path = write_stack(tmp_path / f"walk{suffix}")
+    (clip,) = open_clips([path])
+    assert isinstance(clip, StackClip)
+    assert (clip.key, clip.n_frames, clip.height, clip.width) == ("train/walk", 5, 20, 28)
+    assert np.array_equal(everything(clip), [noise(number) for number in range(5)])
+    assert np.array_equal(list(clip.frames(3, 9)), [noise(3), noise(4)])
+    assert image_header(path) == (28, 20, False, 5)
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_one_image_is_wanted_and_there_are_more(tmp_path, suffix):
+    path = write_stack(tmp_path / f"a{suffix}")
+    with pytest.raises(InputFileError, match=r"a\.\w+ holds 5 images, where one is expected; give one of them"):
+        read_image(path)
+
+
+def test_a_folder_of_stacks_is_a_folder_of_clips(tmp_path):
+    for name in ("run.tif", "walk.tif"):
+        write_stack(tmp_path / "clips" / name, 3)
+    assert [(clip.key, clip.n_frames) for clip in open_clips([tmp_path / "clips"])] == [
+        ("train/run", 3), ("train/walk", 3)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [("0.tif", "1.tif"), ("1.tif", "0.tif")])
+def test_stacks_among_frames_are_refused(tmp_path, names):
+    stack, frame = names
+    write_stack(tmp_path / "mixed" / stack, 3)
+    Image.fromarray(noise(0)).save(tmp_path / "mixed" / frame)
+    with pytest.raises(InputFileError, match=r"[01]\.tif holds (one|3) images? and others beside it .*, each a clip"):
+        open_clips([tmp_path / "mixed"])
+    with pytest.raises(InputFileError, match=r"holds 3 images and others beside it one"):
+        FrameClip.open(tmp_path / "mixed", "train", "a", tmp_path)
+
+
+def test_a_preview_is_no_image_of_a_stack(tmp_path):
+    """A smaller copy behind the image, and one that says that it is one."""
+    small, same = Image.fromarray(noise(1, 5, 7)), Image.fromarray(noise(2))
+    for name, other in (("small", small), ("same", same)):
+        info = {"tiffinfo": {254: 1}} if name == "same" else {}
+        other.encoderinfo = info
+        Image.fromarray(noise(0)).save(tmp_path / f"{name}.tif", save_all=True, append_images=[other])
+    assert np.array_equal(read_image(tmp_path / "small.tif"), noise(0))
+    assert image_header(tmp_path / "same.tif").pages in (1, 2)  # as Pillow writes it
+
+
+def test_what_a_phone_adds_behind_a_photo_is_no_frame(tmp_path):
+    first, second = (Image.fromarray(noise(number, 16, 16)) for number in range(2))
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second], quality=95)
+    assert image_header(tmp_path / "a.jpg").pages == 1
+    first.save(tmp_path / "b.jpg", quality=95)
+    assert np.array_equal(read_image(tmp_path / "a.jpg"), read_image(tmp_path / "b.jpg"))
+
+
+def test_an_animation_is_shown_in_even_steps_or_refused(tmp_path):
+    even = write_stack(tmp_path / "even.png")
+    assert page_times(even) == (0, 20, 40, 60, 80)
+    path = write_stack(tmp_path / "a.png", duration=[20, 20, 80, 20, 20])
+    assert page_times(path) == (0, 20, 40, 120, 140)
+    with pytest.raises(InputFileError, match=r"a\.png does not show its images in even steps .* --timing ignore"):
+        open_clips([path])
+    (clip,) = open_clips([path], reading=Reading(timing="ignore"))
+    assert clip.n_frames == 5
+    assert page_times(write_stack(tmp_path / "a.tif")) == ()
+
+
+def test_images_of_several_sizes_are_no_clip(tmp_path):
+    path = tmp_path / "a.webp"
+    write_stack(path)
+    (clip,) = open_clips([path])
+    write_stack(path, size=(24, 28))
+    with pytest.raises(InputFileError, match="has images of several sizes"):
+        everything(clip)
+
+
+def test_a_damaged_page_is_named(tmp_path):
+    path = write_stack(tmp_path / "a.tif", size=(64, 64), compression="tiff_deflate")
+    (clip,) = open_clips([path])
+    path.write_bytes(path.read_bytes()[:6000])
+    with pytest.raises(InputFileError, match=r"a\.tif cannot be decoded"):
+        everything(clip)
+    with pytest.raises(InputFileError):
+        list(read_pages(tmp_path / "none.tif", 0, 1))
+
+
+def test_commands_take_stacks_and_photos_are_no_stacks(run, tmp_path):  # noqa: F811
+    path = write_stack(tmp_path / "a.tif", 3, (64, 64))
+    result = run("simulate", path, tmp_path / "a.npz", "--interp", "linear", "--json")
+    assert result.code == 0, result.err
+    assert result.json["shape"] == [17, 16, 16]
+    assert_refused(run("build", f"photo:{path}", "--out", tmp_path / "out"), "a.tif holds 3 images; a photo is one")
