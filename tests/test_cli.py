@@ -4,9 +4,10 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from inspect import signature
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import click
 import commands
@@ -26,7 +27,7 @@ from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import Downscale, Optics
 from spikesim_datasets.recipe import DEFAULT_PRESET, make_recipe
 from spikesim_datasets.shards.writer import Compression
-from spikesim_datasets.sources import Split
+from spikesim_datasets.sources import Reading, Split
 from spikesim_datasets.synthesis import Stretch
 from spikesim_datasets.visualisation import Look
 
@@ -76,6 +77,11 @@ SPEC = {
 }
 """Shown of what a network can be told."""
 
+READING = {
+    **{field.name: field.default for field in fields(Reading)},
+    **dict.fromkeys(("matrix", "transfer"), "as a video says"),
+}
+
 
 @pytest.mark.parametrize("name", ["build", "build-gopro"])
 def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
@@ -90,6 +96,7 @@ def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
         "interpolation": recipe.interpolation.name,
         "downscale": recipe.optics.downscale,
         **SPEC,
+        **READING,
         **{name: str(getattr(recipe, name)) for name in ("seed", "cuts", "shard_samples", "compression")},
     }
     assert recipe.plan == ExposurePlan()
@@ -106,6 +113,7 @@ def test_shown_defaults_of_simulate_are_those_of_the_library() -> None:
         "factor": str(Stretch.factor),
         "seed": str(signature(spikesim.simulate).parameters["seed"].default),
         **SPEC,
+        **READING,
     }
     assert Stretch.frames is None
 
@@ -119,6 +127,7 @@ def test_shown_defaults_of_interpolate_are_those_of_the_library() -> None:
         "every": f"{EVERY}, more in clips that would have over {MOST}",
         "fps": str(signature(interpolate_clip).parameters["fps"].default),
         **SPEC,
+        **READING,
     }
 
 
@@ -134,6 +143,8 @@ def test_choices_are_those_of_the_library() -> None:
     assert choices("simulate", "downscale") == get_args(Downscale)
     assert choices("build", "downscale") == tuple(name for name in get_args(Downscale) if name != "none")
     assert choices("view", "look") == get_args(Look)
+    for name, kind in get_type_hints(Reading).items():
+        assert choices("build", name) == choices("interpolate", name) == get_args(kind)
     assert choices("info", "axes") == tuple(AXES)
     for name in ("build", "build-gopro", "simulate"):
         (preset,) = [option.help for option in command(name).params if option.name == "preset"]  # type: ignore[attr-defined]

@@ -36,18 +36,20 @@ def interpolated(
         clip: The source.
         interpolator: Makes the readouts between raw frames; not asked for any that no span holds.
         factor: Readouts from one raw frame to the next.
-        spans: Ranges of readouts, ascending; they may overlap.
+        spans: Ranges of readouts, ascending; they may overlap. The clip is read from the beginning of the first to the
+            end of the last, which may be empty.
         continuity: Looks at the raw frames that are interpolated.
 
     Raises:
         InputFileError: A frame cannot be read, or the clip ends before the last span does.
     """
-    wanted = sorted({readout for span in spans for readout in span})
-    if not wanted:
+    if not spans:
         return
+    read = range(spans[0].start, max(span.stop for span in spans))
+    wanted = [readout for readout in read if any(readout in span for span in spans)]
     if interpolator.dense:
         needed = frozenset(wanted)
-        for readout, frame in _numbered_frames(clip, wanted[0], wanted[-1] + 1):
+        for readout, frame in _numbered_frames(clip, read.start, read.stop):
             if continuity is not None and readout % factor == 0:
                 continuity.look(readout // factor, frame)
             if readout in needed:
@@ -58,18 +60,23 @@ def interpolated(
                 raise _too_short(clip, clip.n_frames, -(-wanted[-1] // factor))
             yield readout, clip.at(readout / factor)
     elif isinstance(clip, ResampledClip):
-        yield from _at_true_times(clip, interpolator, factor, wanted, continuity)
+        yield from _at_true_times(clip, interpolator, factor, read, wanted, continuity)
     else:
-        yield from _in_even_steps(clip, interpolator, factor, wanted, continuity)
+        yield from _in_even_steps(clip, interpolator, factor, read, wanted, continuity)
 
 
 def _in_even_steps(
-    clip: Clip, interpolator: Interpolator, factor: int, wanted: list[int], continuity: Continuity | None
+    clip: Clip,
+    interpolator: Interpolator,
+    factor: int,
+    read: range,
+    wanted: list[int],
+    continuity: Continuity | None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Some readouts of a clip whose frames are as far apart as its raw frames."""
     needed = frozenset(wanted)
     previous: np.ndarray | None = None
-    for number, frame in _numbered_frames(clip, wanted[0] // factor, -(-wanted[-1] // factor) + 1):
+    for number, frame in _numbered_frames(clip, read.start // factor, -(-(read.stop - 1) // factor) + 1):
         if continuity is not None:
             continuity.look(number, frame)
         if previous is not None:
@@ -84,13 +91,17 @@ def _in_even_steps(
 
 
 def _at_true_times(
-    clip: ResampledClip, interpolator: Interpolator, factor: int, wanted: list[int], continuity: Continuity | None
+    clip: ResampledClip,
+    interpolator: Interpolator,
+    factor: int,
+    read: range,
+    wanted: list[int],
+    continuity: Continuity | None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Some readouts of a clip whose frames lie at uneven times."""
-    waiting = deque(wanted)
-    times = clip.times
-    first = max(0, bisect_right(times, wanted[0] / factor + NEAR) - 1)
-    last = bisect_left(times, wanted[-1] / factor - NEAR)
+    waiting, times = deque(wanted), clip.times
+    first = max(0, bisect_right(times, read.start / factor + NEAR) - 1)
+    last = bisect_left(times, (read.stop - 1) / factor - NEAR)
     previous: np.ndarray | None = None
     for number, frame in _numbered_frames(clip.video, first, last + 1):
         time = times[number]
