@@ -83,13 +83,16 @@ def samples(path: Path | str, folder: Path, reading: Reading) -> list[Sample]:
 
 
 def show(name: str, made: list[Sample], plain: list[Sample], turn: int = 0) -> None:
-    pairs = list(zip(made, plain, strict=False))
-    columns = [
-        np.mean([psnr(np.rot90(getattr(one, field)[...], -turn, (-3, -2)) / 255, getattr(other, field) / 255)
-                 for one, other in pairs])
-        for field in ("blur", "sharp")
-    ]  # fmt: skip
-    print(f"{name:44}{len(made):8}" + "".join(f"{column:9.2f}" for column in columns), flush=True)
+    def alike(field: str) -> float:
+        pairs = [
+            (np.rot90(getattr(one, field), -turn, (-3, -2)), getattr(other, field))
+            for one, other in zip(made, plain, strict=False)
+        ]
+        equal = all(np.array_equal(*pair) for pair in pairs)
+        images = [[image.reshape(-1, *image.shape[-2:]) / 255 for image in pair] for pair in pairs]
+        return np.inf if equal else float(np.mean([psnr(*pair) for pair in images]))
+
+    print(f"{name:44}{len(made):8}" + "".join(f"{alike(field):9.2f}" for field in ("blur", "sharp")), flush=True)
 
 
 def main(turned: str, dropped: str, bright: str, frames: int) -> None:
