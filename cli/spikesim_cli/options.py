@@ -189,13 +189,13 @@ reading_options = together(
         "--matrix",
         type=click.Choice(["auto", "bt601", "bt709", "bt2020"]),
         show_default="as a video says",
-        help="By which its colours are coded.",
+        help="How the colours of a video are coded.",
     ),
     click.option(
         "--transfer",
         type=click.Choice(["auto", "sdr", "pq", "hlg", "linear"]),
         show_default="as a video says",
-        help="What its values mean; all but sdr are converted.",
+        help="What the values of a video mean; all but sdr are converted.",
     ),
 )
 """How sources are read that are not plain; `reading_of` reads them."""
