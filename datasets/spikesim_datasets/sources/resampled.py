@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class ResampledClip(NamedClip):
         return self.video.width
 
     @property
-    def source(self):  # type: ignore[no-untyped-def]
+    def source(self) -> Path:
         return self.video.source
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
