@@ -108,6 +108,8 @@ def page_times(path: Path | str) -> tuple[int, ...]:
     path = require_path(path)
     times = [0.0]
     with _decoding(path), Image.open(path) as image:
+        if isinstance(image, TiffImageFile):
+            return ()
         for page in _pages(image):
             image.seek(page)
             image.load()  # which is when some kinds of file tell

@@ -12,7 +12,7 @@ from spikesim_datasets.image_files import image_header
 from spikesim_datasets.scenes import SCENES
 from spikesim_datasets.sources.clip import Clip, ExactClip, Split, name_of
 from spikesim_datasets.sources.demo import DemoClip
-from spikesim_datasets.sources.frames import FRAME_SUFFIXES, FrameClip, frame_names
+from spikesim_datasets.sources.frames import FRAME_SUFFIXES, ONE_KIND, FrameClip, frame_names
 from spikesim_datasets.sources.gopro import open_gopro
 from spikesim_datasets.sources.photo import PhotoClip, open_photos
 from spikesim_datasets.sources.reading import STRICT, Reading
@@ -160,10 +160,7 @@ def _stack_of_several(path: Path, split: Split, source: Path, reading: Reading) 
     """A clip of a folder of stacks."""
     clip = StackClip.open(path, split, path.stem, source, reading)
     if clip.n_frames == 1:
-        raise InputFileError(
-            f"{path} holds one image and others beside it several; a folder holds frames, one a file, or stacks, each "
-            "a clip"
-        )
+        raise InputFileError(f"{path} holds one image and others beside it several; {ONE_KIND}")
     return clip
 
 

@@ -123,6 +123,11 @@ def name_of(path: Path) -> str:
     return path.name if path.name not in ("", "..") else path.resolve().name
 
 
+def turned_mark(turned: bool) -> dict[str, object]:
+    """What a fingerprint says of frames that are turned upright; earlier versions took them as they lie in the file."""
+    return {"upright": 1} if turned else {}
+
+
 def require_span(start: int, stop: int) -> tuple[int, int]:
     """Numbers of the first frame that is wanted, and of the one behind the last.
 

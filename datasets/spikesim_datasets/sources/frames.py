@@ -11,11 +11,13 @@ import numpy as np
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.image_files import image_header, read_image
-from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, require_span
+from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, require_span, turned_mark
 from spikesim_datasets.sources.numbering import natural_order, whole_series
 from spikesim_datasets.sources.reading import STRICT, Reading
 
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+ONE_KIND = "a folder holds frames, one a file, or stacks, each a clip"
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,7 @@ class FrameClip(NamedClip):
         for file_name, header in zip(names, headers, strict=True):
             if header.pages != 1:
                 raise InputFileError(
-                    f"{folder / file_name} holds {header.pages} images and others beside it one; a folder holds "
-                    "frames, one a file, or stacks, each a clip"
+                    f"{folder / file_name} holds {header.pages} images and others beside it one; {ONE_KIND}"
                 )
             if header.size != (width, height):
                 raise InputFileError(
@@ -90,9 +91,7 @@ class FrameClip(NamedClip):
                 yield ahead.result()
 
     def fingerprint(self) -> dict[str, object]:
-        # Earlier versions did not turn them; of frames that lie upright nothing has changed.
-        turned = {"upright": 1} if self.turned else {}
-        return files_fingerprint(map(Path.joinpath, repeat(self.folder), self.names)) | turned
+        return files_fingerprint(map(Path.joinpath, repeat(self.folder), self.names)) | turned_mark(self.turned)
 
 
 def frame_names(folder: Path) -> list[str]:

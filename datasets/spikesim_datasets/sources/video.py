@@ -9,7 +9,7 @@ import numpy as np
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.orientation import UPRIGHT
-from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint
+from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, turned_mark
 from spikesim_datasets.sources.reading import STRICT, Reading
 from spikesim_datasets.videos import VideoIndex, index_video, read_frames
 from spikesim_datasets.videos.frame_index import DEINTERLACE
@@ -75,6 +75,5 @@ class VideoClip(NamedClip):
         return read_frames(self.path, self.index, start, stop)
 
     def fingerprint(self) -> dict[str, object]:
-        # Earlier versions did not turn frames; of those that lie upright nothing has changed.
-        turned = {"upright": 1} if self.index.orientation != UPRIGHT else {}
+        turned = turned_mark(self.index.orientation != UPRIGHT)
         return files_fingerprint([self.path]) | turned | self.index.colours.record()

@@ -1,4 +1,4 @@
-"""What a decoded image says of how it is to be shown: which way up, in which lines, with pixels of which shape."""
+"""What a video says of how it is to be shown: which way up, and with pixels of which shape."""
 
 import struct
 from fractions import Fraction
