@@ -12,11 +12,11 @@ MM 2023), which takes τ = 1.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spikesim.archives import open_npz
 from spikesim.camera import SpikeCamera
 from spikesim.checks import require_array, require_instance, require_list, require_number, require_path
 from spikesim.errors import InvalidValueError
@@ -181,8 +181,7 @@ def calibrated(camera: SpikeCamera, path: str | os.PathLike[str]) -> SpikeCamera
     require_instance(camera, "camera", SpikeCamera)
     require_path(path)
     measured = Calibration(os.fspath(path))
-    # Opened here: on a damaged archive numpy would leave the file open.
-    with reading(path), Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+    with reading(path), open_npz(path) as archive:
         measured.maps()
         dead_time, readout_hz = DeadTime(float(archive["dead_time"])), float(archive["readout_hz"])
     own = (Calibration, GainPattern, DarkCurrent, DeadPixels, DeadTime)

@@ -14,6 +14,7 @@ from spikesim.checks import (
     require_whole,
 )
 from spikesim.errors import InvalidValueError
+from spikesim.input_files import parse_json
 from spikesim.noise import NOISE_TERMS, NoiseTerm
 from spikesim.presets import PRESET_FIELDS
 
@@ -144,9 +145,9 @@ class SpikeCamera:
         """
         require_instance(text, "the description of a camera", str)
         try:
-            record = json.loads(text)
+            record = parse_json(text)
             terms = [dict(term) for term in record.pop("noise", [])]
-            return cls(**record, noise=tuple(NOISE_TERMS[term.pop("term")](**term) for term in terms))
+            return cls(**record, noise=tuple(NOISE_TERMS[term.pop("term")].from_record(term) for term in terms))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InvalidValueError(f"not a camera description: {error} (in {text[:200]!r})") from error
 

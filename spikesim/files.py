@@ -11,10 +11,12 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spikesim.errors import InputFileError, OutputError, SpikesimError
+from spikesim.input_files import require_file, version_of
 
 if TYPE_CHECKING:
     import h5py
@@ -140,11 +142,22 @@ def checksum(path: str | os.PathLike[str]) -> str:
     Raises:
         InputFileError: It cannot be read.
     """
+    require_file(path)
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputFileError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from error
+
+
+def known_checksum(path: str | os.PathLike[str]) -> str:
+    """As `checksum`, but a file is not read again by this process while the system says that it is the same."""
+    return _checksum_of_version(*version_of(path))
+
+
+@lru_cache(maxsize=1 << 16)
+def _checksum_of_version(path: str, *_state: str) -> str:
+    return checksum(path)
 
 
 def remove_stale_temporaries(folder: str | os.PathLike[str]) -> list[Path]:

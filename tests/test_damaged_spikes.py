@@ -1,5 +1,6 @@
 """Spike files that are cut, of which the disk is full, or whose writer is killed."""
 
+import hashlib
 import json
 import re
 import signal
@@ -116,4 +117,5 @@ def test_a_place_that_cannot_be_is_an_output_error(clip: Path) -> None:
 def test_a_description_can_be_read_by_anybody(clip: Path) -> None:
     description = json.loads(clip.with_suffix(".json").read_text())
     assert description.pop("camera")["v_th"] == 2.5
+    assert description.pop("sha256") == hashlib.sha256(clip.read_bytes()).hexdigest()
     assert description == {"schema": "spikesim.dat/1", "shape": [3, 5, 11], "flip": True, "header_columns": 0}

@@ -59,7 +59,19 @@ def check_clip(split: str, name: str) -> None:
             raise InvalidValueError(f"no clip can be called {f'{split}/{name}'!r}: {why}; rename its file or folder")
 
 
-def _unfit(part: str) -> str:
+def check_place(path: str) -> str:
+    """A path in a dataset that a file gives: relative, with forward slashes, and leading nowhere else.
+
+    Raises:
+        InvalidValueError: It is none.
+    """
+    for part in require_instance(path, "the path of a shard", str).split("/"):
+        if why := _unfit(part, longest=255):
+            raise InvalidValueError(f"{path!r} is no path in a dataset: {why}")
+    return path
+
+
+def _unfit(part: str, longest: int = _LONGEST) -> str:
     """Why neither a file nor a folder is to be called so; empty if it may be."""
     if not part:
         return "a name in it is empty"
@@ -67,6 +79,6 @@ def _unfit(part: str) -> str:
         return "what begins with a dot is hidden, and skipped by all that read folders"
     if any(unicodedata.category(letter) in _CONTROLS or letter in _DIRECTIONS for letter in part):
         return "it holds characters that control a terminal or are no text"
-    if len(part.encode()) > _LONGEST:
-        return f"a name in it is longer than {_LONGEST} bytes"
+    if len(part.encode()) > longest:
+        return f"a name in it is longer than {longest} bytes"
     return ""

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-import h5py
-
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError
+from spikesim.hdf5 import open_hdf5
 from spikesim_datasets.layouts import SPIKES
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.shards.schema import SHARD_SCHEMA
@@ -37,7 +36,7 @@ def recognise(path: Path | str) -> Kind:
 
 def _is_shard(path: Path) -> bool:
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with open_hdf5(path) as file:
             return str(file.attrs.get("schema", "")).partition("/")[0] == SHARD_SCHEMA.partition("/")[0]
     except OSError:
         return False

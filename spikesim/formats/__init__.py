@@ -14,8 +14,8 @@ from spikesim.camera import SpikeCamera
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InvalidValueError, OutputError
 from spikesim.formats import dat, h5, npy, npz
-from spikesim.formats.decoding import reading
 from spikesim.formats.sidecar import DatLayout
+from spikesim.input_files import require_file
 from spikesim.stream import SpikeStream, require_stream
 
 FORMATS: dict[str, ModuleType] = {".dat": dat, ".npz": npz, ".npy": npy, ".h5": h5}
@@ -64,8 +64,7 @@ def read_spikes(
     if height is not None and width is not None:
         layout = DatLayout(height, width)  # refuses what is no size
         size = (layout.height, layout.width)
-    with reading(file):
-        file.open("rb").close()
+    require_file(file)
     stream: SpikeStream = read(file, size, **format_options)
     return stream
 

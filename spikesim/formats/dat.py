@@ -8,6 +8,7 @@ each padded to whole bytes:
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,21 @@ def read(
         file.seek(part.start * layout.readout_bytes)
         # One buffer for all blocks: it stays in the cache, and its memory is asked for once.
         steps = list(blocks(len(packed), layout.height * layout.row_bits))
+        known = sidecar.sha256 if sidecar is not None and len(packed) == readouts else None  # of a part none is known
+        digest = sha256()
         buffer = np.empty((steps[0].stop if steps else 0, layout.readout_bytes), np.uint8)
         for block in steps:
             raw = buffer[: block.stop - block.start]
             if file.readinto(raw.data) != raw.nbytes:
-                raise InputFileError("it became shorter while it was read")
+                raise InvalidValueError("it became shorter while it was read")
+            if known is not None:
+                digest.update(raw.data)
             packed[block] = _from_disk(raw, layout)
+        if known not in (None, digest.hexdigest()):
+            raise InvalidValueError(
+                f"it has other bytes than when it was written: its checksum differs from that in "
+                f"{Sidecar.path(path).name}; get it, or make it, again"
+            )
     return SpikeStream(packed, layout.width, sidecar.camera if sidecar else None)
 
 
@@ -109,6 +119,7 @@ def grow(
         new_description = stack.enter_context(atomic_path(description)) if describe else None
         new_spikes = stack.enter_context(atomic_path(path))
         with new_spikes.open("xb") as file:
+            digest = sha256()
             room = np.zeros((0, layout.height, layout.row_bits // 8), np.uint8)
 
             def append(packed: np.ndarray) -> None:
@@ -116,12 +127,16 @@ def grow(
                 for block in blocks(len(packed), layout.height * layout.row_bits):
                     if len(room) < block.stop - block.start:
                         room = np.zeros((block.stop - block.start, *room.shape[1:]), np.uint8)
-                    file.write(_to_disk(packed[block], layout, room).data)
+                    raw = _to_disk(packed[block], layout, room).data
+                    file.write(raw)
+                    digest.update(raw)
 
             yield append
             readouts = file.tell() // layout.readout_bytes
         if new_description is not None:
-            new_description.write_text(Sidecar(readouts, layout, camera).to_json(), encoding="utf-8")
+            new_description.write_text(
+                Sidecar(readouts, layout, camera, digest.hexdigest()).to_json(), encoding="utf-8"
+            )
         # Two files cannot be renamed at once: a kill in between must not leave new spikes with the old description.
         flush_to_disk(new_spikes)  # the slow part, while the old description is still there
         description.resolve().unlink(missing_ok=True)

@@ -34,6 +34,8 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
     """
     try:
         yield
+    except InputFileError:
+        raise  # which names its file, be it another
     except Exception as error:
         raise InputFileError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 

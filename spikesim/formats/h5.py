@@ -10,6 +10,7 @@ from spikesim.camera import SpikeCamera
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_hdf5
 from spikesim.formats.decoding import camera_to_json, dense_stream, packed_stream, reading
+from spikesim.hdf5 import open_hdf5
 from spikesim.stream import SpikeStream
 
 SCHEMA = "spikesim.spikes/1"
@@ -21,7 +22,7 @@ def read(path: Path, size: tuple[int, int] | None, *, start: int = 0, stop: int 
     """The stream in an `.h5` file; see `spikesim.read_spikes`."""
     import h5py
 
-    with reading(path), h5py.File(path, "r") as file:
+    with reading(path), open_hdf5(path) as file:
         if isinstance(raw := file.get("raw_spike"), h5py.Dataset):
             return dense_stream(raw, size, start=start, stop=stop)
         spikes = file.get("spikes")

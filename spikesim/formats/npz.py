@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spikesim.archives import open_npz
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
 from spikesim.formats.decoding import at_the_end, camera_to_json, check_axes, dense_stream, packed_stream, reading
@@ -16,8 +17,7 @@ from spikesim.stream import SpikeStream
 def read(path: Path, size: tuple[int, int] | None, *, key: str | None = None, axes: str = "THW") -> SpikeStream:
     """The stream in an `.npz` file; see `spikesim.read_spikes`."""
     check_axes(axes)
-    # Opened here: on a damaged archive numpy would leave the file open.
-    with reading(path), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+    with reading(path), open_npz(path) as arrays:
         names = list(arrays)
         if key is None and {"packed", "shape", "camera"} <= set(names):
             if axes != "THW":

@@ -10,8 +10,11 @@ from spikesim.camera import SpikeCamera
 from spikesim.checks import require_flag, require_whole
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim.formats.decoding import camera_from_json, camera_to_json, reading
+from spikesim.input_files import read_json, require_file
 
 SCHEMA = "spikesim.dat/1"
+
+_MOST_CONFIG_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,13 @@ class DatLayout:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """The content of `NAME.json`: the number of readouts, their layout, and the camera they came from."""
+    """The content of `NAME.json`: the number of readouts, their layout, the camera they came from, and the SHA-256 of
+    the `.dat` file; None where it was written before there was any."""
 
     readouts: int
     layout: DatLayout
     camera: SpikeCamera | None
+    sha256: str | None
 
     @staticmethod
     def path(dat: Path) -> Path:
@@ -73,21 +78,23 @@ class Sidecar:
         if not path.exists():
             return None
         with reading(path):
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = read_json(path)
             if not _is_ours(record):
                 return None
             if record["schema"] != SCHEMA:
                 raise InvalidValueError(f"its schema is {record['schema']!r}, this version reads {SCHEMA!r}")
             readouts, height, width = record["shape"]
             layout = DatLayout(height, width, record["flip"], record["header_columns"])
-            return cls(require_whole(readouts, "readouts", 0), layout, camera_from_json(json.dumps(record["camera"])))
+            camera = camera_from_json(json.dumps(record["camera"]))
+            return cls(require_whole(readouts, "readouts", 0), layout, camera, record.get("sha256"))
 
     def to_json(self) -> str:
         """The text that `read` reads back to an equal description."""
         layout = asdict(self.layout)
         shape = [self.readouts, layout.pop("height"), layout.pop("width")]
         camera = json.loads(camera_to_json(self.camera))
-        return json.dumps({"schema": SCHEMA, "shape": shape, **layout, "camera": camera}) + "\n"
+        record = {"schema": SCHEMA, "shape": shape, **layout, "camera": camera, "sha256": self.sha256}
+        return json.dumps(record) + "\n"
 
     def check_given(self, dat: Path, given: dict[str, Any]) -> None:
         """Refuses a size or an option of the caller that is not what was written.
@@ -144,9 +151,11 @@ def config_size(path: Path) -> tuple[int, int] | None:
     Raises:
         InputFileError: It cannot be read.
     """
-    if not path.is_file():
+    if not path.exists():
         return None
     with reading(path):
+        if require_file(path).st_size > _MOST_CONFIG_BYTES:
+            raise InvalidValueError(f"it is longer than {_MOST_CONFIG_BYTES} bytes, more than any such description")
         entries = dict(_ENTRY.findall(path.read_text(encoding="utf-8")))
     return (int(entries["h"]), int(entries["w"])) if {"h", "w"} <= set(entries) else None
 

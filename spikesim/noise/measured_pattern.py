@@ -1,16 +1,21 @@
 """A fixed pattern that was measured."""
 
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
+from spikesim.archives import open_npz
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import checksum
 from spikesim.noise.term import NoiseTerm, PixelMaps, SensorPart
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,20 @@ class Calibration(NoiseTerm):
         if self.sha256 is None:
             object.__setattr__(self, "sha256", checksum(self.path))
         require_instance(self.sha256, "sha256 of Calibration", str)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """The calibration that a file describes, of which nothing is opened: the file may be anybody's, and its path
+        lead anywhere. It says by its hash which calibration it means; that is compared before a calibration is used.
+
+        Raises:
+            InvalidValueError: It does not say its hash.
+        """
+        if not isinstance(sha256 := record.get("sha256"), str) or not _SHA256.fullmatch(sha256):
+            raise InvalidValueError(
+                f"a calibration in a file is known by its sha256, 64 hexadecimal digits, got {sha256!r}"
+            )
+        return super().from_record(record)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Calibration) and self.sha256 == other.sha256
@@ -71,7 +90,7 @@ def _load_maps(path: str, sha256: str | None) -> tuple[np.ndarray, np.ndarray]:
     if checksum(path) != sha256:
         raise InputFileError(f"{path} is not the calibration that was meant: its content has changed; calibrate again")
     try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open_npz(path) as archive:
             gain, dark = archive["gain"].astype(np.float32), archive["dark"].astype(np.float32)
     except Exception as error:  # a damaged archive fails in many ways
         raise InputFileError(f"{path} is no calibration ({error}); `spikesim calibrate` makes one") from error

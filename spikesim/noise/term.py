@@ -5,9 +5,9 @@ how it acts: with parameters of a kernel, with maps of the pixels, or with event
 term for all of these, so that a term which acts in these ways is known to it by its own file alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 
@@ -92,6 +92,16 @@ class NoiseTerm:
                 raise InvalidValueError(f"purposes are numbers from 1 to 255, got {purpose!r} of {cls.__name__}")
             taken[purpose] = cls.__name__
         NOISE_TERMS[cls.__name__] = cls
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """The term that a file describes, by its fields.
+
+        Raises:
+            InvalidValueError: A value is not as the term wants it.
+            TypeError: There is too little or too much of it.
+        """
+        return cls(**record)
 
     def charge_parameters(self, v_th: float) -> dict[str, float | bool]:
         """The fields of `kernels.integration.Noise` that it sets, for a camera of this threshold."""

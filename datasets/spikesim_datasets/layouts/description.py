@@ -1,26 +1,31 @@
 """What a folder in the released layout holds: by its description where it is ours, by its names where it is not."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Self, get_args
 
 from spikesim import SpikeCamera
+from spikesim.checks import require_choice, require_list, require_mapping, require_number, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats.decoding import camera_from_json, camera_to_json
+from spikesim.input_files import read_json
 from spikesim_datasets.exposure import ExposurePlan
-from spikesim_datasets.keys import Keyed, parse_key
+from spikesim_datasets.keys import Keyed, check_clip, check_place, parse_key
 from spikesim_datasets.layouts.sample_files import SampleFiles, frame_name
 from spikesim_datasets.shards import fields
 from spikesim_datasets.shards.field import Field
-from spikesim_datasets.shards.schema import threshold_name
+from spikesim_datasets.shards.schema import check_recipe, threshold_name
 from spikesim_datasets.shards.writer import Compression
 
 DESCRIPTION = "spikesim.json"
 LAYOUT_SCHEMA = "spikesim.layout/1"
 
 SPIKES = fields.SPIKES.folder
+
+_SPIKE_FOLDER = re.compile(rf"{SPIKES}(_vth_[0-9.e+-]+)?")
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,9 @@ class LayoutShard(Keyed):
         sharp_readouts, compression, recipe, extra: As in `ShardReader`.
 
     Raises:
-        InvalidValueError: The path leads out of the dataset, the compression or an optional field is unknown, or the
-            recipe does not say how its clip is cut into exposures, by which the layout names its files.
+        InvalidValueError: The path or a folder of spikes leads out of the dataset, the compression or an optional field
+            is unknown, the recipe does not say how its clip is cut into exposures, by which the layout names its files,
+            or a value is not as above.
     """
 
     path: str
@@ -50,13 +56,23 @@ class LayoutShard(Keyed):
     extra: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        place = PurePosixPath(self.path)
-        if place.is_absolute() or ".." in place.parts:
-            raise InvalidValueError(f"{self.path} leads out of the dataset")
-        if self.compression not in get_args(Compression):
-            raise InvalidValueError(f"the compression of {self.path} is {self.compression!r}")
-        if "plan" not in self.recipe.get("choices", {}):
+        check_place(self.path)
+        check_clip(self.split, self.name)
+        for name, unit in (("windows", "numbers"), ("sharp_readouts", "readouts"), ("extra", "fields")):
+            require_list(getattr(self, name), f"{name} of {self.path}", unit)
+        for window in self.windows:
+            require_whole(window, f"each of the windows of {self.path}", 0)
+        if not self.windows or len(set(self.windows)) < len(self.windows):
+            raise InvalidValueError(f"the windows of {self.path} are none, or given twice: {list(self.windows)[:10]}")
+        for readout in self.sharp_readouts:
+            require_whole(readout, f"each of the sharp_readouts of {self.path}", 0)
+        for folder in require_mapping(self.spikes, f"the spikes of {self.path}", "what a folder holds"):
+            if not _SPIKE_FOLDER.fullmatch(folder):
+                raise InvalidValueError(f"no folder of spikes of {self.path} can be called {folder!r}")
+        require_choice(self.compression, f"the compression of {self.path}", get_args(Compression))
+        if not isinstance(check_recipe(self.recipe).get("choices", {}).get("plan"), dict):
             raise InvalidValueError(f"the recipe of {self.path} does not say how its clip is cut into exposures")
+        _ = self.plan, self.cameras  # which refuse what is none
         if unknown := set(self.extra) - fields.optional_fields().keys():
             raise InvalidValueError(f"{self.path} has the fields {', '.join(sorted(unknown))}, which are not known")
 
@@ -91,13 +107,20 @@ class LayoutShard(Keyed):
     @property
     def plan(self) -> ExposurePlan:
         """The exposure."""
-        return ExposurePlan(**self.recipe["choices"]["plan"])
+        plan = self.recipe["choices"]["plan"]
+        try:
+            return ExposurePlan(**plan)
+        except TypeError as error:
+            raise InvalidValueError(f"{plan} is no plan of exposures ({error})") from error
 
     @property
     def cameras(self) -> dict[str, tuple[float, SpikeCamera | None]]:
         """Threshold and camera of each folder of spikes."""
         return {
-            folder: (float(spikes["v_th"]), camera_from_json(json.dumps(spikes["camera"])))
+            folder: (
+                require_number(spikes["v_th"], f"v_th of {folder}", above=0),
+                camera_from_json(json.dumps(spikes["camera"])),
+            )
             for folder, spikes in self.spikes.items()
         }
 
@@ -137,15 +160,17 @@ def spike_folders(cameras: dict[float, SpikeCamera | None]) -> dict[str, dict[st
 def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
     """The shards of a layout that we wrote; None where it is somebody else's."""
     path = layout / DESCRIPTION
-    if not path.is_file():
+    if not path.exists():
         return None
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = read_json(path)
         if record["schema"] != LAYOUT_SCHEMA:
             raise InvalidValueError(f"the schema is {record['schema']!r}, expected {LAYOUT_SCHEMA!r}")
         shards = [LayoutShard.from_record(**shard) for shard in record["shards"]]
         said = {shard.cameras[SPIKES][0] for shard in shards}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if not shards:
+            raise InvalidValueError("it lists no shards")
+    except (ValueError, KeyError, TypeError, AttributeError, InputFileError) as error:
         raise InputFileError(
             f"{path} is no description of a layout ({error!r}); remove it to read the layout by its names"
         ) from error

@@ -3,15 +3,16 @@
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from spikesim.checks import require_callable, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.files import known_checksum
 from spikesim_datasets.shards.index import INDEX, ShardEntry, list_shards
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.sample import Sample
@@ -128,7 +129,13 @@ def open_dataset(path: Path | str, split: str) -> Dataset:
     chosen = of_split(root, entries, split)
     for entry in chosen:
         check_entry(root, entry)
-    return Dataset(root, split, chosen)
+    return Dataset(root, split, chosen, partial(_open_listed, {root / entry.path: entry for entry in chosen}))
+
+
+def _open_listed(entries: Mapping[Path, ShardEntry], path: Path) -> ShardReader:
+    """A shard that an index lists, whose bytes are compared with it before they are taken for a shard."""
+    check_bytes(path, entries[path], known_checksum(path))
+    return ShardReader(path)
 
 
 def of_split(root: Path, entries: Sequence[ShardEntry], split: str) -> list[ShardEntry]:
@@ -160,4 +167,17 @@ def check_entry(root: Path, entry: ShardEntry) -> None:
     if file.stat().st_size != entry.bytes:
         raise InputFileError(
             f"{file} has {file.stat().st_size} bytes, {INDEX} says {entry.bytes}; remove it and build the dataset again"
+        )
+
+
+def check_bytes(file: Path, entry: ShardEntry, sha256: str) -> None:
+    """Check that the checksum of a listed shard is the listed one, where that is known.
+
+    Raises:
+        InputFileError: It is another.
+    """
+    if entry.sha256 not in ("", sha256):
+        raise InputFileError(
+            f"{file} has other bytes than when it was built (its checksum differs from {INDEX}); remove it and build "
+            "the dataset again"
         )

@@ -1,19 +1,24 @@
 """`dataset.json`: the list of a dataset's shards with their sizes and checksums. It can be rebuilt from the shards."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from spikesim.checks import require_instance, require_list, require_path
+from spikesim.checks import require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path, checksum
-from spikesim_datasets.keys import Keyed, parse_key
+from spikesim.input_files import read_json
+from spikesim_datasets.keys import Keyed, check_clip, check_place, parse_key
 from spikesim_datasets.shards.reader import ShardReader
 
 INDEX = "dataset.json"
 INDEX_SCHEMA = "spikesim.dataset/1"
+
+_SHA256 = re.compile("([0-9a-f]{64})?")
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,9 @@ class ShardEntry(Keyed):
         samples: Number of samples.
         bytes: Size of the file.
         sha256: Of the file; empty where it was not computed.
+
+    Raises:
+        InvalidValueError: The path leads out of the dataset, or a value is not as above.
     """
 
     path: str
@@ -34,6 +42,19 @@ class ShardEntry(Keyed):
     samples: int
     bytes: int
     sha256: str
+
+    def __post_init__(self) -> None:
+        check_place(self.path)
+        check_clip(self.split, self.name)
+        for name, least in (("samples", 1), ("bytes", 0)):
+            self._set(name, require_whole(getattr(self, name), f"{name} of {self.path}", least))
+        if not _SHA256.fullmatch(require_instance(self.sha256, f"sha256 of {self.path}", str)):
+            raise InvalidValueError(
+                f"sha256 of {self.path} must be empty or 64 hexadecimal digits, got {self.sha256!r}"
+            )
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
 
     @classmethod
     def from_record(cls, key: str, split: str, **entry: Any) -> Self:
@@ -97,19 +118,27 @@ def read_index(root: Path | str) -> list[ShardEntry] | None:
         InputFileError: The index is damaged or of another schema.
     """
     path = require_path(root, "root") / INDEX
-    if not path.is_file():
+    if not path.exists():
         return None
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = read_json(path)
         schema = record["schema"]
         if schema == INDEX_SCHEMA:
-            return [ShardEntry.from_record(**entry) for entry in record["shards"]]
-    except (ValueError, KeyError, TypeError) as error:
+            entries = [ShardEntry.from_record(**entry) for entry in record["shards"]]
+            _refuse_doubled(entries)
+            return entries
+    except (ValueError, KeyError, TypeError, InputFileError) as error:
         raise InputFileError(
             f"{path} is no index of a dataset ({error!r}); remove it: the shards can be read without, and "
             "building the dataset again writes a new one"
         ) from error
     raise InputFileError(f"{path} has the schema {schema!r}, expected {INDEX_SCHEMA!r}")
+
+
+def _refuse_doubled(entries: Sequence[ShardEntry]) -> None:
+    for path, times in Counter(entry.path for entry in entries).items():
+        if times > 1:
+            raise InvalidValueError(f"it lists {path} more than once")
 
 
 def write_index(root: Path | str, recipe: dict[str, Any], known: Sequence[ShardEntry] = ()) -> list[ShardEntry]:

@@ -1,6 +1,5 @@
 """Reading a shard."""
 
-import json
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
@@ -14,13 +13,15 @@ import numpy as np
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats.decoding import camera_from_json, reading
+from spikesim.hdf5 import open_hdf5
+from spikesim.input_files import parse_json
 from spikesim_datasets.keys import parse_key
 from spikesim_datasets.shards.axes import Cuts, axis_lengths
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.field import Field
 from spikesim_datasets.shards.fields import BLUR, FIELDS, FIRST_FRAME, SHARP, SPIKES, WINDOW, optional_fields
 from spikesim_datasets.shards.sample_reader import SampleReader
-from spikesim_datasets.shards.schema import SHARD_SCHEMA
+from spikesim_datasets.shards.schema import SHARD_SCHEMA, check_recipe
 from spikesim_datasets.shards.writer import Compression
 
 
@@ -39,12 +40,9 @@ class ShardReader(SampleReader):
 
     def __init__(self, path: Path | str) -> None:
         self.path = require_path(path, "path")
-        if not self.path.exists():
-            raise InputFileError(f"{self.path} does not exist")
         with reading(self.path), ExitStack() as stack:
-            # One open file serves one process; no lock is needed to read what is never written in place. Chunks are not
-            # kept: crops at random seldom come back to one, and training keeps many shards open.
-            self._file = stack.enter_context(h5py.File(self.path, "r", locking=False, rdcc_nbytes=0))
+            # Chunks are not kept: crops at random seldom come back to one, and training keeps many shards open.
+            self._file = stack.enter_context(open_hdf5(self.path, rdcc_nbytes=0))
             self._check()
             stack.pop_all()
 
@@ -89,7 +87,7 @@ class ShardReader(SampleReader):
                 "version?"
             )
         self.split, self.name = parse_key(str(file.attrs["key"]), str(file.attrs["split"]))
-        self.recipe = json.loads(file.attrs["recipe"])
+        self.recipe = check_recipe(parse_json(file.attrs["recipe"]))
         start, stop = map(int, file.attrs["exposure"])
         self.exposure = (start, stop)
         self.cameras = {
@@ -101,6 +99,11 @@ class ShardReader(SampleReader):
         self.sharp_readouts = tuple(map(int, file[SHARP.name].attrs["readouts"]))
         self.extra = tuple(name for name in optional_fields() if name in file)
         self._look_up()
+        if not 0 <= start < stop <= self._shape[0] or not set(self.sharp_readouts) <= set(range(self._shape[0])):
+            raise InvalidValueError(
+                f"the exposure {self.exposure} and the sharp frames at {self.sharp_readouts} are not in its "
+                f"{self._shape[0]} readouts"
+            )
         self.windows, self.first_frames = (
             tuple(map(int, self._arrays[field.name][:])) for field in (WINDOW, FIRST_FRAME)
         )

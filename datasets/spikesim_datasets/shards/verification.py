@@ -7,7 +7,7 @@ from pathlib import Path
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError, SpikesimError
 from spikesim.files import checksum
-from spikesim_datasets.shards.dataset import check_entry
+from spikesim_datasets.shards.dataset import check_bytes, check_entry
 from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, read_index, shard_files
 from spikesim_datasets.shards.reader import ShardReader
 
@@ -57,11 +57,7 @@ def _verify_shard(root: Path, file: Path, entry: ShardEntry | None, *, has_index
         if entry is not None:
             check_entry(root, entry)
             # Before HDF5 sees them: it does not survive all damaged bytes.
-            if checksum(file) != entry.sha256:
-                raise InputFileError(
-                    f"{file} has other bytes than when it was built (its checksum differs from {INDEX}); remove it and "
-                    "build the dataset again"
-                )
+            check_bytes(file, entry, checksum(file))
             if describe_shard(root, file, entry.sha256) != entry:
                 raise InputFileError(
                     f"{file} is not the shard that {INDEX} describes; remove {INDEX} and build the dataset again"

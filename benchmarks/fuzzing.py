@@ -1,0 +1,347 @@
+"""Damaged and hostile files for every reader: whatever they hold, it is read or refused in our own words.
+
+Each round damages one file of a small valid input (bits flipped, bytes replaced, taken out or put in, the end cut off,
+and in JSON a value exchanged) and lets the reader have it in a process of its own. Counted is what came of it: read,
+refused by one of our errors, another exception, a crash, no end within ten seconds, and the most memory it took.
+
+    python benchmarks/fuzzing.py [--minutes 10] [--seed 0] [--keep FOLDER] [READER ...]
+
+Without a name, every reader gets the minutes. Rounds that end badly are kept in FOLDER.
+"""
+
+import argparse
+import json
+import os
+import random
+import resource
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+SECONDS = 10.0
+MEMORY_KB = 1 << 20
+WORST = ("foreign exception", "crash", "hang")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader under test.
+
+    Attributes:
+        make: Writes a valid input into a folder.
+        read: Reads all of it there.
+        damaged: Pattern of the files that are damaged.
+    """
+
+    make: Callable[[Path], object]
+    read: Callable[[Path], object]
+    damaged: str
+
+
+def _stream() -> Any:
+    from spikesim import SpikeCamera, SpikeStream
+
+    dense = np.random.default_rng(0).integers(0, 2, (40, 24, 40), np.uint8)
+    return SpikeStream.from_dense(dense, SpikeCamera.preset("realistic"))
+
+
+def _spikes(extension: str, damaged: str | None = None) -> Reader:
+    from spikesim import read_spikes, write_spikes
+
+    name = f"clip{extension}"
+    return Reader(
+        lambda folder: write_spikes(folder / name, _stream()),
+        lambda folder: read_spikes(folder / name).counts(0, 1),
+        damaged or name,
+    )
+
+
+def _spikecv(folder: Path) -> None:
+    from spikesim import write_spikes
+
+    write_spikes(folder / "clip.dat", _stream(), describe=False)
+    (folder / "config.yaml").write_text("spike_h: 24\nspike_w: 40\n", "utf-8")
+
+
+def _read_spikecv(folder: Path) -> None:
+    from spikesim import read_spikes
+
+    read_spikes(folder / "clip.dat")
+
+
+def _frames(folder: Path, extension: str, count: int = 29) -> Path:
+    rng = np.random.default_rng(1)
+    whole = rng.integers(0, 256, (48, 64 + 2 * count, 3), np.uint8)
+    (folder / "frames").mkdir()
+    for number in range(count):
+        cv2.imwrite(str(folder / "frames" / f"{number:03d}{extension}"), whole[:, 2 * number : 2 * number + 64])
+    return folder / "frames"
+
+
+def _dataset(folder: Path) -> None:
+    from spikesim_datasets.build import build_clips
+    from spikesim_datasets.recipe import make_recipe
+    from spikesim_datasets.sources import open_clips
+
+    build_clips(open_clips([_frames(folder, ".png")]), folder / "data", make_recipe((1.0, 2.0), light=True))
+    shutil.rmtree(folder / "frames")
+
+
+def _read_dataset(folder: Path) -> None:
+    from spikesim_datasets.shards import open_dataset
+
+    for sample in open_dataset(folder / "data", "train"):
+        sample.spikes[2.0].counts(0, 1)
+
+
+def _read_shard(folder: Path) -> None:
+    from spikesim_datasets.shards import ShardReader
+
+    (path,) = (folder / "data").glob("train/*.h5")
+    with ShardReader(path) as shard:
+        for number in range(len(shard)):
+            shard.sample(number)
+
+
+def _layout(folder: Path) -> None:
+    from spikesim_datasets.layouts import shards_to_layout
+
+    _dataset(folder)
+    shards_to_layout(folder / "data", folder / "layout")
+    shutil.rmtree(folder / "data")
+
+
+def _read_layout(folder: Path) -> None:
+    from spikesim_datasets.layouts import layout_to_shards
+
+    shutil.rmtree(folder / "again", ignore_errors=True)
+    layout_to_shards(folder / "layout", folder / "again")
+
+
+def _image(extension: str) -> Reader:
+    from spikesim_datasets.image_files import read_image
+
+    return Reader(
+        lambda folder: _frames(folder, extension, 1), lambda folder: read_image(folder / f"frames/000{extension}"), "frames/*"
+    )
+
+
+def _video(name: str) -> Reader:
+    from spikesim_datasets.sources import open_clips
+    from spikesim_datasets.videos.writing import write_video
+
+    def make(folder: Path) -> None:
+        rng = np.random.default_rng(2)
+        write_video(folder / name, (rng.integers(0, 256, (48, 64, 3), np.uint8) for _ in range(20)), 30, 23)
+
+    def read(folder: Path) -> None:
+        for clip in open_clips([folder / name]):
+            for _ in clip.frames():
+                pass
+
+    return Reader(make, read, name)
+
+
+def _network(folder: Path) -> None:
+    from ssdm_models import checkpoints
+    from ssdm_models.bsn import BSN
+
+    checkpoints.save(folder / "bsn.safetensors", BSN())
+
+
+def _read_network(folder: Path) -> None:
+    from ssdm_models import checkpoints
+
+    checkpoints.load(folder / "bsn.safetensors")
+
+
+def _calibration(folder: Path) -> None:
+    from spikesim.calibration import calibration_from_matrices, write_calibration
+
+    lux, readouts = np.full((2, 12, 20), (3.0, 9.0)[0]), np.full((12, 20), 9.0)
+    write_calibration(folder / "cam.npz", calibration_from_matrices(lux[0], readouts))
+
+
+def _read_calibration(folder: Path) -> None:
+    from spikesim import SpikeCamera
+    from spikesim.calibration import calibrated
+
+    calibrated(SpikeCamera(), folder / "cam.npz")
+
+
+def readers() -> dict[str, Reader]:
+    return {
+        "spikes .dat": _spikes(".dat"),
+        "spikes .dat, description": _spikes(".dat", "clip.json"),
+        "spikes .dat, config.yaml": Reader(_spikecv, _read_spikecv, "config.yaml"),
+        "spikes .npz": _spikes(".npz"),
+        "spikes .npy": _spikes(".npy"),
+        "spikes .h5": _spikes(".h5"),
+        "shard": Reader(_dataset, _read_shard, "data/train/*.h5"),
+        "dataset, shard": Reader(_dataset, _read_dataset, "data/train/*.h5"),
+        "dataset, index": Reader(_dataset, _read_dataset, "data/dataset.json"),
+        "layout, description": Reader(_layout, _read_layout, "layout/spikesim.json"),
+        "layout, samples": Reader(_layout, _read_layout, "layout/**/*.*"),
+        "image .png": _image(".png"),
+        "image .jpg": _image(".jpg"),
+        "image .tif": _image(".tif"),
+        "video .mp4": _video("clip.mp4"),
+        "calibration": Reader(_calibration, _read_calibration, "cam.npz"),
+        "checkpoint": Reader(_network, _read_network, "bsn.safetensors"),
+    }
+
+
+def damage(content: bytes, rng: random.Random) -> bytes:
+    """Content with one to three faults."""
+    damaged = bytearray(content)
+    for _ in range(rng.randint(1, 3)):
+        place, length = rng.randrange(max(1, len(damaged))), rng.choice((1, 1, 2, 4, 8, 64))
+        if rng.random() < 0.5:  # what describes the rest is at the beginning of most formats, or at the end
+            place = rng.choice((place % 4096, max(0, len(damaged) - 1 - place % 512)))
+        match rng.randrange(6):
+            case 0 | 1:
+                if damaged:
+                    damaged[place % len(damaged)] ^= 1 << rng.randrange(8)
+            case 2:
+                damaged[place : place + length] = rng.randbytes(length)
+            case 3:
+                damaged[place : place + length] = rng.choice((b"\0", b"\xff", b"\x7f")) * length
+            case 4:
+                del damaged[place : place + length]
+            case 5:
+                damaged[place:place] = rng.randbytes(length)
+    if rng.random() < 0.1:
+        del damaged[rng.randrange(len(damaged) + 1) :]
+    return bytes(damaged)
+
+
+STRANGE = (None, True, -1, 0, 1 << 70, 1e308, "", "x", "../../x", "/etc/passwd", "\x1b[2J", "a\ud800", [], {}, [[[]]])
+
+
+def exchange(text: bytes, rng: random.Random) -> bytes:
+    """JSON with one value exchanged for a strange one, taken out, or doubled."""
+    record = json.loads(text)
+    places: list[tuple[Any, Any]] = []
+
+    def visit(value: Any) -> None:
+        keys = range(len(value)) if isinstance(value, list) else value.keys() if isinstance(value, dict) else ()
+        for key in keys:
+            places.append((value, key))
+            visit(value[key])
+
+    visit(record)
+    holder, key = rng.choice(places)
+    if rng.random() < 0.2:
+        del holder[key]
+    else:
+        deep: Any = 0
+        for _ in range(rng.choice((50, 5000))):
+            deep = [deep]
+        value = rng.choice((*STRANGE, "deep"))
+        holder[key] = "DEEP" if value == "deep" else value
+        return json.dumps(record).encode().replace(b'"DEEP"', b"[" * 5000 + b"]" * 5000)
+    return json.dumps(record).encode()
+
+
+def serve(name: str, folder: Path) -> None:
+    """Read what lies in the folder as often as asked; answer what came of it."""
+    from spikesim.errors import SpikesimError
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    read = readers()[name].read
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no answer
+    for _ in sys.stdin:
+        try:
+            read(folder)
+            answer = "read", ""
+        except SpikesimError as error:
+            answer = "refused", str(error)
+        except Exception as error:
+            answer = "foreign exception", f"{type(error).__name__}: {error}"
+        print(json.dumps([*answer, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]), file=answers, flush=True)
+
+
+def fuzz(name: str, seconds: float, seed: int, keep: Path | None) -> tuple[Counter[str], int]:
+    """What came of rounds with one reader, and the most memory in kB."""
+    reader, rng, counts, memory = readers()[name], random.Random(seed), Counter[str](), 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        reader.make(folder)
+        files = sorted(path for path in folder.glob(reader.damaged) if path.is_file())
+        whole = {path: path.read_bytes() for path in files}
+        process: subprocess.Popen[bytes] | None = None
+        end, number = time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            path = rng.choice(files)
+            as_json = path.suffix == ".json" and rng.random() < 0.7
+            content = (exchange if as_json else damage)(whole[path], rng)
+            path.write_bytes(content)
+            os.utime(path, ns=(number, number))  # another file each time, as far as caches are concerned
+            if process is None:
+                command = [sys.executable, __file__, "--serve", str(folder), name]
+                process = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                )
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            first = counts.total() == 0
+            ready, _, _ = select.select([process.stdout], [], [], SECONDS + 60 * first)
+            answer = process.stdout.readline() if ready else b""
+            if answer:
+                outcome, message, used = json.loads(answer)
+                memory = max(memory, used)
+            else:
+                outcome, message = ("crash" if ready else "hang"), ""
+                process.kill()
+                process.communicate()
+                process = None
+            counts[outcome] += 1
+            if outcome in WORST:
+                print(f"{name}, round {number}, {path.name}: {outcome} {message[:300]}", file=sys.stderr, flush=True)
+                if keep is not None:
+                    keep.mkdir(parents=True, exist_ok=True)
+                    (keep / f"{name.replace(' ', '_')}-{number}-{path.name}").write_bytes(content)
+            path.write_bytes(whole[path])
+            number += 1
+        if process is not None:
+            process.communicate()
+    return counts, memory
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("reader", nargs="*")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        serve(given.reader[0], given.serve)
+        return
+    columns = ("read", "refused", *WORST)
+    print(
+        f"{'reader':26}{'rounds':>8}" + "".join(f"{column:>{len(column) + 2}}" for column in columns) + "  MB at most"
+    )
+    for name in given.reader or readers():
+        counts, memory = fuzz(name, 60 * given.minutes, given.seed, given.keep)
+        cells = "".join(f"{counts[column]:>{len(column) + 2}}" for column in columns)
+        print(f"{name:26}{counts.total():>8}{cells}{memory / 1000:>12.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

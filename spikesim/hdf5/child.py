@@ -1,0 +1,64 @@
+"""The process that looks through HDF5 files: started once, asked for one file after the other, ended when it hangs."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+
+from spikesim.hdf5 import inspection
+
+SECONDS = 30.0
+"""The longest that looking through one file may take: no values are read, so large files take no second either."""
+
+
+class Inspector:
+    """Looks through HDF5 files in a process of its own, which may crash or hang without harm.
+
+    Args:
+        script: What the process runs: for each line with a path in JSON, it answers a line with what is wrong in JSON.
+        seconds: After which it is taken to hang.
+    """
+
+    def __init__(self, script: str = inspection.__file__, seconds: float = SECONDS) -> None:
+        self._script, self._seconds = script, seconds
+        self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def problem(self, path: str) -> str:
+        """What is wrong with a file; empty where nothing is."""
+        with self._lock:
+            process = self._process = self._process or self._start()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(path).encode() + b"\n")
+                process.stdin.flush()
+            ready, _, _ = select.select([process.stdout], [], [], self._seconds)
+            answer = process.stdout.readline() if ready else b""
+            if answer:
+                problem: str = json.loads(answer)
+                return problem
+            self._stop()
+            what = "crashes on" if ready else f"does not come to an end, within {self._seconds:g} s, with"
+            return f"HDF5 {what} it; the file is damaged: get it, or make it, again"
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # -P: what lies beside the script must not stand for modules of Python.
+        return subprocess.Popen(
+            [sys.executable, "-P", self._script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            cwd=Path(self._script).parent,
+        )
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()

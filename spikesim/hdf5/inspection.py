@@ -1,0 +1,136 @@
+"""Going through the metadata of an HDF5 file: run as a script by a process that may crash or hang.
+
+It visits every group, dataset, attribute and list of chunks, as a reader would, and refuses what leads out of the file
+(external links, external storage, virtual datasets) and what declares more than the file can hold.
+"""
+
+import json
+import sys
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import h5py
+
+_MOST_OBJECTS = 100_000
+_MOST_ATTRIBUTE_BYTES = 1 << 26
+_MOST_CHUNK_BYTES = 1 << 28
+_SMALL = 1 << 28  # bytes that any file may declare
+_MOST_RATIO = 1100  # bytes declared for one that is there: more than deflate can make of it
+_MEMORY = 4 << 30  # address space of the process
+
+
+class RefusedError(Exception):
+    """What is wrong with a file."""
+
+
+def inspect(path: str) -> None:
+    """Go through a file.
+
+    Raises:
+        RefusedError: It is not to be read.
+        Exception: Whatever h5py raises on damaged files.
+    """
+    import h5py
+
+    with h5py.File(path, "r", locking=False) as file:
+        seen: set[int] = set()
+        groups: list[h5py.Group] = [file]
+        _visit_attributes(file)
+        while groups:
+            group = groups.pop()
+            for name in group:
+                _refuse_leading_out(group, name)
+                if (item := group.get(name)) is None:  # a soft link that leads nowhere
+                    continue
+                address = h5py.h5o.get_info(item.id).addr
+                if address in seen:
+                    continue
+                seen.add(address)
+                if len(seen) > _MOST_OBJECTS:
+                    raise RefusedError(f"it holds more than {_MOST_OBJECTS} objects")
+                _visit_attributes(item)
+                if isinstance(item, h5py.Group):
+                    groups.append(item)
+                elif isinstance(item, h5py.Dataset):
+                    _visit_dataset(item, file.id.get_filesize())
+
+
+def _refuse_leading_out(group: "h5py.Group", name: str) -> None:
+    import h5py
+
+    link = group.id.links.get_info(name.encode(), lapl=None).type
+    if link not in (h5py.h5l.TYPE_HARD, h5py.h5l.TYPE_SOFT):
+        raise RefusedError(
+            f"its {group.name.rstrip('/')}/{name} is a link to another file, which is not followed; make one file of "
+            "both, for example with h5copy"
+        )
+
+
+def _visit_attributes(item: Any) -> None:
+    for name in item.attrs:
+        attribute = item.attrs.get_id(name)
+        if (declared := prod(attribute.shape) * attribute.dtype.itemsize) > _MOST_ATTRIBUTE_BYTES:
+            raise RefusedError(f"the attribute {name} of {item.name} is of {declared} bytes")
+        _ = item.attrs[name]
+
+
+def _visit_dataset(dataset: "h5py.Dataset", file_bytes: int) -> None:
+    import h5py
+
+    created = dataset.id.get_create_plist()
+    if created.get_layout() == h5py.h5d.VIRTUAL or created.get_external_count():
+        raise RefusedError(
+            f"the values of {dataset.name} lie in other files, which are not followed; copy it to a file of its own, "
+            "for example with h5repack"
+        )
+    held = dataset.id.get_storage_size()
+    if created.get_layout() == h5py.h5d.CHUNKED:
+        held = _visit_chunks(dataset, file_bytes)
+    elif created.get_layout() == h5py.h5d.CONTIGUOUS and held:
+        _refuse_beyond(dataset, dataset.id.get_offset() + held, file_bytes)
+    declared = dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
+    if held > file_bytes or declared > max(_SMALL, _MOST_RATIO * held):
+        raise RefusedError(
+            f"{dataset.name} declares {declared} bytes of values, of which the file holds {held}; it is damaged, or "
+            "made to fill the memory"
+        )
+
+
+def _visit_chunks(dataset: "h5py.Dataset", file_bytes: int) -> int:
+    """Bytes that the chunks take."""
+    chunk = prod(dataset.chunks) * dataset.dtype.itemsize
+    if chunk > max(_MOST_CHUNK_BYTES, file_bytes):
+        raise RefusedError(f"{dataset.name} is stored in chunks of {chunk} bytes")
+    held = 0
+
+    def visit(info: Any) -> None:
+        nonlocal held
+        held += info.size
+        _refuse_beyond(dataset, info.byte_offset + info.size, file_bytes)
+
+    dataset.id.chunk_iter(visit)
+    return held
+
+
+def _refuse_beyond(dataset: "h5py.Dataset", end: int, file_bytes: int) -> None:
+    if end > file_bytes:
+        raise RefusedError(f"values of {dataset.name} lie beyond the end of the file; it is cut short or damaged")
+
+
+def _serve() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for line in sys.stdin:
+        try:
+            inspect(json.loads(line))
+            problem = ""
+        except Exception as error:  # on damaged bytes h5py raises nearly all there are
+            problem = str(error) or type(error).__name__
+        print(json.dumps(problem), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

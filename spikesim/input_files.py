@@ -1,0 +1,86 @@
+"""Files that somebody else may have made: what is opened at all, and JSON read within bounds."""
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from spikesim.errors import InputFileError, InvalidValueError
+
+_MOST_JSON_BYTES = 1 << 28
+
+
+def require_file(path: str | os.PathLike[str]) -> os.stat_result:
+    """What the system says of a regular file.
+
+    Nothing else is opened to be read: a named pipe would wait for a writer, a device has no end.
+
+    Raises:
+        InputFileError: It is missing, cannot be looked at, or is a folder, a pipe, a socket or a device.
+    """
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError) as error:
+        raise InputFileError(f"cannot read {os.fspath(path)}: {getattr(error, 'strerror', None) or error}") from error
+    if not stat.S_ISREG(found.st_mode):
+        kind = "Is a directory" if stat.S_ISDIR(found.st_mode) else "it is a pipe, a socket or a device"
+        raise InputFileError(f"cannot read {os.fspath(path)}: {kind}; a file is expected")
+    return found
+
+
+def version_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """What tells this state of a regular file from every other, without reading it.
+
+    Returns:
+        Its absolute path first.
+
+    Raises:
+        InputFileError: As for `require_file`.
+    """
+    found = require_file(path)
+    state = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return str(Path(path).absolute()), *map(str, state)
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        InputFileError: It is missing or no regular file, too large, no JSON, nested too deeply, or gives an entry
+            twice.
+    """
+    size = require_file(path).st_size
+    if size > _MOST_JSON_BYTES:
+        raise InputFileError(f"cannot read {path}: it has {size} bytes, more than any description")
+    try:
+        return parse_json(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputFileError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def parse_json(text: str) -> Any:
+    """The value that a text in JSON says.
+
+    Raises:
+        InvalidValueError: It is no JSON, nested too deeply, gives an entry twice, or holds a number that is none.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except InvalidValueError:
+        raise
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidValueError(f"it is no JSON ({error})") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidValueError(f"it gives {twice!r} more than once")
+    return record
+
+
+def _refuse_constant(name: str) -> None:
+    raise InvalidValueError(f"it holds {name}, which is no number")
