@@ -9,6 +9,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Any
 
 import safetensors
@@ -30,6 +31,7 @@ from spikesim.checks import (
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
 from spikesim.formats.decoding import reading
+from spikesim.input_files import parse_json, require_file
 from spikesim_datasets.torch_tools.state_dicts import Slot, fill, origin_of
 from ssdm_models.old_names import renamed
 from ssdm_models.released import load_released, recognise_stage
@@ -40,6 +42,7 @@ from ssdm_models.tensor_checks import require_thresholds
 __all__ = ["Card", "Loaded", "is_ours", "load", "load_any", "load_released", "read_card", "save"]
 
 _ENTRY = "spikesim"  # of the card in the file's metadata
+_CHECKSUM = "sha256"  # of card and tensors, there as well; older checkpoints have none
 _FORMAT = 1
 
 
@@ -147,7 +150,8 @@ def save(
         metrics={} if metrics is None else metrics,
         versions={"spikesim": spikesim.__version__, "torch": torch.__version__, "python": platform.python_version()},
     )
-    written = safetensors.torch.save(tensors, {_ENTRY: json.dumps({"format": _FORMAT, **asdict(card)})})
+    text = json.dumps({"format": _FORMAT, **asdict(card)})
+    written = safetensors.torch.save(tensors, {_ENTRY: text, _CHECKSUM: _checksum(text, tensors)})
     with atomic_path(path) as temporary:
         temporary.write_bytes(written)
     return card
@@ -260,6 +264,7 @@ def _load(path: str | os.PathLike[str], stages: Sequence[str], arguments: Mappin
 
 def _read(path: str | os.PathLike[str]) -> tuple[Card, dict[str, Tensor]]:
     path = require_path(path)
+    require_file(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -273,13 +278,27 @@ def _read(path: str | os.PathLike[str]) -> tuple[Card, dict[str, Tensor]]:
         raise InputFileError(f"cannot read {origin_of(path)}: {error.strerror or error}") from error
     if _ENTRY not in metadata:
         raise InputFileError(f"{path} has no card that says what its tensors are: it is no checkpoint of spikesim")
+    if metadata.get(_CHECKSUM) not in (None, _checksum(metadata[_ENTRY], tensors)):
+        raise InputFileError(
+            f"{path} holds other bytes than when it was written: its checksum differs; take another copy of the "
+            "checkpoint"
+        )
     try:
-        held = json.loads(metadata[_ENTRY])
+        held = parse_json(metadata[_ENTRY])
         if held.pop("format") != _FORMAT:
             raise InputFileError(f"{path} has a card of another format than {_FORMAT}; read it with a newer spikesim")
         return Card(**_of_today(held)), tensors
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(path, str(error)) from error
+
+
+def _checksum(card: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a card and of tensors with their names, types and shapes."""
+    digest = sha256(card.encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _of_today(card: dict[str, Any]) -> dict[str, Any]:

@@ -226,8 +226,8 @@ def test_what_is_no_matroska_file_promises_nothing(tmp_path, content):
 
 def test_the_first_stream_that_is_no_still_is_the_video():
     flags = Disposition.attached_pic, Disposition.timed_thumbnails, Disposition.default, Disposition(0)
-    streams = [SimpleNamespace(disposition=flag) for flag in flags]
-    assert video_stream(SimpleNamespace(streams=SimpleNamespace(video=streams))) is streams[2]
+    streams = [SimpleNamespace(disposition=flag, codec_context=...) for flag in flags]
+    assert video_stream(SimpleNamespace(name="a", streams=SimpleNamespace(video=streams))) is streams[2]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -10,12 +10,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from spikesim_cli.terminal_text import printable
+
 if TYPE_CHECKING:
     from spikesim_datasets.shards.diagnostics import Diagnostics
 
+
 # What is printed has names of files in it: nothing is taken for markup, and no line of a message is broken.
-messages = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
-results = Console(highlight=False, markup=False, emoji=False)
+class _Printer(Console):
+    """A console whose texts cannot control the terminal."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(printable(each) if isinstance(each, str) else each for each in objects), **options)
+
+
+messages = _Printer(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+results = _Printer(highlight=False, markup=False, emoji=False)
 
 _SECONDS_BETWEEN_LINES = 10
 
@@ -42,7 +52,7 @@ class Steps:
         self._done = done
         what = f"{self._what}{note and ', '}{note}"
         if self._bar is not None:
-            self._bar.update(self._task, description=what, completed=done, total=total)
+            self._bar.update(self._task, description=printable(what), completed=done, total=total)
         elif done == total or time.monotonic() - self._printed > _SECONDS_BETWEEN_LINES:
             self._printed = time.monotonic()
             messages.print(f"{self._what}: {done} of {total}{note and ', '}{note}")
@@ -70,7 +80,7 @@ def print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: st
         if rows and all(isinstance(row[i], int | float) for row in rows):
             column.justify = "right"
     for row in rows:
-        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
+        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else printable(str(cell)) for cell in row))
     results.print(table)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from spikesim.errors import SpikesimError
+from spikesim_cli.terminal_text import printable
 
 # Name of the command and the module in `commands` that holds it, in the order of the help.
 COMMANDS = {
@@ -54,7 +55,7 @@ class LazyGroup(click.Group):
         except BrokenPipeError:
             raise
         except (SpikesimError, OSError) as error:
-            raise BadInputError(str(error)) from error
+            raise BadInputError(printable(str(error))) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,7 +78,7 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 @cache
 def _show_once(message: str) -> None:
-    click.echo(f"Warning: {message}", err=True)
+    click.echo(f"Warning: {printable(message)}", err=True)
 
 
 def main() -> None:

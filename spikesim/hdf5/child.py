@@ -2,7 +2,7 @@
 
 import json
 import os
-import select
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -19,7 +19,8 @@ class Inspector:
     """Looks through HDF5 files in a process of its own, which may crash or hang without harm.
 
     Args:
-        script: What the process runs: for each line with a path in JSON, it answers a line with what is wrong in JSON.
+        script: What the process runs, with the seconds as its argument: for each line with a path in JSON, it answers a
+            line with what is wrong in JSON, or is ended by its own alarm.
         seconds: After which it is taken to hang.
     """
 
@@ -37,28 +38,23 @@ class Inspector:
             with suppress(BrokenPipeError):
                 process.stdin.write(json.dumps(path).encode() + b"\n")
                 process.stdin.flush()
-            ready, _, _ = select.select([process.stdout], [], [], self._seconds)
-            answer = process.stdout.readline() if ready else b""
-            if answer:
+            if answer := process.stdout.readline():
                 problem: str = json.loads(answer)
                 return problem
-            self._stop()
-            what = "crashes on" if ready else f"does not come to an end, within {self._seconds:g} s, with"
+            self._process = None
+            with suppress(BrokenPipeError):  # of what it did not read
+                process.communicate()
+            hung = process.returncode == -signal.SIGALRM
+            what = f"does not come to an end, within {self._seconds:g} s, with" if hung else "crashes on"
             return f"HDF5 {what} it; the file is damaged: get it, or make it, again"
 
     def _start(self) -> subprocess.Popen[bytes]:
         # -P: what lies beside the script must not stand for modules of Python.
         return subprocess.Popen(
-            [sys.executable, "-P", self._script],
+            [sys.executable, "-P", self._script, str(self._seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             cwd=Path(self._script).parent,
         )
-
-    def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()

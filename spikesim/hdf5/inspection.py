@@ -5,6 +5,7 @@ It visits every group, dataset, attribute and list of chunks, as a reader would,
 """
 
 import json
+import signal
 import sys
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -118,19 +119,21 @@ def _refuse_beyond(dataset: "h5py.Dataset", end: int, file_bytes: int) -> None:
         raise RefusedError(f"values of {dataset.name} lie beyond the end of the file; it is cut short or damaged")
 
 
-def _serve() -> None:
+def _serve(seconds: float) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin:
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # ends a process that hangs, even when nobody waits any more
         try:
             inspect(json.loads(line))
             problem = ""
         except Exception as error:  # on damaged bytes h5py raises nearly all there are
             problem = str(error) or type(error).__name__
+        signal.setitimer(signal.ITIMER_REAL, 0)
         print(json.dumps(problem), flush=True)
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(float(sys.argv[1]))

@@ -18,20 +18,23 @@ def opened(path: Path) -> av.container.InputContainer:
         av.FFmpegError, OSError: It is none.
     """
     # The protocol is named because FFmpeg takes what comes before a colon for one.
-    return av.open(f"file:{path}")
+    # Names and titles of no use to us may be damaged, or in any encoding.
+    return av.open(f"file:{path}", metadata_errors="replace")
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream:
     """The video: the first stream of images that is no cover or thumbnail.
 
     Raises:
-        InputFileError: There is none.
+        InputFileError: There is none, or none that can be decoded.
     """
+    path = container.name.removeprefix("file:")
     still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
     for stream in container.streams.video:
         if not stream.disposition & still:
+            if stream.codec_context is None:
+                raise InputFileError(f"{path} holds video that FFmpeg has no decoder for; convert it")
             return stream
-    path = container.name.removeprefix("file:")
     covers = len(container.streams.video)
     what = f"no video stream, only {covers} cover image{'s'[: covers > 1]}" if covers else "no video stream"
     raise InputFileError(f"{path} holds {what}")

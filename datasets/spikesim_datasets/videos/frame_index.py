@@ -87,7 +87,7 @@ def index_video(path: Path | str, matrix: Matrix = "auto", transfer: Transfer = 
         first = _first_image(path)
     except InputFileError:
         raise
-    except (av.FFmpegError, OSError) as error:
+    except Exception as error:  # on damaged bytes PyAV raises what it never announces
         raise InputFileError(f"{path} cannot be read as a video ({error}){mistaken(path)}") from error
     if not n_frames:
         raise InputFileError(f"{path} holds no frames; is it a whole video?")

@@ -42,7 +42,9 @@ def read_frames(path: Path | str, index: VideoIndex, start: int, stop: int) -> I
                 )
             yield frame
             number += 1
-    except av.FFmpegError as error:
+    except InputFileError:
+        raise
+    except Exception as error:  # as in `index_video`
         raise InputFileError(f"{path} cannot be decoded at frame {number} ({error}); replace it") from error
     if number < stop:
         raise _damaged(path, number)
