@@ -205,6 +205,7 @@ def is_ours(path: str | os.PathLike[str]) -> bool:
         raise InputFileError(
             f"{path} is a folder; give the file of a network in it, such as {path / 'ldn'}.safetensors"
         )
+    require_file(path)
     with reading(path), path.open("rb") as file:
         return file.read(9)[8:] == b"{"  # the length of the header, then JSON
 

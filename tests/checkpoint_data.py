@@ -13,6 +13,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any], dict[str, str]], objec
     with safetensors.safe_open(path, framework="pt") as held:
         metadata = held.metadata()
     tensors = safetensors.torch.load_file(path)
+    metadata.pop("sha256", None)  # as older checkpoints have none
     change(tensors, metadata)
     safetensors.torch.save_file(tensors, path, metadata)
 

@@ -211,7 +211,7 @@ def test_a_card_of_a_stage_that_does_not_exist(file):
 
 def test_a_card_that_is_no_json(file):
     rewrite(file, lambda tensors, metadata: metadata.update(spikesim="{'stage'"))
-    with pytest.raises(InputFileError, match=r"is damaged: Expecting property name"):
+    with pytest.raises(InputFileError, match=r"is damaged: it is no JSON \(Expecting property name"):
         read_card(file)
 
 

@@ -19,6 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from spikesim.checks import require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
+from spikesim.input_files import require_file
 from spikesim_datasets.image_checks import require_frames, require_image
 from spikesim_datasets.mistaken_files import mistaken
 from spikesim_datasets.orientation import UPRIGHT, swaps_sides, upright
@@ -60,14 +61,14 @@ def image_header(path: Path | str) -> ImageHeader:
         InputFileError: It is missing, empty or no image.
     """
     path = require_path(path)
+    require_file(path)
     try:
         with Image.open(path) as image:
             orientation = _orientation(image)
             size = image.size[::-1] if swaps_sides(orientation) else image.size
             return ImageHeader(*size, orientation != UPRIGHT, len(_pages(image)))
     except Exception as error:  # what Pillow raises on damaged files is no closed set
-        empty = path.is_file() and path.stat().st_size == 0
-        what = "is empty (0 bytes)" if empty else f"is no readable image ({error}){mistaken(path)}"
+        what = "is empty (0 bytes)" if not path.stat().st_size else f"is no readable image ({error}){mistaken(path)}"
         raise InputFileError(f"{path} {what}; replace it, or take its clip away") from error
 
 
@@ -120,6 +121,7 @@ def page_times(path: Path | str) -> tuple[int, ...]:
 @contextmanager
 def _decoding(path: Path) -> Iterator[None]:
     """Turns what Pillow raises on damaged files, which is no closed set, into our error."""
+    require_file(path)
     try:
         yield
     except InputFileError:

@@ -1,11 +1,13 @@
 """Telling what a path holds: a dataset, a shard, a folder in the released layout, or a spike file."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 from spikesim.hdf5 import open_hdf5
+from spikesim.input_files import require_file
 from spikesim_datasets.layouts import SPIKES
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.shards.schema import SHARD_SCHEMA
@@ -20,10 +22,11 @@ def recognise(path: Path | str) -> Kind:
         InputFileError: It does not exist, or is a folder of neither kind.
     """
     path = require_path(path)
-    if path.is_file():
-        return "shard" if path.suffix.lower() == ".h5" and _is_shard(path) else "spikes"
-    if not path.exists():
+    if not os.path.lexists(path):
         raise InputFileError(f"{path} does not exist")
+    if not path.is_dir():
+        require_file(path)
+        return "shard" if path.suffix.lower() == ".h5" and _is_shard(path) else "spikes"
     if any(path.glob(f"*/{SPIKES}")):
         return "layout"
     if (path / INDEX).is_file() or shard_files(path):

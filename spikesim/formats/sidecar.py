@@ -1,6 +1,7 @@
 """What lies beside a `.dat` file and says what it does not say itself: our `NAME.json`, or a SpikeCV `config.yaml`."""
 
 import json
+import os
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -75,7 +76,7 @@ class Sidecar:
             InputFileError: It is damaged, or of another version of the schema.
         """
         path = cls.path(dat)
-        if not path.exists():
+        if not os.path.lexists(path):  # a link that leads nowhere is there, and wrong
             return None
         with reading(path):
             record = read_json(path)
@@ -151,7 +152,7 @@ def config_size(path: Path) -> tuple[int, int] | None:
     Raises:
         InputFileError: It cannot be read.
     """
-    if not path.exists():
+    if not os.path.lexists(path):  # a link that leads nowhere is there, and wrong
         return None
     with reading(path):
         if require_file(path).st_size > _MOST_CONFIG_BYTES:

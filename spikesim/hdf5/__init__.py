@@ -1,5 +1,6 @@
 """Opening HDF5 files that somebody else may have made or damaged."""
 
+import atexit
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -46,4 +47,12 @@ _inspectors: dict[int, Inspector] = {}
 
 def _inspector() -> Inspector:
     """That of this process: a forked one must not share the pipes of its parent."""
-    return _inspectors.setdefault(os.getpid(), Inspector())
+    if (process := os.getpid()) not in _inspectors:
+        inspector = _inspectors[process] = Inspector()
+        atexit.register(_close, process, inspector)
+    return _inspectors[process]
+
+
+def _close(process: int, inspector: Inspector) -> None:
+    if process == os.getpid():  # what was registered before a fork is the parent's to close
+        inspector.close()

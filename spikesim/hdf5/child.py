@@ -48,6 +48,13 @@ class Inspector:
             what = f"does not come to an end, within {self._seconds:g} s, with" if hung else "crashes on"
             return f"HDF5 {what} it; the file is damaged: get it, or make it, again"
 
+    def close(self) -> None:
+        """End the process, where there is one."""
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(BrokenPipeError):
+                process.communicate()  # it ends when nothing more can be asked
+
     def _start(self) -> subprocess.Popen[bytes]:
         # -P: what lies beside the script must not stand for modules of Python.
         return subprocess.Popen(

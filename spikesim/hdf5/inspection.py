@@ -35,6 +35,7 @@ def inspect(path: str) -> None:
     import h5py
 
     with h5py.File(path, "r", locking=False) as file:
+        held, declared = file.id.get_filesize(), 0
         seen: set[int] = set()
         groups: list[h5py.Group] = [file]
         _visit_attributes(file)
@@ -54,7 +55,11 @@ def inspect(path: str) -> None:
                 if isinstance(item, h5py.Group):
                     groups.append(item)
                 elif isinstance(item, h5py.Dataset):
-                    _visit_dataset(item, file.id.get_filesize())
+                    declared += _visit_dataset(item, held)
+        if declared > max(_SMALL, _MOST_RATIO * held):
+            raise RefusedError(
+                f"its {held} bytes declare {declared} bytes of values; it is damaged, or made to fill the memory"
+            )
 
 
 def _refuse_leading_out(group: "h5py.Group", name: str) -> None:
@@ -76,7 +81,8 @@ def _visit_attributes(item: Any) -> None:
         _ = item.attrs[name]
 
 
-def _visit_dataset(dataset: "h5py.Dataset", file_bytes: int) -> None:
+def _visit_dataset(dataset: "h5py.Dataset", file_bytes: int) -> int:
+    """Bytes of values that a dataset declares."""
     import h5py
 
     created = dataset.id.get_create_plist()
@@ -85,21 +91,14 @@ def _visit_dataset(dataset: "h5py.Dataset", file_bytes: int) -> None:
             f"the values of {dataset.name} lie in other files, which are not followed; copy it to a file of its own, "
             "for example with h5repack"
         )
-    held = dataset.id.get_storage_size()
     if created.get_layout() == h5py.h5d.CHUNKED:
-        held = _visit_chunks(dataset, file_bytes)
-    elif created.get_layout() == h5py.h5d.CONTIGUOUS and held:
-        _refuse_beyond(dataset, dataset.id.get_offset() + held, file_bytes)
-    declared = dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
-    if held > file_bytes or declared > max(_SMALL, _MOST_RATIO * held):
-        raise RefusedError(
-            f"{dataset.name} declares {declared} bytes of values, of which the file holds {held}; it is damaged, or "
-            "made to fill the memory"
-        )
+        _visit_chunks(dataset, file_bytes)
+    elif created.get_layout() == h5py.h5d.CONTIGUOUS and (length := dataset.id.get_storage_size()):
+        _refuse_beyond(dataset, dataset.id.get_offset() + length, file_bytes)
+    return dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
 
 
-def _visit_chunks(dataset: "h5py.Dataset", file_bytes: int) -> int:
-    """Bytes that the chunks take."""
+def _visit_chunks(dataset: "h5py.Dataset", file_bytes: int) -> None:
     chunk = prod(dataset.chunks) * dataset.dtype.itemsize
     if chunk > max(_MOST_CHUNK_BYTES, file_bytes):
         raise RefusedError(f"{dataset.name} is stored in chunks of {chunk} bytes")
@@ -111,7 +110,8 @@ def _visit_chunks(dataset: "h5py.Dataset", file_bytes: int) -> int:
         _refuse_beyond(dataset, info.byte_offset + info.size, file_bytes)
 
     dataset.id.chunk_iter(visit)
-    return held
+    if held > file_bytes:
+        raise RefusedError(f"the chunks of {dataset.name} take more bytes than there are; they lie in one another")
 
 
 def _refuse_beyond(dataset: "h5py.Dataset", end: int, file_bytes: int) -> None:

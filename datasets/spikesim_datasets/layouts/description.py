@@ -1,6 +1,7 @@
 """What a folder in the released layout holds: by its description where it is ours, by its names where it is not."""
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -160,7 +161,7 @@ def spike_folders(cameras: dict[float, SpikeCamera | None]) -> dict[str, dict[st
 def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
     """The shards of a layout that we wrote; None where it is somebody else's."""
     path = layout / DESCRIPTION
-    if not path.exists():
+    if not os.path.lexists(path):  # a link that leads nowhere is there, and wrong
         return None
     try:
         record = read_json(path)

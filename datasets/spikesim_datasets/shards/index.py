@@ -1,6 +1,7 @@
 """`dataset.json`: the list of a dataset's shards with their sizes and checksums. It can be rebuilt from the shards."""
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -118,7 +119,7 @@ def read_index(root: Path | str) -> list[ShardEntry] | None:
         InputFileError: The index is damaged or of another schema.
     """
     path = require_path(root, "root") / INDEX
-    if not path.exists():
+    if not os.path.lexists(path):  # a link that leads nowhere is there, and wrong
         return None
     try:
         record = read_json(path)

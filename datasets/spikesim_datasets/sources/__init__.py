@@ -8,6 +8,7 @@ from typing import get_args
 
 from spikesim.checks import require_choice, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError, LeftOutWarning
+from spikesim.input_files import require_file
 from spikesim_datasets.image_files import image_header
 from spikesim_datasets.scenes import SCENES
 from spikesim_datasets.sources.clip import Clip, ExactClip, Split, name_of
@@ -128,6 +129,8 @@ def _open_path(path: Path, split: Split, source: Path, reading: Reading) -> list
     if path.is_file():
         return [_open_video(VideoClip.open(path, split, path.stem, source, reading), reading)]
     if not path.is_dir():
+        if path.exists():
+            require_file(path)  # which it is not
         raise InputFileError(f"{path} does not exist; {_SOURCES}")
     files = [entry for entry in sorted(path.iterdir()) if entry.is_file() and not entry.name.startswith(".")]
     videos = [entry for entry in files if entry.suffix.lower() in VIDEO_SUFFIXES]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError
+from spikesim.input_files import require_file
 
 Weights = str | os.PathLike[str] | Mapping[str, Any]
 """A file, or what it holds."""
@@ -79,6 +80,7 @@ def origin_of(weights: Weights) -> str:
 
 def _parsed(path: str | os.PathLike[str]) -> Mapping[str, Any]:
     """What `torch.save` wrote, read without calling anything it names."""
+    require_file(path)
     try:
         with Path(path).open("rb") as file, torch.serialization.safe_globals(_IGNORED):
             held = torch.load(file, map_location="cpu", weights_only=True)

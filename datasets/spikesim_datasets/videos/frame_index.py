@@ -9,6 +9,7 @@ import av
 
 from spikesim.checks import require_choice, require_path
 from spikesim.errors import InputFileError
+from spikesim.input_files import require_file
 from spikesim_datasets.mistaken_files import mistaken
 from spikesim_datasets.orientation import UPRIGHT, swaps_sides
 from spikesim_datasets.videos.colours import AS_CODED, Colours, Matrix, Transfer, colours_of
@@ -62,7 +63,7 @@ def index_video(path: Path | str, matrix: Matrix = "auto", transfer: Transfer = 
     path = require_path(path)
     require_choice(matrix, "matrix", get_args(Matrix))
     require_choice(transfer, "transfer", get_args(Transfer))
-    if path.is_file() and path.stat().st_size == 0:
+    if not require_file(path).st_size:
         raise InputFileError(f"{path} is empty (0 bytes); replace it")
     try:
         if missing := missing_bytes(path):

@@ -1,0 +1,204 @@
+"""HDF5 files that are damaged, lead to other files, or declare more than they hold: shards and files of spikes."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from shard_data import make_sample, write_shard
+
+from spikesim import SpikeStream, read_spikes, write_spikes
+from spikesim.errors import InputFileError
+from spikesim.hdf5 import open_hdf5
+from spikesim.hdf5.child import Inspector
+from spikesim_datasets.recognition import recognise
+from spikesim_datasets.shards import ShardReader
+
+SECRET = np.arange(6, dtype=np.uint8).reshape(1, 2, 3) % 2
+
+
+@pytest.fixture
+def spikes(tmp_path: Path) -> Path:
+    """Dense spikes as somebody else writes them."""
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["raw_spike"] = SECRET
+    (tmp_path / "secret.raw").write_bytes(SECRET.tobytes())
+    return tmp_path / "clip.h5"
+
+
+def external_link(file: h5py.File) -> None:
+    file["raw_spike"] = h5py.ExternalLink("secret.h5", "raw_spike")
+
+
+def external_storage(file: h5py.File) -> None:
+    file.create_dataset("raw_spike", SECRET.shape, "u1", external=[("secret.raw", 0, SECRET.size)])
+
+
+def virtual(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout(SECRET.shape, "u1")
+    layout[...] = h5py.VirtualSource("secret.h5", "raw_spike", SECRET.shape)
+    file.create_virtual_dataset("raw_spike", layout)
+
+
+def nested_link(file: h5py.File) -> None:
+    file["raw_spike"] = SECRET
+    file["notes/more/elsewhere"] = h5py.ExternalLink("secret.h5", "/")
+
+
+def huge(file: h5py.File) -> None:
+    file.create_dataset("raw_spike", (1 << 20, 1 << 14, 1 << 14), "u1", chunks=(1, 64, 64))
+
+
+def huge_unallocated(file: h5py.File) -> None:
+    file.create_dataset("raw_spike", (1 << 20, 1 << 10, 1 << 10), "u1")
+
+
+def huge_chunks(file: h5py.File) -> None:
+    file.create_dataset("raw_spike", (1, 1 << 15, 1 << 15), "u1", chunks=(1, 1 << 15, 1 << 15), compression="gzip")
+
+
+REFUSED: dict[str, tuple[Callable[[h5py.File], None], str]] = {
+    "an external link": (external_link, "a link to another file"),
+    "external storage": (external_storage, "lie in other files"),
+    "a virtual dataset": (virtual, "lie in other files"),
+    "an external link elsewhere in it": (nested_link, "notes/more/elsewhere is a link to another file"),
+    "more than it can hold": (huge, "made to fill the memory"),
+    "more than it holds": (huge_unallocated, "made to fill the memory"),
+    "chunks that fill the memory": (huge_chunks, "in chunks of 1073741824 bytes"),
+}
+
+
+@pytest.mark.parametrize(("make", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_leads_out_of_a_file_or_fills_the_memory_is_refused(
+    spikes: Path, make: Callable[[h5py.File], None], said: str
+) -> None:
+    with h5py.File(spikes, "w") as file:
+        make(file)
+    for read in (read_spikes, ShardReader):
+        with pytest.raises(InputFileError, match=rf"clip\.h5.*{said}"):
+            read(spikes)
+
+
+@pytest.mark.parametrize("name", ["blur", "spikes/vth_1"])
+def test_a_shard_whose_arrays_lie_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    path = write_shard(tmp_path / "a.h5", make_sample())
+    with h5py.File(path, "r+") as file, h5py.File(tmp_path / "b.h5", "w") as other:
+        file.copy(name, other, "array")
+        del file[name]
+        file[name] = h5py.ExternalLink("b.h5", "array")
+    with pytest.raises(InputFileError, match="a link to another file"):
+        ShardReader(path)
+
+
+def test_links_within_a_file_and_sparse_data_are_read(spikes: Path) -> None:
+    with h5py.File(spikes, "w") as file:
+        file.create_dataset("data", (9, 20, 30), "u1", chunks=(1, 20, 30))[4] = 1  # the others were never written
+        file["raw_spike"] = h5py.SoftLink("/data")
+        file["loop"] = file["/"]
+        file["broken"] = h5py.SoftLink("/nothing")
+    assert read_spikes(spikes).dense().sum(axis=(1, 2)).tolist() == [0, 0, 0, 0, 600, 0, 0, 0, 0]
+
+
+def test_a_recording_of_darkness_is_no_bomb(spikes: Path) -> None:
+    """Zeros are compressed a thousandfold; 300 MB of them are read."""
+    with h5py.File(spikes, "w") as file:
+        file.create_dataset("raw_spike", (300, 1000, 1000), "u1", chunks=(10, 1000, 1000), compression="gzip")
+        for start in range(0, 300, 10):
+            file["raw_spike"][start : start + 10] = np.zeros((10, 1000, 1000), np.uint8)
+    assert spikes.stat().st_size < 1_000_000
+    assert read_spikes(spikes, stop=7).counts(0, 7).sum() == 0
+
+
+def planted(tmp_path: Path, program: str, seconds: float) -> Inspector:
+    """An inspector whose process does what is planted, for files of a name with `bad` in it."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import json, os, signal, sys, time\n"
+        "for line in sys.stdin:\n"
+        "    signal.setitimer(signal.ITIMER_REAL, float(sys.argv[1]))\n"
+        f"    if 'bad' in line:\n        {program}\n"
+        "    signal.setitimer(signal.ITIMER_REAL, 0)\n"
+        "    print(json.dumps(''), flush=True)\n"
+    )
+    return Inspector(str(script), seconds)
+
+
+@pytest.mark.parametrize(
+    ("program", "seconds", "said"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", 60, "HDF5 crashes on it"),
+        ("time.sleep(1000)", 0.2, "does not come to an end, within 0.2 s"),
+        ("while True: pass", 0.2, "does not come to an end, within 0.2 s"),
+    ],
+)
+def test_a_process_that_crashes_or_hangs_says_so_and_the_next_file_is_read(
+    tmp_path: Path, program: str, seconds: float, said: str
+) -> None:
+    inspector = planted(tmp_path, program, seconds)
+    for _ in range(2):
+        assert said in inspector.problem("bad.h5")
+        assert inspector.problem("good.h5") == ""
+    inspector.close()
+
+
+def test_the_process_ends_with_the_one_that_asks(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    write_spikes(path, SpikeStream(np.zeros((1, 1, 1), np.uint8), 8))
+    asker = get_context("spawn").Process(target=ask_and_tell, args=(path, tmp_path / "children"))
+    asker.start()
+    asker.join(60)
+    assert asker.exitcode == -signal.SIGKILL
+    (child,) = json.loads((tmp_path / "children").read_text())
+    for _ in range(600):
+        if not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split(")")[1][:3]:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"the process {child} goes on")
+
+
+def ask_and_tell(path: Path, told: Path) -> None:
+    open_hdf5(path).close()
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    told.write_text(json.dumps([int(child) for child in children]))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_forked_processes_ask_processes_of_their_own(tmp_path: Path) -> None:
+    """As the workers of a data loader do; pipes shared between them would mix up their answers."""
+    paths = [tmp_path / f"{number}.h5" for number in range(12)]
+    for number, path in enumerate(paths):
+        if number % 2:
+            write_spikes(path, SpikeStream(np.zeros((1, 1, 1), np.uint8), 8))
+        else:
+            path.write_bytes(b"no HDF5")
+    expected = ["InputFileError", ""] * 6
+    assert [outcome(path) for path in paths[:2]] == expected[:2]
+    with get_context("fork").Pool(3) as pool:
+        assert pool.map(outcome, paths * 3, chunksize=1) == expected * 3
+
+
+def outcome(path: Path) -> str:
+    try:
+        open_hdf5(path).close()
+    except InputFileError as error:
+        return type(error).__name__
+    return ""
+
+
+def test_a_file_that_changes_is_looked_through_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    write_spikes(path, SpikeStream(np.zeros((1, 1, 1), np.uint8), 8))
+    assert recognise(path) == "spikes"
+    assert len(read_spikes(path)) == 1
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    with pytest.raises(InputFileError, match="truncated"):
+        read_spikes(path)
+    path.write_bytes(content)
+    assert len(read_spikes(path)) == 1

@@ -1,0 +1,153 @@
+"""Files that somebody made to do harm, or that are something else than their names say, for every reader of files."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spikesim import SpikeCamera, read_spikes
+from spikesim.calibration import calibrated
+from spikesim.errors import SpikesimError
+from spikesim.formats.sidecar import Sidecar, config_size
+from spikesim_datasets.image_files import read_image, read_pages
+from spikesim_datasets.layouts import open_layout
+from spikesim_datasets.recognition import recognise
+from spikesim_datasets.shards import ShardReader, open_dataset
+from spikesim_datasets.sources import open_clips
+from ssdm_models import checkpoints
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def listening(path: Path) -> None:
+    os.chdir(path.parent)  # names of sockets are short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path.name)
+
+
+def endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def circle(path: Path) -> None:
+    path.symlink_to(path)
+
+
+HOSTILE: dict[str, Callable[[Path], object]] = {
+    "a pipe": pipe,
+    "a socket": listening,
+    "a device": endless,
+    "a folder": folder,
+    "a link to itself": circle,
+    "nothing": lambda path: path.write_bytes(b""),
+    "zeros": lambda path: path.write_bytes(bytes(100_001)),
+    "noise": lambda path: path.write_bytes(np.random.default_rng(0).bytes(100_001)),
+    "text": lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"),
+    "deep JSON": lambda path: path.write_text("[" * 100_000 + "]" * 100_000),
+    "a number without end": lambda path: path.write_text("9" * 100_000),
+}
+
+
+def dataset(path: Path) -> Any:
+    return open_dataset(path.parent, "train")[0]
+
+
+READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "spikes .dat": ("clip.dat", lambda path: read_spikes(path, 7, 13)),
+    "spikes .npz": ("clip.npz", read_spikes),
+    "spikes .npy": ("clip.npy", read_spikes),
+    "spikes .h5": ("clip.h5", read_spikes),
+    "description of spikes": ("clip.json", lambda path: Sidecar.read(path.with_suffix(".dat"))),
+    "calibration": ("camera.npz", lambda path: calibrated(SpikeCamera(), path)),
+    "shard": ("clip.000.h5", ShardReader),
+    "index": ("dataset.json", dataset),
+    "layout": ("spikesim.json", lambda path: open_layout(path.parent, "train")),
+    "image": ("blur.png", read_image),
+    "stack": ("stack.tif", lambda path: list(read_pages(path, 0, 1))),
+    "video": ("clip.mp4", lambda path: open_clips([path])),
+    "photo": ("photo.jpg", lambda path: open_clips([f"photo:{path}"])),
+    "checkpoint": ("ldn.safetensors", checkpoints.load),
+    "released checkpoint": ("ldn.pth", lambda path: checkpoints.load_released(path, "ldn")),
+}
+
+
+@pytest.fixture(autouse=True)
+def limit() -> Iterator[None]:
+    """Whatever waits for more of a pipe, or reads a device to its end, is ended."""
+    previous = signal.signal(signal.SIGALRM, stop_waiting)
+    signal.alarm(50)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
+
+
+def stop_waiting(*_: object) -> None:
+    raise TimeoutError("reading it does not come to an end")
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("reader", READERS)
+def test_what_is_no_such_file_is_refused(tmp_path: Path, monkeypatch: Any, reader: str, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, read = READERS[reader]
+    HOSTILE[kind](tmp_path / name)
+    with pytest.raises(SpikesimError):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a socket"])
+def test_what_is_no_file_is_not_recognised_as_one(tmp_path: Path, monkeypatch: Any, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    HOSTILE[kind](tmp_path / "clip.h5")
+    with pytest.raises(SpikesimError, match="pipe, a socket or a device"):
+        recognise(tmp_path / "clip.h5")
+
+
+def test_a_pipe_beside_spikes_is_not_waited_for(tmp_path: Path) -> None:
+    pipe(tmp_path / "config.yaml")
+    with pytest.raises(SpikesimError, match=r"config\.yaml: it is a pipe"):
+        config_size(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/proc/self/mem", "nowhere"])
+def test_a_camera_in_a_file_opens_nothing(tmp_path: Path, path: str) -> None:
+    """Its calibration may be said to lie anywhere; that is looked at when it is used, and then must have the hash."""
+    pipe(tmp_path / "pipe")
+    for place in (path, str(tmp_path / "pipe")):
+        record = json.loads(SpikeCamera().to_json())
+        record["noise"] = [{"term": "Calibration", "path": place, "sha256": "0" * 64}]
+        camera = SpikeCamera.from_json(json.dumps(record))
+        with pytest.raises(SpikesimError):
+            camera.noise[0].maps()  # type: ignore[attr-defined]
+        for sha256 in (None, "", "0" * 63, 7):
+            record["noise"] = [{"term": "Calibration", "path": place, "sha256": sha256}]
+            with pytest.raises(SpikesimError, match="known by its sha256"):
+                SpikeCamera.from_json(json.dumps(record))
+        record["noise"] = [{"term": "Calibration", "path": place}]
+        with pytest.raises(SpikesimError, match="known by its sha256"):
+            SpikeCamera.from_json(json.dumps(record))
+
+
+def test_a_small_archive_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "bomb.npz", spikes=np.zeros((300, 1000, 1000), np.uint8))
+    with pytest.raises(SpikesimError, match=r"would unpack to 300\d+; .* unpack it \(unzip\)"):
+        read_spikes(tmp_path / "bomb.npz")
+
+
+def test_an_image_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    Image.new("1", (40_000, 40_000)).save(tmp_path / "bomb.png")
+    with pytest.raises(SpikesimError, match=r"bomb\.png"):
+        read_image(tmp_path / "bomb.png")
