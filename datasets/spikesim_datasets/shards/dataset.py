@@ -18,6 +18,8 @@ from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.sample_reader import SampleReader
 
+_REBUILD = "remove it and build the dataset again"
+
 
 class Dataset(Sequence[Sample]):
     """The samples of a split; `dataset[i]` reads a whole one. `locate` tells where it lies, for reading part of it.
@@ -134,8 +136,13 @@ def open_dataset(path: Path | str, split: str) -> Dataset:
 
 def _open_listed(entries: Mapping[Path, ShardEntry], path: Path) -> ShardReader:
     """A shard that an index lists, whose bytes are compared with it before they are taken for a shard."""
-    check_bytes(path, entries[path], known_checksum(path))
-    return ShardReader(path)
+    entry = entries[path]
+    check_bytes(path, entry, known_checksum(path))
+    shard = ShardReader(path)
+    if len(shard) != entry.samples:
+        shard.close()
+        raise InputFileError(f"{path} has {len(shard)} samples, {INDEX} says {entry.samples}; {_REBUILD}")
+    return shard
 
 
 def of_split(root: Path, entries: Sequence[ShardEntry], split: str) -> list[ShardEntry]:
@@ -165,9 +172,7 @@ def check_entry(root: Path, entry: ShardEntry) -> None:
             f"{root / INDEX} lists {entry.path}, which is missing; build the dataset again to fill it in"
         )
     if file.stat().st_size != entry.bytes:
-        raise InputFileError(
-            f"{file} has {file.stat().st_size} bytes, {INDEX} says {entry.bytes}; remove it and build the dataset again"
-        )
+        raise InputFileError(f"{file} has {file.stat().st_size} bytes, {INDEX} says {entry.bytes}; {_REBUILD}")
 
 
 def check_bytes(file: Path, entry: ShardEntry, sha256: str) -> None:
@@ -178,6 +183,5 @@ def check_bytes(file: Path, entry: ShardEntry, sha256: str) -> None:
     """
     if entry.sha256 not in ("", sha256):
         raise InputFileError(
-            f"{file} has other bytes than when it was built (its checksum differs from {INDEX}); remove it and build "
-            "the dataset again"
+            f"{file} has other bytes than when it was built (its checksum differs from {INDEX}); {_REBUILD}"
         )

@@ -19,6 +19,7 @@ from spikesim_datasets.shards.reader import ShardReader
 INDEX = "dataset.json"
 INDEX_SCHEMA = "spikesim.dataset/1"
 
+_MOST = 1 << 48  # samples or bytes: sums of them stay lengths of sequences
 _SHA256 = re.compile("([0-9a-f]{64})?")
 
 
@@ -48,7 +49,7 @@ class ShardEntry(Keyed):
         check_place(self.path)
         check_clip(self.split, self.name)
         for name, least in (("samples", 1), ("bytes", 0)):
-            self._set(name, require_whole(getattr(self, name), f"{name} of {self.path}", least))
+            self._set(name, require_whole(getattr(self, name), f"{name} of {self.path}", least, _MOST))
         if not _SHA256.fullmatch(require_instance(self.sha256, f"sha256 of {self.path}", str)):
             raise InvalidValueError(
                 f"sha256 of {self.path} must be empty or 64 hexadecimal digits, got {self.sha256!r}"
