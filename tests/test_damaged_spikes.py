@@ -119,3 +119,24 @@ def test_a_description_can_be_read_by_anybody(clip: Path) -> None:
     assert description.pop("camera")["v_th"] == 2.5
     assert description.pop("sha256") == hashlib.sha256(clip.read_bytes()).hexdigest()
     assert description == {"schema": "spikesim.dat/1", "shape": [3, 5, 11], "flip": True, "header_columns": 0}
+
+
+@settings(max_examples=50, deadline=None)
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_any_flipped_bit_of_a_described_dat_file_is_found(folder: Path, where: float, bit: int) -> None:
+    path = folder / "flipped.dat"
+    write_spikes(path, SpikeStream.from_dense(random_spikes(7, 5, 11), CAMERA))
+    content = bytearray(path.read_bytes())
+    content[int(where * len(content))] ^= 1 << bit
+    path.write_bytes(content)
+    with pytest.raises(InputFileError, match=r"flipped\.dat: it has other bytes than when it was written"):
+        read_spikes(path)
+    assert len(read_spikes(path, start=1, stop=3)) == 2  # of a part no checksum is known
+
+
+def test_dat_files_that_were_described_before_there_were_checksums_are_read(clip: Path) -> None:
+    whole = read_spikes(clip)
+    description = json.loads(clip.with_suffix(".json").read_text())
+    del description["sha256"]
+    clip.with_suffix(".json").write_text(json.dumps(description))
+    assert np.array_equal(read_spikes(clip).packed, whole.packed)

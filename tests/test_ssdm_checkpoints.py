@@ -4,10 +4,13 @@ import errno
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from checkpoint_data import rewrite, rewrite_card
 from golden_weights import rebuilt
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from ssdm_models.bsn import BSN
@@ -260,3 +263,31 @@ def test_released_weights_of_another_network(kind, other):
 def test_a_kind_that_does_not_exist():
     with pytest.raises(InvalidValueError, match="kind must be one of 'bsn', 'edsr', 'ldn', got 'sr'"):
         load_released({}, "sr")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_found_or_changes_nothing(file, where, bit):
+    whole = file.read_bytes()
+    expected = load(file).state_dict()
+    content = bytearray(whole)
+    content[int(where * len(content))] ^= 1 << bit
+    file.write_bytes(content)
+    try:
+        found = load(file).state_dict()
+        assert all(torch.equal(found[name], value) for name, value in expected.items())
+    except InputFileError:
+        assert content != whole
+    finally:
+        file.write_bytes(whole)
+
+
+def test_any_flipped_bit_of_the_weights_is_found(file):
+    whole = file.read_bytes()
+    first = int.from_bytes(whole[:8], "little") + 8
+    for place in np.random.default_rng(0).integers(first, len(whole), 40):
+        content = bytearray(whole)
+        content[place] ^= 1  # the last bit of a weight or so: still a number
+        file.write_bytes(content)
+        with pytest.raises(InputFileError, match=r"holds other bytes than when it was written|no numbers"):
+            load(file)

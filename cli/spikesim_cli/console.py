@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from spikesim_cli.terminal_text import printable
+from spikesim_cli.terminal_text import printable, printable_lines
 
 if TYPE_CHECKING:
     from spikesim_datasets.shards.diagnostics import Diagnostics
@@ -74,13 +74,13 @@ def print_json(record: Any) -> None:
 
 def print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: str | None = None) -> None:
     """A table for a person, on stdout; columns of numbers stand right."""
-    table = Table(*columns, title=title, title_justify="left")
+    table = Table(*map(printable, columns), title=title and printable(title), title_justify="left")
     for i, column in enumerate(table.columns):
         column.overflow = "fold"
         if rows and all(isinstance(row[i], int | float) for row in rows):
             column.justify = "right"
     for row in rows:
-        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else printable(str(cell)) for cell in row))
+        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else printable_lines(str(cell)) for cell in row))
     results.print(table)
 
 

@@ -14,3 +14,8 @@ def printable(text: str) -> str:
         letter.encode("unicode_escape").decode("ascii") if unicodedata.category(letter) in _UNSAFE else letter
         for letter in text
     )
+
+
+def printable_lines(text: str) -> str:
+    """As `printable`, but the lines of the text stay lines: for what was laid out by us."""
+    return "\n".join(map(printable, text.split("\n")))

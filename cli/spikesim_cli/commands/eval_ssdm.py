@@ -89,7 +89,7 @@ def eval_ssdm(data: Path, single: bool, ablation: bool, table: str | None, as_js
 
 def _print(results: "Results", ablation: bool, form: Any, as_json: bool) -> None:
     from spikesim_cli.console import print_json, print_table
-    from spikesim_cli.terminal_text import printable
+    from spikesim_cli.terminal_text import printable_lines
     from ssdm_models.evaluation.ablation import ablation_tables
     from ssdm_models.evaluation.tables import tables
 
@@ -98,6 +98,6 @@ def _print(results: "Results", ablation: bool, form: Any, as_json: bool) -> None
         return
     for table in ablation_tables(results) if ablation else tables(results):
         if form:
-            print("\n".join(map(printable, table.text(form).split("\n"))), end="\n\n")
+            print(printable_lines(table.text(form)), end="\n\n")
         else:
             print_table(table.columns, list(table.rows), table.title)
