@@ -204,6 +204,7 @@ def _deblurring() -> list[Call]:
         Call(TensorView.take, self=VIEW, part=slice(1, 3)),
         Call(PackedView, blur=IMAGE, stream=RECORDING.spikes, exposure=EXPOSURE),
         Call(PackedView.take, self=PackedView(IMAGE, RECORDING.spikes, EXPOSURE), part=slice(1, 3)),
+        Call(StreamView.window, self=VIEW, time=8, length=5),
         Call(StreamView.normalised_window, self=VIEW, time=8, length=5),
         Call(StreamView.take, self=VIEW, part=slice(1, 3)),
         Call(exposures.fractional_counts, spikes=STREAM),
@@ -288,7 +289,7 @@ def _training() -> list[Call]:
             training.train_stage, stage="bsn", data="data", run="taught", **EXECUTION | {"max_minutes": 1}, **TRAINING
         ),
         Call(objective.training_times, exposure=EXPOSURE),
-        Call(ReleasedFile, kind="toy", names={"layer": "conv"}, v_th=(1.0,), fix=None),
+        Call(ReleasedFile, kind="toy", names={"layer": "conv"}, v_th=(1.0,), fix=None, normalised=False),
         Call(StageSpec, **stage),
         Call(
             StageSpec,

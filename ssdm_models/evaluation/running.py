@@ -36,7 +36,8 @@ class Request:
         runs: Run folders of training. The first gives BSN, the teacher, SR, LDN and every other network, as far as they
             are there; of the others, networks that deblur are compared.
         checkpoints: Further files of networks that deblur, ours (`.safetensors`) or as their authors released them;
-            rows have their names.
+            rows have their names. A released network sees there what its authors feed it; where those are the spikes
+            themselves, a second row has them normalised.
         pretrained: Whether the network that comes with spikesim is compared, as the row `pretrained`.
         v_th: Thresholds; none takes those that every shard has.
         sequence: Whether all times with ground truth are compared, or the middle of the exposure alone.
