@@ -232,7 +232,7 @@ def _deblurring() -> list[Call]:
                 recording=RECORDING,
                 output=output,
                 overwrite=True,
-                on_frame=lambda frames, total: None,
+                on_progress=lambda progress: None,
                 **FRAMES,
             )
             for output in ("frames", "frame.png", "frames.gif", "frames.mp4")
@@ -282,7 +282,7 @@ def _training() -> list[Call]:
         Call(training.make_config, stage="bsn", compat="release", **TRAINING),
         Call(training.StageConfig, stage="bsn", **TRAINING),
         Call(training.Execution, **EXECUTION),
-        Call(training.Progress, stage="bsn", steps=1, total=2, means={}),
+        Call(training.StageProgress, stage="bsn", steps=1, total=2, means={}),
         Call(training.StageResult, stage="bsn", checkpoint=None, steps=1, total=2, loss=None, kept=False),
         Call(training.train, data="data", run="trained", stages=["bsn"], **RUN, **EXECUTION, **TRAINING),
         Call(
@@ -315,7 +315,7 @@ def _evaluation() -> list[Call]:
             split="test",
             out="evaluated",
             overwrite=True,
-            on_sample=lambda done, total: None,
+            on_progress=lambda progress: None,
             checkpoints=[],
             **request,
         ),

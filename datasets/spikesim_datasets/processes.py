@@ -8,21 +8,35 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# Not forked: a forked child of a process that has threads can hang.
+_SPAWN = multiprocessing.get_context("spawn")
+
+_counts: Any = None  # of this worker
+
+
+def shared_counts(number: int) -> Any:
+    """Whole numbers, 0 at first, that workers count up and their parent reads; without locks, which death would keep.
+
+    Args:
+        number: How many. Each is for one worker alone.
+    """
+    return _SPAWN.RawArray("q", number)
+
 
 @contextmanager
-def worker_processes(workers: int) -> Iterator[Executor]:
+def worker_processes(workers: int, counts: Any = None) -> Iterator[Executor]:
     """A pool of processes; none is left when the `with` block is, and after an error they are not waited for.
 
     Args:
         workers: How many.
+        counts: What `shared_counts` gave, for `count_up` in the workers.
     """
     others = set(multiprocessing.active_children())
-    # Not forked: a forked child of a process that has threads can hang.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
+    pool = ProcessPoolExecutor(workers, _SPAWN, _start_worker, (counts,))
     try:
         yield pool
         pool.shutdown()
@@ -51,7 +65,14 @@ def uninterrupted(work: Callable[[], T]) -> T:
         return helper.submit(work).result()
 
 
-def _start_worker() -> None:
+def count_up(place: int) -> None:
+    """Add 1 to one of the `shared_counts` that this worker was started with."""
+    _counts[place] += 1
+
+
+def _start_worker(counts: Any) -> None:
+    global _counts
+    _counts = counts
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

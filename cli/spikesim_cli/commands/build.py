@@ -144,7 +144,6 @@ def _build(
     from dataclasses import asdict
 
     from spikesim_cli.console import (
-        Steps,
         count,
         duration,
         messages,
@@ -153,6 +152,7 @@ def _build(
         tell_diagnostics,
         tell_licence,
     )
+    from spikesim_cli.steps import Steps
     from spikesim_datasets.build import build_clips
     from spikesim_datasets.recipe import make_recipe
 
@@ -164,7 +164,7 @@ def _build(
         _estimate(clips, out, recipe, workers, as_json)
         return
     tell_licence(recipe.choices()["interpolation"])
-    steps = Steps("samples")
+    steps = Steps("readouts")
     with steps.shown():
         report = build_clips(
             clips,
@@ -172,7 +172,7 @@ def _build(
             recipe,
             workers=workers,
             overwrite=overwrite,
-            on_shard=lambda samples, plan: steps.advance(samples, plan.samples()),
+            on_progress=steps.tell,
             command=shlex.join(["spikesim", *sys.argv[1:]]),
         )
     _tell_skipped(report.skipped)

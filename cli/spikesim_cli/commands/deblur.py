@@ -80,7 +80,8 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
         from ssdm_models.shipped import load_shipped
         from ssdm_models.trained_networks import load_deblurring
     from spikesim.gpu.devices import find_device
-    from spikesim_cli.console import Steps, count, messages, print_json
+    from spikesim_cli.console import count, messages, print_json
+    from spikesim_cli.steps import Steps
 
     shown = given(**{name: options.pop(name) for name in FRAME_OPTIONS})
     device, overwrite = given(name=options.pop("device")), options.pop("overwrite")
@@ -92,7 +93,7 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
     network = trained.deblurring.to(find_device(**device))
     steps = Steps("frames")
     with steps.shown():
-        made = deblur_recording(network, recording, output, overwrite=overwrite, on_frame=steps.advance, **shown)
+        made = deblur_recording(network, recording, output, overwrite=overwrite, on_progress=steps.tell, **shown)
     height, width, _ = recording.blur.shape
     if as_json:
         record = {"output": output, "files": made.files, "readouts": made.times, "kept": made.kept}

@@ -70,18 +70,17 @@ def eval_ssdm(data: Path, single: bool, ablation: bool, table: str | None, as_js
       spikesim eval-ssdm --data data/mine --pretrained --checkpoint DeblurNet_100.pth --single --table markdown
       spikesim eval-ssdm --ablation --run runs/ssdm --run runs/lambda_10
     """
-    from spikesim_cli.console import Steps, messages
+    from spikesim_cli.console import messages
+    from spikesim_cli.steps import Steps
 
     if as_json and table:
         raise click.UsageError("--json and --table both print the result; give one of them")
-    with needs_ssdm("eval-ssdm"):
-        from ssdm_models.evaluation import evaluate
-
     runs = options.pop("runs") or ((_RUN,) if _RUN.is_dir() else ())
     asked = given(v_th=options.pop("vth"), runs=runs, sequence=not (single or ablation), **options)
-    steps = Steps("samples")
-    with steps.shown():
-        results = evaluate(data, on_sample=steps.advance, **asked)
+    with Steps("images").shown() as steps:
+        with needs_ssdm("eval-ssdm"):
+            from ssdm_models.evaluation import evaluate
+        results = evaluate(data, on_progress=steps.tell, **asked)
     for note in results.notes:
         messages.print(note)
     _print(results, ablation, table, as_json)

@@ -1,6 +1,8 @@
 """`interpolate`: the frames between frames, on disk, or how good they are."""
 
 from dataclasses import asdict
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -98,7 +100,8 @@ def _write(
     as_json: bool,
     options: dict[str, Any],
 ) -> None:
-    from spikesim_cli.console import Steps, messages, print_json, tell_diagnostics
+    from spikesim_cli.console import messages, print_json, tell_diagnostics
+    from spikesim_cli.steps import Steps
     from spikesim_datasets.clip_interpolation import interpolate_clip
     from spikesim_datasets.interpolation import InterpolatorSpec
 
@@ -112,7 +115,7 @@ def _write(
             InterpolatorSpec(**interpolation),
             stretch,
             overwrite=overwrite,
-            on_frame=steps.advance,
+            on_progress=steps.tell,
             **given(**options),
         )
     tell_diagnostics(clip.name, made.diagnostics, "what lies before them is a mixture of two scenes")
@@ -132,18 +135,20 @@ def _check(
     every: int | None,
     as_json: bool,
 ) -> None:
-    from spikesim_cli.console import Steps, count, messages, print_json
+    from spikesim_cli.console import count, messages, print_json
+    from spikesim_cli.steps import Steps
     from spikesim_datasets.comparison import compare, specs_to_compare, triples
     from spikesim_datasets.sources import open_clips
 
     clips = [clip for path in paths for clip in open_clips([path], reading=reading)]
     interpolators = [spec.make() for spec in specs_to_compare(tuple(dict.fromkeys(names)), **network)]
-    total = sum(len(triples(clip, every)) for clip in clips)
+    counts = [len(triples(clip, every)) for clip in clips]
+    total = sum(counts)
     steps = Steps("triples")
     with steps.shown():
         compared = [
-            compare(clip, interpolators, every=every, on_triple=lambda done, _: steps.advance(done, total))
-            for clip in clips
+            compare(clip, interpolators, every=every, on_progress=partial(steps.tell_part, before, total))
+            for clip, before in zip(clips, accumulate(counts, initial=0), strict=False)
         ]
     for comparison in compared:
         if not comparison.scores:

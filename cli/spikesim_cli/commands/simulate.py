@@ -42,7 +42,8 @@ def simulate(source: str, output: Path, vth: float | None, preset: str | None, a
       spikesim simulate frames/ spikes.h5 --preset ideal --downscale none --frames 50
     """
     from spikesim import SpikeCamera
-    from spikesim_cli.console import Steps, messages, print_json
+    from spikesim_cli.console import messages, print_json
+    from spikesim_cli.steps import Steps
     from spikesim_datasets.clip_simulation import simulate_clip
     from spikesim_datasets.interpolation import InterpolatorSpec
     from spikesim_datasets.interpolation.kinds import find_kind
@@ -63,7 +64,7 @@ def simulate(source: str, output: Path, vth: float | None, preset: str | None, a
             interpolation,
             optics,
             stretch=stretch,
-            on_readout=steps.advance,
+            on_progress=steps.tell,
             **sensor,
         )
     if as_json:

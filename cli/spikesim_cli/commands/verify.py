@@ -21,13 +21,15 @@ def verify(path: Path, as_json: bool) -> None:
 
     from spikesim.errors import InputFileError
     from spikesim_cli.console import messages, print_json, size
+    from spikesim_cli.steps import Steps
     from spikesim_datasets.shards import verify_dataset
 
     checks = []
-    for check in verify_dataset(path):
-        checks.append(check)
-        if check.problem:
-            messages.print(check.problem, style="red")
+    with Steps("shards").shown() as steps:
+        for check in verify_dataset(path, steps.tell):
+            checks.append(check)
+            if check.problem:
+                messages.print(check.problem, style="red")
     damaged = [check for check in checks if check.problem]
     if as_json:
         print_json({"shards": [asdict(check) for check in checks], "damaged": len(damaged)})
