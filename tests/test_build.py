@@ -285,8 +285,8 @@ def test_an_interrupted_build_keeps_its_shards_and_goes_on(
     source: Path, tmp_path: Path, expected: dict[Any, Any], pool: Callable[[int], ThreadPoolExecutor] | None
 ) -> None:
     executor = pool and pool(1)
+    stopped = stop_after(0 if executor else 50)
     with pytest.raises(KeyboardInterrupt):
-        stopped = stop_after(0 if executor else 50)
         build_clips(open_clips([source]), tmp_path, recipe(), workers=1, executor=executor, on_progress=stopped)
     if executor:
         executor.shutdown()
