@@ -391,7 +391,8 @@ def _shards() -> list[Call]:
         Call(recognition.recognise, path="dataset"),
         Call(layouts.is_layout, root="layout"),
         Call(layouts.open_layout, path="layout", split="train", v_th=1),
-        Call(layouts.shards_to_layout, dataset="other", out=Fresh(lambda: _new_folder("layout"))),
+        Call(layouts.shards_to_layout, dataset="other", out=Fresh(lambda: _new_folder("layout")), v_th=1),
+        Call(layouts.loader_notes, layout="layout"),
         Call(layouts.layout_to_shards, layout="layout", out=Fresh(lambda: _new_folder("shards")), v_th=1, preset=None),
         Call(
             samples.SpikeBlurDataset,

@@ -121,7 +121,10 @@ def test_convert_between_spike_formats(run: Run, recording: Path, tmp_path: Path
 def test_convert_a_dataset_to_the_released_layout_and_back(run: Run, dataset: Path, tmp_path: Path) -> None:
     layout, back = tmp_path / "layout", tmp_path / "back"
     result = run("convert", dataset, layout)
-    assert (result.code, result.err) == (0, f"{layout}: 4 samples in the released layout\n")
+    assert result.code == 0
+    converted, *notes = result.err.splitlines()
+    assert converted == f"{layout}: 4 samples in the released layout"
+    assert [note.partition(": it ")[0] for note in notes] == ["the release's own loader"] * 2
     assert (layout / "train/spike_data/clip/000019.dat").is_file()
     result = run("convert", layout, back)
     assert (result.code, result.err) == (0, f"{back}: 4 samples in shards\n")

@@ -14,7 +14,8 @@ from spikesim_cli.options import read_options, size_options
 @click.option(
     "--vth",
     type=float,
-    help="Threshold of the spikes in a released layout that does not record it, or the one to take from a shard.",
+    help="Threshold of the spikes in a released layout that does not record it, or the one to take from a shard or a "
+    "dataset.",
 )
 @click.option(
     "--preset", help="Sensor of the spikes in a released layout that does not record it.", show_default="unknown"
@@ -37,13 +38,15 @@ def convert(path: Path, output: Path, vth: float | None, preset: str | None, sam
     """
     from spikesim import read_spikes, write_spikes
     from spikesim_cli.console import messages
-    from spikesim_datasets.layouts import layout_to_shards, shards_to_layout
+    from spikesim_datasets.layouts import layout_to_shards, loader_notes, shards_to_layout
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader
 
     match recognise(path):
         case "dataset":
-            messages.print(f"{output}: {shards_to_layout(path, output)} samples in the released layout")
+            messages.print(f"{output}: {shards_to_layout(path, output, vth)} samples in the released layout")
+            for note in loader_notes(output):
+                messages.print(f"the release's own loader: {note}")
         case "layout":
             messages.print(f"{output}: {layout_to_shards(path, output, vth, preset)} samples in shards")
         case "shard":
