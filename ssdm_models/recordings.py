@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import torch
 
 from spikesim import SpikeStream, read_spikes
 from spikesim.checks import require_flag, require_instance, require_path, require_whole
@@ -18,15 +19,17 @@ from spikesim.formats import FORMATS
 from spikesim.formats.sidecar import Sidecar
 from spikesim_datasets.frame_folder import FrameFolder
 from spikesim_datasets.image_files import read_image, write_gif, write_png
-from spikesim_datasets.optics import SCALE
+from spikesim_datasets.optics import SCALE, planes
 from spikesim_datasets.progress import OnProgress, Progress, Tally, teller
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES
 from spikesim_datasets.videos import CONTAINERS, FINE_CRF, write_video
 from ssdm_models.deblur import FRAMES, deblur_frames, frame_times, usual_exposure
 from ssdm_models.deblurring_network import DeblurringNetwork
+from ssdm_models.intensity import intensity_scale
 from ssdm_models.option_groups import sort_options
 from ssdm_models.tensor_checks import require_exposure, require_times
+from ssdm_models.windows import within
 
 DESCRIPTION = "deblurring.json"
 SCHEMA = "spikesim.deblurring/1"
@@ -149,6 +152,28 @@ class FrameOptions:
     def exposed(self, readouts: int) -> tuple[int, int]:
         """The readouts that normalise the spikes, of a stream of so many."""
         return self.exposure or usual_exposure(readouts) or (0, readouts)
+
+
+def taken_threshold(recording: BlurryRecording, exposure: tuple[int, int] | None = None) -> float | None:
+    """The threshold that the spikes of a recording are taken to have, whatever their file says.
+
+    It is in units of full-scale light per readout, V_th/gain: what `intensity.intensity_scale` normalises spikes by.
+
+    Args:
+        recording: The blurry image and its spikes.
+        exposure: As for `FrameOptions`.
+
+    Returns:
+        None where there are no spikes in the exposure.
+
+    Raises:
+        InvalidValueError: The exposure is empty or not in the stream.
+    """
+    blur, stream = require_instance(recording, "recording", BlurryRecording, "read_recording gives one")
+    during = within(FrameOptions(exposure).exposed(len(stream)), len(stream))
+    if not (rate := stream[during].rate):
+        return None
+    return float(intensity_scale(torch.from_numpy(planes(blur))[None], torch.full((1, 1, 1, 1), rate)))
 
 
 FRAME_OPTIONS = tuple(field.name for field in fields(FrameOptions))

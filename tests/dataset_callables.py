@@ -393,6 +393,7 @@ def _shards() -> list[Call]:
         Call(layouts.open_layout, path="layout", split="train", v_th=1),
         Call(layouts.shards_to_layout, dataset="other", out=Fresh(lambda: _new_folder("layout")), v_th=1),
         Call(layouts.loader_notes, layout="layout"),
+        Call(layouts.verify_layout, path="layout", on_progress=lambda progress: None),
         Call(layouts.layout_to_shards, layout="layout", out=Fresh(lambda: _new_folder("shards")), v_th=1, preset=None),
         Call(
             samples.SpikeBlurDataset,

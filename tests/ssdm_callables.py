@@ -220,6 +220,7 @@ def _deblurring() -> list[Call]:
         Call(LDN.tiled_renderer, self=NETWORK, blur=BLUR, side=64),
         Call(deblurring_network.check_sizes, blur=BLUR, spikes=SPIKES),
         Call(recordings.read_recording, blur="blur.png", spikes="spikes.npz"),
+        Call(recordings.taken_threshold, recording=RECORDING, exposure=(2, 9)),
         Call(recordings.read_recording, blur="blur.png", spikes="spikes.dat", height=8, width=12, flip=True),
         Call(BlurryRecording, blur=RECORDING.blur, spikes=RECORDING.spikes),
         Call(FrameOptions, **FRAMES),

@@ -246,6 +246,21 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def refuse(why: str, **options: Any) -> None:
+    """Refuse options that were given where they have no meaning, instead of leaving them without effect.
+
+    Args:
+        why: What follows their names in the message.
+        options: By their names; None, False and an empty tuple are those of options that were not given.
+
+    Raises:
+        click.UsageError: One was given.
+    """
+    flags = [f"--{name.replace('_', '-')}" for name, value in options.items() if value not in (None, False, ())]
+    if flags:
+        raise click.UsageError(f"{', '.join(flags)} {why}; leave it out")
+
+
 size_options = together(
     click.option("--height", type=click.IntRange(1), help="Height of the spikes, for .dat files."),
     click.option("--width", type=click.IntRange(1), help="Width of the spikes, for .dat files."),

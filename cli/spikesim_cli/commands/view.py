@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from spikesim_cli.options import read_options, size_options
+from spikesim_cli.options import read_options, refuse, size_options
 
 
 @click.command()
@@ -26,9 +26,13 @@ from spikesim_cli.options import read_options, size_options
 @click.option(
     "--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Split of a dataset."
 )
+@click.option("--vth", type=float, help="Threshold of the spikes in a released layout that does not record it.")
 @size_options
-def view(path: Path, output: Path, look: str, window: int, sample: int, split: str, **options: Any) -> None:
-    """Render the spikes in PATH, a spike file, a shard or a dataset, to OUTPUT: a .png image, or a .gif or .mp4 video.
+def view(
+    path: Path, output: Path, look: str, window: int, sample: int, split: str, vth: float | None, **options: Any
+) -> None:
+    """Render the spikes in PATH, a spike file, a shard, a dataset or a folder in the layout of the S-SDM release, to
+    OUTPUT: a .png image, or a .gif or .mp4 video.
 
     The image of a spike file is a strip of several moments. The image of a sample shows blur and ground truth, and
     below them the spikes, TFP and TFI at every threshold. A video shows the readouts in order.
@@ -43,13 +47,14 @@ def view(path: Path, output: Path, look: str, window: int, sample: int, split: s
     from spikesim.errors import InvalidValueError
     from spikesim_cli.console import messages
     from spikesim_datasets import visualisation
+    from spikesim_datasets.layouts import open_layout
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader, open_dataset
 
     still = visualisation.is_still(output)
     kind = recognise(path)
-    if kind == "layout":
-        raise InvalidValueError(f"{path} is in the released layout; convert it first: spikesim convert {path} DATASET")
+    if kind != "layout":
+        refuse("goes with a folder in the released layout that does not record its threshold", vth=vth)
     if kind == "spikes":
         stream = read_spikes(path, **read_options(**options))
         if still:
@@ -58,11 +63,13 @@ def view(path: Path, output: Path, look: str, window: int, sample: int, split: s
             visualisation.write_animation(output, visualisation.stream_video(stream, look, window))  # type: ignore[arg-type]
     else:
         try:
-            file, number = open_dataset(path, split).locate(sample) if kind == "dataset" else (path, sample)
+            if kind == "shard":
+                with ShardReader(path) as shard:
+                    whole = shard.sample(sample)
+            else:
+                whole = (open_layout(path, split, vth) if kind == "layout" else open_dataset(path, split))[sample]
         except IndexError as error:
             raise InvalidValueError(f"{path}: {error}") from error
-        with ShardReader(file) as shard:
-            whole = shard.sample(number)
         if still:
             visualisation.write_image(output, visualisation.sample_sheet(whole, window))
         else:
