@@ -213,7 +213,7 @@ def test_view_a_recording(run: Run, recording: Path, tmp_path: Path, look: str) 
 
 def test_view_a_sample(run: Run, dataset: Path, shard: Path, tmp_path: Path) -> None:
     def pixels(*words: object) -> np.ndarray:
-        assert run("view", words[0], tmp_path / "a.png", *words[1:]).code == 0
+        assert run("view", words[0], tmp_path / "a.png", "--overwrite", *words[1:]).code == 0
         with Image.open(tmp_path / "a.png") as image:
             return np.asarray(image)
 
@@ -230,7 +230,7 @@ def test_a_released_layout_opens_in_view_and_verify(run: Run, dataset: Path, tmp
     shards_to_layout(dataset, layout, 1)
 
     def view(name: str, path: Path, *words: object) -> np.ndarray:
-        result = run("view", path, tmp_path / name, "--sample", 1, "--split", "test", *words)
+        result = run("view", path, tmp_path / name, "--overwrite", "--sample", 1, "--split", "test", *words)
         assert result.code == 0, result.err
         with Image.open(tmp_path / name) as image:
             return np.asarray(image)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -246,6 +247,27 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def overwrite_option(what: str) -> Callable[[F], F]:
+    """`--overwrite`, without which nothing that is there is replaced; a file's commands call `check_free`.
+
+    Args:
+        what: What it replaces.
+    """
+    return click.option("--overwrite", is_flag=True, help=f"Replace {what}.")
+
+
+def check_free(output: Path, overwrite: bool) -> None:
+    """Refuse a file that is there already, before any work.
+
+    Raises:
+        OutputError: It is there, and is not to be replaced.
+    """
+    from spikesim.errors import OutputError
+
+    if not overwrite and output.exists() and not output.is_dir():
+        raise OutputError(f"{output} exists already; choose another name, or give --overwrite to replace it")
+
+
 def refuse(why: str, **options: Any) -> None:
     """Refuse options that were given where they have no meaning, instead of leaving them without effect.
 
@@ -274,3 +296,12 @@ size_options = together(
 def read_options(no_flip: bool, **options: Any) -> dict[str, Any]:
     """The keywords of `spikesim.read_spikes` that `size_options` stand for."""
     return given(flip=False if no_flip else None, **options)
+
+
+def refuse_read_options(**options: Any) -> None:
+    """Refuse `size_options` for what is no spike file.
+
+    Raises:
+        click.UsageError: One was given.
+    """
+    refuse("is for spike files, which say less of themselves", **options)

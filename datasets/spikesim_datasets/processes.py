@@ -42,7 +42,7 @@ def worker_processes(workers: int, counts: Any = None) -> Iterator[Executor]:
         pool.shutdown()
     except BaseException:
         for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
+            process.kill()  # they are deaf to everything else
         pool.shutdown(cancel_futures=True)
         raise
 
@@ -50,9 +50,10 @@ def worker_processes(workers: int, counts: Any = None) -> Iterator[Executor]:
 def uninterrupted(work: Callable[[], T]) -> T:
     """Do something that Ctrl-C must not cut in two; it is heard afterwards, and never by processes started here.
 
-    It reaches the whole group, but the parent decides. A worker that said for itself that it ignores Ctrl-C would say
-    it too late, after a second of imports. Python raises KeyboardInterrupt in the main thread alone, and a process
-    inherits which signals are blocked in the thread that starts it: so another thread does it.
+    It reaches the whole group, as SIGTERM of a scheduler does, but the parent decides. A worker that said for itself
+    that it ignores them would say it too late, after a second of imports. Python raises KeyboardInterrupt in the main
+    thread alone, and a process inherits which signals are blocked in the thread that starts it: so another thread does
+    it.
 
     Args:
         work: What to do.
@@ -60,7 +61,7 @@ def uninterrupted(work: Callable[[], T]) -> T:
     Returns:
         What it gives.
     """
-    blocked = (signal.SIG_BLOCK, {signal.SIGINT})
+    blocked = (signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     with ThreadPoolExecutor(1, initializer=signal.pthread_sigmask, initargs=blocked) as helper:
         return helper.submit(work).result()
 

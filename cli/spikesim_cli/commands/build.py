@@ -11,6 +11,7 @@ from spikesim_cli.options import (
     ThresholdCommand,
     given,
     optics_of,
+    overwrite_option,
     reading_of,
     spec_of,
     synthesis_options,
@@ -68,7 +69,7 @@ _build_options = together(
         help="Of images; gzip and none need no plugin to read.",
     ),
     click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes."),
-    click.option("--overwrite", is_flag=True, help="Replace shards that another recipe made."),
+    overwrite_option("shards that another recipe made"),
     click.option("--dry-run", is_flag=True, help="Print clips, samples, size and time, and build nothing."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
 )

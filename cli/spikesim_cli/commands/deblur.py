@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spikesim_cli.extras import needs_ssdm
-from spikesim_cli.options import NumbersCommand, device_option, given, parse_numbers, read_options, size_options
+from spikesim_cli.options import (
+    NumbersCommand,
+    check_free,
+    device_option,
+    given,
+    overwrite_option,
+    parse_numbers,
+    read_options,
+    refuse,
+    size_options,
+)
 
 if TYPE_CHECKING:
     from spikesim import SpikeStream
@@ -55,7 +65,7 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     help="Side of the tiles to compute in, pixels: smaller ones take less memory.",
 )
 @device_option
-@click.option("--overwrite", is_flag=True, help="Replace frames in a folder that were made of something else.")
+@overwrite_option("a file, or frames in a folder that were made of something else")
 @size_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_json: bool, **options: Any) -> None:
@@ -75,10 +85,14 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
     for source in (blur, spikes, checkpoint):
         if source is not None and output.resolve() == source.resolve():
             raise click.UsageError(f"OUT would replace {source}; choose another name")
+    check_free(output, options["overwrite"])
     from spikesim.gpu.devices import find_device
     from spikesim_cli.console import count, messages, print_json
     from spikesim_cli.steps import Steps
+    from spikesim_datasets.videos import CONTAINERS
 
+    if output.suffix.lower() not in (*CONTAINERS, ".gif"):
+        refuse("is of videos, and OUT is none", fps=options["fps"])
     with Steps("frames").shown() as steps:
         with needs_ssdm("deblur"):
             from ssdm_models.recordings import FRAME_OPTIONS, deblur_recording, read_recording, taken_threshold

@@ -11,12 +11,15 @@ import click
 
 from spikesim_cli.options import (
     INTERPOLATORS,
+    check_free,
     given,
     network_of,
     network_options,
     one_clip,
+    overwrite_option,
     reading_of,
     reading_options,
+    refuse,
     stretch_of,
     stretch_options,
 )
@@ -42,7 +45,7 @@ _TITLE = "Frames made at t = 1/2: PSNR in dB, SSIM, milliseconds a frame"
 @click.option("--factor", type=click.IntRange(1), show_default="8", help="Frames from one of INPUT to the next.")
 @stretch_options
 @click.option("--fps", type=click.IntRange(1), show_default="30", help="Frames per second that a video is shown at.")
-@click.option("--overwrite", is_flag=True, help="Replace frames in OUTPUT that were made otherwise.")
+@overwrite_option("a video, or frames in a folder that were made otherwise")
 @click.option("--check", is_flag=True, help="Compare interpolators on INPUT, and write nothing.")
 @click.option(
     "--every",
@@ -104,8 +107,12 @@ def _write(
     from spikesim_cli.steps import Steps
     from spikesim_datasets.clip_interpolation import interpolate_clip
     from spikesim_datasets.interpolation import InterpolatorSpec
+    from spikesim_datasets.videos import CONTAINERS
 
     source, output = paths
+    check_free(Path(output), overwrite)
+    if Path(output).suffix.lower() not in CONTAINERS:
+        refuse("is of videos, and OUTPUT is a folder", fps=options["fps"])
     clip, stretch = one_clip(source, reading), stretch_of(options)
     steps = Steps("frames")
     with steps.shown():

@@ -5,7 +5,14 @@ from typing import Any
 
 import click
 
-from spikesim_cli.options import read_options, refuse, size_options
+from spikesim_cli.options import (
+    check_free,
+    overwrite_option,
+    read_options,
+    refuse,
+    refuse_read_options,
+    size_options,
+)
 
 
 @click.command()
@@ -22,15 +29,12 @@ from spikesim_cli.options import read_options, refuse, size_options
 @click.option(
     "--window", type=click.IntRange(1), default=21, show_default=True, help="Number of readouts averaged by a TFP."
 )
-@click.option("--sample", type=int, default=0, show_default=True, help="Number of the sample in a dataset or shard.")
-@click.option(
-    "--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Split of a dataset."
-)
+@click.option("--sample", type=int, show_default="0", help="Number of the sample in a dataset or shard.")
+@click.option("--split", type=click.Choice(["train", "test"]), show_default="train", help="Split of a dataset.")
 @click.option("--vth", type=float, help="Threshold of the spikes in a released layout that does not record it.")
+@overwrite_option("OUTPUT if it is there")
 @size_options
-def view(
-    path: Path, output: Path, look: str, window: int, sample: int, split: str, vth: float | None, **options: Any
-) -> None:
+def view(path: Path, output: Path, look: str, window: int, overwrite: bool, **options: Any) -> None:
     """Render the spikes in PATH, a spike file, a shard, a dataset or a folder in the layout of the S-SDM release, to
     OUTPUT: a .png image, or a .gif or .mp4 video.
 
@@ -53,8 +57,17 @@ def view(
 
     still = visualisation.is_still(output)
     kind = recognise(path)
+    check_free(output, overwrite)
+    sample, split, vth = (options.pop(name) for name in ("sample", "split", "vth"))
     if kind != "layout":
         refuse("goes with a folder in the released layout that does not record its threshold", vth=vth)
+    if kind in ("shard", "spikes"):
+        refuse("goes with a dataset", split=split)
+    if kind == "spikes":
+        refuse("goes with a dataset or a shard", sample=sample)
+    else:
+        refuse_read_options(**options)
+    sample, split = sample or 0, split or "train"
     if kind == "spikes":
         stream = read_spikes(path, **read_options(**options))
         if still:
