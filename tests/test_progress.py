@@ -60,9 +60,9 @@ def test_lines_come_soon_and_then_every_ten_seconds(at: Callable[..., list[str]]
 
 def test_lines_come_also_while_a_step_takes_long(at: Callable[..., list[str]]) -> None:
     assert at(1.4) == []
-    assert at(1.5) == ["readouts: none in 2 s"]
+    assert at(1.5) == ["readouts: 2 s so far"]
     assert at(11.4) == []
-    assert at(11.5) == ["readouts: none in 12 s"]
+    assert at(11.5) == ["readouts: 12 s so far"]
     assert at(12, 3, 5) == []
     assert at(21.5) == ["readouts: 3 of 5"]
     assert at(22, 4, 5, "train/a") == []

@@ -103,7 +103,7 @@ class Steps:
             return
         self._due = now + _BETWEEN_LINES
         parts = [part for part in (self._note, self._pace(now)) if part]
-        so_far = f"{self._done} of {self._total}" if self._first else f"none in {console.duration(now - self._started)}"
+        so_far = f"{self._done} of {self._total}" if self._first else f"{console.duration(now - self._started)} so far"
         console.messages.print(f"{self._what}: {', '.join([so_far, *parts])}")
 
     def _pace(self, now: float) -> str:

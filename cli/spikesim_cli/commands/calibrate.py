@@ -51,12 +51,14 @@ def calibrate(
     from spikesim import read_spikes
     from spikesim.calibration import fit_calibration, write_calibration
     from spikesim_cli.console import print_json, print_table
+    from spikesim_cli.steps import Steps
 
-    streams = [read_spikes(path, **read_options(**options)) for path in (dark, *flats)]
-    fit = fit_calibration(
-        streams[0], streams[1:], levels=levels or None, **given(dead_time=dead_time, readout_hz=readout_hz)
-    )
-    write_calibration(out, fit)
+    with Steps("calibration").shown():
+        streams = [read_spikes(path, **read_options(**options)) for path in (dark, *flats)]
+        fit = fit_calibration(
+            streams[0], streams[1:], levels=levels or None, **given(dead_time=dead_time, readout_hz=readout_hz)
+        )
+        write_calibration(out, fit)
     live = fit.gain > 0
     record = {
         "pixels": fit.gain.size,
