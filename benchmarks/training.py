@@ -17,7 +17,7 @@ from pathlib import Path
 
 from spikesim_datasets.build import build_dataset
 from ssdm_models.stages import STAGES
-from ssdm_models.training import Progress, train
+from ssdm_models.training import StageProgress, train
 
 OPTIONS = {"crop": 256, "batch": 1, "epochs": 2, "workers": 1, "perceptual": "laplacian", "device": "cpu"}
 PRECISIONS = ("float32", "bfloat16")
@@ -29,7 +29,7 @@ class Teaching:
     def __init__(self) -> None:
         self.began, self.took, self.samples = time.perf_counter(), 0.0, 0
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: StageProgress) -> None:
         if progress.stage == "teacher":
             self.took, self.samples = time.perf_counter() - self.began, progress.total
 

@@ -25,21 +25,24 @@ class DeblurringNetwork(nn.Module):
         title: What messages call the network.
         length: How many readouts around a time must be in the stream for the time to be shown.
         has_tiles: Whether large images can be computed tile by tile.
+        normalised: Whether `prepare` normalises its window of spikes; where not, the network is given 0 and 1.
     """
 
     title: str
     length: int = 1
     has_tiles: bool = False
+    normalised: bool = True
 
     def prepare(self, spikes: StreamView, time: int) -> Any:
-        """What the network takes of a stream to show a time: by default its normalised window, (1, length, h, w).
+        """What the network takes of a stream to show a time: by default the window around it, (1, length, h, w).
 
         Args:
             spikes: A view of the stream.
             time: The readout to show.
         """
         require_instance(spikes, "spikes", StreamView)  # type: ignore[type-abstract]
-        return spikes.normalised_window(time, self.length)[None]
+        window = spikes.normalised_window if self.normalised else spikes.window
+        return window(time, self.length)[None]
 
     def check(self, blur: Tensor, spikes: Tensor) -> None:
         """Raise an InvalidValueError where windows of spikes (N, length, h, w) do not belong to images (N, 3, H, W)."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import torch
 
 from spikesim import SpikeStream, read_spikes
 from spikesim.checks import require_flag, require_instance, require_path, require_whole
@@ -18,14 +19,17 @@ from spikesim.formats import FORMATS
 from spikesim.formats.sidecar import Sidecar
 from spikesim_datasets.frame_folder import FrameFolder
 from spikesim_datasets.image_files import read_image, write_gif, write_png
-from spikesim_datasets.optics import SCALE
+from spikesim_datasets.optics import SCALE, planes
+from spikesim_datasets.progress import OnProgress, Progress, Tally, teller
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES
 from spikesim_datasets.videos import CONTAINERS, FINE_CRF, write_video
 from ssdm_models.deblur import FRAMES, deblur_frames, frame_times, usual_exposure
 from ssdm_models.deblurring_network import DeblurringNetwork
+from ssdm_models.intensity import intensity_scale
 from ssdm_models.option_groups import sort_options
-from ssdm_models.tensor_checks import require_exposure, require_function, require_times
+from ssdm_models.tensor_checks import require_exposure, require_times
+from ssdm_models.windows import within
 
 DESCRIPTION = "deblurring.json"
 SCHEMA = "spikesim.deblurring/1"
@@ -150,6 +154,28 @@ class FrameOptions:
         return self.exposure or usual_exposure(readouts) or (0, readouts)
 
 
+def taken_threshold(recording: BlurryRecording, exposure: tuple[int, int] | None = None) -> float | None:
+    """The threshold that the spikes of a recording are taken to have, whatever their file says.
+
+    It is in units of full-scale light per readout, V_th/gain: what `intensity.intensity_scale` normalises spikes by.
+
+    Args:
+        recording: The blurry image and its spikes.
+        exposure: As for `FrameOptions`.
+
+    Returns:
+        None where there are no spikes in the exposure.
+
+    Raises:
+        InvalidValueError: The exposure is empty or not in the stream.
+    """
+    blur, stream = require_instance(recording, "recording", BlurryRecording, "read_recording gives one")
+    during = within(FrameOptions(exposure).exposed(len(stream)), len(stream))
+    if not (rate := stream[during].rate):
+        return None
+    return float(intensity_scale(torch.from_numpy(planes(blur))[None], torch.full((1, 1, 1, 1), rate)))
+
+
 FRAME_OPTIONS = tuple(field.name for field in fields(FrameOptions))
 
 
@@ -159,7 +185,7 @@ def deblur_recording(
     output: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    on_frame: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
     **options: Any,
 ) -> Deblurred:
     """Write the sharp frames of a recording.
@@ -172,7 +198,7 @@ def deblur_recording(
         recording: The blurry image and its spikes.
         output: A folder, a video (.mp4, .mov, .mkv, .gif) or a single image (.png); these replace older ones.
         overwrite: Remove frames in a folder that were made of something else.
-        on_frame: Called with 1 and the total after each frame; first with the number of frames kept.
+        on_progress: Told of frames, first of those kept.
         options: Values of `FrameOptions`.
 
     Returns:
@@ -185,8 +211,7 @@ def deblur_recording(
     require_instance(network, "network", DeblurringNetwork)
     require_instance(recording, "recording", BlurryRecording, "read_recording gives one")
     output, overwrite = require_path(output, "output"), require_flag(overwrite, "overwrite")
-    if on_frame is not None:
-        require_function(on_frame, "on_frame")
+    tell = teller(on_progress)
     form = _form(output)
     (values,) = sort_options(options, FRAME_OPTIONS)
     chosen = FrameOptions(**values)
@@ -195,12 +220,12 @@ def deblur_recording(
     exposed = chosen.exposed(len(stream))
     if form == "image" and len(times) > 1:
         raise InvalidValueError(f"{output} is one image, not {len(times)} frames; give a folder or a video")
-    notify, total = on_frame or (lambda frames, total: None), len(times)
 
     def made(wanted: Sequence[int]) -> Iterator[np.ndarray]:
+        tally = Tally([("", len(wanted))], len(times) - len(wanted), tell)
         # What is refused is refused here, before anything is written.
         sharp = deblur_frames(network, blur, stream, wanted, exposed, chosen.tile)
-        return _noted(chain([next(sharp)], sharp), lambda: notify(1, total))
+        return _noted(chain([next(sharp)], sharp), lambda: tally.step(0))
 
     match form:
         case "image":
@@ -210,7 +235,7 @@ def deblur_recording(
         case "video":
             write_video(output, made(times), chosen.fps, FINE_CRF)
         case "folder":
-            return _fill(output, _describe(network, recording, times, exposed), overwrite, made, notify)
+            return _fill(output, _describe(network, recording, times, exposed), overwrite, made, tell)
     return Deblurred((output,), times, 0)
 
 
@@ -235,7 +260,7 @@ def _fill(
     description: dict[str, Any],
     overwrite: bool,
     made: Callable[[Sequence[int]], Iterator[np.ndarray]],
-    notify: Callable[[int, int], None],
+    tell: OnProgress,
 ) -> Deblurred:
     """Write the frames that are missing in a folder."""
     times = description["readouts"]
@@ -244,13 +269,14 @@ def _fill(
     paths = {time: output / f"{time:06d}.png" for time in times}
     missing = [time for time, path in paths.items() if path.name not in there]
     kept = len(times) - len(missing)
-    notify(kept, len(times))
     if missing:
         sharp = made(missing)
         if not there:
             folder.begin()
         for time, frame in zip(missing, sharp, strict=True):
             write_png(paths[time], frame)
+    else:
+        tell(Progress(kept, kept))
     return Deblurred(tuple(paths.values()), times, kept)
 
 

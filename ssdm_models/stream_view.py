@@ -45,8 +45,8 @@ class StreamView(ABC):
     def take(self, part: slice) -> Tensor:
         """Some readouts of the stream, (length, h, w) of 0 and 1, on the image's device."""
 
-    def normalised_window(self, time: int, length: int) -> Tensor:
-        """The readouts around a time, normalised: (length, h, w).
+    def window(self, time: int, length: int) -> Tensor:
+        """The readouts around a time: (length, h, w) of 0 and 1.
 
         Args:
             time, length: As for `windows.span`.
@@ -54,7 +54,11 @@ class StreamView(ABC):
         Raises:
             InvalidValueError: The window reaches outside the stream.
         """
-        return self.take(span(time, length, self.shape[0])) * self.scale
+        return self.take(span(time, length, self.shape[0]))
+
+    def normalised_window(self, time: int, length: int) -> Tensor:
+        """The readouts around a time, normalised: as `window`, times `scale`."""
+        return self.window(time, length) * self.scale
 
 
 class TensorView(StreamView):

@@ -14,7 +14,7 @@ from ssdm_models import cost
 from ssdm_models.checkpoints import load_any
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.stages import STAGES
-from ssdm_models.stages.stage_spec import StageSpec
+from ssdm_models.stages.stage_spec import ReleasedFile, StageSpec
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class TrainedNetwork:
         v_th: Thresholds of the spikes it was trained on, as far as they are known.
         loss: What its training minimised; empty where that is not known.
         sha256: Of its file.
+        released: What is known of the file, where its authors released it.
     """
 
     network: nn.Module
@@ -34,6 +35,7 @@ class TrainedNetwork:
     v_th: tuple[float, ...]
     loss: str
     sha256: str
+    released: ReleasedFile | None = None
 
     @property
     def deblurring(self) -> DeblurringNetwork:
@@ -85,7 +87,6 @@ def load_trained(path: str | os.PathLike[str], stages: Sequence[str]) -> Trained
     loaded = load_any(path, stages)
     spec, card = loaded.spec, loaded.card
     if card is not None:
-        v_th, loss = card.v_th, card.loss
-    else:
-        v_th, loss = spec.released.v_th if spec.released is not None else (), ""
-    return TrainedNetwork(loaded.network, spec, v_th, loss, checksum(Path(path)))
+        return TrainedNetwork(loaded.network, spec, card.v_th, card.loss, checksum(Path(path)))
+    assert spec.released is not None
+    return TrainedNetwork(loaded.network, spec, spec.released.v_th, "", checksum(Path(path)), spec.released)

@@ -1,6 +1,7 @@
 """What tests of the command line share: commands run as a terminal does, and files to give them."""
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pytest
 from build_data import write_frames
 
 from spikesim import SpikeStream, write_spikes
+from spikesim_cli import steps
 from spikesim_cli.main import cli, main
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.recipe import make_recipe
@@ -37,7 +39,8 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command as a terminal does, through the entry point, in this process."""
+    """Runs a command as a terminal does, through the entry point, in this process; as if it took no time."""
+    monkeypatch.setattr(steps, "_FIRST_LINE", math.inf)
 
     def run(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["spikesim", *map(str, arguments)])

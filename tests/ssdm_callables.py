@@ -204,6 +204,7 @@ def _deblurring() -> list[Call]:
         Call(TensorView.take, self=VIEW, part=slice(1, 3)),
         Call(PackedView, blur=IMAGE, stream=RECORDING.spikes, exposure=EXPOSURE),
         Call(PackedView.take, self=PackedView(IMAGE, RECORDING.spikes, EXPOSURE), part=slice(1, 3)),
+        Call(StreamView.window, self=VIEW, time=8, length=5),
         Call(StreamView.normalised_window, self=VIEW, time=8, length=5),
         Call(StreamView.take, self=VIEW, part=slice(1, 3)),
         Call(exposures.fractional_counts, spikes=STREAM),
@@ -219,6 +220,7 @@ def _deblurring() -> list[Call]:
         Call(LDN.tiled_renderer, self=NETWORK, blur=BLUR, side=64),
         Call(deblurring_network.check_sizes, blur=BLUR, spikes=SPIKES),
         Call(recordings.read_recording, blur="blur.png", spikes="spikes.npz"),
+        Call(recordings.taken_threshold, recording=RECORDING, exposure=(2, 9)),
         Call(recordings.read_recording, blur="blur.png", spikes="spikes.dat", height=8, width=12, flip=True),
         Call(BlurryRecording, blur=RECORDING.blur, spikes=RECORDING.spikes),
         Call(FrameOptions, **FRAMES),
@@ -231,7 +233,7 @@ def _deblurring() -> list[Call]:
                 recording=RECORDING,
                 output=output,
                 overwrite=True,
-                on_frame=lambda frames, total: None,
+                on_progress=lambda progress: None,
                 **FRAMES,
             )
             for output in ("frames", "frame.png", "frames.gif", "frames.mp4")
@@ -281,14 +283,14 @@ def _training() -> list[Call]:
         Call(training.make_config, stage="bsn", compat="release", **TRAINING),
         Call(training.StageConfig, stage="bsn", **TRAINING),
         Call(training.Execution, **EXECUTION),
-        Call(training.Progress, stage="bsn", steps=1, total=2, means={}),
+        Call(training.StageProgress, stage="bsn", steps=1, total=2, means={}),
         Call(training.StageResult, stage="bsn", checkpoint=None, steps=1, total=2, loss=None, kept=False),
         Call(training.train, data="data", run="trained", stages=["bsn"], **RUN, **EXECUTION, **TRAINING),
         Call(
             training.train_stage, stage="bsn", data="data", run="taught", **EXECUTION | {"max_minutes": 1}, **TRAINING
         ),
         Call(objective.training_times, exposure=EXPOSURE),
-        Call(ReleasedFile, kind="toy", names={"layer": "conv"}, v_th=(1.0,), fix=None),
+        Call(ReleasedFile, kind="toy", names={"layer": "conv"}, v_th=(1.0,), fix=None, normalised=False),
         Call(StageSpec, **stage),
         Call(
             StageSpec,
@@ -314,7 +316,7 @@ def _evaluation() -> list[Call]:
             split="test",
             out="evaluated",
             overwrite=True,
-            on_sample=lambda done, total: None,
+            on_progress=lambda progress: None,
             checkpoints=[],
             **request,
         ),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from spikesim import SpikeCamera
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.build import BuildReport, build_clips, build_dataset
 from spikesim_datasets.exposure import ExposurePlan
-from spikesim_datasets.planning import BuildPlan
+from spikesim_datasets.processes import count_up, shared_counts, worker_processes
+from spikesim_datasets.progress import Progress
 from spikesim_datasets.shards import ShardReader, open_dataset
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.sources import open_clips
@@ -101,16 +103,43 @@ def test_two_workers_make_the_same(source: Path, tmp_path: Path, expected: dict[
 
 
 def test_any_executor_makes_the_same(source: Path, tmp_path: Path, expected: dict[Any, Any]) -> None:
-    told: list[tuple[int, int]] = []
-
-    def on_shard(samples: int, plan: BuildPlan) -> None:
-        told.append((samples, plan.samples()))
-
+    told: list[Progress] = []
     with ThreadPoolExecutor(3) as pool:
-        build_clips(open_clips([source]), tmp_path, recipe(), executor=pool, on_shard=on_shard)
+        build_clips(open_clips([source]), tmp_path, recipe(), executor=pool, on_progress=told.append)
     assert content(tmp_path) == expected
-    assert told[0] == (0, 10)
-    assert sorted(told[1:]) == [(1, 10)] * 2 + [(2, 10)] * 4
+    assert told[0] == Progress(0, 126)
+    assert sorted(after.done - before.done for before, after in pairwise(told)) == [13] * 2 + [25] * 4
+
+
+def test_a_build_tells_of_every_readout_as_it_is_made(source: Path, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    clips = open_clips([source])
+    build_clips(clips, tmp_path, recipe(), workers=1, on_progress=told.append)
+    at = ["", *["train/a"] * 63, *["train/b"] * 63]
+    assert told == [Progress(done, 126, key) for done, key in enumerate(at)]
+    # What is found finished counts from the first.
+    for name in ("train/a.001.h5", "train/b.002.h5"):
+        (tmp_path / name).unlink()
+    (tmp_path / INDEX).unlink()
+    told.clear()
+    build_clips(clips, tmp_path, recipe(), workers=1, on_progress=told.append)
+    at = ["", *["train/a"] * 25, *["train/b"] * 13]
+    assert told == [Progress(126 - 38 + done, 126, key) for done, key in enumerate(at)]
+
+
+def test_workers_count_the_readouts_that_their_parent_tells_of(source: Path, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    build_clips(open_clips([source]), tmp_path, recipe(), workers=2, on_progress=told.append)
+    assert (told[0], told[-1].done, told[-1].total) == (Progress(0, 126), 126, 126)
+    assert all(before.done < after.done for before, after in pairwise(told))
+    assert {progress.at for progress in told[1:]} == {"train/a", "train/b"}
+
+
+def test_counts_of_workers_reach_their_parent() -> None:
+    counts = shared_counts(3)
+    with worker_processes(2, counts) as pool:
+        list(pool.map(count_up, [0, 2, 2]))
+    assert list(counts) == [1, 0, 2]
 
 
 @pytest.mark.parametrize("shard_samples", [1, 3, 100])
@@ -234,23 +263,21 @@ def test_a_build_that_is_told_to_overwrite_and_is_killed_leaves_no_old_checksums
     build_clips(open_clips([source]), tmp_path, old, workers=1)
     sizes = [file.stat().st_size for file in shard_files(tmp_path)]
     with pytest.raises(KeyboardInterrupt):
-        build_clips(open_clips([source]), tmp_path, new, workers=1, overwrite=True, on_shard=interrupted(2))
+        build_clips(open_clips([source]), tmp_path, new, workers=1, overwrite=True, on_progress=stop_after(50))
     report = build_clips(open_clips([source]), tmp_path, new, workers=1)
     assert (report.built, report.kept) == (4, 2)
     assert [file.stat().st_size for file in shard_files(tmp_path)] == sizes
     assert_whole(tmp_path)
 
 
-def interrupted(shards: int) -> Callable[[int, BuildPlan], None]:
-    """An `on_shard` that interrupts the build after so many shards."""
-    told: list[int] = []
+def stop_after(readouts: int) -> Callable[[Progress], None]:
+    """An `on_progress` that interrupts the build once there are more readouts; the first two shards have 50."""
 
-    def on_shard(samples: int, plan: BuildPlan) -> None:
-        told.append(samples)
-        if len(told) > shards:
+    def on_progress(progress: Progress) -> None:
+        if progress.done > readouts:
             raise KeyboardInterrupt
 
-    return on_shard
+    return on_progress
 
 
 @pytest.mark.parametrize("pool", [None, ThreadPoolExecutor])
@@ -258,12 +285,13 @@ def test_an_interrupted_build_keeps_its_shards_and_goes_on(
     source: Path, tmp_path: Path, expected: dict[Any, Any], pool: Callable[[int], ThreadPoolExecutor] | None
 ) -> None:
     executor = pool and pool(1)
+    stopped = stop_after(0 if executor else 50)
     with pytest.raises(KeyboardInterrupt):
-        build_clips(open_clips([source]), tmp_path, recipe(), workers=1, executor=executor, on_shard=interrupted(2))
+        build_clips(open_clips([source]), tmp_path, recipe(), workers=1, executor=executor, on_progress=stopped)
     if executor:
         executor.shutdown()
     done = len(shard_files(tmp_path))
-    assert 2 <= done < 6
+    assert done == 2 or (executor and 1 <= done < 6)
     assert content(tmp_path).items() <= expected.items()
     assert leftovers(tmp_path) == []
     report = build_clips(open_clips([source]), tmp_path, recipe(), workers=1)

@@ -1,6 +1,5 @@
 """The command line: every command, its help and defaults, and what is said where."""
 
-import io
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ import click
 import commands
 import pytest
 from commands import Run, assert_refused, command, shown
-from rich.console import Console
 
 import spikesim
 from spikesim import PRESETS
@@ -267,7 +265,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     """Makes `verify` raise something."""
 
     def plant(error: BaseException) -> None:
-        def fail(path: Path) -> Iterator[object]:
+        def fail(*arguments: object) -> Iterator[object]:
             raise error
 
         monkeypatch.setattr("spikesim_datasets.shards.verify_dataset", fail)
@@ -326,25 +324,6 @@ def test_without_a_terminal_there_are_plain_lines(run: Run, frames: Path, datase
     for result in results:
         assert "\x1b" not in result.out + result.err
         assert "\r" not in result.out + result.err
-
-
-def test_progress_is_a_bar_on_a_terminal_and_a_line_now_and_then_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    def shown_on(terminal: bool) -> str:
-        screen = io.StringIO()
-        monkeypatch.setattr(console, "messages", Console(file=screen, force_terminal=terminal, width=100))
-        steps = console.Steps("samples")
-        with steps.shown():
-            for _ in range(3):
-                steps.advance(2, 6)
-        return screen.getvalue()
-
-    assert shown_on(False) == "samples: 6 of 6\n"
-    bar = shown_on(True)
-    assert "\x1b" in bar
-    assert "6/6" in bar
-    clock = iter([0.0, 4.0, 11.0, 11.0, 12.0])
-    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
-    assert shown_on(False) == "samples: 4 of 6\nsamples: 6 of 6\n"
 
 
 def test_amounts_in_words() -> None:

@@ -12,6 +12,7 @@ from wave_clips import HEIGHT, WIDTH, WaveClip, scene, two_scenes
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.comparison import compare, psnr, specs_to_compare, ssim, triples
 from spikesim_datasets.interpolation import InterpolatorSpec, make_interpolator
+from spikesim_datasets.progress import Progress
 
 LINEAR = [make_interpolator("linear")]
 
@@ -88,11 +89,11 @@ def test_long_clips_have_no_more_triples(frames: int) -> None:
 
 def test_the_middle_frame_is_compared_with_what_is_made_of_its_neighbours() -> None:
     clip = WaveClip(n_frames=12)
-    told: list[tuple[int, int]] = []
-    result = compare(clip, [make_interpolator("flow"), *LINEAR], every=4, on_triple=lambda *s: told.append(s))
+    told: list[Progress] = []
+    result = compare(clip, [make_interpolator("flow"), *LINEAR], every=4, on_progress=told.append)
     assert (result.clip, result.triples, result.cuts) == ("train/wave", 3, 0)
     assert clip.read == [0, 1, 2, 4, 5, 6, 8, 9, 10]
-    assert told == [(1, 3)] * 3
+    assert told == [Progress(0, 3), *(Progress(done, 3, "train/wave") for done in (1, 2, 3))]
     flow, linear = result.scores
     assert (flow.interpolator, linear.interpolator) == ("flow", "linear")
     made = [np.rint((scene(i).astype(float) + scene(i + 2)) / 2) for i in (0, 4, 8)]

@@ -14,6 +14,7 @@ from commands import Run, assert_refused, command, shown
 from deblurring_data import EXPOSURE, PLAN, content, scene
 from PIL import Image
 
+from spikesim import SpikeStream, write_spikes
 from spikesim.errors import MissingExtraError, SpikesimError
 from spikesim_cli.extras import needs_ssdm
 from ssdm_models import deblur, recordings, tiled_deblurring
@@ -35,7 +36,11 @@ def test_deblur(run: Run, recorded: Path, checkpoint: Path, ldn: LDN, tmp_path: 
     words = ("deblur", recorded / "blur.png", recorded / "bare.dat", tmp_path / "out", "--checkpoint", checkpoint)
     result = run(*words, "--exposure", 5, 25)
     assert (result.code, result.out) == (0, "")
-    assert result.err.splitlines() == ["frames: 7 of 7", f"{tmp_path / 'out'}: 7 frames of 52×36, at readouts 5 to 24"]
+    assert result.err.splitlines() == [
+        "the spikes are taken to be of V_th 1, by the light of both; their file does not say",
+        "frames: 7 of 7",
+        f"{tmp_path / 'out'}: 7 frames of 52×36, at readouts 5 to 24",
+    ]
     deblur_recording(ldn, scene(), tmp_path / "same", exposure=EXPOSURE)
     assert content(tmp_path / "out") == content(tmp_path / "same")
     again = run(*words, "--exposure", 5, 25, "--json")
@@ -73,22 +78,33 @@ def test_options_reach_the_library(run: Run, recorded: Path, released: Path, tmp
         assert np.abs(np.asarray(video.convert("RGB")).astype(int) - frames[0]).mean() < 20
 
 
-def test_another_threshold_is_told(
-    run: Run,
-    recorded: Path,
-    checkpoint: Path,
-    released: Path,
-    tmp_path: Path,
+def test_the_threshold_that_is_taken_is_told(
+    run: Run, recorded: Path, checkpoint: Path, released: Path, tmp_path: Path
 ) -> None:
-    def told(spikes: str, network: Path) -> bool:
-        words = ("--checkpoint", network, "--at", 14)
-        result = run("deblur", recorded / "blur.png", recorded / spikes, tmp_path / "a.png", *words)
-        assert result.code == 0
-        return "the spikes are of V_th 2, and the network was trained on 1: look" in result.err
+    blur, spikes = scene()
+    grey = (blur / 255 @ [0.30, 0.59, 0.11]).mean()
+    dense = spikes.dense()
+    dark, none = dense.copy(), np.zeros_like(dense)
+    dark[:, ::2] = 0
+    for name, array in (("dark.dat", dark), ("none.dat", none)):
+        write_spikes(recorded / name, SpikeStream.from_dense(array), describe=False)
 
-    assert told("spikes.npz", released)
-    assert not told("bare.dat", released)  # which does not say
-    assert not told("spikes.npz", checkpoint)
+    def told(name: str, network: Path) -> list[str]:
+        words = ("--checkpoint", network, "--at", 14, "--exposure", 6, 21)
+        result = run("deblur", recorded / "blur.png", recorded / name, tmp_path / "a.png", *words, "--overwrite")
+        assert result.code == 0
+        return result.err.splitlines()[:-2]  # but frames and what was written
+
+    taken = "the spikes are taken to be of V_th {:.2g}, by the light of both; their file {}"
+    look = "the network was trained on V_th {}, not on {:.2g}: look at the result"
+    v_th, darker = grey / dense[6:21].mean(), grey / dark[6:21].mean()
+    assert told("spikes.npz", released) == [taken.format(v_th, "says 2"), look.format("1", 2)]
+    assert told("spikes.npz", checkpoint) == [taken.format(v_th, "says 2")]
+    assert told("bare.dat", released) == [taken.format(v_th, "does not say")]
+    assert told("dark.dat", released) == [taken.format(darker, "does not say"), look.format("1", darker)]
+    assert told("dark.dat", checkpoint) == [taken.format(darker, "does not say")]
+    nothing = "there are no spikes in the exposure, which would tell their threshold; their file does not say"
+    assert told("none.dat", released) == [nothing]
 
 
 def test_deblur_refuses_bad_input(run: Run, recorded: Path, checkpoint: Path, tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.sources import open_clips
 
-EXIT_INTERRUPTED = 130
+ENDED_BY = {signal.SIGINT: 130, signal.SIGTERM: 143}
+"""Exit codes, as shells have them: 128 and the number of the signal."""
+
+by_signal = pytest.mark.parametrize("number", ENDED_BY, ids=lambda number: number.name)
 linux = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
 
 
@@ -93,10 +96,10 @@ def workers_of(parent: int) -> list[int]:
     return [pid for pid in map(int, children.split()) if "spawn_main" in of_the_living(Path(f"/proc/{pid}/cmdline"))]
 
 
-def is_deaf_to_ctrl_c(pid: int) -> bool:
+def is_deaf_to(number: signal.Signals, pid: int) -> bool:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigBlk", "SigIgn"))]
-    return any(mask & 1 << (signal.SIGINT - 1) for mask in masks)
+    return any(mask & 1 << (number - 1) for mask in masks)
 
 
 def has_ended(pid: int) -> bool:
@@ -136,30 +139,41 @@ def test_kill(started: subprocess.Popen[str], longer: Path, tmp_path: Path, unin
     assert_goes_on(longer, out, uninterrupted)
 
 
-def assert_interrupted_politely(process: subprocess.Popen[str], out: Path) -> None:
+def assert_interrupted_politely(process: subprocess.Popen[str], out: Path, number: signal.Signals) -> None:
     stdout, stderr = process.communicate(timeout=30)
-    assert process.returncode == EXIT_INTERRUPTED
+    assert process.returncode == ENDED_BY[number]
     assert stdout == ""
     assert stderr.strip().splitlines()[-1].startswith("Interrupted.")
+    assert "Error" not in stderr
     assert "Traceback" not in stderr
     assert leftovers(out) == []
 
 
 @linux
-def test_ctrl_c_while_the_workers_start(started: subprocess.Popen[str], tmp_path: Path) -> None:
+@by_signal
+def test_a_signal_while_the_workers_start(
+    started: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
+) -> None:
     workers = wait_until(lambda: len(pids := workers_of(started.pid)) == 2 and pids)
-    assert all(map(is_deaf_to_ctrl_c, workers))
-    os.killpg(started.pid, signal.SIGINT)  # a terminal sends it to the whole group
-    assert_interrupted_politely(started, tmp_path / "out")
+    assert all(is_deaf_to(number, pid) for pid in workers)
+    os.killpg(started.pid, number)  # a terminal sends it to the whole group, and so do schedulers
+    assert_interrupted_politely(started, tmp_path / "out", number)
 
 
 @linux
-def test_ctrl_c(started: subprocess.Popen[str], longer: Path, tmp_path: Path, uninterrupted: dict[Any, Any]) -> None:
+@by_signal
+def test_a_signal(
+    started: subprocess.Popen[str],
+    longer: Path,
+    tmp_path: Path,
+    uninterrupted: dict[Any, Any],
+    number: signal.Signals,
+) -> None:
     out = tmp_path / "out"
     wait_until(lambda: shard_files(out))
     workers = workers_of(started.pid)
-    started.send_signal(signal.SIGINT)  # the parent alone
-    assert_interrupted_politely(started, out)
+    started.send_signal(number)  # the parent alone
+    assert_interrupted_politely(started, out, number)
     assert all(map(has_ended, workers))
     assert shard_files(out)
     assert_goes_on(longer, out, uninterrupted)

@@ -254,7 +254,7 @@ def test_further_checkpoints_have_rows_of_their_own(data: Path, run: Path, tmp_p
         v_th=[1],
     )
     labels = [card.label for card in results.methods if card.student]
-    assert labels == ["LDN", "LDN of lambda_10", "DeblurNet_100", "short"]
+    assert labels == ["LDN", "LDN of lambda_10", "DeblurNet_100", "DeblurNet_100, normalised spikes", "short"]
     sample = make_sample("test/a", 1, SEVEN)
     blur, spikes = tensors(sample, 1.0)
     network = checkpoints.load_released(theirs, "ldn")

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
+from spikesim_datasets.progress import Progress
 from ssdm_models import checkpoints, evaluation
 from ssdm_models.evaluation.ablation import Loss, ablation_tables, parse_loss
 from ssdm_models.evaluation.evaluation_set import DOMAINS, EvaluationSet
@@ -149,22 +150,29 @@ def test_an_interrupted_evaluation_goes_on(data: Path, tmp_path: Path, monkeypat
     read: list[int] = []
     sample = EvaluationSet.sample
     monkeypatch.setattr(EvaluationSet, "sample", lambda self, number: read.append(number) or sample(self, number))
-    seen: list[tuple[int, int]] = []
+    images = len(whole.rows) // 3  # of a sample
+    told: list[Progress] = []
 
-    def interrupt(done: int, total: int) -> None:
-        seen.append((done, total))
-        if len(seen) == 2:
+    def interrupt(progress: Progress) -> None:
+        told.append(progress)
+        if progress.done > 2 * images:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        evaluation.evaluate(data, sequence=False, out=tmp_path / "out", on_sample=interrupt)
+        evaluation.evaluate(data, sequence=False, out=tmp_path / "out", on_progress=interrupt)
     assert len({(row.key, row.window) for row in read_rows(tmp_path / "out" / "samples.csv")}) == 2
-    again = evaluation.evaluate(data, sequence=False, out=tmp_path / "out")
-    assert read == [0, 1, 2]
+    assert [progress.done for progress in told] == list(range(2 * images + 2))
+    assert {progress.total for progress in told} == {3 * images}
+    assert told[0].at == ""
+    assert [progress.at for progress in told[1:]] == [f"{row.key}, {row.method}" for row in whole.rows[: len(told) - 1]]
+    told.clear()
+    again = evaluation.evaluate(data, sequence=False, out=tmp_path / "out", on_progress=told.append)
+    assert [progress.done for progress in told] == list(range(2 * images, 3 * images + 1))
+    assert read == [0, 1, 2, 2]
     assert [replace(row, seconds=0) for row in again.rows] == [replace(row, seconds=0) for row in whole.rows]
     assert again.summary == whole.summary
     finished = evaluation.evaluate(data, sequence=False, out=tmp_path / "out")
-    assert (read, finished.rows) == ([0, 1, 2], again.rows)
+    assert (read, finished.rows) == ([0, 1, 2, 2], again.rows)
 
 
 def test_another_evaluation_is_refused_or_replaced(data: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from commands import Run, assert_refused
 from PIL import Image
 
 from spikesim import SpikeStream, read_spikes, write_spikes
-from spikesim_datasets.layouts import shards_to_layout
+from spikesim_datasets.layouts import layout_to_shards, shards_to_layout
 from spikesim_datasets.shards import ShardReader, open_dataset
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.sources import Split
@@ -121,7 +121,10 @@ def test_convert_between_spike_formats(run: Run, recording: Path, tmp_path: Path
 def test_convert_a_dataset_to_the_released_layout_and_back(run: Run, dataset: Path, tmp_path: Path) -> None:
     layout, back = tmp_path / "layout", tmp_path / "back"
     result = run("convert", dataset, layout)
-    assert (result.code, result.err) == (0, f"{layout}: 4 samples in the released layout\n")
+    assert result.code == 0
+    converted, *notes = result.err.splitlines()
+    assert converted == f"{layout}: 4 samples in the released layout"
+    assert [note.partition(": it ")[0] for note in notes] == ["the release's own loader"] * 2
     assert (layout / "train/spike_data/clip/000019.dat").is_file()
     result = run("convert", layout, back)
     assert (result.code, result.err) == (0, f"{back}: 4 samples in shards\n")
@@ -210,7 +213,7 @@ def test_view_a_recording(run: Run, recording: Path, tmp_path: Path, look: str) 
 
 def test_view_a_sample(run: Run, dataset: Path, shard: Path, tmp_path: Path) -> None:
     def pixels(*words: object) -> np.ndarray:
-        assert run("view", words[0], tmp_path / "a.png", *words[1:]).code == 0
+        assert run("view", words[0], tmp_path / "a.png", "--overwrite", *words[1:]).code == 0
         with Image.open(tmp_path / "a.png") as image:
             return np.asarray(image)
 
@@ -220,6 +223,46 @@ def test_view_a_sample(run: Run, dataset: Path, shard: Path, tmp_path: Path) -> 
     assert not np.array_equal(second, first)
     np.testing.assert_array_equal(pixels(dataset, "--sample", -1), second)
     assert pixels(dataset, "--split", "test").shape == first.shape
+
+
+def test_a_released_layout_opens_in_view_and_verify(run: Run, dataset: Path, tmp_path: Path) -> None:
+    layout = tmp_path / "layout"
+    shards_to_layout(dataset, layout, 1)
+
+    def view(name: str, path: Path, *words: object) -> np.ndarray:
+        result = run("view", path, tmp_path / name, "--overwrite", "--sample", 1, "--split", "test", *words)
+        assert result.code == 0, result.err
+        with Image.open(tmp_path / name) as image:
+            return np.asarray(image)
+
+    def assert_same_as_shards(*words: object, v_th: float | None = None) -> None:
+        shards = tmp_path / f"shards {v_th}"
+        layout_to_shards(layout, shards, v_th)
+        np.testing.assert_array_equal(view("layout.png", layout, *words), view("shards.png", shards))
+
+    assert_same_as_shards()
+    assert "2 clips, 4 samples" in run("verify", layout).err
+    (layout / "spikesim.json").unlink()
+    assert_same_as_shards("--vth", 1, v_th=1)
+    assert_refused(run("view", layout, tmp_path / "a.png"), "does not say its threshold; give it with --vth")
+    assert run("verify", layout, "--json").json == {
+        "damaged": 0,
+        "shards": [
+            {
+                "path": f"{split}/clip.000.h5",
+                "samples": 2,
+                "bytes": sum(file.stat().st_size for file in (layout / split).rglob("*.*")),
+                "problem": "",
+            }
+            for split in ("test", "train")
+        ],
+    }
+    (layout / "train/spike_data/clip/000019.dat").write_bytes(b"1")
+    (layout / "test/blur_data/clip/000032.png").unlink()
+    result = run("verify", layout)
+    assert_refused(result, "2 of 2 clips of", "000019.dat", "000032.png")
+    shutil.rmtree(layout / "train")
+    assert_refused(run("view", layout, tmp_path / "a.png", "--vth", 1), "no samples of the split 'train'; it has test")
 
 
 def test_view_refuses_bad_input(run: Run, dataset: Path, shard: Path, recording: Path, tmp_path: Path) -> None:
@@ -235,8 +278,7 @@ def test_view_refuses_bad_input(run: Run, dataset: Path, shard: Path, recording:
     for number in (2, -3):
         assert_refused(run("view", dataset, output, "--sample", number), f"2 samples, there is no sample {number}")
     assert_refused(run("view", shard, output, "--as", "rainbow"), "'rainbow' is not one of")
-    shards_to_layout(dataset, tmp_path / "layout")
-    assert_refused(run("view", tmp_path / "layout", output), "convert it first: spikesim convert")
+    assert_refused(run("view", shard, output, "--vth", 1), "--vth goes with a folder in the released layout")
     train = tmp_path / "train"
     shutil.copytree(dataset / "train", train / "train")
     assert_refused(run("view", train, output, "--split", "test"), "no samples of the split 'test'; it has train")

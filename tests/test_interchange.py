@@ -1,8 +1,11 @@
 """What other projects are given: tensors that are the spikes, and folders that the field's own readers read."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +28,62 @@ def decode(data: bytes, height: int, width: int) -> np.ndarray:
     pixels = np.arange(height * width).reshape(height, width)
     readouts = np.frombuffer(data, np.uint8).reshape(-1, height * width // 8)
     return ((readouts[:, pixels // 8] >> (pixels % 8).astype(np.uint8)) & 1)[:, ::-1]
+
+
+# TFP and TFI as other tools make them
+
+
+@pytest.fixture(scope="module")
+def documented() -> dict[str, Any]:
+    """The functions that the page gives for the images of SpikeCV and Spike-Zoo."""
+    page = (Path(__file__).parents[1] / "docs" / "interchange.md").read_text("utf-8")
+    (block,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def their_tfi(" in block]
+    names: dict[str, Any] = {"np": np, "tfi_video": spikesim.tfi_video, "part": random_stream(100, 60, 80)}
+    exec(compile(block, "docs/interchange.md", "exec"), names)
+    return names
+
+
+def sparse_stream(rate: float = 0.15) -> SpikeStream:
+    """A stream with pixels of no spike, of few and of many."""
+    rng = np.random.default_rng(3)
+    chances = rate * rng.random((7, 11))
+    chances[0, :3] = (0, 0.01, 1)
+    return SpikeStream.from_dense((rng.random((90, 7, 11)) < chances).astype(np.uint8))
+
+
+def pixels(stream: SpikeStream) -> Iterator[tuple[tuple[int, int], list[int]]]:
+    """Every pixel, and the readouts in which it fires."""
+    dense = stream.dense()
+    for place in np.ndindex(dense.shape[1:]):
+        yield place, np.flatnonzero(dense[:, *place]).tolist()
+
+
+@pytest.mark.parametrize("window", [41, 40, 9, 2])
+@pytest.mark.parametrize("centre", [30, 45, 69])
+def test_their_windows_of_one_image(documented: dict[str, Any], centre: int, window: int) -> None:
+    stream, half = sparse_stream(), window // 2
+    tfp, tfi = documented["their_tfp"](stream, centre, window), documented["their_tfi"](stream, centre, window)
+    for place, spikes in pixels(stream):
+        seen = [spike for spike in spikes if centre - half <= spike <= centre + half]
+        assert tfp[place] == pytest.approx(len(seen) / (2 * half + 1))
+        before = [spike for spike in spikes if centre - half < spike <= centre]
+        after = [spike for spike in spikes if centre < spike <= centre + half]
+        expected = 1 / (after[0] - before[-1]) if before and after else 1 / (2 * half)
+        assert tfi[place] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("half", [1, 20])
+def test_their_video_of_intervals_is_one_readout_late(documented: dict[str, Any], half: int) -> None:
+    stream = sparse_stream()
+    video = documented["their_tfi_video"](stream, half)
+    assert len(video) == len(stream) - 2 * half
+    for place, spikes in pixels(stream):
+        for number, readout in enumerate(range(half, len(stream) - half)):
+            before = [spike for spike in spikes if spike < readout]
+            after = [spike for spike in spikes if spike >= readout]
+            expected = 1 / (after[0] - before[-1]) if before and after else 0
+            assert video[number][place] == pytest.approx(expected)
+            assert np.uint8(255 * video[number][place]) == int(255 / (after[0] - before[-1]) if expected else 255 / 257)
 
 
 # Tensors

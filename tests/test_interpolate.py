@@ -20,6 +20,7 @@ from spikesim_datasets.build import build_clips
 from spikesim_datasets.clip_interpolation import DESCRIPTION, interpolate_clip
 from spikesim_datasets.interpolation import Interpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
+from spikesim_datasets.progress import Progress
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.sources import open_clips
@@ -110,10 +111,10 @@ def test_only_what_is_missing_is_made(tmp_path: Path, monkeypatch: pytest.Monkey
         return self._frames(frame0, frame1, times)  # type: ignore[attr-defined]
 
     monkeypatch.setattr(LinearInterpolator, "between", between)
-    told: list[tuple[int, int]] = []
-    assert write(WaveClip(), tmp_path / "out", on_frame=lambda *step: told.append(step)).kept == 14
+    told: list[Progress] = []
+    assert write(WaveClip(), tmp_path / "out", on_progress=told.append).kept == 14
     assert asked == [2 / 3, 1 / 3, 2 / 3]
-    assert told == [(14, 19)] + [(1, 19)] * 5
+    assert told == [Progress(14, 19), *(Progress(done, 19, "train/wave") for done in range(15, 20))]
     assert content(tmp_path / "out") == before
     assert kept.items() <= {path: path.stat().st_ino for path in (tmp_path / "out").iterdir()}.items()
     assert write(WaveClip(), tmp_path / "out").kept == 19

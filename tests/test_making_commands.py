@@ -62,7 +62,7 @@ def test_build_gopro_alone_takes_the_folder_beside_it(
         INDEX, "test/GOPR0384_11_00.000.h5", "train/GOPR0372_07_00.000.h5",
     ]  # fmt: skip
     lines = result.err.splitlines()
-    assert lines[0] == "samples: 4 of 4"
+    assert lines[0] == "readouts: 482 of 482"
     assert lines[1].startswith("data/gopro: 4 samples, ")
     assert "2 shards built, 0 kept, 0 clips skipped" in lines[1]
     with ShardReader(tmp_path / "data/gopro/train/GOPR0372_07_00.000.h5") as made:
@@ -115,7 +115,7 @@ def test_the_result_as_json_is_alone_on_stdout(run: Run, frames: Path, tmp_path:
         "readouts": 241,
     }
     assert result.err.splitlines() == [
-        "samples: 2 of 2",
+        "readouts: 241 of 241",
         "skipped train/short: 5 frames are too few for one window",
     ]
 

@@ -14,6 +14,7 @@ from spikesim_datasets.clip_simulation import simulate_clip
 from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.keys import Keyed
 from spikesim_datasets.optics import Optics
+from spikesim_datasets.progress import Progress
 from spikesim_datasets.sources.clip import Split
 from spikesim_datasets.synthesis import Stretch
 
@@ -120,9 +121,9 @@ def test_full_size_and_linear_light(tmp_path, clip):
 
 
 def test_progress_is_told_readout_by_readout(tmp_path, clip):
-    told: list[tuple[int, int]] = []
-    record(clip, tmp_path / "a.npz", frames=3, on_readout=lambda *step: told.append(step))
-    assert told == [(1, 17)] * 17
+    told: list[Progress] = []
+    record(clip, tmp_path / "a.npz", frames=3, on_progress=told.append)
+    assert told == [Progress(0, 17), *(Progress(done, 17, clip.key) for done in range(1, 18))]
 
 
 @pytest.mark.parametrize(

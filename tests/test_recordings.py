@@ -25,6 +25,7 @@ from spikesim import SpikeStream
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.image_files import write_gif
+from spikesim_datasets.progress import Progress
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.sources import DemoClip
 from ssdm_models import recordings
@@ -167,14 +168,16 @@ def test_an_interrupted_folder_is_finished_by_running_again(ldn: LDN, tmp_path: 
         write(interrupted(ldn), tmp_path / "out")
     before = content(tmp_path / "out")
     assert 3 <= len(before) <= 4
-    told: list[tuple[int, int]] = []
-    made = write(ldn, tmp_path / "out", on_frame=lambda *step: told.append(step))
+    told: list[Progress] = []
+    made = write(ldn, tmp_path / "out", on_progress=told.append)
     assert (made.kept, len(made.files)) == (len(before) - 1, 7)
-    assert told == [(made.kept, 7)] + [(1, 7)] * (7 - made.kept)
+    assert told == [Progress(done, 7) for done in range(made.kept, 8)]
     write(ldn, tmp_path / "whole")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     assert before.items() <= content(tmp_path / "out").items()
-    assert write(ldn, tmp_path / "out").kept == 7
+    told.clear()
+    assert write(ldn, tmp_path / "out", on_progress=told.append).kept == 7
+    assert told == [Progress(7, 7)]
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.mkv"])

@@ -1,13 +1,9 @@
-"""What people see while a command works: messages and progress on stderr, tables and JSON on stdout."""
+"""What people see of a command: messages on stderr, tables and JSON on stdout."""
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from spikesim_cli.terminal_text import printable, printable_lines
@@ -26,45 +22,6 @@ class _Printer(Console):
 
 messages = _Printer(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 results = _Printer(highlight=False, markup=False, emoji=False)
-
-_SECONDS_BETWEEN_LINES = 10
-
-
-class Steps:
-    """A count of finished steps: a live bar on a terminal, else, or where it is not to be live, lines now and then."""
-
-    def __init__(self, what: str, live: bool = True) -> None:
-        self._what = what
-        self._done = 0
-        self._printed = time.monotonic()
-        self._bar: Progress | None = None
-        if live and messages.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            self._bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=messages)
-            self._task = self._bar.add_task(what, total=None)
-
-    def advance(self, steps: int, total: int) -> None:
-        """Count further steps of a total."""
-        self.reach(self._done + steps, total)
-
-    def reach(self, done: int, total: int, note: str = "") -> None:
-        """Have done so many steps of a total; a note is shown beside."""
-        self._done = done
-        what = f"{self._what}{note and ', '}{note}"
-        if self._bar is not None:
-            self._bar.update(self._task, description=printable(what), completed=done, total=total)
-        elif done == total or time.monotonic() - self._printed > _SECONDS_BETWEEN_LINES:
-            self._printed = time.monotonic()
-            messages.print(f"{self._what}: {done} of {total}{note and ', '}{note}")
-
-    @contextmanager
-    def shown(self) -> Iterator["Steps"]:
-        """Show the progress inside the `with` block."""
-        if self._bar is None:
-            yield self
-            return
-        with self._bar:
-            yield self
 
 
 def print_json(record: Any) -> None:

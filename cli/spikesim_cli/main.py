@@ -1,7 +1,11 @@
 """The group of commands. Each command is imported when it is called for, and imports what computes when it runs."""
 
+import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -81,17 +85,41 @@ def _show_once(message: str) -> None:
     click.echo(f"Warning: {printable(message)}", err=True)
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as schedulers send it, which ends a command as Ctrl-C does."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
+
+
+@contextmanager
+def _hearing_sigterm() -> Iterator[None]:
+    """Take SIGTERM for an interruption, where this is the main thread and nobody has it ignored."""
+    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main() -> None:
     """Run the command line; the entry point of `spikesim`."""
     warnings.showwarning = _show_warning
     try:
-        cli.main(standalone_mode=False)
+        with _hearing_sigterm():
+            cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
         click.echo("Interrupted. Finished files are kept; run it again to go on where it stopped.", err=True)
-        sys.exit(130)
+        by_sigterm = isinstance(error, _Terminated) or isinstance(error.__cause__, _Terminated)
+        sys.exit(128 + (signal.SIGTERM if by_sigterm else signal.SIGINT))
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
         sys.exit(1)

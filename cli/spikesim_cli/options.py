@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -246,6 +247,42 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def overwrite_option(what: str) -> Callable[[F], F]:
+    """`--overwrite`, without which nothing that is there is replaced; a file's commands call `check_free`.
+
+    Args:
+        what: What it replaces.
+    """
+    return click.option("--overwrite", is_flag=True, help=f"Replace {what}.")
+
+
+def check_free(output: Path, overwrite: bool) -> None:
+    """Refuse a file that is there already, before any work.
+
+    Raises:
+        OutputError: It is there, and is not to be replaced.
+    """
+    from spikesim.errors import OutputError
+
+    if not overwrite and output.exists() and not output.is_dir():
+        raise OutputError(f"{output} exists already; choose another name, or give --overwrite to replace it")
+
+
+def refuse(why: str, **options: Any) -> None:
+    """Refuse options that were given where they have no meaning, instead of leaving them without effect.
+
+    Args:
+        why: What follows their names in the message.
+        options: By their names; None, False and an empty tuple are those of options that were not given.
+
+    Raises:
+        click.UsageError: One was given.
+    """
+    flags = [f"--{name.replace('_', '-')}" for name, value in options.items() if value not in (None, False, ())]
+    if flags:
+        raise click.UsageError(f"{', '.join(flags)} {why}; leave it out")
+
+
 size_options = together(
     click.option("--height", type=click.IntRange(1), help="Height of the spikes, for .dat files."),
     click.option("--width", type=click.IntRange(1), help="Width of the spikes, for .dat files."),
@@ -259,3 +296,12 @@ size_options = together(
 def read_options(no_flip: bool, **options: Any) -> dict[str, Any]:
     """The keywords of `spikesim.read_spikes` that `size_options` stand for."""
     return given(flip=False if no_flip else None, **options)
+
+
+def refuse_read_options(**options: Any) -> None:
+    """Refuse `size_options` for what is no spike file.
+
+    Raises:
+        click.UsageError: One was given.
+    """
+    refuse("is for spike files, which say less of themselves", **options)

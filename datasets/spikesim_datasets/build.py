@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from warnings import catch_warnings, simplefilter
 
 from spikesim import thread_limit
 from spikesim.checks import (
-    require_callable,
     require_flag,
     require_instance,
     require_list,
@@ -24,8 +24,9 @@ from spikesim.errors import OutputError, SlowPrecisionWarning
 from spikesim.files import checksum, remove_stale_temporaries
 from spikesim.threads import available_cores
 from spikesim_datasets.interpolation.networks.weights import UnknownWeightsWarning
-from spikesim_datasets.planning import BuildPlan, ShardJob, finished_jobs, plan_build, readouts_of
-from spikesim_datasets.processes import uninterrupted, worker_processes
+from spikesim_datasets.planning import ShardJob, finished_jobs, plan_build, readouts_of
+from spikesim_datasets.processes import count_up, shared_counts, uninterrupted, worker_processes
+from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.recipe import Recipe, make_recipe, provenance
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, read_index, write_index
@@ -33,6 +34,11 @@ from spikesim_datasets.shards.writer import ShardWriter
 from spikesim_datasets.sources import Clip, Split, open_clips
 from spikesim_datasets.sources.clip import refuse_output_in_source
 from spikesim_datasets.synthesis import synthesise
+
+Made = tuple[ShardEntry | None, Diagnostics]
+"""What came of a shard."""
+
+_LOOK = 0.5  # seconds between looks at how far workers are
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def build_clips(
     workers: int | None = None,
     overwrite: bool = False,
     executor: Executor | None = None,
-    on_shard: Callable[[int, BuildPlan], None] | None = None,
+    on_progress: OnProgress | None = None,
     command: str = "",
 ) -> BuildReport:
     """Build a dataset from clips by a recipe.
@@ -117,7 +123,8 @@ def build_clips(
         overwrite: Replace shards in `out` that another recipe made.
         executor: Where to run the shards instead: any `concurrent.futures.Executor` whose workers see the same files,
             such as a Dask client's `get_executor()`.
-        on_shard: Called with the number of samples of each shard that is finished, and the plan; first for those kept.
+        on_progress: Told of readouts, first of those of shards that are kept; where an `executor` makes them, of those
+            of a whole shard at a time.
         command: What to record as the command line.
 
     Raises:
@@ -133,8 +140,7 @@ def build_clips(
     overwrite = require_flag(overwrite, "overwrite")
     if executor is not None:
         require_instance(executor, "executor", Executor)
-    if on_shard is not None:
-        require_callable(on_shard, "on_shard")
+    tell = teller(on_progress)
     require_instance(command, "command", str)
     recipe = require_instance(recipe, "recipe", Recipe, "make_recipe makes one").resolve()
     plan = plan_build(clips, out, recipe)
@@ -145,9 +151,11 @@ def build_clips(
     kept_paths = {job.path for job, _, _ in kept}
     waiting = [job for job in plan.jobs if job.path not in kept_paths]
     unchanged = _entries_that_stay(listed, out, waiting)
-    notify = on_shard if on_shard is not None else lambda samples, plan: None
-    notify(sum(len(job.windows) for job, _, _ in kept), plan)
-
+    tally = Tally(
+        [(job.clip.key, readouts_of(job, recipe.plan)) for job in waiting],
+        sum(readouts_of(job, recipe.plan) for job, _, _ in kept),
+        tell,
+    )
     entries: list[ShardEntry] = []
     diagnostics: dict[str, Diagnostics] = {}
     for job, _, found in kept:
@@ -155,12 +163,12 @@ def build_clips(
     record = {"provenance": provenance(), "command": command}
     try:
         _remove_leftovers(folders)
-        for job, (entry, found) in _run(
-            waiting, out, recipe, record, min(workers or available_cores(), len(waiting)), executor
-        ):
+        making = [partial(make_shard, job, out, recipe, record) for job in waiting]
+        for number, (entry, found) in _run(making, min(workers or available_cores(), len(waiting)), executor, tally):
             entries += [entry] if entry else []
-            diagnostics[job.clip.key] = found.merge(diagnostics.get(job.clip.key, Diagnostics()))
-            notify(len(job.windows), plan)
+            key = waiting[number].clip.key
+            diagnostics[key] = found.merge(diagnostics.get(key, Diagnostics()))
+            tally.finish(number)
     finally:
         _remove_leftovers(folders)
     index = write_index(out, {"choices": recipe.choices(), **record}, [*entries, *unchanged])
@@ -178,8 +186,8 @@ def build_clips(
 
 
 def make_shard(
-    job: ShardJob, out: Path, recipe: Recipe, record: dict[str, Any]
-) -> tuple[ShardEntry | None, Diagnostics]:
+    job: ShardJob, out: Path, recipe: Recipe, record: dict[str, Any], on_readout: Callable[[], None] | None = None
+) -> Made:
     """Make one shard; the unit of work, which depends on nothing but its arguments.
 
     Args:
@@ -187,6 +195,7 @@ def make_shard(
         out: Folder of the dataset.
         recipe: How.
         record: What else to write into the shard's recipe.
+        on_readout: As for `synthesis.synthesise`.
 
     Returns:
         The shard's line of the index, None where cuts left no sample for a shard; and what was found of the clip.
@@ -199,7 +208,7 @@ def make_shard(
     diagnostics = Diagnostics()
     # Pinned to what the shard's recipe will say, whatever this machine has.
     interpolator = recipe.interpolation.pin(job.identity["choices"]["interpolation"]).make()
-    samples = synthesise(job.clip, job.windows, recipe, interpolator, diagnostics)
+    samples = synthesise(job.clip, job.windows, recipe, interpolator, diagnostics, on_readout)
     first = next(samples, None)
     if first is None:
         return None, diagnostics
@@ -211,20 +220,30 @@ def make_shard(
 
 
 def _run(
-    jobs: Sequence[ShardJob], out: Path, recipe: Recipe, record: dict[str, Any], workers: int, executor: Executor | None
-) -> Iterator[tuple[ShardJob, tuple[ShardEntry | None, Diagnostics]]]:
-    """Make the shards, in any order."""
+    making: Sequence[Callable[..., Made]], workers: int, executor: Executor | None, tally: Tally
+) -> Iterator[tuple[int, Made]]:
+    """Make the shards, in any order: the number of each, and what came of it."""
     if executor is None and workers <= 1:
-        for job in jobs:
-            yield job, make_shard(job, out, recipe, record)
+        for number, make in enumerate(making):
+            yield number, make(partial(tally.step, number))
         return
-    with worker_processes(workers) if executor is None else nullcontext(executor) as pool:
-        futures: dict[Future[tuple[ShardEntry | None, Diagnostics]], ShardJob] = uninterrupted(
-            lambda: {pool.submit(_make_shard_alone, job, out, recipe, record): job for job in jobs}
+    # Workers of another's executor may run on other machines.
+    counts = shared_counts(len(making)) if executor is None else None
+    with worker_processes(workers, counts) if executor is None else nullcontext(executor) as pool:
+        futures: dict[Future[Made], int] = uninterrupted(
+            lambda: {
+                pool.submit(_make_alone, make, None if counts is None else number): number
+                for number, make in enumerate(making)
+            }
         )
+        waiting = set(futures)
         try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            while waiting:
+                finished, waiting = wait(waiting, None if counts is None else _LOOK, FIRST_COMPLETED)
+                for number, count in enumerate(counts or ()):
+                    tally.reach(number, count)
+                for future in finished:
+                    yield futures[future], future.result()
         except BrokenProcessPool as error:
             raise OutputError(
                 "a worker process was killed, perhaps for want of memory: run again with fewer workers, finished "
@@ -235,14 +254,13 @@ def _run(
                 future.cancel()
 
 
-def _make_shard_alone(
-    job: ShardJob, out: Path, recipe: Recipe, record: dict[str, Any]
-) -> tuple[ShardEntry | None, Diagnostics]:
+def _make_alone(make: Callable[..., Made], place: int | None) -> Made:
+    """Make a shard in a worker, and count its readouts there."""
     # The other cores have work of their own, and of networks the first process has told.
     with thread_limit(1), catch_warnings():
         for told in (UnknownWeightsWarning, SlowPrecisionWarning):
             simplefilter("ignore", told)
-        return make_shard(job, out, recipe, record)
+        return make(None if place is None else partial(count_up, place))
 
 
 def _remove_leftovers(folders: set[Path]) -> None:

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from spikesim.checks import require_callable, require_flag, require_instance, require_path, require_whole
+from spikesim.checks import require_flag, require_instance, require_path, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.frame_folder import FrameFolder
 from spikesim_datasets.image_files import write_png
 from spikesim_datasets.interpolation import Interpolator, InterpolatorSpec
+from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.readouts import interpolated
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES, Clip, ExactClip
@@ -59,7 +60,7 @@ def interpolate_clip(
     *,
     fps: int = 30,
     overwrite: bool = False,
-    on_frame: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> InterpolatedClip:
     """Write the frames of a clip and those between them.
 
@@ -74,7 +75,7 @@ def interpolate_clip(
         stretch: Which of the clip's frames, and how many frames from one of them to the next.
         fps: Frames per second that a video is shown at.
         overwrite: Remove frames in a folder that were made of something else, or otherwise.
-        on_frame: Called with 1 and the total after each frame; first with the number of frames kept.
+        on_progress: Told of frames, first of those kept.
 
     Returns:
         What is written: factor·(frames − 1) + 1 frames.
@@ -87,8 +88,7 @@ def interpolate_clip(
     """
     output = require_path(output, "output")
     require_flag(overwrite, "overwrite")
-    if on_frame is not None:
-        require_callable(on_frame, "on_frame")
+    tell = teller(on_progress)
     video = _is_video(output)
     fps = require_whole(fps, "fps", 1, unit="frames a second")
     span, factor = require_instance(stretch, "stretch", Stretch).readouts(clip), stretch.factor
@@ -99,7 +99,6 @@ def interpolate_clip(
         raise InvalidValueError(f"the interpolator {interpolator.name!r} makes no frames between; choose another")
     refuse_output_in_source([output], [clip])
     diagnostics = Diagnostics()
-    notify = on_frame if on_frame is not None else lambda frames, total: None
 
     def made(spans: Sequence[range]) -> Iterator[tuple[int, np.ndarray]]:
         numbered = interpolated(clip, interpolator, factor, spans, Continuity(diagnostics))
@@ -109,9 +108,10 @@ def interpolate_clip(
     if video:
 
         def shown() -> Iterator[np.ndarray]:
+            tally = Tally([(clip.key, len(span))], 0, tell)
             for _, frame in made([span]):
                 yield frame
-                notify(1, len(span))
+                tally.step(0)
 
         write_video(output, shown(), fps, FINE_CRF)
         return InterpolatedClip(output, len(span), 0, diagnostics)
@@ -127,8 +127,8 @@ def interpolate_clip(
     numbered = made([span[:0], *_ranges(missing), span[len(span) :]])
     if not there:
         folder.begin()
-    notify(kept, len(span))
-    _write(((paths[readout], frame) for readout, frame in numbered), lambda: notify(1, len(span)))
+    tally = Tally([(clip.key, len(missing))], kept, tell)
+    _write(((paths[readout], frame) for readout, frame in numbered), lambda: tally.step(0))
     return InterpolatedClip(output, len(span), kept, diagnostics)
 
 

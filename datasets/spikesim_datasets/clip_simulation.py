@@ -1,6 +1,6 @@
 """One spike file from one clip: what a spike camera would have recorded of a video."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from spikesim import Recording, SpikeCamera, simulate_to_file
-from spikesim.checks import require_callable, require_instance
+from spikesim.checks import require_instance
 from spikesim.formats import require_format
 from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import Optics
+from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.readouts import interpolated
 from spikesim_datasets.sources import Clip
 from spikesim_datasets.sources.clip import require_clip
@@ -26,7 +27,7 @@ def simulate_clip(
     optics: Optics = Optics(),
     *,
     stretch: Stretch = Stretch(),
-    on_readout: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
     **options: Any,
 ) -> Recording:
     """Simulate the spikes of a clip into a spike file; noise is keyed by the clip's key.
@@ -38,7 +39,7 @@ def simulate_clip(
         interpolation: What makes the readouts between frames; `none` takes every frame as a readout.
         optics: Turns frames into light.
         stretch: Which frames, and how many readouts from one to the next.
-        on_readout: Called with 1 and the total after each readout.
+        on_progress: Told of readouts.
         **options: Further arguments of `spikesim.simulate_to_file`, such as `seed` and `device`.
 
     Returns:
@@ -53,17 +54,16 @@ def simulate_clip(
     require_format(output)
     require_instance(optics, "optics", Optics)
     require_instance(stretch, "stretch", Stretch)
-    if on_readout is not None:
-        require_callable(on_readout, "on_readout")
+    tell = teller(on_progress)
     interpolator = InterpolatorSpec.of(interpolation).make()
     if interpolator.dense:
         stretch = replace(stretch, factor=1)
     span = stretch.readouts(clip)
 
     def light() -> Iterator[np.ndarray]:
+        tally = Tally([(clip.key, len(span))], 0, tell)
         for _, frame in interpolated(clip, interpolator, stretch.factor, [span]):
             yield optics.light(frame)
-            if on_readout is not None:
-                on_readout(1, len(span))
+            tally.step(0)
 
     return simulate_to_file(light(), camera, output, key=clip.key, **options)

@@ -1,6 +1,6 @@
 """How well interpolators do on one's own video: frames are left out, made from their neighbours, and compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from time import perf_counter
@@ -9,12 +9,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from spikesim.checks import require_callable, require_instance, require_list, require_whole
+from spikesim.checks import require_instance, require_list, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import CUT, unexplained
 from spikesim_datasets.interpolation import Interpolator, InterpolatorSpec
 from spikesim_datasets.interpolation.base import require_interpolator
 from spikesim_datasets.interpolation.kinds import find_kind
+from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.sources import Clip
 from spikesim_datasets.sources.clip import require_clip
 
@@ -68,7 +69,7 @@ def compare(
     interpolators: Sequence[Interpolator],
     *,
     every: int | None = None,
-    on_triple: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Comparison:
     """Make the middle frames of triples of a clip from their neighbours, at t = 1/2, and compare them with the truth.
 
@@ -78,14 +79,13 @@ def compare(
         clip: The source.
         interpolators: What to compare.
         every: As for `triples`.
-        on_triple: Called with 1 and the total after each triple.
+        on_progress: Told of triples.
 
     Raises:
         InvalidValueError: As for `triples`, an interpolator makes no frames between, or a side is under 11 pixels.
         InputFileError: A frame cannot be read.
     """
-    if on_triple is not None:
-        require_callable(on_triple, "on_triple")
+    tell = teller(on_progress)
     interpolators = [*map(require_interpolator, require_list(interpolators, "interpolators", "interpolators"))]
     for interpolator in interpolators:
         if interpolator.dense:
@@ -93,6 +93,7 @@ def compare(
     starts = triples(clip, every)
     measured: list[list[tuple[float, float, float]]] = [[] for _ in interpolators]
     cuts = 0
+    tally = Tally([(clip.key, len(starts))], 0, tell)
     for start in starts:
         before, truth, after = clip.frames(start, start + 3)
         if unexplained(before, after) >= CUT:
@@ -103,8 +104,7 @@ def compare(
                 (frame,) = interpolator.between(before, after, [0.5])
                 seconds = perf_counter() - began
                 results.append((psnr(frame, truth), ssim(frame, truth), seconds))
-        if on_triple is not None:
-            on_triple(1, len(starts))
+        tally.step(0)
     scores = [
         InterpolatorScore(interpolator.name, fmean(psnrs), min(psnrs), fmean(ssims), min(ssims), median(seconds))
         for interpolator, results in zip(interpolators, measured, strict=True)

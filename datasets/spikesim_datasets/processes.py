@@ -8,27 +8,41 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# Not forked: a forked child of a process that has threads can hang.
+_SPAWN = multiprocessing.get_context("spawn")
+
+_counts: Any = None  # of this worker
+
+
+def shared_counts(number: int) -> Any:
+    """Whole numbers, 0 at first, that workers count up and their parent reads; without locks, which death would keep.
+
+    Args:
+        number: How many. Each is for one worker alone.
+    """
+    return _SPAWN.RawArray("q", number)
+
 
 @contextmanager
-def worker_processes(workers: int) -> Iterator[Executor]:
+def worker_processes(workers: int, counts: Any = None) -> Iterator[Executor]:
     """A pool of processes; none is left when the `with` block is, and after an error they are not waited for.
 
     Args:
         workers: How many.
+        counts: What `shared_counts` gave, for `count_up` in the workers.
     """
     others = set(multiprocessing.active_children())
-    # Not forked: a forked child of a process that has threads can hang.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
+    pool = ProcessPoolExecutor(workers, _SPAWN, _start_worker, (counts,))
     try:
         yield pool
         pool.shutdown()
     except BaseException:
         for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
+            process.kill()  # they are deaf to everything else
         pool.shutdown(cancel_futures=True)
         raise
 
@@ -36,9 +50,10 @@ def worker_processes(workers: int) -> Iterator[Executor]:
 def uninterrupted(work: Callable[[], T]) -> T:
     """Do something that Ctrl-C must not cut in two; it is heard afterwards, and never by processes started here.
 
-    It reaches the whole group, but the parent decides. A worker that said for itself that it ignores Ctrl-C would say
-    it too late, after a second of imports. Python raises KeyboardInterrupt in the main thread alone, and a process
-    inherits which signals are blocked in the thread that starts it: so another thread does it.
+    It reaches the whole group, as SIGTERM of a scheduler does, but the parent decides. A worker that said for itself
+    that it ignores them would say it too late, after a second of imports. Python raises KeyboardInterrupt in the main
+    thread alone, and a process inherits which signals are blocked in the thread that starts it: so another thread does
+    it.
 
     Args:
         work: What to do.
@@ -46,12 +61,19 @@ def uninterrupted(work: Callable[[], T]) -> T:
     Returns:
         What it gives.
     """
-    blocked = (signal.SIG_BLOCK, {signal.SIGINT})
+    blocked = (signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     with ThreadPoolExecutor(1, initializer=signal.pthread_sigmask, initargs=blocked) as helper:
         return helper.submit(work).result()
 
 
-def _start_worker() -> None:
+def count_up(place: int) -> None:
+    """Add 1 to one of the `shared_counts` that this worker was started with."""
+    _counts[place] += 1
+
+
+def _start_worker(counts: Any) -> None:
+    global _counts
+    _counts = counts
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

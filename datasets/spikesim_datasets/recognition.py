@@ -31,6 +31,11 @@ def recognise(path: Path | str) -> Kind:
         return "layout"
     if (path / INDEX).is_file() or shard_files(path):
         return "dataset"
+    if any(path.glob("*/spike_full")):
+        raise InputFileError(
+            f"{path} holds spike_full alone, spikes of the images' own size; spikes of a quarter of it "
+            f"(SPLIT/{SPIKES}/) are read"
+        )
     raise InputFileError(
         f"{path} is a folder without shards ({INDEX}, SPLIT/CLIP.000.h5) and not in the released "
         f"layout (SPLIT/{SPIKES}/)"

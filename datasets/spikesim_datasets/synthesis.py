@@ -1,13 +1,13 @@
 """The one pass: interpolate, average, downscale and sense a clip, all thresholds at once, no frame on disk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 
 from spikesim import SpikeCamera, simulate_cameras
-from spikesim.checks import require_instance, require_list, require_whole
+from spikesim.checks import require_callable, require_instance, require_list, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.exposure import ExposurePlan, Sharp, Window
@@ -74,6 +74,7 @@ def synthesise(
     recipe: Recipe,
     interpolator: Interpolator,
     diagnostics: Diagnostics | None = None,
+    on_readout: Callable[[], None] | None = None,
 ) -> Iterator[Sample]:
     """The samples of consecutive windows of a clip, from one reading of its frames.
 
@@ -86,6 +87,7 @@ def synthesise(
         recipe: Exposure, optics, cameras, seed, ground truth, and what becomes of windows across a scene cut.
         interpolator: Makes the readouts between raw frames: what `recipe.interpolation.make()` gives.
         diagnostics: Where to note cuts, fast motion and the windows skipped.
+        on_readout: Called after each readout of the clip, each of which is made once.
 
     Raises:
         InvalidValueError: The clip's size is no multiple of 4, or its flow is wanted but not known.
@@ -99,6 +101,8 @@ def synthesise(
         require_instance(window, "each of windows", Window, "ExposurePlan.windows gives them")
         for window in require_list(windows, "windows", "windows")
     ]
+    if on_readout is not None:
+        require_callable(on_readout, "on_readout")
     require_flow(clip, recipe)
     plan, optics = recipe.plan, recipe.optics
     waiting = list(windows)
@@ -111,6 +115,8 @@ def synthesise(
         light = optics.light(frame)
         for collector in active:
             collector.add(readout, frame, light)
+        if on_readout is not None:
+            on_readout()
         if active and active[0].complete:
             done = active.pop(0)
             if recipe.cuts == "skip" and diagnostics.cut_within(*done.raw_span):

@@ -1,7 +1,8 @@
 """What is compared: every way to an image, with and without networks."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,8 @@ def make_methods(runs: Sequence[Path], checkpoints: Sequence[Path], pretrained: 
     made.rows += _deblurring(of_run)
     for run in runs[1:]:
         made.rows += [_network(f"{trained.spec.label} of {run.name}", trained) for trained in _further(run)]
-    made.rows += [_network(path.stem, load_deblurring(path)) for path in checkpoints]
+    for path in checkpoints:
+        made.rows += _of_file(path.stem, load_deblurring(path))
     if pretrained:
         made.rows.append(_network("pretrained", load_shipped()))
     made.rows += _spike_methods(of_run)
@@ -169,6 +171,18 @@ def _network(label: str, trained: TrainedNetwork) -> Method:
         return deblur_sequence(network, scene.blur, scene.spikes, scene.times, scene.exposure).clamp(0, 1)
 
     return Method(label, "colour", compute, (trained,), network.length, student=bool(trained.spec.teachers))
+
+
+def _of_file(label: str, trained: TrainedNetwork) -> list[Method]:
+    """A network that deblurs, from a file: as its authors feed it and, where that is otherwise, as it is done here."""
+    if trained.released is None or trained.released.normalised:
+        return [_network(label, trained)]
+    as_released = copy(trained.deblurring)  # of the same weights
+    as_released.normalised = False
+    return [
+        _network(label, replace(trained, network=as_released)),
+        _network(f"{label}, normalised spikes", trained),
+    ]
 
 
 def _denoiser(trained: TrainedNetwork) -> Method:

@@ -1,7 +1,7 @@
 """Evaluation: every method on every sample, one sample after the other."""
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
@@ -14,6 +14,7 @@ from spikesim.checks import parse_device, require_flag, require_list, require_pa
 from spikesim.errors import InvalidValueError
 from spikesim.gpu.devices import find_device, full_precision
 from spikesim_datasets.optics import SCALE
+from spikesim_datasets.progress import OnProgress, Progress, teller
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models.evaluation.evaluation_set import EvaluationSet, MethodInput
 from ssdm_models.evaluation.folder import Folder
@@ -22,10 +23,8 @@ from ssdm_models.evaluation.results import MethodCard, Results
 from ssdm_models.evaluation.rows import Row
 from ssdm_models.evaluation.scores import Scorer
 from ssdm_models.option_groups import sort_options
-from ssdm_models.tensor_checks import require_function, require_thresholds
+from ssdm_models.tensor_checks import require_thresholds
 from ssdm_models.windows import span
-
-OnSample = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,8 @@ class Request:
         runs: Run folders of training. The first gives BSN, the teacher, SR, LDN and every other network, as far as they
             are there; of the others, networks that deblur are compared.
         checkpoints: Further files of networks that deblur, ours (`.safetensors`) or as their authors released them;
-            rows have their names.
+            rows have their names. A released network sees there what its authors feed it; where those are the spikes
+            themselves, a second row has them normalised.
         pretrained: Whether the network that comes with spikesim is compared, as the row `pretrained`.
         v_th: Thresholds; none takes those that every shard has.
         sequence: Whether all times with ground truth are compared, or the middle of the exposure alone.
@@ -80,7 +80,7 @@ def evaluate(
     *,
     out: str | Path | None = None,
     overwrite: bool = False,
-    on_sample: OnSample = lambda _done, _total: None,
+    on_progress: OnProgress | None = None,
     **request: Any,
 ) -> Results:
     """Compare every way to a sharp image on the samples of a split.
@@ -94,7 +94,7 @@ def evaluate(
         out: Folder for `samples.csv` and `evaluation.json`; with it an evaluation that was interrupted goes on where it
             stopped. None writes nothing.
         overwrite: Whether to replace another evaluation there.
-        on_sample: Called with the samples done since the last call, and their total.
+        on_progress: Told of images, first of those of samples that are kept.
         request: Values of `Request`.
 
     Raises:
@@ -108,7 +108,7 @@ def evaluate(
     """
     data, overwrite = require_path(data, "data"), require_flag(overwrite, "overwrite")
     out = None if out is None else require_path(out, "out")
-    require_function(on_sample, "on_sample")
+    tell = teller(on_progress)
     (values,) = sort_options(request, _REQUEST)
     asked = Request(**values)
     where = find_device(asked.device)
@@ -132,12 +132,18 @@ def evaluate(
     folder = None if out is None else Folder(out, _request(results, evaluation_set, scorer), overwrite)
     rows = [] if folder is None else folder.rows
     done = {(row.key, row.window) for row in rows}
-    for number in evaluation_set.numbers:
-        if not done or evaluation_set.name(number) not in done:
-            rows += _evaluate_sample(evaluation_set, evaluation_set.sample(number), methods.rows, scorer, where)
-            if folder is not None:
-                folder.save(rows)
-        on_sample(1, len(evaluation_set.numbers))
+    waiting = [number for number in evaluation_set.numbers if not done or evaluation_set.name(number) not in done]
+    of_sample = sum(_images(method, evaluation_set) for method in methods.rows)
+    total = of_sample * len(evaluation_set.numbers)
+    made = total - of_sample * len(waiting)
+    tell(Progress(made, total))
+    for number in waiting:
+        for row in _evaluate_sample(evaluation_set, evaluation_set.sample(number), methods.rows, scorer, where):
+            rows.append(row)
+            made += 1
+            tell(Progress(made, total, f"{row.key}, {row.method}"))
+        if folder is not None:
+            folder.save(rows)
     results = replace(results, rows=tuple(rows))
     if folder is not None:
         folder.finish(results.record())
@@ -166,6 +172,12 @@ def _evaluate_sample(
                     score,
                     seconds / len(times),
                 )
+
+
+def _images(method: Method, evaluation_set: EvaluationSet) -> int:
+    """How many images of a sample a method gives."""
+    thresholds = len(evaluation_set.thresholds) if method.sees_spikes else 1
+    return thresholds * (1 if method.domain == "exposure" else len(evaluation_set.all_times))
 
 
 def _timed(method: Method, scene: MethodInput) -> tuple[torch.Tensor, float]:

@@ -53,6 +53,7 @@ SPEC = StageSpec(
         },
         v_th=(1.0,),
         fix=_swap_red_and_blue,
+        normalised=False,
     ),
     teachers=("bsn", "sr"),
     make_teacher=_make_teacher,

@@ -28,6 +28,7 @@ class ReleasedFile:
         names: Patterns of our names for the network's parameters, with what its authors call them.
         v_th: Thresholds of the spikes it was trained on, as far as they are known.
         fix: Changes a network that holds the released weights to one of our conventions.
+        normalised: Whether its authors feed it normalised spikes, as it is fed here, and not the spikes themselves.
 
     Raises:
         InvalidValueError: Values are not as above.
@@ -37,12 +38,14 @@ class ReleasedFile:
     names: Mapping[str, str]
     v_th: tuple[float, ...] = ()
     fix: Callable[[Any], None] | None = None
+    normalised: bool = True
 
     def __post_init__(self) -> None:
         require_instance(self.kind, "kind", str)
         _check_words(require_instance(self.names, "names", Mapping), "names")  # type: ignore[type-abstract]
         _check_words(self.names.values(), "names")
         object.__setattr__(self, "v_th", require_thresholds(self.v_th))
+        object.__setattr__(self, "normalised", require_flag(self.normalised, "normalised"))
         if self.fix is not None:
             require_function(self.fix, "fix")
 

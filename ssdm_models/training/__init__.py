@@ -2,13 +2,13 @@
 
 from ssdm_models.training.config import StageConfig, make_config
 from ssdm_models.training.execution import Execution
-from ssdm_models.training.loop import Progress, TrainingError
+from ssdm_models.training.loop import StageProgress, TrainingError
 from ssdm_models.training.run import StageResult, train, train_stage
 
 __all__ = [
     "Execution",
-    "Progress",
     "StageConfig",
+    "StageProgress",
     "StageResult",
     "TrainingError",
     "make_config",

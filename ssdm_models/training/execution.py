@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from spikesim.checks import parse_device, require_instance, require_number, require_whole
 from spikesim.errors import InvalidValueError
 from ssdm_models.tensor_checks import require_function
-from ssdm_models.training.loop import Progress
+from ssdm_models.training.loop import StageProgress
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Execution:
     workers: int = 2
     max_minutes: float | None = None
     command: str = ""
-    on_step: Callable[[Progress], None] | None = None
+    on_step: Callable[[StageProgress], None] | None = None
 
     def __post_init__(self) -> None:
         parse_device(self.device)
@@ -46,7 +46,7 @@ class Execution:
                 f"{self.devices} devices were asked for, but {self.device!r} is one; take 'cuda' for several"
             )
 
-    def tell(self, progress: Progress) -> None:
+    def tell(self, progress: StageProgress) -> None:
         """Say how far the training is to whoever wants to know."""
         if self.on_step is not None:
             self.on_step(progress)

@@ -33,7 +33,7 @@ class TrainingError(SpikesimError, ArithmeticError):
 
 
 @dataclass(frozen=True)
-class Progress:
+class StageProgress:
     """How far a stage is: its steps, all there will be, and the means over the epoch so far."""
 
     stage: str
@@ -96,7 +96,7 @@ class Loop:
         )
         self._loader: Iterable[Batch] = fabric.setup_dataloaders(loader, use_distributed_sampler=False)  # type: ignore[assignment]
 
-    def run(self, deadline: float, on_step: Callable[[Progress], None]) -> None:
+    def run(self, deadline: float, on_step: Callable[[StageProgress], None]) -> None:
         """Make steps until the last, or until the time is over.
 
         Args:
@@ -183,9 +183,9 @@ class Loop:
         assert isinstance(shared, Tensor)
         return dict(zip(losses, shared.tolist(), strict=True))
 
-    def _progress(self, done: int) -> Progress:
+    def _progress(self, done: int) -> StageProgress:
         means = {name: total / done for name, total in self.state.sums.items()}
-        return Progress(self._config.stage, self.state.steps, self.total, means)
+        return StageProgress(self._config.stage, self.state.steps, self.total, means)
 
     def _finish_epoch(self, epoch: int) -> None:
         """Note the means of an epoch."""

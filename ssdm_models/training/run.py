@@ -34,7 +34,7 @@ from ssdm_models.stages import STAGES
 from ssdm_models.training.config import make_config
 from ssdm_models.training.execution import EXECUTION, Execution
 from ssdm_models.training.job import StageJob
-from ssdm_models.training.loop import Loop, Progress
+from ssdm_models.training.loop import Loop, StageProgress
 from ssdm_models.training.precomputed import precompute
 from ssdm_models.training.record import claim
 
@@ -215,7 +215,7 @@ def _precompute(job: StageJob, folder: Path, device: torch.device) -> bool:
         job.maker(samples, fabric.device),
         autocast=fabric.autocast,
         deadline=job.deadline,
-        on_sample=lambda done, total: job.execution.tell(Progress(what, done, total, {})),
+        on_sample=lambda done, total: job.execution.tell(StageProgress(what, done, total, {})),
     )
 
 

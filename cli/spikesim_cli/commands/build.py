@@ -11,6 +11,7 @@ from spikesim_cli.options import (
     ThresholdCommand,
     given,
     optics_of,
+    overwrite_option,
     reading_of,
     spec_of,
     synthesis_options,
@@ -68,7 +69,7 @@ _build_options = together(
         help="Of images; gzip and none need no plugin to read.",
     ),
     click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes."),
-    click.option("--overwrite", is_flag=True, help="Replace shards that another recipe made."),
+    overwrite_option("shards that another recipe made"),
     click.option("--dry-run", is_flag=True, help="Print clips, samples, size and time, and build nothing."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
 )
@@ -144,7 +145,6 @@ def _build(
     from dataclasses import asdict
 
     from spikesim_cli.console import (
-        Steps,
         count,
         duration,
         messages,
@@ -153,6 +153,7 @@ def _build(
         tell_diagnostics,
         tell_licence,
     )
+    from spikesim_cli.steps import Steps
     from spikesim_datasets.build import build_clips
     from spikesim_datasets.recipe import make_recipe
 
@@ -164,7 +165,7 @@ def _build(
         _estimate(clips, out, recipe, workers, as_json)
         return
     tell_licence(recipe.choices()["interpolation"])
-    steps = Steps("samples")
+    steps = Steps("readouts")
     with steps.shown():
         report = build_clips(
             clips,
@@ -172,7 +173,7 @@ def _build(
             recipe,
             workers=workers,
             overwrite=overwrite,
-            on_shard=lambda samples, plan: steps.advance(samples, plan.samples()),
+            on_progress=steps.tell,
             command=shlex.join(["spikesim", *sys.argv[1:]]),
         )
     _tell_skipped(report.skipped)

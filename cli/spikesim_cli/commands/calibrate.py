@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
-from spikesim_cli.options import given, read_options, size_options
+from spikesim_cli.options import check_free, given, overwrite_option, read_options, size_options
 
 
 @click.command()
 @click.argument("dark", type=click.Path(path_type=Path))
 @click.argument("flats", metavar="FLAT...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Calibration file to write, .npz.")
+@overwrite_option("the calibration file if it is there")
 @click.option(
     "--level",
     "levels",
@@ -31,6 +32,7 @@ def calibrate(
     levels: tuple[float, ...],
     dead_time: float | None,
     readout_hz: float | None,
+    overwrite: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -43,17 +45,20 @@ def calibrate(
     Example:
       spikesim calibrate dark.dat dim.dat bright.dat --height 250 --width 400 --level 150 --level 300 --out camera.npz
     """
+    check_free(out, overwrite)
     import numpy as np
 
     from spikesim import read_spikes
     from spikesim.calibration import fit_calibration, write_calibration
     from spikesim_cli.console import print_json, print_table
+    from spikesim_cli.steps import Steps
 
-    streams = [read_spikes(path, **read_options(**options)) for path in (dark, *flats)]
-    fit = fit_calibration(
-        streams[0], streams[1:], levels=levels or None, **given(dead_time=dead_time, readout_hz=readout_hz)
-    )
-    write_calibration(out, fit)
+    with Steps("calibration").shown():
+        streams = [read_spikes(path, **read_options(**options)) for path in (dark, *flats)]
+        fit = fit_calibration(
+            streams[0], streams[1:], levels=levels or None, **given(dead_time=dead_time, readout_hz=readout_hz)
+        )
+        write_calibration(out, fit)
     live = fit.gain > 0
     record = {
         "pixels": fit.gain.size,

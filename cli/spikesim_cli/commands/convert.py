@@ -5,7 +5,14 @@ from typing import Any
 
 import click
 
-from spikesim_cli.options import read_options, size_options
+from spikesim_cli.options import (
+    check_free,
+    overwrite_option,
+    read_options,
+    refuse,
+    refuse_read_options,
+    size_options,
+)
 
 
 @click.command()
@@ -14,14 +21,24 @@ from spikesim_cli.options import read_options, size_options
 @click.option(
     "--vth",
     type=float,
-    help="Threshold of the spikes in a released layout that does not record it, or the one to take from a shard.",
+    help="Threshold of the spikes in a released layout that does not record it, or the one to take from a shard or a "
+    "dataset.",
 )
 @click.option(
     "--preset", help="Sensor of the spikes in a released layout that does not record it.", show_default="unknown"
 )
-@click.option("--sample", type=int, default=0, show_default=True, help="Number of the sample in a shard.")
+@click.option("--sample", type=int, show_default="0", help="Number of the sample in a shard.")
+@overwrite_option("a spike file if it is there")
 @size_options
-def convert(path: Path, output: Path, vth: float | None, preset: str | None, sample: int, **options: Any) -> None:
+def convert(
+    path: Path,
+    output: Path,
+    vth: float | None,
+    preset: str | None,
+    sample: int | None,
+    overwrite: bool,
+    **options: Any,
+) -> None:
     """Convert PATH to OUTPUT.
 
     A spike file (.dat, .npz, .npy, .h5) is converted to another format, a dataset of shards to a folder in the layout
@@ -37,18 +54,33 @@ def convert(path: Path, output: Path, vth: float | None, preset: str | None, sam
     """
     from spikesim import read_spikes, write_spikes
     from spikesim_cli.console import messages
-    from spikesim_datasets.layouts import layout_to_shards, shards_to_layout
+    from spikesim_datasets.layouts import layout_to_shards, loader_notes, shards_to_layout
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader
 
-    match recognise(path):
+    kind = recognise(path)
+    if kind != "layout":
+        refuse("goes with a released layout, which does not record its sensor", preset=preset)
+    if kind != "shard":
+        refuse("goes with a shard", sample=sample)
+    if kind == "spikes":
+        refuse("goes with a dataset, a shard or a released layout", vth=vth)
+    else:
+        refuse_read_options(**options)
+    if kind in ("dataset", "layout"):
+        refuse("goes with spike files; give the name of a new folder", overwrite=overwrite)
+    else:
+        check_free(output, overwrite)
+    match kind:
         case "dataset":
-            messages.print(f"{output}: {shards_to_layout(path, output)} samples in the released layout")
+            messages.print(f"{output}: {shards_to_layout(path, output, vth)} samples in the released layout")
+            for note in loader_notes(output):
+                messages.print(f"the release's own loader: {note}")
         case "layout":
             messages.print(f"{output}: {layout_to_shards(path, output, vth, preset)} samples in shards")
         case "shard":
             with ShardReader(path) as shard:
-                stream = shard.spikes(sample, vth)
+                stream = shard.spikes(sample or 0, vth)
             write_spikes(output, stream)
             messages.print(f"{output}: {len(stream)} readouts")
         case "spikes":

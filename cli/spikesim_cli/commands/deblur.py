@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spikesim_cli.extras import needs_ssdm
-from spikesim_cli.options import NumbersCommand, device_option, given, parse_numbers, read_options, size_options
+from spikesim_cli.options import (
+    NumbersCommand,
+    check_free,
+    device_option,
+    given,
+    overwrite_option,
+    parse_numbers,
+    read_options,
+    refuse,
+    size_options,
+)
 
 if TYPE_CHECKING:
     from spikesim import SpikeStream
@@ -55,7 +65,7 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     help="Side of the tiles to compute in, pixels: smaller ones take less memory.",
 )
 @device_option
-@click.option("--overwrite", is_flag=True, help="Replace frames in a folder that were made of something else.")
+@overwrite_option("a file, or frames in a folder that were made of something else")
 @size_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_json: bool, **options: Any) -> None:
@@ -75,24 +85,29 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
     for source in (blur, spikes, checkpoint):
         if source is not None and output.resolve() == source.resolve():
             raise click.UsageError(f"OUT would replace {source}; choose another name")
-    with needs_ssdm("deblur"):
-        from ssdm_models.recordings import FRAME_OPTIONS, deblur_recording, read_recording
-        from ssdm_models.shipped import load_shipped
-        from ssdm_models.trained_networks import load_deblurring
+    check_free(output, options["overwrite"])
     from spikesim.gpu.devices import find_device
-    from spikesim_cli.console import Steps, count, messages, print_json
+    from spikesim_cli.console import count, messages, print_json
+    from spikesim_cli.steps import Steps
+    from spikesim_datasets.videos import CONTAINERS
 
-    shown = given(**{name: options.pop(name) for name in FRAME_OPTIONS})
-    device, overwrite = given(name=options.pop("device")), options.pop("overwrite")
-    recording = read_recording(blur, spikes, **read_options(**options))
-    trained = load_shipped() if checkpoint is None else load_deblurring(checkpoint)
-    if checkpoint is None:
-        messages.print(f"with {trained.deblurring.title} that comes with spikesim; --checkpoint takes another")
-    _tell_threshold(recording.spikes, trained.v_th)
-    network = trained.deblurring.to(find_device(**device))
-    steps = Steps("frames")
-    with steps.shown():
-        made = deblur_recording(network, recording, output, overwrite=overwrite, on_frame=steps.advance, **shown)
+    if output.suffix.lower() not in (*CONTAINERS, ".gif"):
+        refuse("is of videos, and OUT is none", fps=options["fps"])
+    with Steps("frames").shown() as steps:
+        with needs_ssdm("deblur"):
+            from ssdm_models.recordings import FRAME_OPTIONS, deblur_recording, read_recording, taken_threshold
+            from ssdm_models.shipped import load_shipped
+            from ssdm_models.trained_networks import load_deblurring
+
+        shown = given(**{name: options.pop(name) for name in FRAME_OPTIONS})
+        device, overwrite = given(name=options.pop("device")), options.pop("overwrite")
+        recording = read_recording(blur, spikes, **read_options(**options))
+        trained = load_shipped() if checkpoint is None else load_deblurring(checkpoint)
+        if checkpoint is None:
+            messages.print(f"with {trained.deblurring.title} that comes with spikesim; --checkpoint takes another")
+        _tell_threshold(recording.spikes, taken_threshold(recording, shown.get("exposure")), trained.v_th)
+        network = trained.deblurring.to(find_device(**device))
+        made = deblur_recording(network, recording, output, overwrite=overwrite, on_progress=steps.tell, **shown)
     height, width, _ = recording.blur.shape
     if as_json:
         record = {"output": output, "files": made.files, "readouts": made.times, "kept": made.kept}
@@ -104,13 +119,19 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
     messages.print(f"{output}: {count(len(made.times), 'frame')} of {width}×{height}, at {readouts}{kept}")
 
 
-def _tell_threshold(spikes: "SpikeStream", trained: tuple[float, ...]) -> None:
-    """Say so where spikes are of a threshold beyond those the network has seen; frames are then often of no use."""
+def _tell_threshold(spikes: "SpikeStream", taken: float | None, trained: tuple[float, ...]) -> None:
+    """Say which threshold spikes are taken to have, and whether the network has seen such; else frames are often of no
+    use."""
     from spikesim_cli.console import messages
 
-    if spikes.camera is not None and trained and not min(trained) <= spikes.camera.v_th <= max(trained):
-        thresholds = " to ".join(f"{v_th:g}" for v_th in dict.fromkeys((min(trained), max(trained))))
-        messages.print(
-            f"the spikes are of V_th {spikes.camera.v_th:g}, and the network was trained on {thresholds}: look at the "
-            "result"
-        )
+    said = None if spikes.camera is None else spikes.camera.v_th
+    source = "their file does not say" if said is None else f"their file says {said:g}"
+    if taken is None:
+        messages.print(f"there are no spikes in the exposure, which would tell their threshold; {source}")
+    else:
+        messages.print(f"the spikes are taken to be of V_th {taken:.2g}, by the light of both; {source}")
+    # What is measured is not exact.
+    v_th, slack = (taken, 1.25) if said is None else (said, 1)
+    if v_th is not None and trained and not min(trained) / slack <= v_th <= max(trained) * slack:
+        thresholds = " to ".join(f"{each:g}" for each in dict.fromkeys((min(trained), max(trained))))
+        messages.print(f"the network was trained on V_th {thresholds}, not on {v_th:.2g}: look at the result")

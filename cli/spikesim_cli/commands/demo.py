@@ -22,7 +22,8 @@ def demo(out: Path, workers: int | None) -> None:
       spikesim demo --out demo
     """
     from spikesim.errors import InputFileError, MissingExtraError
-    from spikesim_cli.console import Steps, messages, print_table, size
+    from spikesim_cli.console import messages, print_table, size
+    from spikesim_cli.steps import Steps
     from spikesim_datasets import visualisation
     from spikesim_datasets.build import build_clips
     from spikesim_datasets.recipe import make_recipe
@@ -32,20 +33,21 @@ def demo(out: Path, workers: int | None) -> None:
 
     clips = [DemoClip("train", name, name, _FRAMES) for name in SCENES]
     dataset = out / "dataset"
-    steps = Steps("samples")
+    steps = Steps("readouts")
     with steps.shown():
         report = build_clips(
             clips,
             dataset,
             make_recipe(_THRESHOLDS, shard_samples=1),
             workers=workers,
-            on_shard=lambda samples, plan: steps.advance(samples, plan.samples()),
+            on_progress=steps.tell,
             command="spikesim demo",
         )
     messages.print(f"built {report.built} shards, kept {report.kept}: {report.samples} samples, {size(report.bytes)}")
-    for check in verify_dataset(dataset):
-        if check.problem:
-            raise InputFileError(check.problem)
+    with Steps("shards").shown() as steps:
+        for check in verify_dataset(dataset, steps.tell):
+            if check.problem:
+                raise InputFileError(check.problem)
     messages.print("verified: every shard is whole")
 
     samples = open_dataset(dataset, "train")

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spikesim_cli.extras import needs_ssdm
-from spikesim_cli.options import ThresholdCommand, device_option, given, parse_thresholds
+from spikesim_cli.options import (
+    ThresholdCommand,
+    device_option,
+    given,
+    overwrite_option,
+    parse_thresholds,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from ssdm_models.evaluation import Results
@@ -57,7 +64,7 @@ _RUN = Path("runs/ssdm")
     show_default="nowhere",
     help="Folder for samples.csv and evaluation.json; an interrupted evaluation continues from there.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace another evaluation in --out.")
+@overwrite_option("another evaluation in --out")
 @click.option("--table", type=click.Choice(["markdown", "latex"]), help="Print tables for a document.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def eval_ssdm(data: Path, single: bool, ablation: bool, table: str | None, as_json: bool, **options: Any) -> None:
@@ -70,18 +77,19 @@ def eval_ssdm(data: Path, single: bool, ablation: bool, table: str | None, as_js
       spikesim eval-ssdm --data data/mine --pretrained --checkpoint DeblurNet_100.pth --single --table markdown
       spikesim eval-ssdm --ablation --run runs/ssdm --run runs/lambda_10
     """
-    from spikesim_cli.console import Steps, messages
+    from spikesim_cli.console import messages
+    from spikesim_cli.steps import Steps
 
     if as_json and table:
         raise click.UsageError("--json and --table both print the result; give one of them")
-    with needs_ssdm("eval-ssdm"):
-        from ssdm_models.evaluation import evaluate
-
+    if options["out"] is None:
+        refuse("goes with --out, and nothing is written", overwrite=options["overwrite"])
     runs = options.pop("runs") or ((_RUN,) if _RUN.is_dir() else ())
     asked = given(v_th=options.pop("vth"), runs=runs, sequence=not (single or ablation), **options)
-    steps = Steps("samples")
-    with steps.shown():
-        results = evaluate(data, on_sample=steps.advance, **asked)
+    with Steps("images").shown() as steps:
+        with needs_ssdm("eval-ssdm"):
+            from ssdm_models.evaluation import evaluate
+        results = evaluate(data, on_progress=steps.tell, **asked)
     for note in results.notes:
         messages.print(note)
     _print(results, ablation, table, as_json)

@@ -1,6 +1,8 @@
 """`interpolate`: the frames between frames, on disk, or how good they are."""
 
 from dataclasses import asdict
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -9,12 +11,15 @@ import click
 
 from spikesim_cli.options import (
     INTERPOLATORS,
+    check_free,
     given,
     network_of,
     network_options,
     one_clip,
+    overwrite_option,
     reading_of,
     reading_options,
+    refuse,
     stretch_of,
     stretch_options,
 )
@@ -40,7 +45,7 @@ _TITLE = "Frames made at t = 1/2: PSNR in dB, SSIM, milliseconds a frame"
 @click.option("--factor", type=click.IntRange(1), show_default="8", help="Frames from one of INPUT to the next.")
 @stretch_options
 @click.option("--fps", type=click.IntRange(1), show_default="30", help="Frames per second that a video is shown at.")
-@click.option("--overwrite", is_flag=True, help="Replace frames in OUTPUT that were made otherwise.")
+@overwrite_option("a video, or frames in a folder that were made otherwise")
 @click.option("--check", is_flag=True, help="Compare interpolators on INPUT, and write nothing.")
 @click.option(
     "--every",
@@ -98,11 +103,16 @@ def _write(
     as_json: bool,
     options: dict[str, Any],
 ) -> None:
-    from spikesim_cli.console import Steps, messages, print_json, tell_diagnostics
+    from spikesim_cli.console import messages, print_json, tell_diagnostics
+    from spikesim_cli.steps import Steps
     from spikesim_datasets.clip_interpolation import interpolate_clip
     from spikesim_datasets.interpolation import InterpolatorSpec
+    from spikesim_datasets.videos import CONTAINERS
 
     source, output = paths
+    check_free(Path(output), overwrite)
+    if Path(output).suffix.lower() not in CONTAINERS:
+        refuse("is of videos, and OUTPUT is a folder", fps=options["fps"])
     clip, stretch = one_clip(source, reading), stretch_of(options)
     steps = Steps("frames")
     with steps.shown():
@@ -112,7 +122,7 @@ def _write(
             InterpolatorSpec(**interpolation),
             stretch,
             overwrite=overwrite,
-            on_frame=steps.advance,
+            on_progress=steps.tell,
             **given(**options),
         )
     tell_diagnostics(clip.name, made.diagnostics, "what lies before them is a mixture of two scenes")
@@ -132,18 +142,20 @@ def _check(
     every: int | None,
     as_json: bool,
 ) -> None:
-    from spikesim_cli.console import Steps, count, messages, print_json
+    from spikesim_cli.console import count, messages, print_json
+    from spikesim_cli.steps import Steps
     from spikesim_datasets.comparison import compare, specs_to_compare, triples
     from spikesim_datasets.sources import open_clips
 
     clips = [clip for path in paths for clip in open_clips([path], reading=reading)]
     interpolators = [spec.make() for spec in specs_to_compare(tuple(dict.fromkeys(names)), **network)]
-    total = sum(len(triples(clip, every)) for clip in clips)
+    counts = [len(triples(clip, every)) for clip in clips]
+    total = sum(counts)
     steps = Steps("triples")
     with steps.shown():
         compared = [
-            compare(clip, interpolators, every=every, on_triple=lambda done, _: steps.advance(done, total))
-            for clip in clips
+            compare(clip, interpolators, every=every, on_progress=partial(steps.tell_part, before, total))
+            for clip, before in zip(clips, accumulate(counts, initial=0), strict=False)
         ]
     for comparison in compared:
         if not comparison.scores:

@@ -6,10 +6,13 @@ from typing import Any
 import click
 
 from spikesim_cli.options import (
+    check_free,
     given,
     one_clip,
     optics_of,
+    overwrite_option,
     reading_of,
+    refuse,
     spec_of,
     stretch_of,
     stretch_options,
@@ -31,8 +34,11 @@ from spikesim_cli.options import (
     help="How light comes to ¼ size; none keeps full size.",
 )
 @stretch_options
+@overwrite_option("OUTPUT if it is there")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def simulate(source: str, output: Path, vth: float | None, preset: str | None, as_json: bool, **options: Any) -> None:
+def simulate(
+    source: str, output: Path, vth: float | None, preset: str | None, overwrite: bool, as_json: bool, **options: Any
+) -> None:
     """Simulate the spikes of INPUT, a video file, a folder of frames, photo:FILE or demo:SCENE, into OUTPUT (.dat,
     .npz, .npy, .h5).
 
@@ -41,8 +47,12 @@ def simulate(source: str, output: Path, vth: float | None, preset: str | None, a
       spikesim simulate clip.mp4 clip.dat --vth 2
       spikesim simulate frames/ spikes.h5 --preset ideal --downscale none --frames 50
     """
+    check_free(output, overwrite)
+    if options["interpolation"] == "none":
+        refuse("makes no readouts with --interp none, which takes every frame as one", factor=options["factor"])
     from spikesim import SpikeCamera
-    from spikesim_cli.console import Steps, messages, print_json
+    from spikesim_cli.console import messages, print_json
+    from spikesim_cli.steps import Steps
     from spikesim_datasets.clip_simulation import simulate_clip
     from spikesim_datasets.interpolation import InterpolatorSpec
     from spikesim_datasets.interpolation.kinds import find_kind
@@ -63,7 +73,7 @@ def simulate(source: str, output: Path, vth: float | None, preset: str | None, a
             interpolation,
             optics,
             stretch=stretch,
-            on_readout=steps.advance,
+            on_progress=steps.tell,
             **sensor,
         )
     if as_json:

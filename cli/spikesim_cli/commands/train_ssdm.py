@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spikesim_cli.extras import needs_ssdm
-from spikesim_cli.options import ThresholdCommand, device_option, given, thresholds_option
+from spikesim_cli.options import ThresholdCommand, device_option, given, overwrite_option, thresholds_option
 
 if TYPE_CHECKING:
-    from spikesim_cli.console import Steps
-    from ssdm_models.training import Progress, StageResult
+    from spikesim_cli.steps import Steps
+    from ssdm_models.training import StageProgress, StageResult
 
 _ALL = "all"
 
@@ -105,7 +105,7 @@ def _stage_names() -> list[str]:
 @click.option("--devices", type=click.IntRange(1), show_default="1", help="Number of devices, or CPU processes.")
 @click.option("--workers", type=click.IntRange(0), show_default="2", help="Loader processes per device.")
 @click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop then; the next run continues.")
-@click.option("--overwrite", is_flag=True, help="Replace stages that were trained with other options.")
+@overwrite_option("stages that were trained with other options")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train_ssdm(data: Path, out: Path, stage: str, initial: tuple[Path, ...], as_json: bool, **choices: Any) -> None:
     """Train S-SDM without ground truth: BSN denoises short exposures of the spikes, SR upsamples them, and LDN learns
@@ -128,15 +128,14 @@ def train_ssdm(data: Path, out: Path, stage: str, initial: tuple[Path, ...], as_
 
     from spikesim_cli.console import messages, print_json
 
-    with needs_ssdm("train-ssdm"):
-        from ssdm_models.stages import STAGES
-        from ssdm_models.training import train
-
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    stages = STAGES.default if stage == _ALL else (stage,)
     # Several devices are processes of their own, from which only lines come out whole.
     shown = _bars() if choices["devices"] in (None, 1) else nullcontext(_print_line)
     with shown as on_step:
+        with needs_ssdm("train-ssdm"):
+            from ssdm_models.stages import STAGES
+            from ssdm_models.training import train
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+        stages = STAGES.default if stage == _ALL else (stage,)
         results = train(
             data,
             out,
@@ -186,14 +185,15 @@ def _by_stage(paths: tuple[Path, ...], stage: str) -> dict[str, Path]:
 
 
 @contextmanager
-def _bars() -> "Iterator[Callable[[Progress], None]]":
+def _bars() -> "Iterator[Callable[[StageProgress], None]]":
     """Show progress, a bar for each stage."""
-    from spikesim_cli.console import Steps
+    from spikesim_cli.steps import Steps
 
     bars: dict[str, Steps] = {}
     with ExitStack() as stack:
+        stack.enter_context(Steps("preparing").shown())
 
-        def show(progress: "Progress") -> None:
+        def show(progress: "StageProgress") -> None:
             if progress.stage not in bars:
                 stack.close()
                 bars[progress.stage] = stack.enter_context(Steps(progress.stage).shown())
@@ -202,19 +202,19 @@ def _bars() -> "Iterator[Callable[[Progress], None]]":
         yield show
 
 
-def _print_line(progress: "Progress") -> None:
+def _print_line(progress: "StageProgress") -> None:
     """Show progress now and then."""
     _line(progress.stage).reach(progress.steps, progress.total, _note(progress))
 
 
 @cache
 def _line(stage: str) -> "Steps":
-    from spikesim_cli.console import Steps
+    from spikesim_cli.steps import Steps
 
     return Steps(stage, live=False)
 
 
-def _note(progress: "Progress") -> str:
+def _note(progress: "StageProgress") -> str:
     means = progress.means
     if not means:
         return ""

@@ -5,7 +5,14 @@ from typing import Any
 
 import click
 
-from spikesim_cli.options import read_options, size_options
+from spikesim_cli.options import (
+    check_free,
+    overwrite_option,
+    read_options,
+    refuse,
+    refuse_read_options,
+    size_options,
+)
 
 
 @click.command()
@@ -22,13 +29,14 @@ from spikesim_cli.options import read_options, size_options
 @click.option(
     "--window", type=click.IntRange(1), default=21, show_default=True, help="Number of readouts averaged by a TFP."
 )
-@click.option("--sample", type=int, default=0, show_default=True, help="Number of the sample in a dataset or shard.")
-@click.option(
-    "--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Split of a dataset."
-)
+@click.option("--sample", type=int, show_default="0", help="Number of the sample in a dataset or shard.")
+@click.option("--split", type=click.Choice(["train", "test"]), show_default="train", help="Split of a dataset.")
+@click.option("--vth", type=float, help="Threshold of the spikes in a released layout that does not record it.")
+@overwrite_option("OUTPUT if it is there")
 @size_options
-def view(path: Path, output: Path, look: str, window: int, sample: int, split: str, **options: Any) -> None:
-    """Render the spikes in PATH, a spike file, a shard or a dataset, to OUTPUT: a .png image, or a .gif or .mp4 video.
+def view(path: Path, output: Path, look: str, window: int, overwrite: bool, **options: Any) -> None:
+    """Render the spikes in PATH, a spike file, a shard, a dataset or a folder in the layout of the S-SDM release, to
+    OUTPUT: a .png image, or a .gif or .mp4 video.
 
     The image of a spike file is a strip of several moments. The image of a sample shows blur and ground truth, and
     below them the spikes, TFP and TFI at every threshold. A video shows the readouts in order.
@@ -43,13 +51,23 @@ def view(path: Path, output: Path, look: str, window: int, sample: int, split: s
     from spikesim.errors import InvalidValueError
     from spikesim_cli.console import messages
     from spikesim_datasets import visualisation
+    from spikesim_datasets.layouts import open_layout
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader, open_dataset
 
     still = visualisation.is_still(output)
     kind = recognise(path)
-    if kind == "layout":
-        raise InvalidValueError(f"{path} is in the released layout; convert it first: spikesim convert {path} DATASET")
+    check_free(output, overwrite)
+    sample, split, vth = (options.pop(name) for name in ("sample", "split", "vth"))
+    if kind != "layout":
+        refuse("goes with a folder in the released layout that does not record its threshold", vth=vth)
+    if kind in ("shard", "spikes"):
+        refuse("goes with a dataset", split=split)
+    if kind == "spikes":
+        refuse("goes with a dataset or a shard", sample=sample)
+    else:
+        refuse_read_options(**options)
+    sample, split = sample or 0, split or "train"
     if kind == "spikes":
         stream = read_spikes(path, **read_options(**options))
         if still:
@@ -58,11 +76,13 @@ def view(path: Path, output: Path, look: str, window: int, sample: int, split: s
             visualisation.write_animation(output, visualisation.stream_video(stream, look, window))  # type: ignore[arg-type]
     else:
         try:
-            file, number = open_dataset(path, split).locate(sample) if kind == "dataset" else (path, sample)
+            if kind == "shard":
+                with ShardReader(path) as shard:
+                    whole = shard.sample(sample)
+            else:
+                whole = (open_layout(path, split, vth) if kind == "layout" else open_dataset(path, split))[sample]
         except IndexError as error:
             raise InvalidValueError(f"{path}: {error}") from error
-        with ShardReader(file) as shard:
-            whole = shard.sample(number)
         if still:
             visualisation.write_image(output, visualisation.sample_sheet(whole, window))
         else:

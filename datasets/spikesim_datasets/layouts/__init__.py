@@ -11,5 +11,15 @@ for, so that the way back loses nothing; a release of somebody else has none and
 from spikesim_datasets.layouts.conversion import layout_to_shards, shards_to_layout
 from spikesim_datasets.layouts.description import SPIKES
 from spikesim_datasets.layouts.layout_reader import is_layout, open_layout
+from spikesim_datasets.layouts.layout_verification import verify_layout
+from spikesim_datasets.layouts.release_loader import loader_notes
 
-__all__ = ["SPIKES", "is_layout", "layout_to_shards", "open_layout", "shards_to_layout"]
+__all__ = [
+    "SPIKES",
+    "is_layout",
+    "layout_to_shards",
+    "loader_notes",
+    "open_layout",
+    "shards_to_layout",
+    "verify_layout",
+]

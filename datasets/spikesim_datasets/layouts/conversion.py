@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from spikesim.checks import require_path
+from spikesim.checks import require_number, require_path
 from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path
 from spikesim_datasets.layouts.description import DESCRIPTION, LAYOUT_SCHEMA, LayoutShard, describe, spike_folders
@@ -14,22 +14,25 @@ from spikesim_datasets.shards.fields import FIELDS
 from spikesim_datasets.shards.index import shard_files, write_index
 
 
-def shards_to_layout(dataset: Path | str, out: Path | str) -> int:
+def shards_to_layout(dataset: Path | str, out: Path | str, v_th: float | None = None) -> int:
     """Write a dataset in the released layout.
 
     Args:
         dataset: Folder of the dataset.
         out: Folder to write; it must not exist yet, or be empty.
+        v_th: The only threshold to write; None writes all. The release's loader reads one.
 
     Returns:
         The number of samples.
 
     Raises:
         InputFileError: There is no dataset or it is damaged.
-        InvalidValueError: The recipe of a shard does not say how its clip is cut into exposures.
+        InvalidValueError: The recipe of a shard does not say how its clip is cut into exposures, or a shard has no
+            spikes of the threshold.
         OutputError: `out` holds something, or cannot be written.
     """
     dataset, out = require_path(dataset, "dataset"), require_path(out, "out")
+    v_th = None if v_th is None else require_number(v_th, "v_th")
     files = shard_files(dataset)
     if not files:
         raise InputFileError(f"{dataset} holds no shards to convert")
@@ -42,7 +45,7 @@ def shards_to_layout(dataset: Path | str, out: Path | str) -> int:
                 reader.split,
                 reader.name,
                 reader.windows,
-                spike_folders(reader.cameras),
+                spike_folders(reader.cameras, v_th),
                 reader.sharp_readouts,
                 reader.compression,
                 reader.recipe,

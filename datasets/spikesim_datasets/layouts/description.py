@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -147,8 +147,23 @@ def describe(layout: Path, v_th: float | None, preset: str | None = None) -> lis
     return shards
 
 
-def spike_folders(cameras: dict[float, SpikeCamera | None]) -> dict[str, dict[str, Any]]:
-    """What is said of each folder of spikes; that of the lowest threshold has the released name."""
+def spike_folders(cameras: Mapping[float, SpikeCamera | None], v_th: float | None = None) -> dict[str, dict[str, Any]]:
+    """What is said of each folder of spikes; that of the lowest threshold has the released name.
+
+    Args:
+        cameras: Of the thresholds there are.
+        v_th: The only one that is to have a folder; None for all.
+
+    Raises:
+        InvalidValueError: There are no spikes of this threshold.
+    """
+    if v_th is not None:
+        if v_th not in cameras:
+            raise InvalidValueError(
+                f"there are no spikes of threshold {threshold_name(v_th)}; choose one of "
+                f"{', '.join(map(threshold_name, cameras))}"
+            )
+        cameras = {v_th: cameras[v_th]}
     return {
         SPIKES if i == 0 else f"{SPIKES}_vth_{threshold_name(v_th)}": {
             "v_th": v_th,

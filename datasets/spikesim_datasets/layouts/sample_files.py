@@ -61,15 +61,15 @@ def write_field(field: Field, sample: Sample, files: SampleFiles, spike_folders:
         field: The field.
         sample: The sample.
         files: Where to.
-        spike_folders: The folder of each threshold.
+        spike_folders: The folder of each threshold that is to be written.
 
     Raises:
         OutputError: It cannot be written.
     """
     if field.file == "dat":
-        for v_th, stream in sample.spikes.items():
+        for v_th, folder in spike_folders.items():
             # The field's loaders take every file of the folder for spikes, so no description may lie beside.
-            write_spikes(files.path(spike_folders[v_th], "dat"), stream, describe=False)
+            write_spikes(files.path(folder, "dat"), sample.spikes[v_th], describe=False)
         return
     for array in field.stored(sample).values():  # none of an optional field that the sample is without
         paths = files.of(field, sample.sharp_readouts)

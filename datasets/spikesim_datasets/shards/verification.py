@@ -7,6 +7,7 @@ from pathlib import Path
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError, SpikesimError
 from spikesim.files import checksum
+from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.shards.dataset import check_bytes, check_entry
 from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, read_index, shard_files
 from spikesim_datasets.shards.reader import ShardReader
@@ -29,23 +30,28 @@ class ShardCheck:
     problem: str
 
 
-def verify_dataset(path: Path | str) -> Iterator[ShardCheck]:
+def verify_dataset(path: Path | str, on_progress: OnProgress | None = None) -> Iterator[ShardCheck]:
     """Read every sample of every shard and compare every file with its checksum in the index.
 
     Args:
         path: Folder of the dataset.
+        on_progress: Told of shards.
 
     Raises:
         InputFileError: There is nothing to verify, or the index is damaged.
     """
-    root = require_path(path)
+    root, tell = require_path(path), teller(on_progress)
     entries = read_index(root) if root.is_dir() else None
     files = shard_files(root)
     if not entries and not files:
         raise InputFileError(f"there is no dataset at {root}: no shards, listed in {INDEX} or not")
     listed = {root / entry.path: entry for entry in entries or []}
-    for file in sorted({*listed, *files}):
-        yield _verify_shard(root, file, listed.get(file), has_index=entries is not None)
+    found = sorted({*listed, *files})
+    tally = Tally([(file.relative_to(root).as_posix(), 1) for file in found], 0, tell)
+    for number, file in enumerate(found):
+        check = _verify_shard(root, file, listed.get(file), has_index=entries is not None)
+        tally.step(number)
+        yield check
 
 
 def _verify_shard(root: Path, file: Path, entry: ShardEntry | None, *, has_index: bool) -> ShardCheck:

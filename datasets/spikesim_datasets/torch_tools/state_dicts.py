@@ -18,6 +18,8 @@ Weights = str | os.PathLike[str] | Mapping[str, Any]
 """A file, or what it holds."""
 
 _SHOWN = 3  # names in a message
+# Before names, in whatever order a network was wrapped; parts of a network are compiled as well.
+_WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.")
 
 
 class _Ignored:
@@ -51,26 +53,59 @@ class Slot(NamedTuple):
 
 
 def read_tensors(weights: Weights, entry: str | None = None) -> dict[str, Tensor]:
-    """The tensors of a released file by name, without `module.` before it.
+    """The tensors of a released file or of a training checkpoint by name.
+
+    Tensors may lie under a key, such as `state_dict`, `model` or `params`, beside other things. What `DataParallel` and
+    `torch.compile` put before names, `module.` and `_orig_mod.`, is left out.
 
     Args:
         weights: The file, or what it holds.
-        entry: Key under which a training checkpoint has them; where it is missing, the whole is taken.
+        entry: Key under which the network's training checkpoints have them, whatever else is there.
 
     Raises:
-        InputFileError: The file cannot be read, is damaged, or holds more than tensors, numbers and names.
+        InputFileError: The file cannot be read, is damaged, or holds more than tensors, numbers and names; or it holds
+            tensors under several keys, or of several names that become one.
     """
     held = weights if isinstance(weights, Mapping) else _parsed(require_path(weights, "the weights"))
     if entry is not None and isinstance(held.get(entry), Mapping):
         held = held[entry]
-    tensors = {str(name).removeprefix("module."): value for name, value in held.items()}
-    others = [name for name, value in tensors.items() if not isinstance(value, Tensor)]
-    if others or not tensors:
+    found = _named_tensors(held)
+    if len(found) > 1:
+        raise InputFileError(
+            f"{origin_of(weights)} holds tensors under {' and under '.join(found)}, and which are the network's is not "
+            "clear; give a file that holds one of them alone"
+        )
+    if not found:
+        others = [str(name) for name, value in held.items() if not isinstance(value, Tensor)]
         raise InputFileError(
             f"{origin_of(weights)} must hold tensors by name, but {some(others) if others else 'nothing'} is in it; "
             "give a file of the network's weights"
         )
+    (named,) = found.values()
+    tensors: dict[str, Tensor] = {}
+    for name, value in named.items():
+        if (bare := _WRAPPERS.sub("", name)) in tensors:
+            raise InputFileError(
+                f"{origin_of(weights)} holds {bare} several times, once as {name}, and which is the network's is not "
+                "clear; give a file that holds it once"
+            )
+        tensors[bare] = value
     return tensors
+
+
+def _named_tensors(held: Mapping[Any, Any], depth: int = 2) -> dict[str, Mapping[str, Tensor]]:
+    """What holds tensors by name and nothing else: all of it, or what lies under keys of it, by those keys.
+
+    What lies deeper than two keys is the memory of an optimiser.
+    """
+    if held and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in held.items()):
+        return {"": held}
+    nested = {name: value for name, value in held.items() if isinstance(name, str) and isinstance(value, Mapping)}
+    return {
+        f"{name}.{deeper}".rstrip("."): tensors
+        for name, value in (nested if depth else {}).items()
+        for deeper, tensors in _named_tensors(value, depth - 1).items()
+    }
 
 
 def origin_of(weights: Weights) -> str:

@@ -1,0 +1,129 @@
+"""What the command line does not do without being told: replace a file, or leave an option without effect."""
+
+from pathlib import Path
+
+import commands
+import deblurring_data
+import numpy as np
+import pytest
+from commands import Run, assert_refused
+
+from spikesim import SpikeStream, write_spikes
+from spikesim_datasets.layouts import shards_to_layout
+
+run, frames, dataset, shard = commands.run, commands.frames, commands.dataset, commands.shard
+recorded, released = deblurring_data.recorded, deblurring_data.released
+checkpoint, ldn = deblurring_data.checkpoint, deblurring_data.ldn
+
+
+@pytest.fixture
+def spikes(tmp_path: Path) -> Path:
+    """A recording that knows its size."""
+    dense = np.random.default_rng(1).integers(0, 2, (12, 18, 30), np.uint8)
+    write_spikes(tmp_path / "spikes.npz", SpikeStream.from_dense(dense))
+    return tmp_path / "spikes.npz"
+
+
+@pytest.fixture
+def writing(
+    frames: Path, shard: Path, spikes: Path, recorded: Path, checkpoint: Path, tmp_path: Path
+) -> dict[str, list[object]]:
+    """A command for every kind of file that is written, without its output."""
+    deblur = ["deblur", recorded / "blur.png", recorded / "spikes.h5", "OUT", "--checkpoint", checkpoint]
+    deblur += ["--exposure", 5, 25]
+    flats = [tmp_path / f"{name}.npz" for name in ("dark", "flat")]
+    for path, rate in zip(flats, (0.01, 0.3), strict=True):
+        dense = np.random.default_rng(2).random((1200, 3, 5)) < rate
+        write_spikes(path, SpikeStream.from_dense(dense.astype(np.uint8)))
+    return {
+        "simulate a.h5": ["simulate", frames, "OUT", "--interp", "linear", "--frames", 2],
+        "convert a.dat": ["convert", spikes, "OUT"],
+        "convert a.npz": ["convert", shard, "OUT", "--vth", 1],
+        "view a.png": ["view", spikes, "OUT", "--window", 5],
+        "view a.gif": ["view", spikes, "OUT", "--window", 5],
+        "interpolate a.mp4": ["interpolate", frames, "OUT", "--interp", "linear", "--frames", 2],
+        "deblur b.png": deblur,
+        "deblur b.gif": [*deblur, "--frames", 2],
+        "calibrate c.npz": ["calibrate", *flats, "--out", "OUT"],
+    }
+
+
+NAMES = (
+    "simulate a.h5", "convert a.dat", "convert a.npz", "view a.png", "view a.gif", "interpolate a.mp4", "deblur b.png",
+    "deblur b.gif", "calibrate c.npz",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_is_replaced_only_with_overwrite(
+    run: Run, writing: dict[str, list[object]], tmp_path: Path, name: str
+) -> None:
+    output = tmp_path / "out" / name.split()[1]
+    words = [output if word == "OUT" else word for word in writing[name]]
+    output.parent.mkdir()
+    output.write_bytes(b"mine")
+    assert_refused(run(*words), f"{output} exists already; choose another name, or give --overwrite to replace it")
+    assert output.read_bytes() == b"mine"
+    assert [path.name for path in output.parent.iterdir()] == [output.name]
+    replaced = run(*words, "--overwrite")
+    assert replaced.code == 0, replaced.err
+    assert len(output.read_bytes()) > len(b"mine")
+
+
+def test_every_file_that_is_written_is_among_them(writing: dict[str, list[object]]) -> None:
+    assert tuple(writing) == NAMES
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("convert SPIKES a.dat --vth 1", "--vth goes with a dataset, a shard or a released layout"),
+        ("convert SPIKES a.dat --sample 1", "--sample goes with a shard"),
+        ("convert SPIKES a.dat --preset ssdm", "--preset goes with a released layout"),
+        ("convert SHARD a.dat --vth 1 --preset ssdm", "--preset goes with a released layout"),
+        ("convert SHARD a.dat --vth 1 --height 3 --width 5", "--height, --width is for spike files"),
+        ("convert DATASET out --sample 1", "--sample goes with a shard"),
+        ("convert DATASET out --no-flip", "--no-flip is for spike files"),
+        ("convert DATASET out --overwrite", "--overwrite goes with spike files; give the name of a new folder"),
+        ("convert LAYOUT out --header-columns 3", "--header-columns is for spike files"),
+        ("view SPIKES a.png --split test", "--split goes with a dataset"),
+        ("view SPIKES a.png --sample 1", "--sample goes with a dataset or a shard"),
+        ("view SHARD a.png --split test", "--split goes with a dataset"),
+        ("view SHARD a.png --axes HWT", "--axes is for spike files"),
+        ("view DATASET a.png --vth 1", "--vth goes with a folder in the released layout"),
+        ("simulate FRAMES a.h5 --interp none --factor 4", "--factor makes no readouts with --interp none"),
+        ("interpolate FRAMES out --fps 20", "--fps is of videos, and OUTPUT is a folder"),
+        ("deblur BLUR SPIKES out --fps 20", "--fps is of videos, and OUT is none"),
+        ("deblur BLUR SPIKES a.png --fps 20", "--fps is of videos, and OUT is none"),
+        ("eval-ssdm --data DATASET --overwrite", "--overwrite goes with --out"),
+    ],
+)
+def test_options_without_effect_are_refused(
+    run: Run,
+    frames: Path,
+    dataset: Path,
+    shard: Path,
+    spikes: Path,
+    recorded: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shards_to_layout(dataset, tmp_path / "layout")
+    places = {
+        "SPIKES": spikes, "SHARD": shard, "DATASET": dataset, "LAYOUT": tmp_path / "layout", "FRAMES": frames,
+        "BLUR": recorded / "blur.png",
+    }  # fmt: skip
+    before = commands.files(tmp_path)
+    assert_refused(run(*(places.get(word, word) for word in words.split())), said, "leave it out")
+    assert commands.files(tmp_path) == before
+
+
+def test_they_are_taken_where_they_have_a_meaning(run: Run, dataset: Path, shard: Path, tmp_path: Path) -> None:
+    assert run("convert", dataset, tmp_path / "layout", "--vth", 2).code == 0
+    (tmp_path / "layout" / "spikesim.json").unlink()
+    assert run("convert", tmp_path / "layout", tmp_path / "shards", "--vth", 2, "--preset", "ssdm").code == 0
+    assert run("convert", shard, tmp_path / "a.dat", "--vth", 2, "--sample", 1).code == 0
+    assert run("view", dataset, tmp_path / "a.png", "--split", "test", "--sample", 1).code == 0
