@@ -30,8 +30,6 @@ def calibrate(
     flats: tuple[Path, ...],
     out: Path,
     levels: tuple[float, ...],
-    dead_time: float | None,
-    readout_hz: float | None,
     overwrite: bool,
     as_json: bool,
     **options: Any,
@@ -53,11 +51,10 @@ def calibrate(
     from spikesim_cli.console import print_json, print_table
     from spikesim_cli.steps import Steps
 
+    of_the_sensor = given(dead_time=options.pop("dead_time"), readout_hz=options.pop("readout_hz"))
     with Steps("calibration").shown():
         streams = [read_spikes(path, **read_options(**options)) for path in (dark, *flats)]
-        fit = fit_calibration(
-            streams[0], streams[1:], levels=levels or None, **given(dead_time=dead_time, readout_hz=readout_hz)
-        )
+        fit = fit_calibration(streams[0], streams[1:], levels=levels or None, **of_the_sensor)
         write_calibration(out, fit)
     live = fit.gain > 0
     record = {
