@@ -18,6 +18,7 @@ from spikesim.input_files import read_json
 from spikesim.locks import locked
 from spikesim_datasets.keys import Keyed, check_clip, check_place, parse_key
 from spikesim_datasets.shards.reader import ShardReader
+from spikesim_datasets.unfinished import refuse_unfinished
 
 INDEX = "dataset.json"
 INDEX_SCHEMA = "spikesim.dataset/1"
@@ -121,9 +122,10 @@ def read_index(root: Path | str) -> list[ShardEntry] | None:
     """The entries of a dataset's index; None where it has none.
 
     Raises:
-        InputFileError: The index is damaged or of another schema.
+        InputFileError: The index is damaged or of another schema, or the dataset a conversion that was not finished.
     """
     path = require_path(root, "root") / INDEX
+    refuse_unfinished(path)
     if not os.path.lexists(path):  # a link that leads nowhere is there, and wrong
         return None
     try:
