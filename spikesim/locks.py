@@ -21,6 +21,7 @@ from typing import Any
 
 from spikesim.errors import OutputError, UnlockedWarning
 from spikesim.files import MACHINE, is_alive
+from spikesim.input_files import parse_json
 
 LOCK = ".spikesim.lock"
 
@@ -160,7 +161,7 @@ def _records(file: int) -> list[dict[str, Any]]:
     records = []
     for line in os.pread(file, 1 << 20, 0).splitlines():
         with suppress(ValueError):
-            record = json.loads(line)
+            record = parse_json(line.decode())
             if isinstance(record, dict):
                 records.append(record)
     return records

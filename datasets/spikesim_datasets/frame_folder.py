@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikesim.errors import OutputError
+from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path, remove_stale_temporaries
+from spikesim.input_files import read_json
 from spikesim.locks import LOCK, locked
 
 
@@ -98,9 +99,9 @@ class FrameFolder:
 
     def _read(self, path: Path) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            found: dict[str, Any] = read_json(path)
             return found if found["schema"] == self.description["schema"] else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (InputFileError, KeyError, TypeError):
             return None
 
     def _refuse_file(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path, remove_stale_temporaries
+from spikesim.input_files import read_json
 from spikesim.locks import LOCK
 
 _SCHEMA = "spikesim.conversion/1"
@@ -106,8 +107,8 @@ def refuse_unfinished(description: Path) -> None:
 def _read(path: Path) -> dict[str, Any]:
     """What a description says; nothing where there is none."""
     if path.is_file():
-        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            found = json.loads(path.read_text("utf-8"))
+        with suppress(InputFileError, KeyError, TypeError, AttributeError):
+            found = read_json(path)
             if isinstance(found["recipe"].get("conversion", {}), dict):
                 return dict(found)
     return {}
