@@ -115,7 +115,7 @@ def _described(dataset: Path, file: Path, v_th: float | None) -> LayoutShard:
 
 
 def _write_samples(file: Path, shard: LayoutShard, out: Path) -> None:
-    """Write the samples of a shard that are not there with all of their files."""
+    """Write the samples of a shard that lack some of their files."""
     folders = {v_th: folder for folder, (v_th, _) in shard.cameras.items()}
     with ShardReader(file) as reader:
         for number, window in enumerate(shard.windows):
