@@ -31,3 +31,7 @@ class SlowPrecisionWarning(UserWarning):
 
 class LeftOutWarning(UserWarning):
     """Something that was given is not used."""
+
+
+class UnlockedWarning(UserWarning):
+    """A folder is written that cannot be kept for one process, because its file system has no locks."""

@@ -11,7 +11,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 # Another machine on the same network folder has processes of its own under the same numbers, so its name is needed too.
-_MACHINE = re.sub(r"\W", "_", os.uname().nodename)
-_TEMPORARY = re.compile(rf"\.spikesim-{_MACHINE}-(?P<pid>[0-9]{{1,9}})-[0-9a-f]{{16}}\.tmp")
+MACHINE = re.sub(r"\W", "_", os.uname().nodename)
+"""This machine, as it is named in files that others see too."""
+
+_TEMPORARY = re.compile(rf"\.spikesim-{MACHINE}-(?P<pid>[0-9]{{1,9}})-[0-9a-f]{{16}}\.tmp")
 
 
 @contextmanager
-def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(final: str | os.PathLike[str], *, replace: bool = True) -> Iterator[Path]:
     """A temporary path in the folder of `final`, renamed to it once the `with` block has written the file and left.
 
         with atomic_path("out/clip.mp4") as temporary:
@@ -37,8 +39,12 @@ def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
     Missing parent folders are made. A symbolic link is followed: its target is replaced, not the link. The temporary
     name ends in `.tmp`, so a library that chooses the file type by extension must be told the type.
 
+    What killed processes left half-written in that folder is removed when a process first writes there.
+
     Args:
-        final: Where the file is to be; an existing regular file is replaced.
+        final: Where the file is to be.
+        replace: Whether a regular file that has the name is replaced. Else it is kept, also where it appears while the
+            block runs, and what the block has written is gone: of several who write the same, the first is right.
 
     Yields:
         A path that does not exist yet, for the block to create. It is gone when the block fails, by any exception.
@@ -48,14 +54,18 @@ def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
             `OSError` (full disk, no permission, ...). What was there before is untouched.
     """
     target = Path(os.path.realpath(final))
-    temporary = target.with_name(f".spikesim-{_MACHINE}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".spikesim-{MACHINE}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
     try:
         if target.exists() and not target.is_file():
             raise OutputError(f"cannot write {final}: a folder or device has that name; choose another")
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target.parent)
         yield temporary
         flush_to_disk(temporary)
-        temporary.replace(target)
+        if replace:
+            temporary.replace(target)
+        else:
+            _put_where_none_is(temporary, target)
     except SpikesimError:
         raise
     except OSError as error:
@@ -63,6 +73,23 @@ def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Once in a process and folder: to look for what is left before each of many files takes longer than to write."""
+    remove_stale_temporaries(folder)
+
+
+def _put_where_none_is(temporary: Path, target: Path) -> None:
+    """Give a file its final name, unless another has it."""
+    try:
+        os.link(temporary, target)  # in one step, which a rename cannot be
+    except FileExistsError:
+        return
+    except OSError:  # there are file systems without links
+        if not target.exists():
+            temporary.replace(target)
 
 
 def flush_to_disk(path: Path) -> None:
@@ -76,14 +103,14 @@ def flush_to_disk(path: Path) -> None:
 
 
 @contextmanager
-def atomic_hdf5(final: str | os.PathLike[str]) -> Iterator["h5py.File"]:
+def atomic_hdf5(final: str | os.PathLike[str], *, replace: bool = True) -> Iterator["h5py.File"]:
     """A new HDF5 file, open for writing, that has its final name once the `with` block has left it.
 
     HDF5 itself does not survive a full disk: it raises from destructors, where nothing can catch it, and then crashes
     the process. So it writes through a Python file that never fails towards it; the failure is raised at the end.
 
     Args:
-        final: Where the file is to be; an existing regular file is replaced.
+        final, replace: As for `atomic_path`.
 
     Yields:
         The open file.
@@ -93,7 +120,7 @@ def atomic_hdf5(final: str | os.PathLike[str]) -> Iterator["h5py.File"]:
     """
     import h5py
 
-    with atomic_path(final) as temporary, _DeferringFile(temporary, "x+") as raw:
+    with atomic_path(final, replace=replace) as temporary, _DeferringFile(temporary, "x+") as raw:
         try:
             with h5py.File(raw, "w") as file:
                 yield file
@@ -172,17 +199,18 @@ def remove_stale_temporaries(folder: str | os.PathLike[str]) -> list[Path]:
     removed = []
     for path in sorted(Path(folder).glob(".spikesim-*.tmp")):
         match = _TEMPORARY.fullmatch(path.name)
-        if match and not _is_alive(int(match["pid"])):
+        if match and not is_alive(int(match["pid"])):
             with suppress(OSError):
                 path.unlink()
                 removed.append(path)
     return removed
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of this number on this machine."""
     try:
         os.kill(pid, 0)  # signal 0 only asks
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True  # somebody else's

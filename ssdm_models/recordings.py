@@ -31,7 +31,7 @@ from ssdm_models.option_groups import sort_options
 from ssdm_models.tensor_checks import require_exposure, require_times
 from ssdm_models.windows import within
 
-DESCRIPTION = "deblurring.json"
+_INSIDE = "deblurring.json"  # of earlier versions
 SCHEMA = "spikesim.deblurring/1"
 
 FPS = 10
@@ -190,8 +190,8 @@ def deblur_recording(
 ) -> Deblurred:
     """Write the sharp frames of a recording.
 
-    A folder gets a PNG for each: `000068.png` shows readout 68. It says of what they were made, and frames that are
-    there are kept, so that running again after an interruption finishes the work.
+    A folder gets a PNG for each: `000068.png` shows readout 68. Beside it, `OUTPUT.json` says of what they were made,
+    and frames that are there are kept, so that running again after an interruption finishes the work.
 
     Args:
         network: Any network that deblurs, such as LDN.
@@ -206,7 +206,8 @@ def deblur_recording(
 
     Raises:
         InvalidValueError: A value is meaningless, the output is none of these, or a time cannot be shown.
-        OutputError: The folder holds something else, or a file cannot be written. Every file is whole or absent.
+        OutputError: The folder holds something else, another process writes it, or a file cannot be written. Every file
+            is whole or absent.
     """
     require_instance(network, "network", DeblurringNetwork)
     require_instance(recording, "recording", BlurryRecording, "read_recording gives one")
@@ -264,19 +265,18 @@ def _fill(
 ) -> Deblurred:
     """Write the frames that are missing in a folder."""
     times = description["readouts"]
-    folder = FrameFolder(output, "deblurred frames", DESCRIPTION, _FRAME, description)
-    there = folder.frames_there(overwrite)
+    folder = FrameFolder(output, "deblurred frames", _INSIDE, _FRAME, description)
     paths = {time: output / f"{time:06d}.png" for time in times}
-    missing = [time for time, path in paths.items() if path.name not in there]
-    kept = len(times) - len(missing)
-    if missing:
-        sharp = made(missing)
-        if not there:
-            folder.begin()
+    with folder.locked():
+        there = folder.frames_there(overwrite)
+        missing = [time for time, path in paths.items() if path.name not in there]
+        kept = len(times) - len(missing)
+        sharp = made(missing) if missing else iter(())
+        folder.begin(there)
         for time, frame in zip(missing, sharp, strict=True):
             write_png(paths[time], frame)
-    else:
-        tell(Progress(kept, kept))
+        if not missing:
+            tell(Progress(kept, kept))
     return Deblurred(tuple(paths.values()), times, kept)
 
 

@@ -1,7 +1,9 @@
 """What tests of builds share: clips of waves, datasets of them, and what to compare."""
 
 import shutil
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,36 @@ def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     """The dataset of the source by `recipe()`, in one process; not to be changed."""
     out = tmp_path_factory.mktemp("built")
     return out, build_clips(open_clips([source]), out, recipe(), workers=1, command="spikesim build source")
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-c", "from spikesim_cli.main import main; main()", *map(str, arguments)]
+
+
+def build_command(source: Path, out: Path) -> list[str]:
+    return command(
+        "build", source, "--out", out, "--interp", "linear", "--factor", 4, "--shard-samples", 1, "--workers", 2
+    )
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two clips of 160 frames, 10 samples each, for builds that are ended in the middle."""
+    root = tmp_path_factory.mktemp("longer")
+    for number, name in enumerate(("a", "b")):
+        write_frames(root / name, 160, phase=number)
+    return root
+
+
+LONGER = make_recipe(interpolation="linear", plan=ExposurePlan(factor=4, gap=3), shard_samples=1)
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.002)
+    return found
 
 
 @pytest.fixture

@@ -381,7 +381,7 @@ def _shards() -> list[Call]:
         Call(reads.spikes, self=Fresh(reader), sample=1, v_th=1, **part),
         Call(reads.array, self=Fresh(reader), name="blur", sample=1, cuts=CUTS),
         Call(reads.threshold, self=Fresh(reader), v_th=1),
-        Call(write, path="out.h5", recipe={}, compression="gzip"),
+        Call(write, path="out.h5", recipe={}, compression="gzip", replace=True),
         Call(shards.ShardWriter.append, self=Fresh(writer), sample=SAMPLE),
         Call(shards.ShardWriter.note, self=Fresh(writer), diagnostics=diagnostics.Diagnostics()),
         Call(shards.verify_dataset, path="dataset", on_progress=lambda progress: None),

@@ -28,7 +28,7 @@ AT_HEAD = {
     },
     "ssdm_models": {
         "spikesim", "spikesim_datasets", "ssdm_models", "numpy", "torch", "safetensors", "skimage",
-        "lightning_fabric", "filelock",
+        "lightning_fabric",
     },
     "spikesim_cli": {"spikesim_cli", "spikesim.errors", "click", "rich"},
 }  # fmt: skip

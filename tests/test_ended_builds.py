@@ -3,19 +3,18 @@
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import build_data
 import pytest
-from build_data import assert_whole, content, leftovers, write_frames
+from build_data import LONGER, assert_whole, build_command, content, leftovers, wait_until, write_frames
 
 from spikesim_datasets.build import build_clips, build_dataset
 from spikesim_datasets.exposure import ExposurePlan
-from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.sources import open_clips
 
@@ -23,29 +22,9 @@ ENDED_BY = {signal.SIGINT: 130, signal.SIGTERM: 143}
 """Exit codes, as shells have them: 128 and the number of the signal."""
 
 by_signal = pytest.mark.parametrize("number", ENDED_BY, ids=lambda number: number.name)
+longer = build_data.longer
+
 linux = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-c", "from spikesim_cli.main import main; main()", *map(str, arguments)]
-
-
-def build_command(source: Path, out: Path) -> list[str]:
-    return command(
-        "build", source, "--out", out, "--interp", "linear", "--factor", 4, "--shard-samples", 1, "--workers", 2
-    )
-
-
-@pytest.fixture(scope="module")
-def longer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two clips of 160 frames, 10 samples each, for builds that are ended in the middle."""
-    root = tmp_path_factory.mktemp("longer")
-    for number, name in enumerate(("a", "b")):
-        write_frames(root / name, 160, phase=number)
-    return root
-
-
-LONGER = make_recipe(interpolation="linear", plan=ExposurePlan(factor=4, gap=3), shard_samples=1)
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +51,6 @@ def started(longer: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     with suppress(ProcessLookupError):  # workers that outlive their parent would keep its pipes open
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.002)
-    return found
 
 
 def of_the_living(path: Path) -> str:

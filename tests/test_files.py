@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from spikesim.errors import InputFileError, OutputError
-from spikesim.files import atomic_hdf5, atomic_path, remove_stale_temporaries
+from spikesim.files import MACHINE, atomic_hdf5, atomic_path, remove_stale_temporaries
 
 OLD = b"what was there before"
 
@@ -134,17 +135,57 @@ def test_a_killed_process_leaves_the_old_file_and_a_temporary_that_can_be_remove
 
 
 def test_only_stale_temporaries_of_this_machine_are_removed(final: Path) -> None:
-    assert run(KILLED, final).returncode == -signal.SIGKILL
-    (stale,) = [path for path in final.parent.iterdir() if path != final]
-    host, pid, token = stale.name.removeprefix(".spikesim-").split("-")
-    others = [f".spikesim-not_{host}-{pid}-{token}", f".spikesim-{host}-{pid}-{token[1:]}.tmp", ".other.tmp"]
-    for name in others:
-        (final.parent / name).touch()
     with atomic_path(final) as mine:
         mine.touch()
+        assert run(KILLED, final).returncode == -signal.SIGKILL
+        (stale,) = [path for path in final.parent.iterdir() if path not in (final, mine)]
+        host, pid, token = stale.name.removeprefix(".spikesim-").split("-")
+        others = [f".spikesim-not_{host}-{pid}-{token}", f".spikesim-{host}-{pid}-{token[1:]}.tmp", ".other.tmp"]
+        for name in others:
+            (final.parent / name).touch()
         assert remove_stale_temporaries(final.parent) == [stale]
         assert mine.exists()
     assert names(final.parent) == sorted([*others, "clip.bin"])
+
+
+def test_the_next_writer_removes_what_a_killed_one_left_and_nothing_of_a_living_one(final: Path) -> None:
+    assert run(KILLED, final).returncode == -signal.SIGKILL
+    living = final.with_name(f".spikesim-{MACHINE}-{os.getppid()}-{'0' * 16}.tmp")
+    living.touch()
+    with atomic_path(final) as temporary:
+        temporary.write_bytes(b"new")
+    assert final.read_bytes() == b"new"
+    assert names(final.parent) == [living.name, "clip.bin"]
+
+
+def link_or(error: int | None) -> Callable[[Path, Path], None]:
+    """A system call to link, or one of a file system that has no links."""
+    link = os.link
+
+    def called(source: Path, target: Path) -> None:
+        if error is not None:
+            raise OSError(error, os.strerror(error))
+        link(source, target)
+
+    return called
+
+
+@pytest.mark.parametrize("error", [None, errno.EPERM, errno.ENOTSUP])
+def test_what_may_not_be_replaced_stays(final: Path, monkeypatch: pytest.MonkeyPatch, error: int | None) -> None:
+    monkeypatch.setattr(os, "link", link_or(error))
+    with atomic_path(final, replace=False) as temporary:
+        temporary.write_bytes(b"new")
+    assert final.read_bytes() == OLD
+    final.unlink()
+    with atomic_path(final, replace=False) as temporary:
+        temporary.write_bytes(b"new")
+    assert final.read_bytes() == b"new"
+    final.unlink()
+    with atomic_path(final, replace=False) as temporary:
+        temporary.write_bytes(b"late")
+        final.write_bytes(b"first")
+    assert final.read_bytes() == b"first"
+    assert names(final.parent) == ["clip.bin"]
 
 
 def test_the_temporary_of_another_user_is_alive(final: Path, monkeypatch: pytest.MonkeyPatch) -> None:

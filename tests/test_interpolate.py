@@ -1,5 +1,6 @@
 """Interpolated frames on disk: folders and videos, made once, and refused where they are not ours."""
 
+import os
 import re
 import subprocess
 import sys
@@ -17,13 +18,14 @@ from wave_clips import HEIGHT, WIDTH, WaveClip, content, expected, two_scenes, w
 
 from spikesim.errors import InputFileError, InvalidValueError, OutputError, SpikesimError
 from spikesim_datasets.build import build_clips
-from spikesim_datasets.clip_interpolation import DESCRIPTION, interpolate_clip
+from spikesim_datasets.clip_interpolation import interpolate_clip
 from spikesim_datasets.interpolation import Interpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
 from spikesim_datasets.progress import Progress
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.sources import open_clips
+from spikesim_datasets.videos import FINE_CRF, write_video
 
 # A folder of frames
 
@@ -31,7 +33,8 @@ from spikesim_datasets.sources import open_clips
 def test_a_folder_holds_the_frames_and_those_between_by_their_names(tmp_path: Path) -> None:
     made = write(WaveClip(n_frames=3), tmp_path / "out")
     names = ["000000", "000000_000", "000000_001", "000001", "000001_000", "000001_001", "000002"]
-    assert sorted(content(tmp_path / "out")) == [*(f"{name}.png" for name in names), DESCRIPTION]
+    assert sorted(content(tmp_path / "out")) == [f"{name}.png" for name in names]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.json"]
     assert (made.output, made.frames, made.kept) == (tmp_path / "out", 7, 0)
     for name, frame in zip(names, expected(WaveClip(n_frames=3)), strict=True):
         np.testing.assert_array_equal(Image.open(tmp_path / "out" / f"{name}.png"), frame)
@@ -92,7 +95,7 @@ def test_an_interrupted_folder_is_finished_by_running_again(tmp_path: Path) -> N
     assert len(before) > 8
     (tmp_path / "out" / ".spikesim-other-machine.tmp").touch()
     again = write(cut, tmp_path / "out")
-    assert (again.kept, again.frames) == (len(before) - 1, whole.frames)
+    assert (again.kept, again.frames) == (len(before), whole.frames)
     assert again.diagnostics == whole.diagnostics
     (tmp_path / "out" / ".spikesim-other-machine.tmp").unlink()
     assert content(tmp_path / "out") == content(tmp_path / "whole")
@@ -144,18 +147,53 @@ def test_frames_made_otherwise_are_refused_or_replaced(tmp_path: Path, choices: 
     assert content(tmp_path / "out") == {**content(tmp_path / "fresh"), "notes.txt": b""}
 
 
+NOT_OURS = ("{", "[]", '{"schema": "other"}', "[" * 10_000)
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize(
-    "held", [{"000000.png": ""}, {DESCRIPTION: "{"}, {DESCRIPTION: "[]"}, {DESCRIPTION: '{"schema": "other"}'}]
+    ("held", "what"),
+    [
+        ({"out/000000.png": ""}, "out exists already and is no folder of interpolated frames"),
+        *(({"out/interpolation.json": text}, "out exists already and is no folder of") for text in NOT_OURS),
+        *(({"out.json": text}, r"out\.json exists already and does not describe interpolated") for text in NOT_OURS),
+    ],
 )
-def test_a_folder_of_something_else_is_never_written_to(tmp_path: Path, held: dict[str, str], overwrite: bool) -> None:
-    (tmp_path / "out").mkdir()
+def test_what_is_something_else_is_never_written_to(
+    tmp_path: Path, held: dict[str, str], what: str, overwrite: bool
+) -> None:
     for name, text in held.items():
-        (tmp_path / "out" / name).write_text(text)
-    before = content(tmp_path / "out")
-    with pytest.raises(OutputError, match="out exists already and is no folder of interpolated frames"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with pytest.raises(OutputError, match=what):
         write(WaveClip(), tmp_path / "out", overwrite=overwrite)
-    assert content(tmp_path / "out") == before
+    found = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == held
+
+
+@pytest.mark.parametrize("missing", [0, 1, 19])
+def test_a_folder_that_holds_its_description_is_gone_on_with(tmp_path: Path, missing: int) -> None:
+    """As earlier versions wrote it; other programs take the description for a frame."""
+    out = tmp_path / "out"
+    write(WaveClip(), out)
+    whole = content(out)
+    (tmp_path / "out.json").rename(out / "interpolation.json")
+    for path in sorted(out.glob("*.png"))[:missing]:
+        path.unlink()
+    with pytest.raises(OutputError, match="made otherwise"):
+        write(WaveClip(), out, factor=2)
+    assert write(WaveClip(), out).kept == 19 - missing
+    assert content(out) == whole
+    assert (tmp_path / "out.json").is_file()
+
+
+def test_a_folder_is_one_command_s_at_a_time(tmp_path: Path) -> None:
+    def again(progress: Progress) -> None:
+        with pytest.raises(OutputError, match="is being written by"):
+            write(WaveClip(n_frames=3), tmp_path / "out")
+
+    assert write(WaveClip(n_frames=2), tmp_path / "out", factor=1, on_progress=again).frames == 2
+    assert sorted(content(tmp_path / "out")) == ["000000.png", "000001.png"]
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
@@ -199,6 +237,28 @@ def test_a_video_keeps_colours_and_says_what_its_numbers_mean(tmp_path: Path, wi
 def test_a_video_is_thirty_frames_a_second_and_replaces_an_older_one(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"old")
     assert decoded(write(WaveClip(), tmp_path / "a.mp4").output)[1].average_rate == Fraction(30)
+
+
+ON_ONE_CORE = """
+import os, sys
+os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
+from test_interpolate import write_waves
+write_waves(sys.argv[1])
+"""
+
+
+def write_waves(path: str) -> None:
+    clip = WaveClip(n_frames=40, height=180, width=320)
+    write_video(path, clip.frames(0, clip.n_frames), 30, FINE_CRF)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be taken away")
+def test_equal_frames_make_equal_videos_on_any_number_of_cores(tmp_path: Path) -> None:
+    for number in range(3):
+        write_waves(str(tmp_path / f"{number}.mp4"))
+    command = [sys.executable, "-c", ON_ONE_CORE, str(tmp_path / "one.mp4")]
+    subprocess.run(command, cwd=Path(__file__).parent, timeout=60, check=True)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
 
 
 def test_an_interrupted_video_leaves_what_was_there(tmp_path: Path) -> None:
@@ -310,4 +370,4 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, name: str) -> N
     assert result.returncode == 1
     assert re.search(rf"cannot write .*{name}.*File too large", result.stderr)
     left = {path.name for path in tmp_path.rglob("*") if path.is_file() and path.parent != source}
-    assert left == ({DESCRIPTION} if name == "out" else set())
+    assert left == ({"out.json"} if name == "out" else set())

@@ -380,7 +380,7 @@ def test_simulate_and_interpolate_use_exact_readouts(photos, tmp_path):
         made = interpolate_clip(clip, tmp_path / "frames", "linear", stretch)
     assert (made.frames, made.kept) == (9, 9)
     assert np.array_equal(read_image(tmp_path / "frames" / "000003_001.png"), clip.at(3.5))
-    assert '"interpolation": "exact"' in (tmp_path / "frames" / "interpolation.json").read_text()
+    assert '"interpolation": "exact"' in (tmp_path / "frames.json").read_text()
 
 
 # Files

@@ -91,7 +91,7 @@ def test_another_configuration_is_refused_until_it_may_replace(data, taught, tmp
 
 def test_two_trainings_in_one_folder(data, tmp_path):
     def again(progress):
-        with pytest.raises(OutputError, match="is being trained by another process"):
+        with pytest.raises(OutputError, match=r"is being written by `.*wait for it, or choose another folder"):
             train_stage("sr", data, tmp_path, epochs=1, **SHORT)
 
     assert train_stage("bsn", data, tmp_path, epochs=1, on_step=again, **SHORT).checkpoint is not None

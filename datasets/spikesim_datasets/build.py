@@ -20,8 +20,9 @@ from spikesim.checks import (
     require_path,
     require_whole,
 )
-from spikesim.errors import OutputError, SlowPrecisionWarning
+from spikesim.errors import OutputError, SlowPrecisionWarning, UnlockedWarning
 from spikesim.files import checksum, remove_stale_temporaries
+from spikesim.locks import locked
 from spikesim.threads import available_cores
 from spikesim_datasets.interpolation.networks.weights import UnknownWeightsWarning
 from spikesim_datasets.planning import ShardJob, finished_jobs, plan_build, readouts_of
@@ -29,7 +30,8 @@ from spikesim_datasets.processes import count_up, shared_counts, uninterrupted, 
 from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.recipe import Recipe, make_recipe, provenance
 from spikesim_datasets.shards.diagnostics import Diagnostics
-from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, read_index, write_index
+from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, index_locked, index_shards, read_index
+from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.writer import ShardWriter
 from spikesim_datasets.sources import Clip, Split, open_clips
 from spikesim_datasets.sources.clip import refuse_output_in_source
@@ -47,7 +49,7 @@ class BuildReport:
 
     Attributes:
         out: Folder of the dataset.
-        built, kept: Shards made by this build, and found finished.
+        built, kept: Shards made since this build began, by it or another of the same recipe, and found finished.
         samples: Samples of all these.
         skipped: Keys of clips too short for one window, with their numbers of raw frames.
         diagnostics: What was found of clips with scene cuts or motion too fast to follow, by key.
@@ -112,7 +114,8 @@ def build_clips(
     """Build a dataset from clips by a recipe.
 
     Shards that are there already and have the same recipe are kept, so that running again after an interruption
-    finishes the work. Equal clips and recipes give equal arrays, whatever the workers.
+    finishes the work. Equal clips and recipes give equal arrays, whatever the workers. Several builds by one recipe may
+    run at once, on several machines too; one by another recipe is refused meanwhile.
 
     Args:
         clips: What to build from, such as `sources.open_gopro` gives; their sources are never written to.
@@ -131,7 +134,8 @@ def build_clips(
         InvalidValueError: A clip's size is no multiple of 4, two have one key, none has a whole window, or a source
             would be written to.
         InputFileError: A frame is damaged.
-        OutputError: `out` holds shards of another recipe, or cannot be written. Finished shards stay.
+        OutputError: `out` holds shards of another recipe, is being written by another process, or cannot be written.
+            Finished shards stay.
     """
     began = time.perf_counter()
     clips, out = require_list(clips, "clips", "clips"), require_path(out, "out")
@@ -146,32 +150,37 @@ def build_clips(
     plan = plan_build(clips, out, recipe)
     folders = {out, *(job.path.parent for job in plan.jobs)}
     refuse_output_in_source(folders, clips)
-    listed = read_index(out) or []
-    kept = finished_jobs(plan, out, recipe, overwrite=overwrite)
-    kept_paths = {job.path for job, _, _ in kept}
-    waiting = [job for job in plan.jobs if job.path not in kept_paths]
-    unchanged = _entries_that_stay(listed, out, waiting)
-    tally = Tally(
-        [(job.clip.key, readouts_of(job, recipe.plan)) for job in waiting],
-        sum(readouts_of(job, recipe.plan) for job, _, _ in kept),
-        tell,
-    )
-    entries: list[ShardEntry] = []
-    diagnostics: dict[str, Diagnostics] = {}
-    for job, _, found in kept:
-        diagnostics[job.clip.key] = found.merge(diagnostics.get(job.clip.key, Diagnostics()))
-    record = {"provenance": provenance(), "command": command}
-    try:
-        _remove_leftovers(folders)
-        making = [partial(make_shard, job, out, recipe, record) for job in waiting]
-        for number, (entry, found) in _run(making, min(workers or available_cores(), len(waiting)), executor, tally):
-            entries += [entry] if entry else []
-            key = waiting[number].clip.key
-            diagnostics[key] = found.merge(diagnostics.get(key, Diagnostics()))
-            tally.finish(number)
-    finally:
-        _remove_leftovers(folders)
-    index = write_index(out, {"choices": recipe.choices(), **record}, [*entries, *unchanged])
+    # Others may build by the same recipe into the same folder. Each plans, and writes the index, while none else does.
+    with locked(out, recipe.choices()):
+        with index_locked(out):
+            listed = read_index(out) or []
+            kept = finished_jobs(plan, out, recipe, overwrite=overwrite)
+            kept_paths = {job.path for job, _, _ in kept}
+            waiting = [job for job in plan.jobs if job.path not in kept_paths]
+            unchanged = _entries_that_stay(listed, out, waiting)
+        tally = Tally(
+            [(job.clip.key, readouts_of(job, recipe.plan)) for job in waiting],
+            sum(readouts_of(job, recipe.plan) for job, _, _ in kept),
+            tell,
+        )
+        entries: list[ShardEntry] = []
+        diagnostics: dict[str, Diagnostics] = {}
+        for job, _, found in kept:
+            diagnostics[job.clip.key] = found.merge(diagnostics.get(job.clip.key, Diagnostics()))
+        record = {"provenance": provenance(), "command": command}
+        try:
+            _remove_leftovers(folders)
+            making = [partial(make_shard, job, out, recipe, record) for job in waiting]
+            for number, (entry, found) in _run(
+                making, min(workers or available_cores(), len(waiting)), executor, tally
+            ):
+                entries += [entry] if entry else []
+                key = waiting[number].clip.key
+                diagnostics[key] = found.merge(diagnostics.get(key, Diagnostics()))
+                tally.finish(number)
+        finally:
+            _remove_leftovers(folders)
+        index = index_shards(out, {"choices": recipe.choices(), **record}, [*entries, *unchanged])
     return BuildReport(
         out,
         len(entries),
@@ -188,7 +197,7 @@ def build_clips(
 def make_shard(
     job: ShardJob, out: Path, recipe: Recipe, record: dict[str, Any], on_readout: Callable[[], None] | None = None
 ) -> Made:
-    """Make one shard; the unit of work, which depends on nothing but its arguments.
+    """Make one shard, unless another builder has; the unit of work, which depends on nothing but its arguments.
 
     Args:
         job: What to make.
@@ -203,20 +212,38 @@ def make_shard(
     Raises:
         InvalidValueError: The interpolator describes itself otherwise in this process than where the job was planned.
         InputFileError: A frame is damaged.
-        OutputError: The shard cannot be written.
+        OutputError: The shard cannot be written, or the folder is another recipe's by now.
     """
+    # A worker may outlive the build that has locked the folder, and another recipe may have it by now.
+    with locked(out, job.identity["choices"]):
+        if not job.path.exists():  # else another builder has been quicker
+            diagnostics = _write_shard(job, recipe, record, on_readout)
+            if not job.path.exists():
+                return None, diagnostics
+        with ShardReader(job.path) as shard:
+            if not job.is_in(shard):
+                raise OutputError(
+                    f"{job.path} has been built meanwhile, from another clip of this name; choose another folder"
+                )
+            diagnostics = shard.diagnostics
+        return describe_shard(out, job.path, checksum(job.path)), diagnostics
+
+
+def _write_shard(
+    job: ShardJob, recipe: Recipe, record: dict[str, Any], on_readout: Callable[[], None] | None
+) -> Diagnostics:
+    """Write a shard, unless cuts leave no sample for it or another is quicker."""
     diagnostics = Diagnostics()
     # Pinned to what the shard's recipe will say, whatever this machine has.
     interpolator = recipe.interpolation.pin(job.identity["choices"]["interpolation"]).make()
     samples = synthesise(job.clip, job.windows, recipe, interpolator, diagnostics, on_readout)
     first = next(samples, None)
-    if first is None:
-        return None, diagnostics
-    with ShardWriter(job.path, {**job.identity, **record}, recipe.compression) as writer:
-        for sample in chain([first], samples):
-            writer.append(sample)
-        writer.note(diagnostics)
-    return describe_shard(out, job.path, checksum(job.path)), diagnostics
+    if first is not None:
+        with ShardWriter(job.path, {**job.identity, **record}, recipe.compression, replace=False) as writer:
+            for sample in chain([first], samples):
+                writer.append(sample)
+            writer.note(diagnostics)
+    return diagnostics
 
 
 def _run(
@@ -256,9 +283,9 @@ def _run(
 
 def _make_alone(make: Callable[..., Made], place: int | None) -> Made:
     """Make a shard in a worker, and count its readouts there."""
-    # The other cores have work of their own, and of networks the first process has told.
+    # The other cores have work of their own, and what there is to warn of the first process has told.
     with thread_limit(1), catch_warnings():
-        for told in (UnknownWeightsWarning, SlowPrecisionWarning):
+        for told in (UnknownWeightsWarning, SlowPrecisionWarning, UnlockedWarning):
             simplefilter("ignore", told)
         return make(None if place is None else partial(count_up, place))
 
@@ -274,7 +301,7 @@ def _entries_that_stay(listed: Sequence[ShardEntry], out: Path, waiting: Sequenc
     An index that lists others too is removed: were this build killed, old checksums would stay beside new shards.
     """
     made = {job.path for job in waiting}
-    unchanged = [entry for entry in listed if out / entry.path not in made]
+    unchanged = [entry for entry in listed if out / entry.path not in made and (out / entry.path).exists()]
     if len(unchanged) < len(listed):
         (out / INDEX).unlink()
     return unchanged

@@ -28,7 +28,7 @@ from spikesim_datasets.sources.clip import refuse_output_in_source
 from spikesim_datasets.synthesis import Stretch
 from spikesim_datasets.videos import CONTAINERS, FINE_CRF, write_video
 
-DESCRIPTION = "interpolation.json"
+_INSIDE = "interpolation.json"  # of earlier versions
 SCHEMA = "spikesim.interpolation/1"
 
 _FRAME = re.compile(r"\d{6,}(_\d{3,})?\.png")
@@ -65,8 +65,8 @@ def interpolate_clip(
     """Write the frames of a clip and those between them.
 
     A folder gets a PNG for each: `000123.png` is frame 123 of the clip, `000123_000.png` the first between it and the
-    next. It says of what and how they were made, and frames that are there are kept, so that running again after an
-    interruption finishes the work. As a source, a folder is for the interpolator `none`.
+    next. Beside it, `OUTPUT.json` says of what and how they were made, and frames that are there are kept, so that
+    running again after an interruption finishes the work. As a source, a folder is for the interpolator `none`.
 
     Args:
         clip: The source, which is never written to.
@@ -84,7 +84,8 @@ def interpolate_clip(
         InvalidValueError: A value is meaningless, the frames are not in the clip, the interpolator makes none between,
             or the source would be written to.
         InputFileError: A frame cannot be read.
-        OutputError: The folder holds something else, or a file cannot be written. A video is whole or absent.
+        OutputError: The folder holds something else, another process writes it, or a file cannot be written. A video is
+            whole or absent.
     """
     output = require_path(output, "output")
     require_flag(overwrite, "overwrite")
@@ -116,19 +117,17 @@ def interpolate_clip(
         write_video(output, shown(), fps, FINE_CRF)
         return InterpolatedClip(output, len(span), 0, diagnostics)
 
-    folder = FrameFolder(
-        output, "interpolated frames", DESCRIPTION, _FRAME, _describe(clip, interpolator, factor, span)
-    )
-    there = folder.frames_there(overwrite)
+    folder = FrameFolder(output, "interpolated frames", _INSIDE, _FRAME, _describe(clip, interpolator, factor, span))
     paths = {readout: output / _frame_name(readout, factor) for readout in span}
-    missing = [readout for readout, path in paths.items() if path.name not in there]
-    kept = len(span) - len(missing)
-    # The clip is read from end to end even if nothing is missing: what is found of it does not depend on interruptions.
-    numbered = made([span[:0], *_ranges(missing), span[len(span) :]])
-    if not there:
-        folder.begin()
-    tally = Tally([(clip.key, len(missing))], kept, tell)
-    _write(((paths[readout], frame) for readout, frame in numbered), lambda: tally.step(0))
+    with folder.locked():
+        there = folder.frames_there(overwrite)
+        missing = [readout for readout, path in paths.items() if path.name not in there]
+        kept = len(span) - len(missing)
+        # All of the clip is read even if nothing is missing: what is found of it does not depend on interruptions.
+        numbered = made([span[:0], *_ranges(missing), span[len(span) :]])
+        folder.begin(there)
+        tally = Tally([(clip.key, len(missing))], kept, tell)
+        _write(((paths[readout], frame) for readout, frame in numbered), lambda: tally.step(0))
     return InterpolatedClip(output, len(span), kept, diagnostics)
 
 

@@ -38,6 +38,11 @@ class ShardJob:
     path: Path
     identity: dict[str, Any]
 
+    def is_in(self, shard: ShardReader) -> bool:
+        """Whether a shard holds what this job makes."""
+        windows = {*shard.windows, *shard.diagnostics.left_out}
+        return _identity(shard.recipe) == self.identity and windows == {window.index for window in self.windows}
+
 
 @dataclass(frozen=True)
 class BuildPlan:
@@ -121,11 +126,11 @@ def finished_jobs(
         try:
             with ShardReader(file) as shard:
                 key, made_by, samples, diagnostics = shard.key, shard.recipe, len(shard), shard.diagnostics
-                windows = {*shard.windows, *diagnostics.left_out}
+                job = by_path.get(file)
+                is_finished = job is not None and job.is_in(shard)
         except InputFileError as error:
             raise OutputError(f"{error}; remove it, or choose another folder") from error
-        job = by_path.get(file)
-        if job is not None and _identity(made_by) == job.identity and windows == {w.index for w in job.windows}:
+        if job is not None and is_finished:
             finished.append((job, samples, diagnostics))
             continue
         if key not in keys and made_by.get("choices") == recipe.choices():

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +14,7 @@ import spikesim
 from spikesim.checks import parse_device, require_flag, require_list, require_path, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim.gpu.devices import find_device, full_precision
+from spikesim.locks import locked
 from spikesim_datasets.optics import SCALE
 from spikesim_datasets.progress import OnProgress, Progress, teller
 from spikesim_datasets.shards.sample import Sample
@@ -101,7 +103,7 @@ def evaluate(
         InputFileError: Data, a run folder or a checkpoint is missing, damaged or of another kind.
         InvalidValueError: There is no such split, threshold, ground truth or option, images have no quarter size or
             streams no room for a window, two rows would have one name, or there is no such device.
-        OutputError: `out` holds another evaluation, or cannot be written.
+        OutputError: `out` holds another evaluation, another process writes it, or it cannot be written.
 
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024, section 5, and its release.
@@ -129,24 +131,25 @@ def evaluate(
         rows=(),
         notes=(*evaluation_set.notes, *methods.notes, *scorer.notes),
     )
-    folder = None if out is None else Folder(out, _request(results, evaluation_set, scorer), overwrite)
-    rows = [] if folder is None else folder.rows
-    done = {(row.key, row.window) for row in rows}
-    waiting = [number for number in evaluation_set.numbers if not done or evaluation_set.name(number) not in done]
-    of_sample = sum(_images(method, evaluation_set) for method in methods.rows)
-    total = of_sample * len(evaluation_set.numbers)
-    made = total - of_sample * len(waiting)
-    tell(Progress(made, total))
-    for number in waiting:
-        for row in _evaluate_sample(evaluation_set, evaluation_set.sample(number), methods.rows, scorer, where):
-            rows.append(row)
-            made += 1
-            tell(Progress(made, total, f"{row.key}, {row.method}"))
+    with nullcontext() if out is None else locked(out):
+        folder = None if out is None else Folder(out, _request(results, evaluation_set, scorer), overwrite)
+        rows = [] if folder is None else folder.rows
+        done = {(row.key, row.window) for row in rows}
+        waiting = [number for number in evaluation_set.numbers if not done or evaluation_set.name(number) not in done]
+        of_sample = sum(_images(method, evaluation_set) for method in methods.rows)
+        total = of_sample * len(evaluation_set.numbers)
+        made = total - of_sample * len(waiting)
+        tell(Progress(made, total))
+        for number in waiting:
+            for row in _evaluate_sample(evaluation_set, evaluation_set.sample(number), methods.rows, scorer, where):
+                rows.append(row)
+                made += 1
+                tell(Progress(made, total, f"{row.key}, {row.method}"))
+            if folder is not None:
+                folder.save(rows)
+        results = replace(results, rows=tuple(rows))
         if folder is not None:
-            folder.save(rows)
-    results = replace(results, rows=tuple(rows))
-    if folder is not None:
-        folder.finish(results.record())
+            folder.finish(results.record())
     return results
 
 

@@ -9,20 +9,19 @@ RUN/STAGE/scenes           scenes that the network shows, where it is adapted to
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
 
 from spikesim.checks import require_flag, require_instance, require_list, require_path
-from spikesim.errors import InvalidValueError, OutputError
+from spikesim.errors import InvalidValueError
 from spikesim.gpu.devices import check_precision, find_device
+from spikesim.locks import locked
 from spikesim_datasets.samples import SpikeBlurDataset
 from ssdm_models import checkpoints
 from ssdm_models.old_names import rename_teacher_targets, renamed_settings
@@ -37,8 +36,6 @@ from ssdm_models.training.job import StageJob
 from ssdm_models.training.loop import Loop, StageProgress
 from ssdm_models.training.precomputed import precompute
 from ssdm_models.training.record import claim
-
-_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def train(
         InvalidValueError: A value is not as `Execution` or `StageConfig` wants it, the dataset has no such split,
             threshold or ground truth, or the batch cannot be shared.
         InputFileError: Dataset, checkpoint or kept state are missing or damaged.
-        OutputError: The folder holds a training of another configuration, another process trains in it, or it cannot be
+        OutputError: The folder holds a training of another configuration, another process writes it, or it cannot be
             written.
         MissingExtraError: The perceptual loss needs a package that is missing.
         TrainingError: A loss is no number.
@@ -123,7 +120,7 @@ def train(
         _check_devices(job, device)
         job.check(chosen)
     results = []
-    with _locked(run):
+    with locked(run):
         for job in jobs:
             if time.monotonic() < deadline:
                 results.append(_train_stage(job, device, overwrite))
@@ -142,29 +139,6 @@ def train_stage(stage: str, data: Path | str, run: Path | str, **options: Any) -
     if not results:
         raise InvalidValueError(f"max_minutes was over before the stage {stage} was begun; give it more time")
     return results[0]
-
-
-@contextmanager
-def _locked(run: Path) -> Iterator[None]:
-    """Keep the folder for this process.
-
-    Raises:
-        OutputError: Another has it, or it cannot be written.
-    """
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(run / _LOCK, timeout=0)
-        lock.acquire()
-    except Timeout as error:
-        raise OutputError(
-            f"{run} is being trained by another process; wait for it, or choose another folder"
-        ) from error
-    except OSError as error:
-        raise OutputError(f"cannot write to {run}: {error.strerror or error}; choose another folder") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _check_devices(job: StageJob, device: torch.device) -> None:

@@ -43,7 +43,7 @@ def convert(
 
     A spike file (.dat, .npz, .npy, .h5) is converted to another format, a dataset of shards to a folder in the layout
     of the S-SDM release (blur_data, sharp_data, spike_data), such a folder to a dataset, and a sample of a shard to a
-    spike file.
+    spike file. Run again a conversion of folders that was interrupted, to finish it.
 
     \b
     Examples:

@@ -66,8 +66,9 @@ def interpolate(
     """Write the frames of INPUT, a video file, a folder of frames, photo:FILE or demo:SCENE, and those between them to
     OUTPUT, a folder or a video (.mp4, .mov, .mkv). Of photo:FILE those between are exact and not interpolated.
 
-    A folder gets 000123.png for frame 123 and 000123_000.png ... for those up to the next; run again after an
-    interruption to finish it. `spikesim build OUTPUT --interp none` reads it.
+    A folder gets 000123.png for frame 123 and 000123_000.png ... for those up to the next, and OUTPUT.json beside it
+    says how they were made; run again after an interruption to finish it. `spikesim build OUTPUT --interp none` reads
+    it.
 
     With --check there is no OUTPUT: of triples of every INPUT's frames the middle one is made from its neighbours and
     compared with the truth (PSNR, SSIM), for each interpolator given.

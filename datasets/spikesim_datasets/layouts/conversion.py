@@ -1,25 +1,31 @@
-"""Shards to folders of images and spikes, and back."""
+"""Shards to folders of images and spikes, and back; a conversion that was cut off is finished by beginning it again."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from spikesim.checks import require_number, require_path
-from spikesim.errors import InputFileError, OutputError
+from spikesim.errors import InputFileError
 from spikesim.files import atomic_path
+from spikesim.locks import locked
 from spikesim_datasets.layouts.description import DESCRIPTION, LAYOUT_SCHEMA, LayoutShard, describe, spike_folders
 from spikesim_datasets.layouts.layout_reader import LayoutReader
 from spikesim_datasets.layouts.sample_files import write_field
 from spikesim_datasets.shards import ShardReader, ShardWriter
+from spikesim_datasets.shards.dataset import check_entry
 from spikesim_datasets.shards.fields import FIELDS
-from spikesim_datasets.shards.index import shard_files, write_index
+from spikesim_datasets.shards.index import INDEX, index_shards, read_index, shard_files
+from spikesim_datasets.unfinished import Conversion
 
 
 def shards_to_layout(dataset: Path | str, out: Path | str, v_th: float | None = None) -> int:
     """Write a dataset in the released layout.
 
+    Samples that are there already are kept, so that running again after an interruption finishes the work.
+
     Args:
         dataset: Folder of the dataset.
-        out: Folder to write; it must not exist yet, or be empty.
+        out: Folder to write; it must not exist yet, be empty, or hold this conversion, whole or not.
         v_th: The only threshold to write; None writes all. The release's loader reads one.
 
     Returns:
@@ -29,46 +35,39 @@ def shards_to_layout(dataset: Path | str, out: Path | str, v_th: float | None = 
         InputFileError: There is no dataset or it is damaged.
         InvalidValueError: The recipe of a shard does not say how its clip is cut into exposures, or a shard has no
             spikes of the threshold.
-        OutputError: `out` holds something, or cannot be written.
+        OutputError: `out` holds something else, another process writes it, or it cannot be written.
     """
     dataset, out = require_path(dataset, "dataset"), require_path(out, "out")
     v_th = None if v_th is None else require_number(v_th, "v_th")
+    for entry in read_index(dataset) or []:
+        check_entry(dataset, entry)
     files = shard_files(dataset)
     if not files:
         raise InputFileError(f"{dataset} holds no shards to convert")
-    _refuse_full(out)
-    shards: list[LayoutShard] = []
-    for file in files:
-        with ShardReader(file) as reader:
-            shard = LayoutShard(
-                file.relative_to(dataset).as_posix(),
-                reader.split,
-                reader.name,
-                reader.windows,
-                spike_folders(reader.cameras, v_th),
-                reader.sharp_readouts,
-                reader.compression,
-                reader.recipe,
-                reader.extra,
-            )
-            folders = {v_th: folder for folder, (v_th, _) in shard.cameras.items()}
-            for number in range(len(reader)):
-                sample = reader.sample(number)
-                for field in FIELDS.values():
-                    write_field(field, sample, shard.files(out, sample.window), folders)
-        shards.append(shard)
-    record = {"schema": LAYOUT_SCHEMA, "shards": [shard.record() for shard in shards]}
-    with atomic_path(out / DESCRIPTION) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    shards = [_described(dataset, file, v_th) for file in files]
+    conversion = Conversion.of(dataset, files, [shard.record() for shard in shards])
+    with locked(out):
+        if not conversion.begin(out, DESCRIPTION):
+            for file, shard in zip(files, shards, strict=True):
+                _write_samples(file, shard, out)
+            record = {
+                "schema": LAYOUT_SCHEMA,
+                "recipe": conversion.recipe,
+                "shards": [shard.record() for shard in shards],
+            }
+            with atomic_path(out / DESCRIPTION) as temporary:
+                temporary.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     return sum(len(shard.windows) for shard in shards)
 
 
 def layout_to_shards(layout: Path | str, out: Path | str, v_th: float | None = None, preset: str | None = None) -> int:
     """Read a folder in the released layout into shards.
 
+    Shards that are there already are kept, so that running again after an interruption finishes the work.
+
     Args:
         layout: Its root, which holds `train` or `test` or both.
-        out: Folder of the dataset to write; it must not exist yet, or be empty.
+        out: Folder of the dataset to write; it must not exist yet, be empty, or hold this conversion, whole or not.
         v_th: Threshold of `spike_data`, needed where the layout does not say.
         preset: Camera preset of the sensor, where the layout does not say; None leaves it unknown.
 
@@ -79,21 +78,52 @@ def layout_to_shards(layout: Path | str, out: Path | str, v_th: float | None = N
         InputFileError: The layout is incomplete or damaged.
         InvalidValueError: The threshold is not known, or contradicts what the layout says; or there is no such preset,
             or the layout says its sensors itself.
-        OutputError: `out` holds something, or cannot be written.
+        OutputError: `out` holds something else, another process writes it, or it cannot be written.
     """
     layout, out = require_path(layout, "layout"), require_path(out, "out")
     shards = describe(layout, v_th, preset)
-    _refuse_full(out)
-    for shard in shards:
-        with ShardWriter(out / shard.path, shard.recipe, shard.compression) as writer:
-            clip = LayoutReader(layout, shard)
-            for number in range(len(clip)):
-                writer.append(clip.sample(number))
-    choices = [shard.recipe.get("choices") for shard in shards]
-    write_index(out, {"choices": choices[0]} if all(choice == choices[0] for choice in choices) else {})
+    files = (path for shard in shards for window in shard.windows for path in shard.sample_paths(layout, window))
+    conversion = Conversion.of(layout, files, [shard.record() for shard in shards])
+    with locked(out):
+        if not conversion.begin(out, INDEX):
+            for shard in shards:
+                if not (out / shard.path).exists():
+                    with ShardWriter(out / shard.path, shard.recipe, shard.compression) as writer:
+                        clip = LayoutReader(layout, shard)
+                        for number in range(len(clip)):
+                            writer.append(clip.sample(number))
+            choices = [shard.recipe.get("choices") for shard in shards]
+            same = {"choices": choices[0]} if all(choice == choices[0] for choice in choices) else {}
+            index_shards(out, {**same, **conversion.recipe})
     return sum(len(shard.windows) for shard in shards)
 
 
-def _refuse_full(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out} exists already and is not an empty folder; choose another")
+def _described(dataset: Path, file: Path, v_th: float | None) -> LayoutShard:
+    """What a layout says of a shard."""
+    with ShardReader(file) as reader:
+        return LayoutShard(
+            file.relative_to(dataset).as_posix(),
+            reader.split,
+            reader.name,
+            reader.windows,
+            spike_folders(reader.cameras, v_th),
+            reader.sharp_readouts,
+            reader.compression,
+            reader.recipe,
+            reader.extra,
+        )
+
+
+def _write_samples(file: Path, shard: LayoutShard, out: Path) -> None:
+    """Write the samples of a shard that lack some of their files."""
+    folders = {v_th: folder for folder, (v_th, _) in shard.cameras.items()}
+    with ShardReader(file) as reader:
+        for number, window in enumerate(shard.windows):
+            if not _are_there(shard.sample_paths(out, window)):
+                sample = reader.sample(number)
+                for field in FIELDS.values():
+                    write_field(field, sample, shard.files(out, window), folders)
+
+
+def _are_there(paths: Iterable[Path]) -> bool:
+    return all(path.exists() for path in paths)

@@ -20,6 +20,7 @@ from spikesim_datasets.shards import fields
 from spikesim_datasets.shards.field import Field
 from spikesim_datasets.shards.schema import check_recipe, threshold_name
 from spikesim_datasets.shards.writer import Compression
+from spikesim_datasets.unfinished import refuse_unfinished
 
 DESCRIPTION = "spikesim.json"
 LAYOUT_SCHEMA = "spikesim.layout/1"
@@ -105,6 +106,15 @@ class LayoutShard(Keyed):
         """Where a layout holds a sample."""
         return SampleFiles(layout / self.split, self.name, window, self.plan)
 
+    def sample_paths(self, layout: Path, window: int) -> list[Path]:
+        """The files that hold a sample in a layout."""
+        files = self.files(layout, window)
+        held = [field for field in fields.FIELDS.values() if not field.optional or field.name in self.extra]
+        arrays = [
+            path for field in held if field.file in ("png", "npy") for path in files.of(field, self.sharp_readouts)
+        ]
+        return [*arrays, *(files.path(folder, "dat") for folder in self.spikes)]
+
     @property
     def plan(self) -> ExposurePlan:
         """The exposure."""
@@ -176,6 +186,7 @@ def spike_folders(cameras: Mapping[float, SpikeCamera | None], v_th: float | Non
 def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
     """The shards of a layout that we wrote; None where it is somebody else's."""
     path = layout / DESCRIPTION
+    refuse_unfinished(path)
     if not os.path.lexists(path):  # a link that leads nowhere is there, and wrong
         return None
     try:

@@ -5,7 +5,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,12 +15,15 @@ from spikesim.checks import require_instance, require_list, require_path, requir
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path, checksum
 from spikesim.input_files import read_json
+from spikesim.locks import locked
 from spikesim_datasets.keys import Keyed, check_clip, check_place, parse_key
 from spikesim_datasets.shards.reader import ShardReader
+from spikesim_datasets.unfinished import refuse_unfinished
 
 INDEX = "dataset.json"
 INDEX_SCHEMA = "spikesim.dataset/1"
 
+_INDEX_LOCK = ".spikesim-index.lock"
 _MOST = 1 << 48  # samples or bytes: sums of them stay lengths of sequences
 _SHA256 = re.compile("([0-9a-f]{64})?")
 
@@ -117,9 +122,10 @@ def read_index(root: Path | str) -> list[ShardEntry] | None:
     """The entries of a dataset's index; None where it has none.
 
     Raises:
-        InputFileError: The index is damaged or of another schema.
+        InputFileError: The index is damaged or of another schema, or the dataset a conversion that was not finished.
     """
     path = require_path(root, "root") / INDEX
+    refuse_unfinished(path)
     if not os.path.lexists(path):  # a link that leads nowhere is there, and wrong
         return None
     try:
@@ -157,27 +163,39 @@ def write_index(root: Path | str, recipe: dict[str, Any], known: Sequence[ShardE
     Raises:
         InvalidValueError: A value is of another type, or the recipe holds more than JSON values.
         InputFileError: A shard is damaged.
-        OutputError: The index cannot be written.
+        OutputError: Another process writes the dataset, or the index cannot be written.
     """
     root = require_path(root, "root")
+    with locked(root):
+        return index_shards(root, recipe, known)
+
+
+def index_shards(root: Path, recipe: dict[str, Any], known: Sequence[ShardEntry] = ()) -> list[ShardEntry]:
+    """Write the index of a dataset that this process has locked, perhaps with others; see `write_index`."""
     known = [require_instance(entry, "each of known", ShardEntry) for entry in require_list(known, "known", "entries")]
-    by_place = {(entry.path, entry.bytes): entry for entry in known}
-    entries = []
-    for path in shard_files(root):
-        place = (path.relative_to(root).as_posix(), path.stat().st_size)
-        entries.append(by_place.get(place) or describe_shard(root, path, checksum(path)))
-    record = {
-        "schema": INDEX_SCHEMA,
-        "samples": {
-            split: sum(e.samples for e in entries if e.split == split) for split in sorted({e.split for e in entries})
-        },
-        "recipe": require_instance(recipe, "recipe", dict),
-        "shards": [entry.record() for entry in entries],
-    }
-    try:
-        text = json.dumps(record, indent=1)
-    except (TypeError, ValueError) as error:
-        raise InvalidValueError(f"recipe must hold JSON values alone ({error})") from error
-    with atomic_path(root / INDEX) as temporary:
-        temporary.write_text(text + "\n", "utf-8")
+    require_instance(recipe, "recipe", dict)
+    with index_locked(root):
+        by_place = {(entry.path, entry.bytes): entry for entry in known}
+        entries = []
+        for path in shard_files(root):
+            place = (path.relative_to(root).as_posix(), path.stat().st_size)
+            entries.append(by_place.get(place) or describe_shard(root, path, checksum(path)))
+        splits = sorted({entry.split for entry in entries})
+        record = {
+            "schema": INDEX_SCHEMA,
+            "samples": {split: sum(entry.samples for entry in entries if entry.split == split) for split in splits},
+            "recipe": recipe,
+            "shards": [entry.record() for entry in entries],
+        }
+        try:
+            text = json.dumps(record, indent=1)
+        except (TypeError, ValueError) as error:
+            raise InvalidValueError(f"recipe must hold JSON values alone ({error})") from error
+        with atomic_path(root / INDEX) as temporary:
+            temporary.write_text(text + "\n", "utf-8")
     return entries
+
+
+def index_locked(root: Path) -> AbstractContextManager[None]:
+    """Keep the index for this process alone: builders that share a dataset wait for each other."""
+    return locked(root, name=_INDEX_LOCK, patience=inf)

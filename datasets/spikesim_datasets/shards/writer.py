@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, get_args
 import hdf5plugin
 import numpy as np
 
-from spikesim.checks import require_choice, require_instance, require_path
+from spikesim.checks import require_choice, require_flag, require_instance, require_path
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_hdf5
 from spikesim_datasets.shards.axes import Lengths
@@ -36,18 +36,21 @@ class ShardWriter:
                 writer.append(sample)
 
     Args:
-        path: The file to write, replaced if it exists.
+        path: The file to write.
         recipe: Everything needed to build the shard again, as JSON values.
         compression: Filter of the images: `gzip` and `none` are read by any HDF5 library, `zstd` fastest. Spikes are
             stored as they are.
+        replace: As for `spikesim.files.atomic_path`.
 
     Raises:
         OutputError: The file cannot be written; nothing is left of it, and an older file of the name stays.
         InvalidValueError: No sample was appended, or an argument is of another type.
     """
 
-    def __init__(self, path: Path | str, recipe: dict[str, Any], compression: Compression = "zstd") -> None:
-        self._path = require_path(path, "path")
+    def __init__(
+        self, path: Path | str, recipe: dict[str, Any], compression: Compression = "zstd", *, replace: bool = True
+    ) -> None:
+        self._path, self._replace = require_path(path, "path"), require_flag(replace, "replace")
         self._filters = _FILTERS[require_choice(compression, "compression", get_args(Compression))]
         try:
             self._recipe = json.dumps(require_instance(recipe, "recipe", dict))
@@ -57,7 +60,7 @@ class ShardWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._file = stack.enter_context(atomic_hdf5(self._path))
+            self._file = stack.enter_context(atomic_hdf5(self._path, replace=self._replace))
             stack.push(self._refuse_empty)
             self._open = stack.pop_all()
         return self

@@ -15,6 +15,10 @@ from spikesim_datasets.image_checks import require_frames
 CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's name of the container by the extension of a video that is written."""
 
+# Equal frames make equal files. Threads of x264, as many as there are cores, change what it writes; and where a side is
+# no multiple of 16, its macroblock tree varies from run to run on processors with AVX-512 (seen in PyAV 18.1).
+_OPTIONS = {"preset": "veryfast", "x264-params": "mbtree=0"}
+
 FINE_CRF = 12
 """Quality of x264 that looks lossless, frame by frame as well."""
 
@@ -23,6 +27,7 @@ def write_video(path: Path | str, frames: Iterable[np.ndarray], fps: int, crf: i
     """Write frames as H.264 video with the colours of ITU-R BT.709.
 
     Colour has half of the resolution, which all players show; frames of odd sides, which cannot be halved, keep it.
+    Equal frames make equal files, whatever the number of cores, with one version of PyAV on one kind of processor.
 
     Args:
         path: The file; its extension is one of `CONTAINERS`.
@@ -44,7 +49,8 @@ def write_video(path: Path | str, frames: Iterable[np.ndarray], fps: int, crf: i
     with atomic_path(path) as temporary:
         try:
             with av.open(str(temporary), "w", format=CONTAINERS[path.suffix.lower()]) as video:
-                stream = video.add_stream("libx264", rate=fps, options={"crf": str(crf), "preset": "veryfast"})
+                stream = video.add_stream("libx264", rate=fps, options={**_OPTIONS, "crf": str(crf)})
+                stream.codec_context.thread_count = 1
                 stream.height, stream.width = height, width
                 stream.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
                 stream.codec_context.colorspace = Colorspace.ITU709
