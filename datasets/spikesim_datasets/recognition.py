@@ -8,6 +8,7 @@ from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 from spikesim.hdf5 import open_hdf5
 from spikesim.input_files import require_file
+from spikesim_datasets.folders import contents
 from spikesim_datasets.layouts import SPIKES
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.shards.schema import SHARD_SCHEMA
@@ -27,7 +28,7 @@ def recognise(path: Path | str) -> Kind:
     if not path.is_dir():
         require_file(path)
         return "shard" if path.suffix.lower() == ".h5" and _is_shard(path) else "spikes"
-    if any(path.glob(f"*/{SPIKES}")):
+    if contents(path, f"*/{SPIKES}"):
         return "layout"
     if (path / INDEX).is_file() or shard_files(path):
         return "dataset"

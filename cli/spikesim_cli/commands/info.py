@@ -76,11 +76,12 @@ def _form(shard: Any) -> dict[str, Any]:
 
 
 def _layout(path: Path) -> dict[str, Any]:
+    from spikesim_datasets.folders import contents
     from spikesim_datasets.layouts import SPIKES
 
     record: dict[str, Any] = {}
-    for split in sorted(folder.parent.name for folder in path.glob(f"*/{SPIKES}")):
-        record[f"{split}_samples"] = len(list((path / split / SPIKES).glob("*/*.dat")))
+    for folder in contents(path, f"*/{SPIKES}"):
+        record[f"{folder.parent.name}_samples"] = len(contents(folder, "*/*.dat"))
     return record
 
 

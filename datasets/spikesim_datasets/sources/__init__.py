@@ -9,6 +9,7 @@ from typing import get_args
 from spikesim.checks import require_choice, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError, LeftOutWarning
 from spikesim.input_files import require_file
+from spikesim_datasets.folders import contents
 from spikesim_datasets.image_files import image_header
 from spikesim_datasets.scenes import SCENES
 from spikesim_datasets.sources.clip import Clip, ExactClip, Split, name_of
@@ -44,8 +45,8 @@ __all__ = [
 DEMO_PREFIX = "demo:"
 PHOTO_PREFIX = "photo:"
 
-_NOTES = (".txt", ".md", ".json", ".csv", ".yaml", ".yml", ".xml", ".html", ".pdf", ".db", ".ini", ".log", ".sha256")
-"""What lies beside recordings and is none, the notes of file managers among them."""
+_NOTES = (".txt", ".md", ".json", ".csv", ".yaml", ".yml", ".xml", ".html", ".pdf", ".log", ".sha256")
+"""What lies beside recordings and is none."""
 
 _SHOWN = 3
 
@@ -132,7 +133,7 @@ def _open_path(path: Path, split: Split, source: Path, reading: Reading) -> list
         if path.exists():
             require_file(path)  # which it is not
         raise InputFileError(f"{path} does not exist; {_SOURCES}")
-    files = [entry for entry in sorted(path.iterdir()) if entry.is_file() and not entry.name.startswith(".")]
+    files = [entry for entry in contents(path) if entry.is_file()]
     videos = [entry for entry in files if entry.suffix.lower() in VIDEO_SUFFIXES]
     if names := frame_names(path):
         if videos:
@@ -143,7 +144,7 @@ def _open_path(path: Path, split: Split, source: Path, reading: Reading) -> list
         if image_header(path / names[0]).pages > 1:
             return [_stack_of_several(path / name, split, source, reading) for name in names]
         return [FrameClip.open(path, split, name_of(path), source, reading)]
-    inner = sorted([*videos, *(entry for entry in path.iterdir() if _is_frame_folder(entry))])
+    inner = sorted([*videos, *(entry for entry in contents(path) if _is_frame_folder(entry))])
     if not inner:
         raise InputFileError(
             f"{path} holds neither frames ({', '.join(FRAME_SUFFIXES)}) nor videos ({', '.join(VIDEO_SUFFIXES)}), nor "
@@ -156,7 +157,7 @@ def _open_path(path: Path, split: Split, source: Path, reading: Reading) -> list
 
 
 def _is_frame_folder(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".") and bool(frame_names(path))
+    return path.is_dir() and bool(frame_names(path))
 
 
 def _stack_of_several(path: Path, split: Split, source: Path, reading: Reading) -> StackClip:
