@@ -6,7 +6,7 @@ import pytest
 from build_data import write_frames
 from commands import assert_refused, dataset, frames, run  # noqa: F401
 
-from spikesim_datasets.folders import contents, is_junk
+from spikesim_datasets.folders import entries_of, is_junk
 from spikesim_datasets.layouts import layout_to_shards, open_layout, shards_to_layout
 from spikesim_datasets.shards import open_dataset, verify_dataset
 from spikesim_datasets.shards.index import INDEX
@@ -38,8 +38,10 @@ def test_what_lies_in_junk_is_junk(tmp_path):
     for place in ("a/b.h5", "__MACOSX/b.h5", "a/.git/b.h5", "a/._b.h5"):
         (tmp_path / ".hidden" / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / ".hidden" / place).touch()
-    assert contents(tmp_path / ".hidden", "**/*.h5") == [tmp_path / ".hidden" / "a/b.h5"]  # where it was asked to look
-    assert contents(tmp_path) == []
+    assert entries_of(tmp_path / ".hidden", "**/*.h5") == [
+        tmp_path / ".hidden" / "a/b.h5"
+    ]  # where it was asked to look
+    assert entries_of(tmp_path) == []
 
 
 def test_layouts_with_junk_are_read_as_without(run, dataset, tmp_path):  # noqa: F811

@@ -11,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from spikesim_datasets.interpolation import InterpolatorSpec
     from spikesim_datasets.optics import Optics
+    from spikesim_datasets.source_description import SourceDescription
     from spikesim_datasets.sources import Clip, Reading
     from spikesim_datasets.synthesis import Stretch
 
@@ -240,6 +241,16 @@ def one_clip(source: str, reading: "Reading", seed: int | None = None) -> "Clip"
     if len(clips) != 1:
         raise click.BadParameter(f"INPUT holds {len(clips)} clips; give one of them")
     return clips[0]
+
+
+def one_description(path: Path) -> "SourceDescription":
+    """What the one clip of a source that is a path says of itself."""
+    from spikesim_datasets.source_description import describe_sources
+
+    described = describe_sources(path)
+    if len(described) != 1:
+        raise click.BadParameter(f"{path} holds {len(described)} clips; give one of them")
+    return described[0]
 
 
 def given(**options: Any) -> dict[str, Any]:

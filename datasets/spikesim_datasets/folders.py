@@ -11,7 +11,7 @@ def is_junk(name: str) -> bool:
     return name.startswith(".") or name.lower() in _JUNK
 
 
-def contents(folder: Path, pattern: str = "*") -> list[Path]:
+def entries_of(folder: Path, pattern: str = "*") -> list[Path]:
     """What a folder holds that matches a pattern of `Path.glob`, by name; nothing that is junk, or lies in junk."""
     found = sorted(folder.glob(pattern))
     return [path for path in found if not any(map(is_junk, path.relative_to(folder).parts))]

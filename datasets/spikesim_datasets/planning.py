@@ -71,11 +71,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
         if clip.key in keys:
             raise InvalidValueError(f"two clips would be called {clip.key!r} in the dataset; rename one")
         keys.add(clip.key)
-        if clip.height % SCALE or clip.width % SCALE:
-            raise InvalidValueError(
-                f"{clip.key} is {clip.width}×{clip.height}; both must be multiples of {SCALE}, because spikes have a "
-                "quarter of the size. Crop the video first"
-            )
+        check_size(clip)
         require_flow(clip, recipe)
         frames = raw_frames(clip, interpolator, recipe.plan)
         windows = recipe.plan.windows(frames)
@@ -92,6 +88,19 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
             + (", ".join(f"{key} has {frames}" for key, frames in skipped.items()) or "there is no clip at all")
         )
     return BuildPlan(tuple(jobs), skipped)
+
+
+def check_size(clip: Clip) -> None:
+    """Check that spikes of a quarter of the size can be made of a clip.
+
+    Raises:
+        InvalidValueError: They cannot.
+    """
+    if clip.height % SCALE or clip.width % SCALE:
+        raise InvalidValueError(
+            f"{clip.key} is {clip.width}×{clip.height}; both must be multiples of {SCALE}, because spikes have a "
+            "quarter of the size. Crop the video first"
+        )
 
 
 def finished_jobs(

@@ -13,6 +13,8 @@ from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_files import write_gif, write_png
 from spikesim_datasets.shards import Sample
 from spikesim_datasets.shards.schema import threshold_name
+from spikesim_datasets.sources import Clip
+from spikesim_datasets.sources.clip import require_clip
 from spikesim_datasets.videos import write_video
 
 Look = Literal["spikes", "tfp", "tfi"]
@@ -105,6 +107,23 @@ def sample_video(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray
             for v_th, stream in sample.spikes.items()
         ]
         yield sheet([[("blur", sample.blur), *_sharp_panels(sample, centre)], panels], width=320)
+
+
+def clip_sheet(clip: Clip, moments: int = 5) -> np.ndarray:
+    """A strip of the frames of a clip at evenly spaced moments, RGB uint8; of fewer frames all."""
+    require_clip(clip)
+    moments = require_whole(moments, "moments", 1)
+    numbers = np.linspace(0, clip.n_frames - 1, moments + 2)[1:-1].astype(int).tolist()
+    if clip.n_frames <= moments:
+        numbers = list(range(clip.n_frames))
+    panels = [(f"frame {number}", frame) for number in numbers for frame in clip.frames(number, number + 1)]
+    return sheet([panels], width=400)
+
+
+def clip_video(clip: Clip) -> Iterator[np.ndarray]:
+    """A clip frame by frame, RGB uint8."""
+    for number, frame in enumerate(require_clip(clip).frames(0, clip.n_frames)):
+        yield sheet([[(f"frame {number}", frame)]], width=640)
 
 
 def sheet(rows: Sequence[Sequence[Panel]], width: int = 480) -> np.ndarray:

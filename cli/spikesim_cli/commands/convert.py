@@ -53,12 +53,18 @@ def convert(
       spikesim convert data/gopro/train/GOPR0372_07_00.000.h5 one.dat --vth 1 --sample 2
     """
     from spikesim import read_spikes, write_spikes
+    from spikesim.errors import InvalidValueError
     from spikesim_cli.console import messages
     from spikesim_datasets.layouts import layout_to_shards, loader_notes, shards_to_layout
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader
 
     kind = recognise(path)
+    if kind == "source":
+        raise InvalidValueError(
+            f"{path} holds no spikes; make a spike file of it with `spikesim simulate`, or a dataset with "
+            "`spikesim build`"
+        )
     if kind != "layout":
         refuse("goes with a released layout, which does not record its sensor", preset=preset)
     if kind != "shard":

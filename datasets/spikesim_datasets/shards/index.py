@@ -13,7 +13,7 @@ from spikesim.checks import require_instance, require_list, require_path, requir
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path, checksum
 from spikesim.input_files import read_json
-from spikesim_datasets.folders import contents
+from spikesim_datasets.folders import entries_of
 from spikesim_datasets.keys import Keyed, check_clip, check_place, parse_key
 from spikesim_datasets.shards.reader import ShardReader
 
@@ -84,7 +84,7 @@ class ShardEntry(Keyed):
 
 def shard_files(root: Path) -> list[Path]:
     """The shards that lie under a dataset, listed or not, by name."""
-    return contents(root, "*/**/*.h5")
+    return entries_of(root, "*/**/*.h5")
 
 
 def describe_shard(root: Path, path: Path, sha256: str) -> ShardEntry:

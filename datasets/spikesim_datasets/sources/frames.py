@@ -10,7 +10,7 @@ import numpy as np
 
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
-from spikesim_datasets.folders import contents
+from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import image_header, read_image
 from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, require_span, turned_mark
 from spikesim_datasets.sources.numbering import natural_order, whole_series
@@ -103,7 +103,7 @@ def frame_names(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise InputFileError(f"{folder} is no folder of frames; give one that exists")
-    names = [path.name for path in contents(folder) if path.suffix.lower() in FRAME_SUFFIXES]
+    names = [path.name for path in entries_of(folder) if path.suffix.lower() in FRAME_SUFFIXES]
     return natural_order(names)
 
 
