@@ -47,6 +47,10 @@ class BlurryRecording(NamedTuple):
     spikes: SpikeStream
 
 
+_KINDS = {"source": "an image or a video"}
+"""What is said of a kind of file, where its name alone does not tell."""
+
+
 @dataclass(frozen=True)
 class Deblurred:
     """What `deblur_recording` wrote.
@@ -84,8 +88,8 @@ def read_recording(
         raise InvalidValueError(f"{blur} is a spike file; the image comes first, then the spikes")
     if (kind := recognise(spikes)) != "spikes":
         raise InputFileError(
-            f"{spikes} is a {kind}, not the spikes of one image; `spikesim convert DATASET FOLDER` writes those of a "
-            "dataset, with their images"
+            f"{spikes} is {_KINDS.get(kind, f'a {kind}')}, not the spikes of one image; "
+            "`spikesim convert DATASET FOLDER` writes those of a dataset, with their images"
         )
     image = read_image(blur)
     height, width, _ = image.shape

@@ -15,7 +15,7 @@ from commands import Run, assert_refused, command, shown
 
 import spikesim
 from spikesim import PRESETS
-from spikesim.formats.decoding import AXES
+from spikesim.formats.axis_order import AXES
 from spikesim_cli import console
 from spikesim_cli.main import COMMANDS, main
 from spikesim_datasets.clip_interpolation import interpolate_clip

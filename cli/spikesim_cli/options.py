@@ -299,7 +299,8 @@ size_options = together(
     click.option("--width", type=click.IntRange(1), help="Width of the spikes, for .dat files."),
     click.option("--header-columns", type=click.IntRange(0), help="Extra columns of a .dat at the right of each row."),
     click.option("--no-flip", is_flag=True, help="The .dat begins with the top row of the image."),
-    click.option("--axes", type=click.Choice(["THW", "HWT"]), help="Axis order of a dense .npz or .npy array."),
+    click.option("--key", metavar="NAME", help="Which array of a .npz with several holds the spikes."),
+    click.option("--axes", type=click.Choice(["THW", "HWT", "TWH", "WHT"]), help="Axis order of a dense array."),
 )
 """What a spike file may not say of itself."""
 

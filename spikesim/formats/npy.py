@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from spikesim.files import atomic_path
-from spikesim.formats.decoding import at_the_end, blocks, check_axes, dense_stream, reading
+from spikesim.formats.axis_order import check_axes
+from spikesim.formats.decoding import at_the_end, blocks, dense_stream, reading
 from spikesim.stream import SpikeStream
 
 
-def read(path: Path, size: tuple[int, int] | None, *, axes: str = "THW") -> SpikeStream:
+def read(path: Path, size: tuple[int, int] | None, *, axes: str | None = None) -> SpikeStream:
     """The stream in an `.npy` file; see `spikesim.read_spikes`."""
     check_axes(axes)
     with reading(path):
