@@ -248,6 +248,8 @@ def _sources() -> list[Call]:
         Call(sources.open_clips, sources=["photo:photo.png#2"], split="test", seed=3, part=64, reading=READING),
         Call(sources.open_photos, path="photo.png", split="train", count=2, seed=3, part=64),
         Call(sources.clip_places, path="frames"),
+        Call(sources.excerpt, clip=CLIP, start=0, frames=1),
+        Call(sources.ExcerptClip, split="train", name="a", whole=CLIP, start=0, n_frames=1),
         Call(sources.holds_clips, path="frames"),
         Call(sources.open_place, place="frames", split="test", source="frames", reading=READING),
         Call(sources.open_gopro, root="gopro", reading=READING),
@@ -467,9 +469,9 @@ def _images() -> list[Call]:
     seen = {"look": "tfp", "window": 3}
     return [
         Call(look.spike_image, stream=STREAM, centre=5, **seen),
-        Call(look.stream_sheet, stream=STREAM, moments=2, **seen),
+        Call(look.stream_sheet, stream=STREAM, moments=2, first=3, **seen),
         Call(look.sample_sheet, sample=SAMPLE, window=3),
-        Call(look.stream_video, stream=STREAM[:2], look="tfi", window=3),
+        Call(look.stream_video, stream=STREAM[:2], look="tfi", window=3, first=3),
         Call(look.sample_video, sample=SAMPLE, **seen),
         Call(look.sheet, rows=[[("a", FRAME), ("b", FRAME[..., 0])]], width=64),
         Call(look.is_still, path="a.png"),

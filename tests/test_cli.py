@@ -85,6 +85,8 @@ READING = {
 def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
     recipe = make_recipe()
     assert shown(name) == {
+        "start": str(Stretch.start),
+        "frames": "to the end",
         "vth": ", ".join(f"{v_th:g}" for v_th in signature(make_recipe).parameters["v_th"].default),
         "preset": DEFAULT_PRESET,
         "factor": str(recipe.plan.factor),

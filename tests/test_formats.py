@@ -233,8 +233,8 @@ def test_axes_are_checked(tmp_path: Path) -> None:
     ("extension", "known"),
     [
         (".dat", "flip, header_columns, start, stop"),
-        (".npz", "key, axes"),
-        (".npy", "axes"),
+        (".npz", "key, axes, start, stop"),
+        (".npy", "axes, start, stop"),
         (".h5", "axes, start, stop"),
     ],
 )

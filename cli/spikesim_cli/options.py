@@ -153,9 +153,9 @@ def optics_of(options: dict[str, Any]) -> "Optics":
 
 stretch_options = together(
     click.option("--start", type=click.IntRange(0), show_default="0", help="First frame."),
-    click.option("--frames", type=click.IntRange(1), show_default="to the end", help="Number of frames of INPUT."),
+    click.option("--frames", type=click.IntRange(1), show_default="to the end", help="Number of frames."),
 )
-"""Which frames of INPUT; with `--factor`, `stretch_of` reads them."""
+"""Which frames of a clip; with `--factor`, `stretch_of` reads them."""
 
 
 def stretch_of(options: dict[str, Any]) -> "Stretch":
@@ -305,13 +305,25 @@ size_options = together(
 """What a spike file may not say of itself."""
 
 
-def read_options(no_flip: bool, **options: Any) -> dict[str, Any]:
-    """The keywords of `spikesim.read_spikes` that `size_options` stand for."""
-    return given(flip=False if no_flip else None, **options)
+part_options = together(
+    click.option("--start", type=click.IntRange(0), show_default="0", help="First readout of a spike file."),
+    click.option(
+        "--readouts", type=click.IntRange(1), show_default="to the end", help="Number of readouts of a spike file."
+    ),
+)
+"""Which readouts of a spike file, for commands that have `size_options` too."""
+
+
+def read_options(
+    no_flip: bool, start: int | None = None, readouts: int | None = None, **options: Any
+) -> dict[str, Any]:
+    """The keywords of `spikesim.read_spikes` that `size_options` and `part_options` stand for."""
+    stop = None if readouts is None else (start or 0) + readouts
+    return given(flip=False if no_flip else None, start=start, stop=stop, **options)
 
 
 def refuse_read_options(**options: Any) -> None:
-    """Refuse `size_options` for what is no spike file.
+    """Refuse `size_options` and `part_options` for what is no spike file.
 
     Raises:
         click.UsageError: One was given.

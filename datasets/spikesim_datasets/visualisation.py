@@ -62,13 +62,13 @@ def spike_image(stream: SpikeStream, centre: int, look: Look, window: int) -> np
     return np.rint(np.clip(rate, 0, 1) * 255).astype(np.uint8)
 
 
-def stream_sheet(stream: SpikeStream, look: Look, window: int, moments: int = 5) -> np.ndarray:
-    """A strip of a stream at evenly spaced moments, RGB uint8."""
+def stream_sheet(stream: SpikeStream, look: Look, window: int, moments: int = 5, first: int = 0) -> np.ndarray:
+    """A strip of a stream at evenly spaced moments, RGB uint8; captions call its first readout `first`."""
     require_instance(stream, "stream", SpikeStream)
-    moments = require_whole(moments, "moments", 1)
+    moments, first = require_whole(moments, "moments", 1), require_whole(first, "first", 0)
     centres = np.linspace(0, len(stream) - 1, moments + 2)[1:-1].astype(int).tolist()
     return sheet(
-        [[(f"{look} at {centre}", spike_image(stream, centre, look, window)) for centre in centres]], width=400
+        [[(f"{look} at {first + centre}", spike_image(stream, centre, look, window)) for centre in centres]], width=400
     )
 
 
@@ -91,11 +91,12 @@ def sample_sheet(sample: Sample, window: int) -> np.ndarray:
     return sheet(rows)
 
 
-def stream_video(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray]:
-    """A stream readout by readout, RGB uint8."""
+def stream_video(stream: SpikeStream, look: Look, window: int, first: int = 0) -> Iterator[np.ndarray]:
+    """A stream readout by readout, RGB uint8; captions call its first readout `first`."""
     require_instance(stream, "stream", SpikeStream)
+    first = require_whole(first, "first", 0)
     for centre in range(len(stream)):
-        yield sheet([[(f"{look} {centre}", spike_image(stream, centre, look, window))]], width=640)
+        yield sheet([[(f"{look} {first + centre}", spike_image(stream, centre, look, window))]], width=640)
 
 
 def sample_video(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray]:

@@ -15,7 +15,15 @@ from spikesim.formats.decoding import at_the_end, camera_to_json, dense_stream, 
 from spikesim.stream import SpikeStream
 
 
-def read(path: Path, size: tuple[int, int] | None, *, key: str | None = None, axes: str | None = None) -> SpikeStream:
+def read(
+    path: Path,
+    size: tuple[int, int] | None,
+    *,
+    key: str | None = None,
+    axes: str | None = None,
+    start: int = 0,
+    stop: int | None = None,
+) -> SpikeStream:
     """The stream in an `.npz` file; see `spikesim.read_spikes`."""
     check_axes(axes)
     with reading(path), open_npz(path) as arrays:
@@ -24,14 +32,14 @@ def read(path: Path, size: tuple[int, int] | None, *, key: str | None = None, ax
             if axes not in (None, "THW"):
                 raise InvalidValueError(f"it was written by spikesim and knows its axes; leave axes={axes!r} out")
             shape = tuple(int(length) for length in arrays["shape"])
-            return packed_stream(arrays["packed"], shape, str(arrays["camera"]), size)
+            return packed_stream(arrays["packed"], shape, str(arrays["camera"]), size, start, stop)
         if key is None and len(names) == 1:
             key = names[0]
         if key not in names:
             raise InvalidValueError(
                 f"it holds the arrays {', '.join(names) or 'none'}; say with key (--key) which are the spikes"
             )
-        return dense_stream(arrays[key], size, axes)
+        return dense_stream(arrays[key], size, axes, start, stop)
 
 
 def write(path: Path, stream: SpikeStream) -> None:

@@ -14,6 +14,7 @@ from spikesim_cli.options import (
     overwrite_option,
     reading_of,
     spec_of,
+    stretch_options,
     synthesis_options,
     thresholds_option,
     together,
@@ -53,6 +54,7 @@ _build_options = together(
         show_default="13",
         help="Raw frames that an exposure covers: 13 with 8 readouts from one to the next are 97 readouts.",
     ),
+    stretch_options,
     click.option(
         "--light", is_flag=True, default=None, help="Keep the light of every readout, for training with drawn sensors."
     ),
@@ -123,6 +125,7 @@ def build(sources: tuple[str, ...], out: Path, split: str, part: int | None, **o
     Examples:
       spikesim build clip.mp4 frames/ --out data/mine --vth 1 2
       spikesim build 'photo:photos#200' --out data/photos --sharp sequence --flow
+      spikesim build long.mp4 --out data/minute --start 3000 --frames 1440
       spikesim build demo:street --out data/street
     """
     from spikesim_datasets.sources import open_clips
@@ -156,7 +159,10 @@ def _build(
     from spikesim_cli.steps import Steps
     from spikesim_datasets.build import build_clips
     from spikesim_datasets.recipe import make_recipe
+    from spikesim_datasets.sources import excerpt
 
+    part = given(start=choices.pop("start"), frames=choices.pop("frames"))
+    clips = [excerpt(clip, **part) for clip in clips]
     interpolation, optics, plan = spec_of(choices), optics_of(choices), _plan_of(choices)
     recipe = make_recipe(
         **given(v_th=choices.pop("vth"), interpolation=interpolation, optics=optics, plan=plan, **choices)

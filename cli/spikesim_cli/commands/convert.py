@@ -8,6 +8,7 @@ import click
 from spikesim_cli.options import (
     check_free,
     overwrite_option,
+    part_options,
     read_options,
     refuse,
     refuse_read_options,
@@ -30,6 +31,7 @@ from spikesim_cli.options import (
 @click.option("--sample", type=int, show_default="0", help="Number of the sample in a shard.")
 @overwrite_option("a spike file if it is there")
 @size_options
+@part_options
 def convert(
     path: Path,
     output: Path,
@@ -48,6 +50,7 @@ def convert(
     \b
     Examples:
       spikesim convert recording.dat recording.h5 --height 250 --width 400
+      spikesim convert long.h5 part.npz --start 1000 --readouts 200
       spikesim convert data/gopro Spike-GOPRO
       spikesim convert Spike-GOPRO data/released --vth 1 --preset ssdm
       spikesim convert data/gopro/train/GOPR0372_07_00.000.h5 one.dat --vth 1 --sample 2

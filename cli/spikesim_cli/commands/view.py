@@ -9,6 +9,7 @@ from spikesim_cli.options import (
     check_free,
     one_description,
     overwrite_option,
+    part_options,
     read_options,
     refuse,
     refuse_read_options,
@@ -35,6 +36,7 @@ from spikesim_cli.options import (
 @click.option("--vth", type=float, help="Threshold of the spikes in a released layout that does not record it.")
 @overwrite_option("OUTPUT if it is there")
 @size_options
+@part_options
 def view(path: Path, output: Path, look: str, window: int, overwrite: bool, **options: Any) -> None:
     """Render the spikes in PATH, a spike file, a shard, a dataset or a folder in the layout of the S-SDM release, to
     OUTPUT: a .png image, or a .gif or .mp4 video.
@@ -46,6 +48,7 @@ def view(path: Path, output: Path, look: str, window: int, overwrite: bool, **op
     \b
     Examples:
       spikesim view recording.dat strip.png --height 250 --width 400 --as tfi
+      spikesim view clip.dat part.mp4 --start 1000 --readouts 200
       spikesim view data/gopro sample.png --split test --sample 3
       spikesim view data/gopro sample.mp4 --as spikes
       spikesim view clip.mp4 frames.png
@@ -78,11 +81,11 @@ def view(path: Path, output: Path, look: str, window: int, overwrite: bool, **op
         else:
             visualisation.write_animation(output, visualisation.clip_video(clip))
     elif kind == "spikes":
-        stream = read_spikes(path, **read_options(**options))
+        stream, first = read_spikes(path, **read_options(**options)), options["start"] or 0
         if still:
-            visualisation.write_image(output, visualisation.stream_sheet(stream, look, window))  # type: ignore[arg-type]
+            visualisation.write_image(output, visualisation.stream_sheet(stream, look, window, first=first))  # type: ignore[arg-type]
         else:
-            visualisation.write_animation(output, visualisation.stream_video(stream, look, window))  # type: ignore[arg-type]
+            visualisation.write_animation(output, visualisation.stream_video(stream, look, window, first=first))  # type: ignore[arg-type]
     else:
         try:
             if kind == "shard":

@@ -14,6 +14,7 @@ from spikesim_datasets.image_files import image_header
 from spikesim_datasets.scenes import SCENES
 from spikesim_datasets.sources.clip import Clip, ExactClip, Split, name_of
 from spikesim_datasets.sources.demo import DemoClip
+from spikesim_datasets.sources.excerpt import ExcerptClip, excerpt
 from spikesim_datasets.sources.frames import FRAME_SUFFIXES, ONE_KIND, FrameClip, frame_names
 from spikesim_datasets.sources.gopro import open_gopro
 from spikesim_datasets.sources.photo import PhotoClip, open_photos
@@ -30,6 +31,7 @@ __all__ = [
     "DemoClip",
     "DemoVariant",
     "ExactClip",
+    "ExcerptClip",
     "FrameClip",
     "PhotoClip",
     "Reading",
@@ -38,6 +40,7 @@ __all__ = [
     "StackClip",
     "VideoClip",
     "clip_places",
+    "excerpt",
     "holds_clips",
     "open_clips",
     "open_gopro",
