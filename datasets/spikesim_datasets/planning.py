@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from spikesim.brief import Brief
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.optics import SCALE
@@ -22,8 +23,8 @@ from spikesim_datasets.sources.clip import require_clip
 from spikesim_datasets.synthesis import require_flow, synthesise
 
 
-@dataclass(frozen=True)
-class ShardJob:
+@dataclass(frozen=True, repr=False)
+class ShardJob(Brief):
     """One shard to make.
 
     Attributes:
@@ -39,8 +40,8 @@ class ShardJob:
     identity: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class BuildPlan:
+@dataclass(frozen=True, repr=False)
+class BuildPlan(Brief):
     """All shards of a build.
 
     Attributes:

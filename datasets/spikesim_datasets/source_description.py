@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+from spikesim.brief import Brief
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan
@@ -26,8 +27,8 @@ _FILES = {"matrix": "none", "transfer": "sdr", "range": "full", "assumed": []}
 _UNTOLD = "not told; frames are taken as evenly apart"
 
 
-@dataclass(frozen=True)
-class SourceDescription:
+@dataclass(frozen=True, repr=False)
+class SourceDescription(Brief):
     """What a video, a folder of frames or an image file says of itself.
 
     Attributes:

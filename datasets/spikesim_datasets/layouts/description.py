@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self, get_args
 
 from spikesim import SpikeCamera
+from spikesim.brief import Brief
 from spikesim.checks import require_choice, require_list, require_mapping, require_number, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats.decoding import camera_from_json, camera_to_json
@@ -30,8 +31,8 @@ SPIKES = fields.SPIKES.folder
 _SPIKE_FOLDER = re.compile(rf"{SPIKES}(_vth_[0-9.e+-]+)?")
 
 
-@dataclass(frozen=True)
-class LayoutShard(Keyed):
+@dataclass(frozen=True, repr=False)
+class LayoutShard(Brief, Keyed):
     """What a shard holds beside its arrays: an entry of the description.
 
     Attributes:

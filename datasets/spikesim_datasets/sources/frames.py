@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spikesim.brief import Brief
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.folders import entries_of
@@ -21,8 +22,8 @@ FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 ONE_KIND = "a folder holds frames, one a file, or stacks, each a clip"
 
 
-@dataclass(frozen=True)
-class FrameClip(NamedClip):
+@dataclass(frozen=True, repr=False)
+class FrameClip(Brief, NamedClip):
     """A folder of numbered frames, in the order of their numbers.
 
     Attributes:

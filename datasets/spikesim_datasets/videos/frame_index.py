@@ -8,6 +8,7 @@ from typing import NamedTuple, get_args
 
 import av
 
+from spikesim.brief import Brief
 from spikesim.checks import require_choice, require_path
 from spikesim.errors import InputFileError
 from spikesim.input_files import require_file
@@ -20,8 +21,8 @@ from spikesim_datasets.videos.display import orientation_of, pixel_shape
 DEINTERLACE = "make it progressive with a video editor, or take its rows as one image with --interlacing ignore"
 
 
-@dataclass(frozen=True)
-class VideoIndex:
+@dataclass(frozen=True, repr=False)
+class VideoIndex(Brief):
     """Which frames a video holds.
 
     Attributes:
