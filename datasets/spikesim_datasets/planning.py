@@ -105,7 +105,7 @@ def check_size(clip: Clip) -> None:
 
 
 def finished_jobs(
-    plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool
+    plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool, remove: bool = True
 ) -> list[tuple[ShardJob, int, Diagnostics]]:
     """The jobs whose shards are there already, made by the same recipe from the same clips.
 
@@ -117,6 +117,7 @@ def finished_jobs(
         out: Folder of the dataset.
         recipe: The recipe.
         overwrite: Remove shards of another recipe or another clip of the same name instead of refusing them.
+        remove: Whether to; otherwise they are only looked at, for what a build would do.
 
     Returns:
         Each job, how many samples its shard holds, and what was found of the clip.
@@ -146,7 +147,8 @@ def finished_jobs(
                 f"{file} was built with another recipe ({differing}); choose another folder, or give --overwrite to "
                 "rebuild its shards"
             )
-        file.unlink()
+        if remove:
+            file.unlink()
     return finished
 
 
