@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from spikesim.archives import open_npz
+from spikesim.brief import Brief
 from spikesim.camera import SpikeCamera
 from spikesim.checks import require_array, require_instance, require_list, require_number, require_path
 from spikesim.errors import InvalidValueError
@@ -30,8 +31,8 @@ _MOST_SATURATED = 0.01
 _LEAST_INTEGRATING = 1e-3  # of the time, at most that dead: a pixel that fires always would have an infinite drive
 
 
-@dataclass(frozen=True, eq=False)
-class CalibrationFit:
+@dataclass(frozen=True, eq=False, repr=False)
+class CalibrationFit(Brief):
     """A measured fixed pattern, and what the recordings say against it.
 
     Attributes:

@@ -77,6 +77,15 @@ class SpikeCamera:
         self._set("noise", tuple(require_list(self.noise, "noise", "terms of spikesim.noise")))
         self._check_noise()
 
+    def __repr__(self) -> str:
+        """A preset with its threshold where it is one, else the fields that are not those of an ideal camera."""
+        for name in sorted(PRESETS, key=lambda name: PRESETS[name].v_th != self.v_th):
+            if name != "ideal" and self == SpikeCamera.preset(name, v_th=self.v_th):
+                changed = "" if self.v_th == PRESETS[name].v_th else f", v_th={self.v_th!r}"
+                return f"SpikeCamera.preset({name!r}{changed})"
+        changes = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        return f"SpikeCamera({', '.join(f'{name}={getattr(self, name)!r}' for name in changes)})"
+
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 

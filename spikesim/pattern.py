@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from spikesim.brief import Brief
 from spikesim.camera import SpikeCamera
 from spikesim.kernels import random
 from spikesim.noise.term import acting_order
@@ -14,8 +15,8 @@ from spikesim.randomness import INITIAL_CHARGE, PATTERN_NAME, Crop, make_key
 from spikesim.threads import run_on_rows
 
 
-@dataclass(frozen=True, eq=False)
-class FixedPattern:
+@dataclass(frozen=True, eq=False, repr=False)
+class FixedPattern(Brief):
     """What a camera's pixels are.
 
     Attributes:

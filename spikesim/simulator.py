@@ -55,6 +55,10 @@ class Simulator:
         self._readout = 0
         self._begin(setup)
 
+    def __repr__(self) -> str:
+        height, width = self.shape
+        return f"{type(self).__name__}({self.camera}, H={height}, W={width}, after {self._readout} readouts)"
+
     def _begin(self, setup: StreamSetup) -> None:
         """Get ready for the first readout."""
         self._sensing = Sensing(setup)

@@ -88,6 +88,10 @@ class SpikeStream:
     def __len__(self) -> int:
         return self.packed.shape[0]
 
+    def __repr__(self) -> str:
+        readouts, height, width = self.shape
+        return f"{type(self).__name__}(T={readouts}, H={height}, W={width}, camera={self.camera})"
+
     def __getitem__(self, readouts: slice) -> Self:
         """The stream of consecutive readouts, `stream[20:117]`, without a copy."""
         if not isinstance(readouts, slice) or readouts.step not in (None, 1):

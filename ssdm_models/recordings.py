@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from spikesim import SpikeStream, read_spikes
+from spikesim.brief import Brief, brief_object
 from spikesim.checks import require_flag, require_instance, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats import FORMATS
@@ -46,9 +47,16 @@ class BlurryRecording(NamedTuple):
     blur: np.ndarray
     spikes: SpikeStream
 
+    def __repr__(self) -> str:
+        return brief_object(self, self._asdict())
 
-@dataclass(frozen=True)
-class Deblurred:
+
+_KINDS = {"source": "an image or a video"}
+"""What is said of a kind of file, where its name alone does not tell."""
+
+
+@dataclass(frozen=True, repr=False)
+class Deblurred(Brief):
     """What `deblur_recording` wrote.
 
     Attributes:
@@ -84,8 +92,8 @@ def read_recording(
         raise InvalidValueError(f"{blur} is a spike file; the image comes first, then the spikes")
     if (kind := recognise(spikes)) != "spikes":
         raise InputFileError(
-            f"{spikes} is a {kind}, not the spikes of one image; `spikesim convert DATASET FOLDER` writes those of a "
-            "dataset, with their images"
+            f"{spikes} is {_KINDS.get(kind, f'a {kind}')}, not the spikes of one image; "
+            "`spikesim convert DATASET FOLDER` writes those of a dataset, with their images"
         )
     image = read_image(blur)
     height, width, _ = image.shape

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset as TorchDataset
 from spikesim import SpikeCamera
 from spikesim.checks import require_path
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import through_jpeg
 from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
 from spikesim_datasets.shards import Dataset, open_dataset
@@ -119,7 +120,7 @@ class SensedSamples(TorchDataset[SensedSample]):
 
 def _roots(path: Path) -> list[Path]:
     """The dataset, or those in the folder."""
-    inside = sorted(entry for entry in path.iterdir() if _is_dataset(entry)) if path.is_dir() else []
+    inside = [entry for entry in entries_of(path) if _is_dataset(entry)] if path.is_dir() else []
     return [path] if _is_dataset(path) or not inside else inside
 
 

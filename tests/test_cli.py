@@ -15,7 +15,7 @@ from commands import Run, assert_refused, command, shown
 
 import spikesim
 from spikesim import PRESETS
-from spikesim.formats.decoding import AXES
+from spikesim.formats.axis_order import AXES
 from spikesim_cli import console
 from spikesim_cli.main import COMMANDS, main
 from spikesim_datasets.clip_interpolation import interpolate_clip
@@ -85,6 +85,8 @@ READING = {
 def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
     recipe = make_recipe()
     assert shown(name) == {
+        "start": str(Stretch.start),
+        "frames": "to the end",
         "vth": ", ".join(f"{v_th:g}" for v_th in signature(make_recipe).parameters["v_th"].default),
         "preset": DEFAULT_PRESET,
         "factor": str(recipe.plan.factor),

@@ -2,10 +2,15 @@
 
 import contextlib
 import io
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import click
 import imageio.v3 as iio
@@ -48,6 +53,32 @@ def run(text: str) -> None:
             exec(compile(code, code, "exec"), namespace)
         if shown is not None:
             assert printed.getvalue() == shown
+
+
+def outputs(text: str) -> Iterator[tuple[list[str], str]]:
+    """Every block of commands that is followed directly by a `text` block: its commands, and what they are to print."""
+    fences = list(_FENCE.finditer(text))
+    for fence, following in pairwise(fences):
+        adjacent = not text[fence.end() : following.start()].strip()
+        if adjacent and (fence["language"], following["language"]) == ("bash", "text"):
+            yield lines_of(fence[0], "spikesim"), following["code"]
+
+
+def check_outputs(text: str) -> int:
+    """Run the commands of a page whose output it shows, compare what they print to stdout, and count them."""
+    count = 0
+    for lines, shown in outputs(text):
+        result = [subprocess.run(shlex.split(line), **_AS_SHOWN) for line in lines]
+        assert [ran.returncode for ran in result] == [0] * len(lines), result[-1].stderr
+        printed = "".join(ran.stdout for ran in result)
+        assert [line.rstrip() for line in printed.splitlines()] == shown.splitlines()
+        count += 1
+    return count
+
+
+_AS_SHOWN: dict[str, Any] = {
+    "capture_output": True, "text": True, "encoding": "utf-8", "check": False, "env": {**os.environ, "COLUMNS": "80"},
+}  # fmt: skip
 
 
 def lines_of(text: str, program: str) -> list[str]:
@@ -188,6 +219,41 @@ def test_a_planted_command_line_is_found(line: str) -> None:
 def test_planted_python_is_found(page: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         run(page)
+
+
+def test_outputs_are_what_commands_print(material: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(material)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert sum(check_outputs(page.read_text("utf-8")) for page in PAGES) > 0
+
+
+def test_a_planted_output_is_found(material: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(material)
+    with pytest.raises(AssertionError):
+        check_outputs("```bash\nspikesim --version\n```\n\n```text\nspikesim, version 0\n```\n")
+    assert check_outputs("```bash\nspikesim --version\n```\nprints\n```text\nspikesim, version 0\n```\n") == 0
+
+
+def test_examples_train_on_crops_that_the_docs_recommend() -> None:
+    """Trained on smaller ones, BSN does not work on whole images."""
+    text = (ROOT / "docs" / "training.md").read_text("utf-8")
+    (least,) = map(int, re.findall(r"(\d+) pixels \(\d+ of spikes\) were enough", text))
+    command = cli.get_command(click.Context(cli), "train-ssdm")
+    assert command is not None
+    shown = [line.strip() for line in str(command.help).splitlines() if line.strip().startswith("spikesim train-ssdm")]
+    for page in PAGES:
+        shown += lines_of(page.read_text("utf-8"), "spikesim train-ssdm")
+    crops = []
+    for line in shown:
+        words = [word for word in shlex.split(line, comments=True)[2:] if word != "..."]
+        with (
+            contextlib.suppress(click.MissingParameter, click.exceptions.Exit),
+            command.make_context("train-ssdm", words) as context,
+        ):
+            if context.params["stage"] in ("all", "bsn") and context.params["crop"] is not None:
+                crops.append(context.params["crop"])
+    assert crops
+    assert min(crops) >= least
 
 
 def test_a_planted_link_is_found() -> None:

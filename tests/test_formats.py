@@ -133,7 +133,7 @@ def test_one_array_of_several_is_chosen_by_key(tmp_path: Path) -> None:
     np.savez(path, spk=dense, label=np.arange(3))
     assert np.array_equal(read_spikes(path, key="spk").dense(), dense)
     for options in ({}, {"key": "spikes"}):
-        with pytest.raises(InputFileError, match=r"spk, label.*key="):
+        with pytest.raises(InputFileError, match=r"spk, label.*--key"):
             read_spikes(path, **options)
 
 
@@ -225,17 +225,17 @@ def test_options_of_dat_are_checked(bare: Path, options: dict[str, Any], problem
 def test_axes_are_checked(tmp_path: Path) -> None:
     for name in ("a.npy", "a.npz"):
         write_spikes(tmp_path / name, SpikeStream.from_dense(random_spikes(3, 5, 11)))
-        with pytest.raises(InvalidValueError, match="'THW', 'HWT', got 'WHT'"):
-            read_spikes(tmp_path / name, axes="WHT")
+        with pytest.raises(InvalidValueError, match="'THW', 'HWT', 'TWH', 'WHT', got 'HTW'"):
+            read_spikes(tmp_path / name, axes="HTW")
 
 
 @pytest.mark.parametrize(
     ("extension", "known"),
     [
         (".dat", "flip, header_columns, start, stop"),
-        (".npz", "key, axes"),
-        (".npy", "axes"),
-        (".h5", "start, stop"),
+        (".npz", "key, axes, start, stop"),
+        (".npy", "axes, start, stop"),
+        (".h5", "axes, start, stop"),
     ],
 )
 def test_unknown_options_are_refused_with_the_known_ones(tmp_path: Path, extension: str, known: str) -> None:

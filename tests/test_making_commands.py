@@ -130,16 +130,40 @@ def test_a_dry_run_tells_and_writes_nothing(run: Run, frames: Path, tmp_path: Pa
         "clips": {"train/clip": 2},
         "skipped": {"train/short": 5},
         "samples": 2,
+        "build": {"shards": 1, "samples": 2},
+        "keep": {"shards": 0, "samples": 0},
         "bytes_at_most": 2 * (2 * 72 * 120 * 3 + 2 * 137 * 18 * 4),
     }
     result = run(*words, "--workers", 3)
     assert "train/clip" in result.out
     assert "42" in result.out
     assert "120×72" in result.out
-    assert "2 samples in 1 shard, at most 143 kB" in result.err
-    assert "with 1 worker; nothing was built" in result.err
+    assert "would build 2 samples in 1 shard, at most 143 kB" in result.err
+    assert "with 1 worker, and keep 0 shards; nothing was built" in result.err
     assert "skipped train/short" in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_tells_what_a_run_would_keep(run: Run, frames: Path, tmp_path: Path) -> None:
+    second = write_frames(tmp_path / "more", 55)
+    words = ("--out", tmp_path / "out", "--interp", "linear", "--workers", 1, "--shard-samples", 2)
+    assert run("build", frames, *words).code == 0
+    before = [(path, path.stat().st_mtime_ns) for path in sorted((tmp_path / "out").rglob("*"))]
+    record = run("build", frames, second, *words, "--dry-run", "--json").json
+    told = run("build", frames, second, *words, "--dry-run")
+    assert "and keep 1 shard; nothing was built" in told.err
+    nothing = run("build", frames, *words, "--dry-run")
+    assert "would build 0 samples in 0 shards, and keep 1 shard; nothing was built" in nothing.err
+    assert [(path, path.stat().st_mtime_ns) for path in sorted((tmp_path / "out").rglob("*"))] == before
+    made = run("build", frames, second, *words, "--json").json
+    assert (record["build"]["shards"], record["keep"]["shards"]) == (made["built"], made["kept"]) == (2, 1)
+    assert record["samples"] == made["samples"] == record["build"]["samples"] + record["keep"]["samples"]
+    # What a run refuses a dry run refuses, and what it would replace is still there.
+    other = ("build", frames, second, *words, "--seed", 1, "--dry-run")
+    assert_refused(run(*other), "was built with another recipe", "--overwrite")
+    replaced = run(*other, "--overwrite", "--json").json
+    assert (replaced["build"]["shards"], replaced["keep"]["shards"]) == (3, 0)
+    assert run("verify", tmp_path / "out").code == 0
 
 
 def test_a_dataset_of_another_recipe_is_refused_or_replaced(

@@ -70,7 +70,7 @@ def test_recordings_that_do_not_belong_together(recorded: Path) -> None:
     refused("cut.png", "bare.dat", "cut.png cannot be decoded")
     refused("deep.png", "bare.dat", "more than 8 bits a channel")
     refused("bare.dat", "blur.png", "bare.dat is a spike file; the image comes first")
-    refused("blur.png", "blur.png", r"blur.png: spike files are \.dat")
+    refused("blur.png", "blur.png", r"blur.png is an image or a video, not the spikes")
     refused("odd.png", "bare.dat", "odd.png is 52×38; .* multiples of 4; crop it")
     refused("large.png", "bare.dat", r"bare.dat has \d+ bytes, no multiple .*\. 100×100 is a quarter of .*large.png")
     for name in ("spikes.npz", "spikes.h5", "spikes.dat"):

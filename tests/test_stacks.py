@@ -31,7 +31,7 @@ def test_a_stack_is_a_clip_of_all_its_images(tmp_path, suffix):
     assert (clip.key, clip.n_frames, clip.height, clip.width) == ("train/walk", 5, 20, 28)
     assert np.array_equal(everything(clip), [noise(number) for number in range(5)])
     assert np.array_equal(list(clip.frames(3, 9)), [noise(3), noise(4)])
-    assert image_header(path) == (28, 20, False, 5)
+    assert image_header(path) == (28, 20, 1, 5)
 
 
 @pytest.mark.parametrize("suffix", KINDS)

@@ -1,9 +1,11 @@
 """What people see of a command: messages on stderr, tables and JSON on stdout."""
 
 import json
+from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from spikesim_cli.terminal_text import printable, printable_lines
@@ -24,21 +26,48 @@ messages = _Printer(stderr=True, highlight=False, markup=False, emoji=False, sof
 results = _Printer(highlight=False, markup=False, emoji=False)
 
 
+_DIGITS = 4
+_ANY = 10_000  # columns, more than any table has
+
+
 def print_json(record: Any) -> None:
     """A result for a script, on stdout."""
     print(json.dumps(record, indent=1, default=str))
 
 
 def print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: str | None = None) -> None:
-    """A table for a person, on stdout; columns of numbers stand right."""
+    """A table for a person, on stdout; numbers stand right, those of a column with equally many digits.
+
+    It fits 80 columns where words and numbers do: an interval that is too long is broken in its middle.
+    """
+    table = _table(columns, rows, title)
+    if Measurement.get(results, results.options.update(width=_ANY), table).minimum > results.width:
+        rows = [tuple(cell.replace("…", "… ") if isinstance(cell, str) else cell for cell in row) for row in rows]
+        table = _table(columns, rows, title)
+    results.print(table)
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: str | None) -> Table:
     table = Table(*map(printable, columns), title=title and printable(title), title_justify="left")
+    texts = [_alike([row[i] for row in rows]) for i in range(len(columns))]
     for i, column in enumerate(table.columns):
         column.overflow = "fold"
         if rows and all(isinstance(row[i], int | float) for row in rows):
             column.justify = "right"
-    for row in rows:
-        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else printable_lines(str(cell)) for cell in row))
-    results.print(table)
+    for row in zip(*texts, strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _alike(cells: list[Any]) -> list[str]:
+    """The texts of a column: its fractions with as many decimals as give the largest four digits, or fewer if none
+    needs them."""
+    numbers = [abs(cell) for cell in cells if isinstance(cell, float) and isfinite(cell)]
+    largest = max(numbers, default=0.0)
+    decimals = max(0, _DIGITS - 1 - floor(log10(largest))) if largest else 0
+    while decimals and all(f"{number:.{decimals}f}".endswith("0") for number in numbers):
+        decimals -= 1
+    return [f"{cell:.{decimals}f}" if isinstance(cell, float) else printable_lines(str(cell)) for cell in cells]
 
 
 def tell_licence(interpolator: dict[str, Any]) -> None:

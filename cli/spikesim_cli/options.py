@@ -11,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from spikesim_datasets.interpolation import InterpolatorSpec
     from spikesim_datasets.optics import Optics
+    from spikesim_datasets.source_description import SourceDescription
     from spikesim_datasets.sources import Clip, Reading
     from spikesim_datasets.synthesis import Stretch
 
@@ -152,9 +153,9 @@ def optics_of(options: dict[str, Any]) -> "Optics":
 
 stretch_options = together(
     click.option("--start", type=click.IntRange(0), show_default="0", help="First frame."),
-    click.option("--frames", type=click.IntRange(1), show_default="to the end", help="Number of frames of INPUT."),
+    click.option("--frames", type=click.IntRange(1), show_default="to the end", help="Number of frames."),
 )
-"""Which frames of INPUT; with `--factor`, `stretch_of` reads them."""
+"""Which frames of a clip; with `--factor`, `stretch_of` reads them."""
 
 
 def stretch_of(options: dict[str, Any]) -> "Stretch":
@@ -242,6 +243,16 @@ def one_clip(source: str, reading: "Reading", seed: int | None = None) -> "Clip"
     return clips[0]
 
 
+def one_description(path: Path) -> "SourceDescription":
+    """What the one clip of a source that is a path says of itself."""
+    from spikesim_datasets.source_description import describe_sources
+
+    described = describe_sources(path)
+    if len(described) != 1:
+        raise click.BadParameter(f"{path} holds {len(described)} clips; give one of them")
+    return described[0]
+
+
 def given(**options: Any) -> dict[str, Any]:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}
@@ -288,18 +299,31 @@ size_options = together(
     click.option("--width", type=click.IntRange(1), help="Width of the spikes, for .dat files."),
     click.option("--header-columns", type=click.IntRange(0), help="Extra columns of a .dat at the right of each row."),
     click.option("--no-flip", is_flag=True, help="The .dat begins with the top row of the image."),
-    click.option("--axes", type=click.Choice(["THW", "HWT"]), help="Axis order of a dense .npz or .npy array."),
+    click.option("--key", metavar="NAME", help="Which array of a .npz with several holds the spikes."),
+    click.option("--axes", type=click.Choice(["THW", "HWT", "TWH", "WHT"]), help="Axis order of a dense array."),
 )
 """What a spike file may not say of itself."""
 
 
-def read_options(no_flip: bool, **options: Any) -> dict[str, Any]:
-    """The keywords of `spikesim.read_spikes` that `size_options` stand for."""
-    return given(flip=False if no_flip else None, **options)
+part_options = together(
+    click.option("--start", type=click.IntRange(0), show_default="0", help="First readout of a spike file."),
+    click.option(
+        "--readouts", type=click.IntRange(1), show_default="to the end", help="Number of readouts of a spike file."
+    ),
+)
+"""Which readouts of a spike file, for commands that have `size_options` too."""
+
+
+def read_options(
+    no_flip: bool, start: int | None = None, readouts: int | None = None, **options: Any
+) -> dict[str, Any]:
+    """The keywords of `spikesim.read_spikes` that `size_options` and `part_options` stand for."""
+    stop = None if readouts is None else (start or 0) + readouts
+    return given(flip=False if no_flip else None, start=start, stop=stop, **options)
 
 
 def refuse_read_options(**options: Any) -> None:
-    """Refuse `size_options` for what is no spike file.
+    """Refuse `size_options` and `part_options` for what is no spike file.
 
     Raises:
         click.UsageError: One was given.

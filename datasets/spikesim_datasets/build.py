@@ -13,6 +13,7 @@ from typing import Any
 from warnings import catch_warnings, simplefilter
 
 from spikesim import thread_limit
+from spikesim.brief import Brief
 from spikesim.checks import (
     require_flag,
     require_instance,
@@ -43,8 +44,8 @@ Made = tuple[ShardEntry | None, Diagnostics]
 _LOOK = 0.5  # seconds between looks at how far workers are
 
 
-@dataclass(frozen=True)
-class BuildReport:
+@dataclass(frozen=True, repr=False)
+class BuildReport(Brief):
     """What a build did.
 
     Attributes:

@@ -39,19 +39,24 @@ class ImageHeader(NamedTuple):
 
     Attributes:
         width, height: As it is to be shown.
-        turned: Whether its pixels lie otherwise.
+        orientation: Which way up its pixels lie, see `orientation.UPRIGHT`.
         pages: How many images it holds.
     """
 
     width: int
     height: int
-    turned: bool
+    orientation: int
     pages: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height."""
         return self.width, self.height
+
+    @property
+    def turned(self) -> bool:
+        """Whether its pixels lie otherwise than they are to be shown."""
+        return self.orientation != UPRIGHT
 
 
 def image_header(path: Path | str) -> ImageHeader:
@@ -66,7 +71,7 @@ def image_header(path: Path | str) -> ImageHeader:
         with Image.open(path) as image:
             orientation = _orientation(image)
             size = image.size[::-1] if swaps_sides(orientation) else image.size
-            return ImageHeader(*size, orientation != UPRIGHT, len(_pages(image)))
+            return ImageHeader(*size, orientation, len(_pages(image)))
     except Exception as error:  # what Pillow raises on damaged files is no closed set
         what = "is empty (0 bytes)" if not path.stat().st_size else f"is no readable image ({error}){mistaken(path)}"
         raise InputFileError(f"{path} {what}; replace it, or take its clip away") from error

@@ -4,6 +4,7 @@ import unicodedata
 
 from spikesim.checks import require_instance
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.folders import is_junk
 
 _CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # control characters, bytes that are not UTF-8, ends of lines and paragraphs
 _DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -77,6 +78,8 @@ def _unfit(part: str, longest: int = _LONGEST) -> str:
         return "a name in it is empty"
     if part.startswith("."):  # which is how . and .. lead elsewhere
         return "what begins with a dot is hidden, and skipped by all that read folders"
+    if is_junk(part):
+        return "file managers call their notes so, which are skipped by all that read folders"
     if any(unicodedata.category(letter) in _CONTROLS or letter in _DIRECTIONS for letter in part):
         return "it holds characters that control a terminal or are no text"
     if len(part.encode()) > longest:

@@ -17,6 +17,12 @@ Source:
     EXIF 2.32 (CIPA DC-008), tag 0x0112.
 """
 
+TURNS = (
+    *("upright", "mirrored left to right", "turned by 180°", "mirrored top to bottom", "rows and columns swapped"),
+    *("turned by 90° clockwise", "rows and columns swapped, turned by 180°", "turned by 90° anticlockwise"),
+)
+"""What is done to pixels of each orientation from 1 on, in words."""
+
 _BY_MATRIX = {
     (1, 0, 0, 1): 1,
     (-1, 0, 0, 1): 2,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from spikesim.brief import Brief
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.optics import SCALE
@@ -22,8 +23,8 @@ from spikesim_datasets.sources.clip import require_clip
 from spikesim_datasets.synthesis import require_flow, synthesise
 
 
-@dataclass(frozen=True)
-class ShardJob:
+@dataclass(frozen=True, repr=False)
+class ShardJob(Brief):
     """One shard to make.
 
     Attributes:
@@ -44,8 +45,8 @@ class ShardJob:
         return _identity(shard.recipe) == self.identity and windows == {window.index for window in self.windows}
 
 
-@dataclass(frozen=True)
-class BuildPlan:
+@dataclass(frozen=True, repr=False)
+class BuildPlan(Brief):
     """All shards of a build.
 
     Attributes:
@@ -76,11 +77,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
         if clip.key in keys:
             raise InvalidValueError(f"two clips would be called {clip.key!r} in the dataset; rename one")
         keys.add(clip.key)
-        if clip.height % SCALE or clip.width % SCALE:
-            raise InvalidValueError(
-                f"{clip.key} is {clip.width}×{clip.height}; both must be multiples of {SCALE}, because spikes have a "
-                "quarter of the size. Crop the video first"
-            )
+        check_size(clip)
         require_flow(clip, recipe)
         frames = raw_frames(clip, interpolator, recipe.plan)
         windows = recipe.plan.windows(frames)
@@ -99,8 +96,21 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
     return BuildPlan(tuple(jobs), skipped)
 
 
+def check_size(clip: Clip) -> None:
+    """Check that spikes of a quarter of the size can be made of a clip.
+
+    Raises:
+        InvalidValueError: They cannot.
+    """
+    if clip.height % SCALE or clip.width % SCALE:
+        raise InvalidValueError(
+            f"{clip.key} is {clip.width}×{clip.height}; both must be multiples of {SCALE}, because spikes have a "
+            "quarter of the size. Crop the video first"
+        )
+
+
 def finished_jobs(
-    plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool
+    plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool, remove: bool = True
 ) -> list[tuple[ShardJob, int, Diagnostics]]:
     """The jobs whose shards are there already, made by the same recipe from the same clips.
 
@@ -112,6 +122,7 @@ def finished_jobs(
         out: Folder of the dataset.
         recipe: The recipe.
         overwrite: Remove shards of another recipe or another clip of the same name instead of refusing them.
+        remove: Whether to; otherwise they are only looked at, for what a build would do.
 
     Returns:
         Each job, how many samples its shard holds, and what was found of the clip.
@@ -141,7 +152,8 @@ def finished_jobs(
                 f"{file} was built with another recipe ({differing}); choose another folder, or give --overwrite to "
                 "rebuild its shards"
             )
-        file.unlink()
+        if remove:
+            file.unlink()
     return finished
 
 

@@ -1,4 +1,4 @@
-"""Telling what a path holds: a dataset, a shard, a folder in the released layout, or a spike file."""
+"""Telling what a path holds: a dataset, a shard, a folder in the released layout, a source, or a spike file."""
 
 import os
 from pathlib import Path
@@ -8,37 +8,43 @@ from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 from spikesim.hdf5 import open_hdf5
 from spikesim.input_files import require_file
+from spikesim_datasets.folders import entries_of
 from spikesim_datasets.layouts import SPIKES
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.shards.schema import SHARD_SCHEMA
+from spikesim_datasets.sources import holds_clips
 
-Kind = Literal["dataset", "shard", "layout", "spikes"]
+Kind = Literal["dataset", "shard", "layout", "source", "spikes"]
 
 
 def recognise(path: Path | str) -> Kind:
-    """What a path holds; a file that is no shard is taken for a spike file.
+    """What a path holds; a file that is neither shard nor image nor video by its name is taken for a spike file.
 
     Raises:
-        InputFileError: It does not exist, or is a folder of neither kind.
+        InputFileError: It does not exist, or is a folder of no kind.
     """
     path = require_path(path)
     if not os.path.lexists(path):
         raise InputFileError(f"{path} does not exist")
     if not path.is_dir():
         require_file(path)
+        if holds_clips(path):
+            return "source"
         return "shard" if path.suffix.lower() == ".h5" and _is_shard(path) else "spikes"
-    if any(path.glob(f"*/{SPIKES}")):
+    if entries_of(path, f"*/{SPIKES}"):
         return "layout"
     if (path / INDEX).is_file() or shard_files(path):
         return "dataset"
-    if any(path.glob("*/spike_full")):
+    if entries_of(path, "*/spike_full"):
         raise InputFileError(
             f"{path} holds spike_full alone, spikes of the images' own size; spikes of a quarter of it "
             f"(SPLIT/{SPIKES}/) are read"
         )
+    if holds_clips(path):
+        return "source"
     raise InputFileError(
-        f"{path} is a folder without shards ({INDEX}, SPLIT/CLIP.000.h5) and not in the released "
-        f"layout (SPLIT/{SPIKES}/)"
+        f"{path} is a folder without shards ({INDEX}, SPLIT/CLIP.000.h5), not in the released "
+        f"layout (SPLIT/{SPIKES}/), and holds neither videos nor frames"
     )
 
 

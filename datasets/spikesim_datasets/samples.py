@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import Dataset as TorchDataset
 
 from spikesim import to_torch
+from spikesim.brief import brief_object
 from spikesim.checks import (
     require_flag,
     require_instance,
@@ -144,6 +145,10 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def __repr__(self) -> str:
+        described = {"source": self.source, "thresholds": self.thresholds, "crop": self._crop, "sharp": self._sharp}
+        return brief_object(self, described)
 
     def __getitem__(self, index: int | SeededIndex) -> TrainingSample:
         if isinstance(index, SeededIndex):

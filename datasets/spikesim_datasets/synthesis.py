@@ -22,6 +22,7 @@ from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip, ExactClip
 from spikesim_datasets.sources.clip import require_clip
+from spikesim_datasets.sources.excerpt import frames_within
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,8 @@ class Stretch:
         Raises:
             InvalidValueError: The frames are not in the clip.
         """
-        require_clip(clip)
-        stop = clip.n_frames if self.frames is None else self.start + self.frames
-        if not self.start < stop <= clip.n_frames:
-            raise InvalidValueError(f"frames {self.start}..{stop - 1} are not in {clip.key}, which has {clip.n_frames}")
-        return range(self.start * self.factor, (stop - 1) * self.factor + 1)
+        part = frames_within(clip, self.start, self.frames)
+        return range(part.start * self.factor, part[-1] * self.factor + 1)
 
 
 def noise_key(clip_key: str, window: Window, camera: SpikeCamera) -> str:

@@ -13,6 +13,8 @@ from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_files import write_gif, write_png
 from spikesim_datasets.shards import Sample
 from spikesim_datasets.shards.schema import threshold_name
+from spikesim_datasets.sources import Clip
+from spikesim_datasets.sources.clip import require_clip
 from spikesim_datasets.videos import write_video
 
 Look = Literal["spikes", "tfp", "tfi"]
@@ -60,13 +62,13 @@ def spike_image(stream: SpikeStream, centre: int, look: Look, window: int) -> np
     return np.rint(np.clip(rate, 0, 1) * 255).astype(np.uint8)
 
 
-def stream_sheet(stream: SpikeStream, look: Look, window: int, moments: int = 5) -> np.ndarray:
-    """A strip of a stream at evenly spaced moments, RGB uint8."""
+def stream_sheet(stream: SpikeStream, look: Look, window: int, moments: int = 5, first: int = 0) -> np.ndarray:
+    """A strip of a stream at evenly spaced moments, RGB uint8; captions call its first readout `first`."""
     require_instance(stream, "stream", SpikeStream)
-    moments = require_whole(moments, "moments", 1)
+    moments, first = require_whole(moments, "moments", 1), require_whole(first, "first", 0)
     centres = np.linspace(0, len(stream) - 1, moments + 2)[1:-1].astype(int).tolist()
     return sheet(
-        [[(f"{look} at {centre}", spike_image(stream, centre, look, window)) for centre in centres]], width=400
+        [[(f"{look} at {first + centre}", spike_image(stream, centre, look, window)) for centre in centres]], width=400
     )
 
 
@@ -89,11 +91,12 @@ def sample_sheet(sample: Sample, window: int) -> np.ndarray:
     return sheet(rows)
 
 
-def stream_video(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray]:
-    """A stream readout by readout, RGB uint8."""
+def stream_video(stream: SpikeStream, look: Look, window: int, first: int = 0) -> Iterator[np.ndarray]:
+    """A stream readout by readout, RGB uint8; captions call its first readout `first`."""
     require_instance(stream, "stream", SpikeStream)
+    first = require_whole(first, "first", 0)
     for centre in range(len(stream)):
-        yield sheet([[(f"{look} {centre}", spike_image(stream, centre, look, window))]], width=640)
+        yield sheet([[(f"{look} {first + centre}", spike_image(stream, centre, look, window))]], width=640)
 
 
 def sample_video(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray]:
@@ -105,6 +108,23 @@ def sample_video(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray
             for v_th, stream in sample.spikes.items()
         ]
         yield sheet([[("blur", sample.blur), *_sharp_panels(sample, centre)], panels], width=320)
+
+
+def clip_sheet(clip: Clip, moments: int = 5) -> np.ndarray:
+    """A strip of the frames of a clip at evenly spaced moments, RGB uint8; of fewer frames all."""
+    require_clip(clip)
+    moments = require_whole(moments, "moments", 1)
+    numbers = np.linspace(0, clip.n_frames - 1, moments + 2)[1:-1].astype(int).tolist()
+    if clip.n_frames <= moments:
+        numbers = list(range(clip.n_frames))
+    panels = [(f"frame {number}", frame) for number in numbers for frame in clip.frames(number, number + 1)]
+    return sheet([panels], width=400)
+
+
+def clip_video(clip: Clip) -> Iterator[np.ndarray]:
+    """A clip frame by frame, RGB uint8."""
+    for number, frame in enumerate(require_clip(clip).frames(0, clip.n_frames)):
+        yield sheet([[(f"frame {number}", frame)]], width=640)
 
 
 def sheet(rows: Sequence[Sequence[Panel]], width: int = 480) -> np.ndarray:

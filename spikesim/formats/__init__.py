@@ -31,9 +31,9 @@ def read_spikes(
     | extension | holds | options |
     |---|---|---|
     | `.dat` | the bits alone, as real cameras write them | `flip`, `header_columns`, `start`, `stop` |
-    | `.npz` | what `write_spikes` wrote, or one dense array | `key`, `axes` |
-    | `.npy` | a dense array | `axes` |
-    | `.h5` | what `write_spikes` wrote, or a dense dataset `raw_spike` (T, H, W) | `start`, `stop` |
+    | `.npz` | what `write_spikes` wrote, or one dense array | `key`, `axes`, `start`, `stop` |
+    | `.npy` | a dense array | `axes`, `start`, `stop` |
+    | `.h5` | what `write_spikes` wrote, or a dense dataset `raw_spike` | `axes`, `start`, `stop` |
 
     A `.dat` file does not know its size. It is what the caller says; else what `NAME.json` beside it says, which
     `write_spikes` wrote; else `spike_h` and `spike_w` of a SpikeCV `config.yaml` in the same folder or one above.
@@ -45,8 +45,10 @@ def read_spikes(
         **format_options: `flip` (bool, True): the first row on disk is the bottom of the image. `header_columns` (int,
             0): columns at the right of each row to drop; real 250×400 recordings can have 16. For these two, too,
             `NAME.json` knows better, and must not be contradicted. `start` (int, 0) and `stop` (int, None for the end):
-            read only the readouts start..stop−1, without touching the rest. `key` (str): which array of several.
-            `axes` (`"THW"` or `"HWT"`, `"THW"`): axis order of a dense array.
+            only the readouts start..stop−1; of `.dat`, `.npy` and `.h5` the rest is not touched. `key` (str): which
+            array of several. `axes` (`"THW"`, `"HWT"`, `"TWH"` or `"WHT"`): axis order of a dense array. Where it is
+            not said, T, H, W is taken, unless another order gives the size of a known sensor, or the spikes themselves
+            speak for another: then it has to be said.
 
     Returns:
         The stream, (T, H, W), with the camera where the file knows it.

@@ -19,11 +19,9 @@ from spikesim.checks import require_flag, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path, flush_to_disk
 from spikesim.formats.decoding import blocks, part_of, reading
+from spikesim.formats.known_sizes import KNOWN_SIZES
 from spikesim.formats.sidecar import DatLayout, Sidecar, check_replaceable, spikecv_size
 from spikesim.stream import SpikeStream
-
-KNOWN_SIZES = ((250, 400), (250, 416), (180, 320), (500, 800), (1000, 1000), (1000, 1024))
-"""Height and width of the field's recordings and datasets, for suggestions; 416 and 1024 include header columns."""
 
 
 def read(

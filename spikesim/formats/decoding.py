@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from spikesim.camera import SpikeCamera
-from spikesim.checks import require_choice, require_whole
+from spikesim.checks import require_whole
 from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.formats.axis_order import AXES, axis_order
 from spikesim.stream import SpikeStream
-
-AXES = {"THW": (0, 1, 2), "HWT": (2, 0, 1)}
-"""Axis orders of dense spikes on disk, with the transposition that makes each T, H, W."""
 
 _BLOCK_BYTES = 1 << 23  # dense bytes handled at a time: more is no faster, and memory stays small
 
@@ -60,15 +58,6 @@ def check_size(size: tuple[int, int] | None, shape: tuple[int, ...]) -> None:
         )
 
 
-def check_axes(axes: str) -> None:
-    """Refuses an axis order that does not exist.
-
-    Raises:
-        InvalidValueError: It is no key of `AXES`.
-    """
-    require_choice(axes, "axes", AXES)
-
-
 def part_of(readouts: int, start: int, stop: int | None) -> slice:
     """Where the readouts start..stop−1 are among those of a file; None is its end.
 
@@ -82,31 +71,32 @@ def part_of(readouts: int, start: int, stop: int | None) -> slice:
 
 
 def dense_stream(
-    array: Any, size: tuple[int, int] | None, axes: str = "THW", start: int = 0, stop: int | None = None
+    array: Any, size: tuple[int, int] | None, axes: str | None = None, start: int = 0, stop: int | None = None
 ) -> SpikeStream:
     """The stream of dense 0/1 spikes, packed block by block.
 
     Args:
-        array: Three axes; a numpy array, a memory map, or (in the order T, H, W) an HDF5 dataset.
+        array: Three axes; a numpy array, a memory map, or an HDF5 dataset.
         size: Height and width that the caller expects, None if any.
-        axes: The order of its axes, a key of `AXES`.
+        axes: The order of its axes, a key of `AXES`; None for the usual one, unless something speaks for another.
         start, stop: The readouts wanted, as for `part_of`.
 
     Raises:
-        InvalidValueError: It has another number of axes, another size, other values, or no such readouts.
+        InvalidValueError: It has another number of axes, another size, other values, or no such readouts; or its axes
+            are to be said.
     """
     if len(array.shape) != 3:
-        raise InvalidValueError(
-            f"spikes have three axes, here in the order {axes}, but it holds the shape {array.shape}"
-        )
-    if axes != "THW":
-        array = array.transpose(AXES[axes])
-    check_size(size, array.shape)
-    readouts, height, width = array.shape
+        raise InvalidValueError(f"spikes have three axes, here it holds the shape {array.shape}")
+    order = AXES[axis_order(array, size) if axes is None else axes]
+    shape = tuple(array.shape[axis] for axis in order)
+    check_size(size, shape)
+    readouts, height, width = shape
     part = part_of(readouts, start, stop)
     packed = np.empty((part.stop - part.start, height, -(-width // 8)), np.uint8)
     for block in blocks(len(packed), height * width * array.dtype.itemsize):
-        packed[block] = SpikeStream.from_dense(array[part.start + block.start : part.start + block.stop]).packed
+        wanted = [slice(None)] * 3
+        wanted[order[0]] = slice(part.start + block.start, part.start + block.stop)
+        packed[block] = SpikeStream.from_dense(array[tuple(wanted)].transpose(order)).packed
     return SpikeStream(packed, width)
 
 

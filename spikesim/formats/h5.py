@@ -9,6 +9,7 @@ import numpy as np
 from spikesim.camera import SpikeCamera
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_hdf5
+from spikesim.formats.axis_order import check_axes
 from spikesim.formats.decoding import camera_to_json, dense_stream, packed_stream, reading
 from spikesim.hdf5 import open_hdf5
 from spikesim.stream import SpikeStream
@@ -18,13 +19,16 @@ SCHEMA = "spikesim.spikes/1"
 _CHUNK_BYTES = 1 << 18  # of a file that grows: it is longer than its spikes by less than this
 
 
-def read(path: Path, size: tuple[int, int] | None, *, start: int = 0, stop: int | None = None) -> SpikeStream:
+def read(
+    path: Path, size: tuple[int, int] | None, *, axes: str | None = None, start: int = 0, stop: int | None = None
+) -> SpikeStream:
     """The stream in an `.h5` file; see `spikesim.read_spikes`."""
+    check_axes(axes)
     import h5py
 
     with reading(path), open_hdf5(path) as file:
         if isinstance(raw := file.get("raw_spike"), h5py.Dataset):
-            return dense_stream(raw, size, start=start, stop=stop)
+            return dense_stream(raw, size, axes, start, stop)
         spikes = file.get("spikes")
         if not isinstance(spikes, h5py.Dataset):
             raise InvalidValueError(
@@ -35,6 +39,8 @@ def read(path: Path, size: tuple[int, int] | None, *, start: int = 0, stop: int 
             raise InvalidValueError(
                 f"its 'spikes' have the schema {spikes.attrs.get('schema')!r}, this version reads {SCHEMA!r}"
             )
+        if axes not in (None, "THW"):
+            raise InvalidValueError(f"it was written by spikesim and knows its axes; leave axes={axes!r} out")
         shape = tuple(int(length) for length in spikes.attrs["shape"])
         return packed_stream(spikes, shape, spikes.attrs["camera"], size, start, stop)
 

@@ -5,15 +5,18 @@ from pathlib import Path
 import numpy as np
 
 from spikesim.files import atomic_path
-from spikesim.formats.decoding import at_the_end, blocks, check_axes, dense_stream, reading
+from spikesim.formats.axis_order import check_axes
+from spikesim.formats.decoding import at_the_end, blocks, dense_stream, reading
 from spikesim.stream import SpikeStream
 
 
-def read(path: Path, size: tuple[int, int] | None, *, axes: str = "THW") -> SpikeStream:
+def read(
+    path: Path, size: tuple[int, int] | None, *, axes: str | None = None, start: int = 0, stop: int | None = None
+) -> SpikeStream:
     """The stream in an `.npy` file; see `spikesim.read_spikes`."""
     check_axes(axes)
     with reading(path):
-        return dense_stream(np.lib.format.open_memmap(path, mode="r"), size, axes)
+        return dense_stream(np.lib.format.open_memmap(path, mode="r"), size, axes, start, stop)
 
 
 def write(path: Path, stream: SpikeStream) -> None:

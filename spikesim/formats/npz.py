@@ -10,27 +10,36 @@ import numpy as np
 from spikesim.archives import open_npz
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
-from spikesim.formats.decoding import at_the_end, camera_to_json, check_axes, dense_stream, packed_stream, reading
+from spikesim.formats.axis_order import check_axes
+from spikesim.formats.decoding import at_the_end, camera_to_json, dense_stream, packed_stream, reading
 from spikesim.stream import SpikeStream
 
 
-def read(path: Path, size: tuple[int, int] | None, *, key: str | None = None, axes: str = "THW") -> SpikeStream:
+def read(
+    path: Path,
+    size: tuple[int, int] | None,
+    *,
+    key: str | None = None,
+    axes: str | None = None,
+    start: int = 0,
+    stop: int | None = None,
+) -> SpikeStream:
     """The stream in an `.npz` file; see `spikesim.read_spikes`."""
     check_axes(axes)
     with reading(path), open_npz(path) as arrays:
         names = list(arrays)
         if key is None and {"packed", "shape", "camera"} <= set(names):
-            if axes != "THW":
+            if axes not in (None, "THW"):
                 raise InvalidValueError(f"it was written by spikesim and knows its axes; leave axes={axes!r} out")
             shape = tuple(int(length) for length in arrays["shape"])
-            return packed_stream(arrays["packed"], shape, str(arrays["camera"]), size)
+            return packed_stream(arrays["packed"], shape, str(arrays["camera"]), size, start, stop)
         if key is None and len(names) == 1:
             key = names[0]
         if key not in names:
             raise InvalidValueError(
-                f"it holds the arrays {', '.join(names) or 'none'}; say with key= which are the spikes"
+                f"it holds the arrays {', '.join(names) or 'none'}; say with key (--key) which are the spikes"
             )
-        return dense_stream(arrays[key], size, axes)
+        return dense_stream(arrays[key], size, axes, start, stop)
 
 
 def write(path: Path, stream: SpikeStream) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 
+from spikesim.brief import Brief
 from spikesim.checks import plain_number, require_number
 from spikesim.errors import InvalidValueError
 from spikesim.noise.bit_events import BitEvents
@@ -42,8 +43,8 @@ class SensorPart(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class PixelMaps:
+@dataclass(frozen=True, eq=False, repr=False)
+class PixelMaps(Brief):
     """What a term makes of the pixels, each None where it leaves them as they are.
 
     Attributes:

@@ -8,6 +8,7 @@ from itertools import product
 from statistics import median
 from typing import Any, get_args
 
+from spikesim.brief import Brief
 from spikesim.checks import require_choice, require_number
 from spikesim.errors import InvalidValueError
 from ssdm_models.evaluation.evaluation_set import Domain, Frames, Times
@@ -55,8 +56,8 @@ class Difference:
     metrics: Mapping[str, Interval]
 
 
-@dataclass(frozen=True)
-class Results:
+@dataclass(frozen=True, repr=False)
+class Results(Brief):
     """What an evaluation found.
 
     Attributes:

@@ -14,6 +14,7 @@ from spikesim_cli.options import (
     overwrite_option,
     reading_of,
     spec_of,
+    stretch_options,
     synthesis_options,
     thresholds_option,
     together,
@@ -53,6 +54,7 @@ _build_options = together(
         show_default="13",
         help="Raw frames that an exposure covers: 13 with 8 readouts from one to the next are 97 readouts.",
     ),
+    stretch_options,
     click.option(
         "--light", is_flag=True, default=None, help="Keep the light of every readout, for training with drawn sensors."
     ),
@@ -70,7 +72,9 @@ _build_options = together(
     ),
     click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes."),
     overwrite_option("shards that another recipe made"),
-    click.option("--dry-run", is_flag=True, help="Print clips, samples, size and time, and build nothing."),
+    click.option(
+        "--dry-run", is_flag=True, help="Print what would be built and kept, its size and time; build nothing."
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
 )
 
@@ -123,6 +127,7 @@ def build(sources: tuple[str, ...], out: Path, split: str, part: int | None, **o
     Examples:
       spikesim build clip.mp4 frames/ --out data/mine --vth 1 2
       spikesim build 'photo:photos#200' --out data/photos --sharp sequence --flow
+      spikesim build long.mp4 --out data/minute --start 3000 --frames 1440
       spikesim build demo:street --out data/street
     """
     from spikesim_datasets.sources import open_clips
@@ -156,13 +161,16 @@ def _build(
     from spikesim_cli.steps import Steps
     from spikesim_datasets.build import build_clips
     from spikesim_datasets.recipe import make_recipe
+    from spikesim_datasets.sources import excerpt
 
+    part = given(start=choices.pop("start"), frames=choices.pop("frames"))
+    clips = [excerpt(clip, **part) for clip in clips]
     interpolation, optics, plan = spec_of(choices), optics_of(choices), _plan_of(choices)
     recipe = make_recipe(
         **given(v_th=choices.pop("vth"), interpolation=interpolation, optics=optics, plan=plan, **choices)
     ).resolve()
     if dry_run:
-        _estimate(clips, out, recipe, workers, as_json)
+        _estimate(clips, out, recipe, workers, overwrite, as_json)
         return
     tell_licence(recipe.choices()["interpolation"])
     steps = Steps("readouts")
@@ -197,40 +205,62 @@ def _plan_of(choices: dict[str, Any]) -> "ExposurePlan":
     return ExposurePlan(**given(frames=frames, factor=factor, gap=None if factor is None else factor - 1))
 
 
-def _estimate(clips: "list[Clip]", out: Path, recipe: "Recipe", workers: int | None, as_json: bool) -> None:
-    """What `--dry-run` prints."""
+def _estimate(
+    clips: "list[Clip]", out: Path, recipe: "Recipe", workers: int | None, overwrite: bool, as_json: bool
+) -> None:
+    """What `--dry-run` prints: what a run would build and keep."""
+    from dataclasses import replace
+
     from spikesim.threads import available_cores
     from spikesim_cli.console import count, duration, messages, print_json, print_table, size
-    from spikesim_datasets.planning import plan_build, readouts_of, seconds_per_readout, uncompressed_bytes
+    from spikesim_datasets.planning import (
+        finished_jobs,
+        plan_build,
+        readouts_of,
+        seconds_per_readout,
+        uncompressed_bytes,
+    )
 
     plan = plan_build(clips, out, recipe)
-    messages.print("measuring the speed on the first clip ...")
-    workers = min(workers or available_cores(), len(plan.jobs))
-    readouts = sum(readouts_of(job, recipe.plan) for job in plan.jobs)
-    seconds = readouts * seconds_per_readout(plan.jobs[0].clip, recipe) / workers
-    samples: dict[str, int] = {}
+    kept = {
+        job.path: samples for job, samples, _ in finished_jobs(plan, out, recipe, overwrite=overwrite, remove=False)
+    }
+    waiting = replace(plan, jobs=tuple(job for job in plan.jobs if job.path not in kept))
+    workers, seconds = min(workers or available_cores(), len(waiting.jobs)), 0.0
+    if waiting.jobs:
+        messages.print("measuring the speed on the first clip ...")
+        readouts = sum(readouts_of(job, recipe.plan) for job in waiting.jobs)
+        seconds = readouts * seconds_per_readout(waiting.jobs[0].clip, recipe) / workers
+    samples = {job.clip.key: [0, 0] for job in plan.jobs}  # to build, and kept
     for job in plan.jobs:
-        samples[job.clip.key] = samples.get(job.clip.key, 0) + len(job.windows)
-    total = uncompressed_bytes(plan, recipe)
+        samples[job.clip.key][job.path in kept] += kept.get(job.path, len(job.windows))
+    total = uncompressed_bytes(waiting, recipe)
     if as_json:
         print_json(
             {
-                "clips": samples,
+                "clips": {key: sum(both) for key, both in samples.items()},
                 "skipped": plan.skipped,
-                "samples": plan.samples(),
+                "samples": sum(map(sum, samples.values())),
+                "build": {"shards": len(waiting.jobs), "samples": waiting.samples()},
+                "keep": {"shards": len(kept), "samples": sum(kept.values())},
                 "bytes_at_most": total,
                 "seconds": seconds,
             }
         )
         return
     by_key = {clip.key: clip for clip in clips}
-    rows = [(key, by_key[key].n_frames, f"{by_key[key].width}×{by_key[key].height}", n) for key, n in samples.items()]
-    print_table(("clip", "frames", "size", "samples"), rows)
+    rows = [
+        (key, by_key[key].n_frames, f"{by_key[key].width}×{by_key[key].height}", *both) for key, both in samples.items()
+    ]
+    print_table(("clip", "frames", "size", "to build", "kept"), rows, "Samples")
     _tell_skipped(plan.skipped)
-    messages.print(
-        f"{count(plan.samples(), 'sample')} in {count(len(plan.jobs), 'shard')}, at most {size(total)} (images shrink "
-        f"when compressed), about {duration(seconds)} with {count(workers, 'worker')}; nothing was built"
-    )
+    build = f"would build {count(waiting.samples(), 'sample')} in {count(len(waiting.jobs), 'shard')}"
+    if waiting.jobs:
+        build += (
+            f", at most {size(total)} (images shrink when compressed), about {duration(seconds)} with "
+            f"{count(workers, 'worker')}"
+        )
+    messages.print(f"{build}, and keep {count(len(kept), 'shard')}; nothing was built")
 
 
 def _at_cuts(diagnostics: "Diagnostics") -> str:

@@ -8,6 +8,7 @@ import click
 from spikesim_cli.options import (
     check_free,
     overwrite_option,
+    part_options,
     read_options,
     refuse,
     refuse_read_options,
@@ -30,6 +31,7 @@ from spikesim_cli.options import (
 @click.option("--sample", type=int, show_default="0", help="Number of the sample in a shard.")
 @overwrite_option("a spike file if it is there")
 @size_options
+@part_options
 def convert(
     path: Path,
     output: Path,
@@ -48,17 +50,24 @@ def convert(
     \b
     Examples:
       spikesim convert recording.dat recording.h5 --height 250 --width 400
+      spikesim convert long.h5 part.npz --start 1000 --readouts 200
       spikesim convert data/gopro Spike-GOPRO
       spikesim convert Spike-GOPRO data/released --vth 1 --preset ssdm
       spikesim convert data/gopro/train/GOPR0372_07_00.000.h5 one.dat --vth 1 --sample 2
     """
     from spikesim import read_spikes, write_spikes
+    from spikesim.errors import InvalidValueError
     from spikesim_cli.console import messages
     from spikesim_datasets.layouts import layout_to_shards, loader_notes, shards_to_layout
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader
 
     kind = recognise(path)
+    if kind == "source":
+        raise InvalidValueError(
+            f"{path} holds no spikes; make a spike file of it with `spikesim simulate`, or a dataset with "
+            "`spikesim build`"
+        )
     if kind != "layout":
         refuse("goes with a released layout, which does not record its sensor", preset=preset)
     if kind != "shard":

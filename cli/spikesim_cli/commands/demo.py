@@ -60,7 +60,7 @@ def demo(out: Path, workers: int | None) -> None:
         rows += [(sample.key, sample.window, *row) for row in _agreement(sample)]
         firsts.setdefault(sample.key, sample)
     print_table(
-        ("clip", "window", "V_th", "spikes/readout", "TFP-blur correlation", "TFP-sharp correlation"),
+        ("clip", "window", "V_th", "spikes a readout", "TFP-blur correlation", "TFP-sharp correlation"),
         rows,
         title="TFP of the exposure and grey blur; TFP of 21 readouts and grey middle frame",
     )

@@ -13,17 +13,25 @@ from spikesim_cli.options import read_options, size_options
 @size_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def info(path: Path, as_json: bool, **options: Any) -> None:
-    """Describe PATH: a dataset, a shard or a spike file.
+    """Describe PATH: a dataset, a shard, a spike file, or a source: a video, a folder of frames or an image.
+
+    Of a source it says size, frames, rate and timing, orientation, colours, and how many windows a build makes of it
+    by default; also where a build would refuse it, and why.
 
     \b
     Examples:
       spikesim info data/gopro
+      spikesim info clip.mp4
       spikesim info recording.dat --height 250 --width 400
     """
     from spikesim_cli.console import print_json, print_table
+    from spikesim_cli.words import words_of
     from spikesim_datasets.recognition import recognise
 
     kind = recognise(path)
+    if kind == "source":
+        _tell_source(path, as_json)
+        return
     record = (
         {"dataset": _dataset, "layout": _layout, "shard": _shard}[kind](path)
         if kind != "spikes"
@@ -32,9 +40,42 @@ def info(path: Path, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json({"kind": kind, "path": path, **record})
         return
-    print_table(
-        ("", str(path)), [("kind", kind), *((name.replace("_", " "), _words(value)) for name, value in record.items())]
-    )
+    print_table(("", str(path)), [("kind", kind), *words_of(record)])
+
+
+def _tell_source(path: Path, as_json: bool) -> None:
+    """Of one clip all there is to say, of several a line each."""
+    from spikesim_cli.console import print_json, print_table, results
+    from spikesim_cli.words import words_of
+    from spikesim_datasets.source_description import describe_sources
+
+    described = describe_sources(path)
+    records = [description.record() for description in described]
+    if len(records) == 1:
+        (record,) = records
+        if as_json:
+            print_json({"path": path, **record})
+            return
+        print_table(("", str(path)), words_of(record))
+        return
+    if as_json:
+        print_json({"kind": "clips", "path": path, "clips": records})
+        return
+    rows = [
+        (
+            record["clip"],
+            record["frames"],
+            "×".join(map(str, record["frame"][::-1])),
+            "?" if record["rate"] is None else f"{record['rate']:.5g}",
+            record["windows"],
+            "takes it" if record["refused"] is None else "refuses it",
+        )
+        for record in records
+    ]
+    print_table(("clip", "frames", "size", "per second", "windows", "a build"), rows)
+    for record in records:
+        if record["refused"] is not None:
+            results.print(record["refused"], soft_wrap=True)
 
 
 def _dataset(path: Path) -> dict[str, Any]:
@@ -76,11 +117,12 @@ def _form(shard: Any) -> dict[str, Any]:
 
 
 def _layout(path: Path) -> dict[str, Any]:
+    from spikesim_datasets.folders import entries_of
     from spikesim_datasets.layouts import SPIKES
 
     record: dict[str, Any] = {}
-    for split in sorted(folder.parent.name for folder in path.glob(f"*/{SPIKES}")):
-        record[f"{split}_samples"] = len(list((path / split / SPIKES).glob("*/*.dat")))
+    for folder in entries_of(path, f"*/{SPIKES}"):
+        record[f"{folder.parent.name}_samples"] = len(entries_of(folder, "*/*.dat"))
     return record
 
 
@@ -96,16 +138,3 @@ def _spikes(path: Path, **options: Any) -> dict[str, Any]:
         "spikes_per_pixel_and_readout": stream.rate,
         "camera": None if stream.camera is None else str(stream.camera),
     }
-
-
-def _words(value: Any) -> str:
-    match value:
-        case None:
-            return "not known"
-        case dict():
-            return "\n".join(f"{name}: {entry}" for name, entry in value.items())
-        case list():
-            return ", ".join(map(str, value)) or "none"
-        case float():
-            return f"{value:.5g}"
-    return str(value)

@@ -120,7 +120,7 @@ def train_ssdm(data: Path, out: Path, stage: str, initial: tuple[Path, ...], as_
     \b
     Examples:
       spikesim train-ssdm --data data/gopro --out runs/ssdm --vth 1
-      spikesim train-ssdm --data data/mine --vth 1 2 --perceptual ms-ssim --crop 128
+      spikesim train-ssdm --data data/mine --vth 1 2 --perceptual ms-ssim --crop 384
       spikesim train-ssdm --data recording/ --out runs/new --stage ldn --init runs/ssdm/ldn.safetensors
       spikesim train-ssdm --data recording/ --out runs/new --stage adaptation --vth 3
     """

@@ -7,7 +7,9 @@ import click
 
 from spikesim_cli.options import (
     check_free,
+    one_description,
     overwrite_option,
+    part_options,
     read_options,
     refuse,
     refuse_read_options,
@@ -34,18 +36,22 @@ from spikesim_cli.options import (
 @click.option("--vth", type=float, help="Threshold of the spikes in a released layout that does not record it.")
 @overwrite_option("OUTPUT if it is there")
 @size_options
+@part_options
 def view(path: Path, output: Path, look: str, window: int, overwrite: bool, **options: Any) -> None:
     """Render the spikes in PATH, a spike file, a shard, a dataset or a folder in the layout of the S-SDM release, to
     OUTPUT: a .png image, or a .gif or .mp4 video.
 
     The image of a spike file is a strip of several moments. The image of a sample shows blur and ground truth, and
-    below them the spikes, TFP and TFI at every threshold. A video shows the readouts in order.
+    below them the spikes, TFP and TFI at every threshold. A video shows the readouts in order. Of a source (a video, a
+    folder of frames, an image) it shows the frames as a build would take them.
 
     \b
     Examples:
       spikesim view recording.dat strip.png --height 250 --width 400 --as tfi
+      spikesim view clip.dat part.mp4 --start 1000 --readouts 200
       spikesim view data/gopro sample.png --split test --sample 3
       spikesim view data/gopro sample.mp4 --as spikes
+      spikesim view clip.mp4 frames.png
     """
     from spikesim import read_spikes
     from spikesim.errors import InvalidValueError
@@ -61,19 +67,25 @@ def view(path: Path, output: Path, look: str, window: int, overwrite: bool, **op
     sample, split, vth = (options.pop(name) for name in ("sample", "split", "vth"))
     if kind != "layout":
         refuse("goes with a folder in the released layout that does not record its threshold", vth=vth)
-    if kind in ("shard", "spikes"):
+    if kind in ("shard", "spikes", "source"):
         refuse("goes with a dataset", split=split)
-    if kind == "spikes":
+    if kind in ("spikes", "source"):
         refuse("goes with a dataset or a shard", sample=sample)
-    else:
+    if kind != "spikes":
         refuse_read_options(**options)
     sample, split = sample or 0, split or "train"
-    if kind == "spikes":
-        stream = read_spikes(path, **read_options(**options))
+    if kind == "source":
+        clip = one_description(path).clip
         if still:
-            visualisation.write_image(output, visualisation.stream_sheet(stream, look, window))  # type: ignore[arg-type]
+            visualisation.write_image(output, visualisation.clip_sheet(clip))
         else:
-            visualisation.write_animation(output, visualisation.stream_video(stream, look, window))  # type: ignore[arg-type]
+            visualisation.write_animation(output, visualisation.clip_video(clip))
+    elif kind == "spikes":
+        stream, first = read_spikes(path, **read_options(**options)), options["start"] or 0
+        if still:
+            visualisation.write_image(output, visualisation.stream_sheet(stream, look, window, first=first))  # type: ignore[arg-type]
+        else:
+            visualisation.write_animation(output, visualisation.stream_video(stream, look, window, first=first))  # type: ignore[arg-type]
     else:
         try:
             if kind == "shard":

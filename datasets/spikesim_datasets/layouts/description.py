@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Self, get_args
 
 from spikesim import SpikeCamera
+from spikesim.brief import Brief
 from spikesim.checks import require_choice, require_list, require_mapping, require_number, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats.decoding import camera_from_json, camera_to_json
 from spikesim.input_files import read_json
 from spikesim_datasets.exposure import ExposurePlan
+from spikesim_datasets.folders import entries_of
 from spikesim_datasets.keys import Keyed, check_clip, check_place, parse_key
 from spikesim_datasets.layouts.sample_files import SampleFiles, frame_name
 from spikesim_datasets.shards import fields
@@ -30,8 +32,8 @@ SPIKES = fields.SPIKES.folder
 _SPIKE_FOLDER = re.compile(rf"{SPIKES}(_vth_[0-9.e+-]+)?")
 
 
-@dataclass(frozen=True)
-class LayoutShard(Keyed):
+@dataclass(frozen=True, repr=False)
+class LayoutShard(Brief, Keyed):
     """What a shard holds beside its arrays: an entry of the description.
 
     Attributes:
@@ -212,7 +214,7 @@ def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
 def _undescribed(layout: Path, v_th: float | None, preset: str | None) -> list[LayoutShard]:
     """One shard a clip for a layout read by its names, with the exposure of the release."""
     plan = ExposurePlan()
-    clips = sorted(clip for clip in layout.glob(f"*/{SPIKES}/*") if clip.is_dir())
+    clips = [clip for clip in entries_of(layout, f"*/{SPIKES}/*") if clip.is_dir()]
     if not clips:
         raise InputFileError(f"{layout} is not in the released layout: no SPLIT/{SPIKES}/CLIP folder in it")
     if v_th is None:
@@ -221,7 +223,7 @@ def _undescribed(layout: Path, v_th: float | None, preset: str | None) -> list[L
     shards = []
     for clip in clips:
         split, name = clip.parent.parent.name, clip.name
-        windows = [_window(path, plan) for path in sorted(clip.glob("*.dat"))]
+        windows = [_window(path, plan) for path in entries_of(clip, "*.dat")]
         if not windows:
             raise InputFileError(f"{clip} holds no .dat files")
         files = [SampleFiles(layout / split, name, window, plan) for window in windows]

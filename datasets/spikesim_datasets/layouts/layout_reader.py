@@ -9,6 +9,7 @@ import numpy as np
 from spikesim import read_spikes
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError
+from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import image_header
 from spikesim_datasets.layouts.description import DESCRIPTION, SPIKES, LayoutShard, describe
 from spikesim_datasets.layouts.sample_files import SampleFiles, read_array, read_sized_image
@@ -79,7 +80,7 @@ class LayoutReader(SampleReader):
 def is_layout(root: Path | str) -> bool:
     """Whether a folder is in the released layout."""
     root = require_path(root, "root")
-    return (root / DESCRIPTION).is_file() or any(root.glob(f"*/{SPIKES}"))
+    return (root / DESCRIPTION).is_file() or bool(entries_of(root, f"*/{SPIKES}"))
 
 
 def open_layout(path: Path | str, split: str, v_th: float | None = None) -> Dataset:

@@ -10,6 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from spikesim.brief import brief_object
 from spikesim.checks import require_callable, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import known_checksum
@@ -55,6 +56,10 @@ class Dataset(Sequence[Sample]):
 
     def __len__(self) -> int:
         return self._stops[-1]
+
+    def __repr__(self) -> str:
+        described = {"root": self.root, "split": self.split, "samples": len(self), "shards": len(self.entries)}
+        return brief_object(self, described | {"thresholds": self.thresholds})
 
     @cached_property
     def extra(self) -> tuple[str, ...]:

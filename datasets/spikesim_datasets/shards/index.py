@@ -16,6 +16,7 @@ from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path, checksum
 from spikesim.input_files import read_json
 from spikesim.locks import locked
+from spikesim_datasets.folders import entries_of
 from spikesim_datasets.keys import Keyed, check_clip, check_place, parse_key
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.unfinished import refuse_unfinished
@@ -88,7 +89,7 @@ class ShardEntry(Keyed):
 
 def shard_files(root: Path) -> list[Path]:
     """The shards that lie under a dataset, listed or not, by name."""
-    return sorted(path for path in root.glob("*/**/*.h5") if not path.name.startswith("."))
+    return entries_of(root, "*/**/*.h5")
 
 
 def describe_shard(root: Path, path: Path, sha256: str) -> ShardEntry:

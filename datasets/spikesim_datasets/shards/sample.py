@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spikesim import SpikeStream
+from spikesim.brief import Brief
 from spikesim.checks import require_instance, require_mapping, require_whole
 from spikesim_datasets.keys import Keyed, check_clip
 
 _MOST = 2**31 - 1  # of int32, as which shards store numbers
 
 
-@dataclass(frozen=True, eq=False)
-class Sample(Keyed):
+@dataclass(frozen=True, eq=False, repr=False)
+class Sample(Brief, Keyed):
     """One exposure and what was seen of it. Whether its arrays fit together is checked where they are written.
 
     Attributes:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from spikesim import SpikeCamera, SpikeStream
+from spikesim.brief import brief_object
 from spikesim.checks import require_instance, require_mapping, require_number, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.keys import Keyed
@@ -56,6 +57,10 @@ class SampleReader(Keyed, ABC):
 
     def __len__(self) -> int:
         return len(self.windows)
+
+    def __repr__(self) -> str:
+        described = {"path": self.path, "key": self.key, "samples": len(self), "thresholds": tuple(self.cameras)}
+        return brief_object(self, described)
 
     def sample(self, number: int) -> Sample:
         """A whole sample.

@@ -9,10 +9,12 @@ from typing import get_args
 from spikesim.checks import require_choice, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError, LeftOutWarning
 from spikesim.input_files import require_file
+from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import image_header
 from spikesim_datasets.scenes import SCENES
 from spikesim_datasets.sources.clip import Clip, ExactClip, Split, name_of
 from spikesim_datasets.sources.demo import DemoClip
+from spikesim_datasets.sources.excerpt import ExcerptClip, excerpt
 from spikesim_datasets.sources.frames import FRAME_SUFFIXES, ONE_KIND, FrameClip, frame_names
 from spikesim_datasets.sources.gopro import open_gopro
 from spikesim_datasets.sources.photo import PhotoClip, open_photos
@@ -29,6 +31,7 @@ __all__ = [
     "DemoClip",
     "DemoVariant",
     "ExactClip",
+    "ExcerptClip",
     "FrameClip",
     "PhotoClip",
     "Reading",
@@ -36,16 +39,20 @@ __all__ = [
     "Split",
     "StackClip",
     "VideoClip",
+    "clip_places",
+    "excerpt",
+    "holds_clips",
     "open_clips",
     "open_gopro",
     "open_photos",
+    "open_place",
 ]
 
 DEMO_PREFIX = "demo:"
 PHOTO_PREFIX = "photo:"
 
-_NOTES = (".txt", ".md", ".json", ".csv", ".yaml", ".yml", ".xml", ".html", ".pdf", ".db", ".ini", ".log", ".sha256")
-"""What lies beside recordings and is none, the notes of file managers among them."""
+_NOTES = (".txt", ".md", ".json", ".csv", ".yaml", ".yml", ".xml", ".html", ".pdf", ".log", ".sha256")
+"""What lies beside recordings and is none."""
 
 _SHOWN = 3
 
@@ -87,7 +94,7 @@ def open_clips(
             clips += rendered
         else:
             path = require_path(source, "source")
-            clips += _open_path(path, split, path, reading)
+            clips += [open_place(place, split, path, reading) for place in clip_places(path)]
     for key, times in Counter(clip.key for clip in clips).items():
         if times > 1:
             raise InvalidValueError(f"{times} sources would be called {key!r} in the dataset; rename all but one")
@@ -123,16 +130,20 @@ def _counted(source: str, prefix: str) -> tuple[str, int | None]:
     return name, int(number)
 
 
-def _open_path(path: Path, split: Split, source: Path, reading: Reading) -> list[Clip]:
-    if path.is_file() and path.suffix.lower() in STACK_SUFFIXES:
-        return [StackClip.open(path, split, path.stem, source, reading)]
+def clip_places(path: Path | str) -> list[Path]:
+    """The files and folders of a source that is a path, each of which is a clip by its own.
+
+    Raises:
+        InputFileError: It does not exist, or is a folder that holds no clip, or of different kinds.
+    """
+    path = require_path(path)
     if path.is_file():
-        return [_open_video(VideoClip.open(path, split, path.stem, source, reading), reading)]
+        return [path]
     if not path.is_dir():
         if path.exists():
             require_file(path)  # which it is not
         raise InputFileError(f"{path} does not exist; {_SOURCES}")
-    files = [entry for entry in sorted(path.iterdir()) if entry.is_file() and not entry.name.startswith(".")]
+    files = [entry for entry in entries_of(path) if entry.is_file()]
     videos = [entry for entry in files if entry.suffix.lower() in VIDEO_SUFFIXES]
     if names := frame_names(path):
         if videos:
@@ -140,10 +151,8 @@ def _open_path(path: Path, split: Split, source: Path, reading: Reading) -> list
                 f"{path} holds images, as {names[0]}, and videos, as {videos[0].name}; put them into folders of their "
                 "own"
             )
-        if image_header(path / names[0]).pages > 1:
-            return [_stack_of_several(path / name, split, source, reading) for name in names]
-        return [FrameClip.open(path, split, name_of(path), source, reading)]
-    inner = sorted([*videos, *(entry for entry in path.iterdir() if _is_frame_folder(entry))])
+        return _stacks(path, names) or [path]
+    inner = sorted([*videos, *(entry for entry in entries_of(path) if _is_frame_folder(entry))])
     if not inner:
         raise InputFileError(
             f"{path} holds neither frames ({', '.join(FRAME_SUFFIXES)}) nor videos ({', '.join(VIDEO_SUFFIXES)}), nor "
@@ -152,24 +161,62 @@ def _open_path(path: Path, split: Split, source: Path, reading: Reading) -> list
     if unknown := [entry.name for entry in files if entry not in videos and entry.suffix.lower() not in _NOTES]:
         shown = ", ".join(unknown[:_SHOWN]) + (", ..." if len(unknown) > _SHOWN else "")
         warnings.warn(f"{path}: left out what is no video by its name: {shown}", LeftOutWarning, stacklevel=3)
-    return [clip for entry in inner for clip in _open_path(entry, split, source, reading)]
+    return [place for entry in inner for place in clip_places(entry)]
+
+
+def open_place(place: Path | str, split: Split, source: Path | str, reading: Reading = STRICT) -> Clip:
+    """The clip of one of `clip_places`.
+
+    Args:
+        place: The file or folder.
+        split: The split it goes to.
+        source: The source that it is a place of.
+        reading: What is done if it is not plain.
+
+    Raises:
+        InputFileError: It is damaged, or not plain in a way that `reading` does not accept.
+        InvalidValueError: No clip can be called as it is.
+    """
+    place, reading = require_path(place, "place"), require_instance(reading, "reading", Reading)
+    if place.is_dir():
+        return FrameClip.open(place, split, name_of(place), source, reading)
+    if place.suffix.lower() in STACK_SUFFIXES:
+        return StackClip.open(place, split, place.stem, source, reading)
+    return _open_video(VideoClip.open(place, split, place.stem, source, reading), reading)
+
+
+def holds_clips(path: Path | str) -> bool:
+    """Whether a file or folder is a source by its name, or by the names in it."""
+    path = require_path(path)
+    if path.is_dir():
+        return any(_is_frame_folder(place) for place in (path, *entries_of(path))) or any(
+            entry.suffix.lower() in VIDEO_SUFFIXES for entry in entries_of(path)
+        )
+    return path.suffix.lower() in (*VIDEO_SUFFIXES, *STACK_SUFFIXES)
 
 
 def _is_frame_folder(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".") and bool(frame_names(path))
+    return path.is_dir() and bool(frame_names(path))
 
 
-def _stack_of_several(path: Path, split: Split, source: Path, reading: Reading) -> StackClip:
-    """A clip of a folder of stacks."""
-    clip = StackClip.open(path, split, path.stem, source, reading)
-    if clip.n_frames == 1:
-        raise InputFileError(f"{path} holds one image and others beside it several; {ONE_KIND}")
-    return clip
+def _stacks(folder: Path, names: list[str]) -> list[Path]:
+    """The files of a folder if these are stacks, each a clip; none if they are frames."""
+    if image_header(folder / names[0]).pages == 1:
+        return []
+    for name in names:
+        if image_header(folder / name).pages == 1:
+            raise InputFileError(f"{folder / name} holds one image and others beside it several; {ONE_KIND}")
+    return [folder / name for name in names]
 
 
 def _open_video(clip: VideoClip, reading: Reading) -> Clip:
     """A video whose frames are evenly apart, or are to be read otherwise."""
     timestamps = clip.index.timestamps
+    if reading.timing != "ignore" and clip.index.repeats_times:
+        raise InputFileError(
+            f"{clip.path} shows several frames at one time, so that nobody knows when each was seen; take its frames "
+            "as evenly apart with --timing ignore"
+        )
     if reading.timing == "ignore" or evenly_apart(timestamps):
         return clip
     if reading.timing == "resample":

@@ -128,6 +128,11 @@ def turned_mark(turned: bool) -> dict[str, object]:
     return {"upright": 1} if turned else {}
 
 
+def excerpt_mark(start: int, frames: int) -> dict[str, object]:
+    """What a fingerprint says of part of a clip."""
+    return {"excerpt": {"start": start, "frames": frames}}
+
+
 def require_span(start: int, stop: int) -> tuple[int, int]:
     """Numbers of the first frame that is wanted, and of the one behind the last.
 

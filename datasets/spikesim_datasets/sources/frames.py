@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from spikesim.brief import Brief
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
+from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import image_header, read_image
 from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, require_span, turned_mark
 from spikesim_datasets.sources.numbering import natural_order, whole_series
@@ -20,8 +22,8 @@ FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 ONE_KIND = "a folder holds frames, one a file, or stacks, each a clip"
 
 
-@dataclass(frozen=True)
-class FrameClip(NamedClip):
+@dataclass(frozen=True, repr=False)
+class FrameClip(Brief, NamedClip):
     """A folder of numbered frames, in the order of their numbers.
 
     Attributes:
@@ -102,7 +104,7 @@ def frame_names(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise InputFileError(f"{folder} is no folder of frames; give one that exists")
-    names = [path.name for path in folder.iterdir() if path.suffix.lower() in FRAME_SUFFIXES and path.name[0] != "."]
+    names = [path.name for path in entries_of(folder) if path.suffix.lower() in FRAME_SUFFIXES]
     return natural_order(names)
 
 

@@ -5,6 +5,7 @@ from typing import get_args
 
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError
+from spikesim_datasets.folders import entries_of
 from spikesim_datasets.sources.clip import Clip, Split
 from spikesim_datasets.sources.frames import FrameClip, frame_names
 from spikesim_datasets.sources.reading import STRICT, Reading
@@ -53,7 +54,7 @@ def _scenes(split: Path) -> list[Path]:
         split = split / "raw_data"
     if not split.is_dir():
         return []
-    scenes = sorted(folder for folder in split.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    scenes = [folder for folder in entries_of(split) if folder.is_dir()]
     for scene in scenes:
         if (scene / "sharp").is_dir():
             raise InputFileError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.sources.clip import NamedClip
+from spikesim_datasets.sources.clip import NamedClip, excerpt_mark
 from spikesim_datasets.sources.timing import frame_times
 from spikesim_datasets.sources.video import VideoClip
 
@@ -24,18 +24,22 @@ class ResampledClip(NamedClip):
     Attributes:
         split, name: As in `Clip`.
         video: The video, with frames at uneven times.
+        start: Step of it that is the first here.
+        length: Number of steps; None goes on to the end.
     """
 
     video: VideoClip
+    start: int = 0
+    length: int | None = None
 
     @property
     def times(self) -> tuple[float, ...]:
-        """When the frames of the video are shown, in raw frames from the first on."""
-        return frame_times(self.video.index.timestamps)
+        """When the frames of the video are shown, in raw frames from the first here on."""
+        return tuple(time - self.start for time in frame_times(self.video.index.timestamps))
 
     @property
     def n_frames(self) -> int:
-        return int(self.times[-1] + NEAR) + 1
+        return int(self.times[-1] + NEAR) + 1 if self.length is None else self.length
 
     @property
     def height(self) -> int:
@@ -56,4 +60,5 @@ class ResampledClip(NamedClip):
         )
 
     def fingerprint(self) -> dict[str, object]:
-        return self.video.fingerprint() | {"timing": "resample"}
+        part = {} if self.length is None else excerpt_mark(self.start, self.length)
+        return self.video.fingerprint() | {"timing": "resample"} | part

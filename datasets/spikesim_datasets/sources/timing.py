@@ -18,11 +18,8 @@ def evenly_apart(timestamps: Sequence[int]) -> bool:
     """Whether frames are shown in equal steps, but for the rounding of a clock and a tenth of a step."""
     if len(timestamps) < 3:
         return True
-    times = np.asarray(timestamps, float)
-    number = np.arange(len(times))
-    step, _ = np.polyfit(number, times - times[0], 1)
-    off = times - step * number
-    return bool(np.ptp(off) / 2 <= _TICK + _STEP * step)
+    step, off = _even_steps(timestamps)
+    return off <= _TICK + _STEP * step
 
 
 def frame_times(timestamps: Sequence[int]) -> tuple[float, ...]:
@@ -38,6 +35,19 @@ def frame_times(timestamps: Sequence[int]) -> tuple[float, ...]:
     return tuple((times * (steps @ steps) / (steps @ times)).tolist())
 
 
+def describe_timing(timestamps: Sequence[int], time_base: Fraction) -> str:
+    """How far apart frames are, in a line with figures, whether in even steps or not.
+
+    Args:
+        timestamps: At least two, ascending.
+        time_base: Their unit in seconds.
+    """
+    if not evenly_apart(timestamps):
+        return f"uneven: {describe_uneven(timestamps, time_base)}"
+    step, off = (1000 * float(time_base) * ticks for ticks in _even_steps(timestamps))
+    return f"even: frames are {step:.4g} ms apart, none more than {round(off, 3):g} ms off"
+
+
 def describe_uneven(timestamps: Sequence[int], time_base: Fraction) -> str:
     """How far apart frames are that are not in even steps, in a line with figures."""
     intervals = np.diff(np.asarray(timestamps, float))
@@ -51,6 +61,14 @@ def describe_uneven(timestamps: Sequence[int], time_base: Fraction) -> str:
         f"most frames are {step * milliseconds:.4g} ms apart, but {len(other)} of {len(intervals)} are not: frames "
         f"{worst} and {worst + 1} are {intervals[worst] * milliseconds:.4g} ms apart"
     )
+
+
+def _even_steps(timestamps: Sequence[int]) -> tuple[float, float]:
+    """The step of the even steps that fit best, and how far from them the farthest frame is."""
+    times = np.asarray(timestamps, float)
+    number = np.arange(len(times))
+    step, _ = np.polyfit(number, times - times[0], 1)
+    return float(step), float(np.ptp(times - step * number) / 2)
 
 
 def _step(times: np.ndarray) -> float:

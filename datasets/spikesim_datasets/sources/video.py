@@ -49,7 +49,7 @@ class VideoClip(NamedClip):
         require_instance(reading, "reading", Reading)
         index = index_video(path, reading.matrix, reading.transfer)
         if reading.interlacing == "ignore":
-            index = replace(index, interlaced=True)
+            index = replace(index, may_be_interlaced=True)
         elif index.interlaced:
             raise InputFileError(f"{path} is interlaced; {DEINTERLACE}")
         if index.pixel_shape != 1 and reading.pixels == "refuse":

@@ -20,7 +20,7 @@ from typing import Literal
 
 import av
 import numpy as np
-from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 
 from spikesim.checks import require_instance
 from spikesim.errors import InputFileError
@@ -29,8 +29,10 @@ Matrix = Literal["auto", "bt601", "bt709", "bt2020"]
 Transfer = Literal["auto", "sdr", "pq", "hlg", "linear"]
 
 _MATRICES = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}
-_CONVERTED = {1, 4, 5, 6, 7, 9}  # matrices, by FFmpeg's numbers, that it converts
 _UNTAGGED = 2
+_NUMBERS = {"bt709": (1,), "bt601": (5, 6), "bt2020": (9,), "fcc": (4,), "smpte240m": (7,)}
+"""FFmpeg's numbers of matrices, by what they are called."""
+_CONVERTED = {number for numbers in _NUMBERS.values() for number in numbers}
 _HD = 1280, 576  # columns, and rows to more than which, from where on players take untagged video as BT.709
 
 _SDR = {
@@ -76,6 +78,45 @@ AS_CODED = Colours()
 """Those of standard video that says what it is."""
 
 
+@dataclass(frozen=True)
+class ColourTags:
+    """What a video says of its colours, before anything is said otherwise or refused.
+
+    Attributes:
+        matrix: By which it is coded, "none" of RGB and grey.
+        transfer: What its values mean, and what that is taken for.
+        range: "full" where values fill all bits, else "limited".
+        assumed: Names of those of the three that it does not say.
+    """
+
+    matrix: str
+    transfer: str
+    range: str
+    assumed: tuple[str, ...]
+
+
+def tags_of(image: av.VideoFrame) -> ColourTags:
+    """What a decoded image says of its colours; where it says nothing, what players and `colours_of` assume."""
+    trc, space = image.color_trc, image.colorspace
+    taken = _TRANSFERS.get(trc, "sdr" if trc in _SDR else "not converted")  # type: ignore[call-overload]
+    matrix, transfer = "none", taken
+    if _has_matrix(image):
+        known = {number: name for name, numbers in _NUMBERS.items() for number in numbers}
+        matrix = known.get(space, f"number {space} of ITU-T H.273")
+        if space == _UNTAGGED:
+            matrix = _assumed_matrix(image, taken)
+    if trc != ColorTrc.UNSPECIFIED:
+        transfer = f"{_trc_name(trc).lower()} ({taken})"
+    full = image.format.is_rgb or image.format.name.startswith("yuvj") or image.color_range == ColorRange.JPEG
+    told = {
+        "matrix": not _has_matrix(image) or space != _UNTAGGED,
+        "transfer": trc != ColorTrc.UNSPECIFIED,
+        "range": full or image.color_range == ColorRange.MPEG,
+    }
+    assumed = tuple(name for name, said in told.items() if not said)
+    return ColourTags(matrix, transfer, "full" if full else "limited", assumed)
+
+
 def colours_of(image: av.VideoFrame, matrix: Matrix, transfer: Transfer, what: str) -> Colours:
     """What the colours of a video mean, by what its first image says; where it says nothing, by what players do.
 
@@ -93,14 +134,14 @@ def colours_of(image: av.VideoFrame, matrix: Matrix, transfer: Transfer, what: s
         trc = image.color_trc
         if trc not in _SDR and trc not in _TRANSFERS:
             raise InputFileError(
-                f"{what} has a transfer that is not converted ({ColorTrc(trc).name if trc in set(ColorTrc) else trc}); "
+                f"{what} has a transfer that is not converted ({_trc_name(trc)}); "
                 "convert it, or say what to take it for with --transfer sdr, pq, hlg or linear"
             )
         transfer = _TRANSFERS.get(trc, "sdr")  # type: ignore[call-overload]
-    if matrix == "auto" and not image.format.is_rgb and len(image.format.components) > 2:
+    if matrix == "auto" and _has_matrix(image):
         if image.colorspace == _UNTAGGED:
-            large = image.width >= _HD[0] or image.height > _HD[1]
-            matrix = "bt2020" if transfer in ("pq", "hlg") else "bt709" if large else "auto"
+            assumed = _assumed_matrix(image, transfer)
+            matrix = "auto" if assumed == "bt601" else assumed  # which is what FFmpeg takes then
         elif image.colorspace not in _CONVERTED:
             raise InputFileError(
                 f"{what} is coded by a matrix that is not converted (number {image.colorspace} of ITU-T H.273); "
@@ -108,6 +149,21 @@ def colours_of(image: av.VideoFrame, matrix: Matrix, transfer: Transfer, what: s
             )
     narrow = image.color_primaries not in (ColorPrimaries.BT2020, ColorPrimaries.UNSPECIFIED)
     return Colours(matrix, transfer, transfer in ("pq", "hlg") and not narrow)
+
+
+def _has_matrix(image: av.VideoFrame) -> bool:
+    """Whether it is neither RGB nor grey."""
+    return not image.format.is_rgb and len(image.format.components) > 2
+
+
+def _assumed_matrix(image: av.VideoFrame, transfer: str) -> Matrix:
+    if transfer in ("pq", "hlg"):
+        return "bt2020"
+    return "bt709" if image.width >= _HD[0] or image.height > _HD[1] else "bt601"
+
+
+def _trc_name(trc: int) -> str:
+    return ColorTrc(trc).name if trc in set(ColorTrc) else str(trc)
 
 
 def to_rgb(image: av.VideoFrame, colours: Colours = AS_CODED) -> np.ndarray:

@@ -2,25 +2,27 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import av
 
+from spikesim.brief import Brief
 from spikesim.checks import require_choice, require_path
 from spikesim.errors import InputFileError
 from spikesim.input_files import require_file
 from spikesim_datasets.mistaken_files import mistaken
 from spikesim_datasets.orientation import UPRIGHT, swaps_sides
-from spikesim_datasets.videos.colours import AS_CODED, Colours, Matrix, Transfer, colours_of
+from spikesim_datasets.videos.colours import AS_CODED, Colours, ColourTags, Matrix, Transfer, colours_of, tags_of
 from spikesim_datasets.videos.containers import missing_bytes, opened, video_stream
 from spikesim_datasets.videos.display import orientation_of, pixel_shape
 
 DEINTERLACE = "make it progressive with a video editor, or take its rows as one image with --interlacing ignore"
 
 
-@dataclass(frozen=True)
-class VideoIndex:
+@dataclass(frozen=True, repr=False)
+class VideoIndex(Brief):
     """Which frames a video holds.
 
     Attributes:
@@ -32,8 +34,12 @@ class VideoIndex:
         orientation: Which way up the frames lie in the file, see `orientation.UPRIGHT`.
         time_base: The stream's unit in seconds.
         colours: What its values mean.
-        interlaced: Whether frames may be two half images, of even and of odd rows, taken one after the other.
+        interlaced: Whether frames are two half images, of even and of odd rows, taken one after the other.
         pixel_shape: How many times as wide as high pixels are to be shown.
+        may_be_interlaced: Whether frames may be that although the first is not.
+        repeats_times: Whether several frames are to be shown at one time, so that nobody knows when they were seen.
+        rate: Frames in a second, as the file promises; None where it does not.
+        tags: What it says of its colours; None where the first frame cannot be decoded.
     """
 
     height: int
@@ -46,6 +52,10 @@ class VideoIndex:
     colours: Colours = AS_CODED
     interlaced: bool = False
     pixel_shape: Fraction = Fraction(1)
+    may_be_interlaced: bool = False
+    repeats_times: bool = False
+    rate: Fraction | None = None
+    tags: ColourTags | None = None
 
 
 def index_video(path: Path | str, matrix: Matrix = "auto", transfer: Transfer = "auto") -> VideoIndex:
@@ -72,45 +82,78 @@ def index_video(path: Path | str, matrix: Matrix = "auto", transfer: Transfer = 
             stream = video_stream(container)
             height, width = stream.codec_context.height, stream.codec_context.width
             shape = pixel_shape(stream)
-            time_base = stream.time_base or VideoIndex.time_base
-            times: dict[int | None, bool] = {}  # of presentation, and whether decoding can start there
-            packets = 0
-            for packet in container.demux(stream):
-                if packet.is_corrupt:
-                    raise InputFileError(f"{path} is cut off or damaged at packet {packets}; replace it")
-                # An edit list can hide packets; they are decoded but never presented.
-                if packet.size and not packet.is_discard:
-                    times[packet.pts] = packet.is_keyframe
-                    packets += 1
+            time_base, rate = stream.time_base or VideoIndex.time_base, stream.average_rate
+            frames = _presented_packets(path, container, stream)
             # AVI stores no times of presentation; those FFmpeg makes up are in the order of decoding.
-            reliable = container.format.name != "avi" and len(times) == packets and None not in times
-        n_frames = packets if reliable else _count(path)
+            timed = container.format.name != "avi"
+        if not timed or frames is None:
+            frames = _decoded_frames(path, timed)
         first = _first_image(path)
     except InputFileError:
         raise
     except Exception as error:  # on damaged bytes PyAV raises what it never announces
         raise InputFileError(f"{path} cannot be read as a video ({error}){mistaken(path)}") from error
-    if not n_frames:
+    if not frames.number:
         raise InputFileError(f"{path} holds no frames; is it a whole video?")
-    timestamps = tuple(sorted(time for time in times if time is not None)) if reliable else ()
-    key_frames = tuple(number for number, time in enumerate(timestamps) if times[time])
-    if first is None:
-        return VideoIndex(height, width, n_frames, timestamps, key_frames, UPRIGHT, time_base)
-    orientation = orientation_of(first, str(path))
+    orientation, colours, tags = UPRIGHT, AS_CODED, None
+    if first is not None:
+        orientation, tags = orientation_of(first, str(path)), tags_of(first)
+        colours = colours_of(first, matrix, transfer, str(path))
     if swaps_sides(orientation):
         height, width, shape = width, height, 1 / shape
     return VideoIndex(
         height,
         width,
-        n_frames,
-        timestamps,
-        key_frames,
+        frames.number,
+        frames.times,
+        frames.key_frames,
         orientation,
         time_base,
-        colours_of(first, matrix, transfer, str(path)),
-        first.interlaced_frame,
+        colours,
+        first is not None and first.interlaced_frame,
         shape,
+        repeats_times=frames.repeat_times,
+        rate=rate,
+        tags=tags,
     )
+
+
+class _Frames(NamedTuple):
+    """How many there are, and when they are shown: see `VideoIndex`."""
+
+    number: int
+    times: tuple[int, ...] = ()
+    key_frames: tuple[int, ...] = ()
+    repeat_times: bool = False
+
+
+def _presented_packets(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> _Frames | None:
+    """The frames of a video by its packets; None where these do not say when each is shown."""
+    times: dict[int | None, bool] = {}  # of presentation, and whether decoding can start there
+    packets = 0
+    for packet in container.demux(stream):
+        if packet.is_corrupt:
+            raise InputFileError(f"{path} is cut off or damaged at packet {packets}; replace it")
+        # An edit list can hide packets; they are decoded but never presented.
+        if packet.size and not packet.is_discard:
+            times[packet.pts] = packet.is_keyframe
+            packets += 1
+    if len(times) < packets or None in times:
+        return None
+    ascending = tuple(sorted(time for time in times if time is not None))
+    return _Frames(packets, ascending, tuple(number for number, time in enumerate(ascending) if times[time]))
+
+
+def _decoded_frames(path: Path, timed: bool) -> _Frames:
+    """The frames of a video by decoding it, with their times if they are to be relied on and all are told."""
+    with opened(path) as container:
+        times = [image.pts for image in container.decode(video_stream(container))]
+    told = [time for time in times if time is not None]
+    if not timed:
+        return _Frames(len(times))
+    if any(after <= before for before, after in pairwise(told)):
+        return _Frames(len(times), repeat_times=True)
+    return _Frames(len(times), tuple(told) if len(told) == len(times) else ())
 
 
 def _first_image(path: Path) -> av.VideoFrame | None:
@@ -120,9 +163,3 @@ def _first_image(path: Path) -> av.VideoFrame | None:
             return next(container.decode(video_stream(container)), None)
         except av.FFmpegError:
             return None
-
-
-def _count(path: Path) -> int:
-    """Frames of a video, by decoding it."""
-    with opened(path) as container:
-        return sum(1 for _ in container.decode(video_stream(container)))

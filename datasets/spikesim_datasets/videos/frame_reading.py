@@ -31,7 +31,7 @@ def read_frames(path: Path | str, index: VideoIndex, start: int, stop: int) -> I
         for image in islice(_decoded(path, index, start), max(0, stop - start)):
             if orientation_of(image, str(path)) != index.orientation:
                 raise InputFileError(f"{path} is turned at frame {number}; the frames of a clip must all lie one way")
-            if image.interlaced_frame and not index.interlaced:
+            if image.interlaced_frame and not (index.interlaced or index.may_be_interlaced):
                 raise InputFileError(f"{path} is interlaced from frame {number} on; {DEINTERLACE}")
             frame = upright(to_rgb(image, index.colours), index.orientation)
             height, width, _ = frame.shape
