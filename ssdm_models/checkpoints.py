@@ -7,9 +7,11 @@ weights and card can neither be parted nor come from two different moments.
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import safetensors
@@ -39,7 +41,7 @@ from ssdm_models.stages import STAGES
 from ssdm_models.stages.stage_spec import StageSpec
 from ssdm_models.tensor_checks import require_thresholds
 
-__all__ = ["Card", "Loaded", "is_ours", "load", "load_any", "load_released", "read_card", "save"]
+__all__ = ["Card", "Loaded", "has_checksum", "is_ours", "load", "load_any", "load_released", "read_card", "save"]
 
 _ENTRY = "spikesim"  # of the card in the file's metadata
 _CHECKSUM = "sha256"  # of card and tensors, there as well; older checkpoints have none
@@ -219,6 +221,16 @@ def read_card(path: str | os.PathLike[str]) -> Card:
     return _read(path)[0]
 
 
+def has_checksum(path: str | os.PathLike[str]) -> bool:
+    """Whether a checkpoint holds a checksum, with which it is compared when it is read; older ones hold none.
+
+    Raises:
+        InputFileError: As for `load`.
+    """
+    with _opened(require_path(path)) as file:
+        return _CHECKSUM in (file.metadata() or {})
+
+
 def _spec_of(network: nn.Module, stage: str | None) -> StageSpec:
     """The stage that a network is of."""
     if stage is not None:
@@ -265,18 +277,9 @@ def _load(path: str | os.PathLike[str], stages: Sequence[str], arguments: Mappin
 
 def _read(path: str | os.PathLike[str]) -> tuple[Card, dict[str, Tensor]]:
     path = require_path(path)
-    require_file(path)
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it has no other iterator
-    except safetensors.SafetensorError as error:
-        raise InputFileError(
-            f"{origin_of(path)} is truncated, damaged or no checkpoint of spikesim at all ({error}); the files that "
-            "the authors of S-SDM released are read by load_released"
-        ) from error
-    except OSError as error:
-        raise InputFileError(f"cannot read {origin_of(path)}: {error.strerror or error}") from error
+    with _opened(path) as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it has no other iterator
     if _ENTRY not in metadata:
         raise InputFileError(f"{path} has no card that says what its tensors are: it is no checkpoint of spikesim")
     if metadata.get(_CHECKSUM) not in (None, _checksum(metadata[_ENTRY], tensors)):
@@ -300,6 +303,22 @@ def _checksum(card: str, tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
         digest.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """An open file of safetensors; what is wrong with it is said in our words."""
+    require_file(path)
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            yield file
+    except safetensors.SafetensorError as error:
+        raise InputFileError(
+            f"{origin_of(path)} is truncated, damaged or no checkpoint of spikesim at all ({error}); the files that "
+            "the authors of S-SDM released are read by load_released"
+        ) from error
+    except OSError as error:
+        raise InputFileError(f"cannot read {origin_of(path)}: {error.strerror or error}") from error
 
 
 def _of_today(card: dict[str, Any]) -> dict[str, Any]:

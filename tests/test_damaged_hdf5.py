@@ -147,6 +147,17 @@ def test_a_process_that_crashes_or_hangs_says_so_and_the_next_file_is_read(
     inspector.close()
 
 
+def test_a_process_that_was_ended_by_something_else_is_started_again(tmp_path: Path) -> None:
+    inspector = planted(tmp_path, "pass", 60)
+    assert inspector.problem("good.h5") == ""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    for child in children:
+        if str(tmp_path) in Path(f"/proc/{child}/cmdline").read_text():
+            os.kill(int(child), signal.SIGKILL)
+    assert inspector.problem("good.h5") == ""
+    inspector.close()
+
+
 def test_the_process_ends_with_the_one_that_asks(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     write_spikes(path, SpikeStream(np.zeros((1, 1, 1), np.uint8), 8))

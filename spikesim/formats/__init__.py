@@ -19,8 +19,8 @@ from spikesim.input_files import require_file
 from spikesim.stream import SpikeStream, require_stream
 
 FORMATS: dict[str, ModuleType] = {".dat": dat, ".npz": npz, ".npy": npy, ".h5": h5}
-"""The module of each extension: `read(path, size, **options)` and `write(path, stream, **options)`; of those that can
-grow, also `grow(path, height, width, camera, **options)`."""
+"""The module of each extension: `read(path, size, **options)`, `write(path, stream, **options)`, `has_checksum(path)`;
+of those that can grow, also `grow(path, height, width, camera, **options)`."""
 
 
 def read_spikes(

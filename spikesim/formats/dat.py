@@ -81,6 +81,12 @@ def read(
     return SpikeStream(packed, layout.width, sidecar.camera if sidecar else None)
 
 
+def has_checksum(path: Path) -> bool:
+    """Whether damage shows when a whole file is read: whether its description holds its checksum."""
+    sidecar = Sidecar.read(path)
+    return sidecar is not None and sidecar.sha256 is not None
+
+
 def write(
     path: Path,
     stream: SpikeStream,

@@ -42,6 +42,11 @@ def read(
         return dense_stream(arrays[key], size, axes, start, stop)
 
 
+def has_checksum(path: Path) -> bool:
+    """Whether damage shows when a file is read: archives hold checksums."""
+    return True
+
+
 def write(path: Path, stream: SpikeStream) -> None:
     """Writes a stream as `packed`, `shape` and `camera`; see `spikesim.write_spikes`."""
     with atomic_path(path) as temporary, temporary.open("xb") as file:

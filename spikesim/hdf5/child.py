@@ -27,26 +27,33 @@ class Inspector:
     def __init__(self, script: str = inspection.__file__, seconds: float = SECONDS) -> None:
         self._script, self._seconds = script, seconds
         self._lock = Lock()
+        self._ended: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def problem(self, path: str) -> str:
         """What is wrong with a file; empty where nothing is."""
         with self._lock:
-            process = self._process = self._process or self._start()
-            assert process.stdin is not None
-            assert process.stdout is not None
-            with suppress(BrokenPipeError):
-                process.stdin.write(json.dumps(path).encode() + b"\n")
-                process.stdin.flush()
-            if answer := process.stdout.readline():
-                problem: str = json.loads(answer)
-                return problem
-            self._process = None
-            with suppress(BrokenPipeError):  # of what it did not read
-                process.communicate()
-            hung = process.returncode == -signal.SIGALRM
-            what = f"does not come to an end, within {self._seconds:g} s, with" if hung else "crashes on"
-            return f"HDF5 {what} it; the file is damaged: get it, or make it, again"
+            # Anybody may end the process; only one that ends twice over a file was ended by it.
+            answer = self._ask(path) or self._ask(path)
+        if answer:
+            problem: str = json.loads(answer)
+            return problem
+        hung = self._ended == -signal.SIGALRM
+        what = f"does not come to an end, within {self._seconds:g} s, with" if hung else "crashes on"
+        return f"HDF5 {what} it; the file is damaged: get it, or make it, again"
+
+    def _ask(self, path: str) -> bytes:
+        """The answer of the process; empty if it has ended instead."""
+        process = self._process = self._process or self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(path).encode() + b"\n")
+            process.stdin.flush()
+        if not (answer := process.stdout.readline()):
+            self.close()
+            self._ended = process.returncode
+        return answer
 
     def close(self) -> None:
         """End the process, where there is one."""
@@ -64,4 +71,5 @@ class Inspector:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             cwd=Path(self._script).parent,
+            start_new_session=True,  # Ctrl-C on a terminal is for us
         )

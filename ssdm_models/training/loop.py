@@ -18,10 +18,9 @@ from ssdm_models.objectives.objective import Batch, Objective
 from ssdm_models.stage_config import StageConfig
 from ssdm_models.training.log import Log
 from ssdm_models.training.sampler import SeededBatches
-from ssdm_models.training.state import State, follow, load_state, save_state
+from ssdm_models.training.state import STATE, State, follow, load_state, save_state
 from ssdm_models.training.training_set import TrainingSet
 
-_STATE = "state.pt"
 _FAILED = "failed.pt"
 
 _SECONDS_BETWEEN_SAVES = 300
@@ -126,7 +125,7 @@ class Loop:
                         if epoch % max(1, self._config.epochs // _TIMES_SHOWN) == 0:
                             self._show_images(batch, log)
                 if not done or over or time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
-                    self._keep(_STATE)
+                    self._keep(STATE)
                     saved = time.monotonic()
 
     def trained(self) -> nn.Module:
@@ -208,7 +207,7 @@ class Loop:
 
     def _restored(self, optimizer: torch.optim.Optimizer) -> State:
         """The state that was kept, in network and optimiser as well; else that of the first step."""
-        path = self._folder / _STATE
+        path = self._folder / STATE
         if not path.exists():
             weights = self._network.named_parameters()
             mean = {name: value.detach().clone() for name, value in weights} if self._config.ema else None

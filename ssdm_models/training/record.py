@@ -11,10 +11,12 @@ import torch
 import spikesim
 from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path, checksum
+from spikesim.input_files import read_json
 from ssdm_models.old_names import ADDED, renamed_settings
 from ssdm_models.training.job import StageJob
 
-_RECORD = "config.json"
+RECORD = "config.json"
+"""Of a stage, in its folder."""
 
 
 def _provenance(job: StageJob) -> dict[str, Any]:
@@ -30,10 +32,10 @@ def claim(job: StageJob, overwrite: bool) -> None:
         OutputError: It is another, and may not be replaced.
         InputFileError: It does not say.
     """
-    path, wanted = job.folder / _RECORD, _identity(job)
+    path, wanted = job.folder / RECORD, _identity(job)
     others = []
     if path.exists():
-        others = differences(_recorded(path), wanted)
+        others = differences(read_record(path), wanted)
     elif job.final.exists():
         others = ["nothing says how it was trained"]
     if others and not overwrite:
@@ -57,12 +59,17 @@ def _identity(job: StageJob) -> dict[str, Any]:
     return {"config": config, "data": {"samples": job.samples.fingerprint}, "networks": networks}
 
 
-def _recorded(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> dict[str, Any]:
+    """What decides the weights of a stage, by part, with the names of today.
+
+    Raises:
+        InputFileError: It is damaged.
+    """
     try:
-        record = json.loads(path.read_text())
+        record = read_json(path)
         parts = {part: dict(record[part]) for part in ("config", "data", "networks")}
         return {**parts, "config": {**ADDED, **renamed_settings(parts["config"])}}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, InputFileError) as error:
         raise InputFileError(f"{path} is damaged ({error!r}); remove {path.parent} to train its stage again") from error
 
 

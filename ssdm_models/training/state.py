@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from spikesim.errors import InputFileError
 from spikesim.files import atomic_path
+from spikesim.input_files import require_file
+
+STATE = "state.pt"
+"""Of a stage, in its folder."""
 
 
 @dataclass
@@ -53,6 +57,7 @@ def load_state(path: Path) -> State:
     Raises:
         InputFileError: The file is damaged.
     """
+    require_file(path)
     try:
         return State(**torch.load(path, map_location="cpu", weights_only=True))
     except OSError as error:

@@ -1,45 +1,111 @@
-"""`verify`: read a whole dataset and compare its checksums."""
+"""`verify`: read everything of a dataset, a training or a spike file, and compare what has checksums with them."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from spikesim_cli.options import read_options, refuse_read_options, size_options
+
+if TYPE_CHECKING:
+    from spikesim_cli.steps import Steps
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
+@size_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def verify(path: Path, as_json: bool) -> None:
+def verify(path: Path, as_json: bool, **options: Any) -> None:
     """Read every sample of the dataset at PATH and compare every shard with its checksum.
 
-    PATH may also be a folder in the layout of the S-SDM release, whose samples are read; it has no checksums. The exit
-    code is 2 if a shard is damaged or missing.
+    PATH may also be a folder in the layout of the S-SDM release, the folder of a training, a checkpoint, a shard, or a
+    spike file. They are read whole, and compared with a checksum where they have one. The exit code is 2 if anything
+    is damaged or missing.
 
     \b
-    Example:
+    Examples:
       spikesim verify data/gopro
+      spikesim verify runs/ssdm
+      spikesim verify recording.dat
     """
     from dataclasses import asdict
 
     from spikesim.errors import InputFileError
     from spikesim_cli.console import messages, print_json, size
     from spikesim_cli.steps import Steps
-    from spikesim_datasets.layouts import is_layout, verify_layout
-    from spikesim_datasets.shards import verify_dataset
 
+    if path.is_file():
+        _verify_file(path, as_json, **options)
+        return
+    refuse_read_options(**options)
     checks = []
-    foreign = is_layout(path)
-    with Steps("samples" if foreign else "shards").shown() as steps:
-        for check in verify_layout(path, steps.tell) if foreign else verify_dataset(path, steps.tell):
+    with Steps("parts").shown() as steps:
+        parts, found = _checks(path, steps)
+        for check in found:
             checks.append(check)
             if check.problem:
                 messages.print(check.problem, style="red")
-    parts = "clips" if foreign else "shards"
     damaged = [check for check in checks if check.problem]
     if as_json:
-        print_json({"shards": [asdict(check) for check in checks], "damaged": len(damaged)})
+        print_json({parts: [asdict(check) for check in checks], "damaged": len(damaged)})
     if damaged:
         raise InputFileError(f"{len(damaged)} of {len(checks)} {parts} of {path} are damaged or missing")
-    total = sum(check.bytes for check in checks)
+    samples = sum(getattr(check, "samples", 0) for check in checks)
     messages.print(
-        f"{path}: {len(checks)} {parts}, {sum(check.samples for check in checks)} samples, {size(total)}, all whole"
+        f"{path}: {len(checks)} {parts}, {f'{samples} samples, ' if samples else ''}"
+        f"{size(sum(check.bytes for check in checks))}, all whole"
     )
+
+
+def _checks(path: Path, steps: "Steps") -> tuple[str, Iterator[Any]]:
+    """What the parts of a folder are called, and what is found of each."""
+    from spikesim_cli.extras import needs_ssdm
+    from spikesim_datasets.layouts import is_layout, verify_layout
+    from spikesim_datasets.shards import verify_dataset
+
+    if is_layout(path):
+        return "clips", verify_layout(path, steps.tell)
+    if path.is_dir() and (any(path.glob("*.safetensors")) or any(path.glob("*/config.json"))):
+        with needs_ssdm("verify"):
+            from ssdm_models.training.run_verification import verify_run
+        return "files", verify_run(path)
+    return "shards", verify_dataset(path, steps.tell)
+
+
+def _verify_file(path: Path, as_json: bool, **options: Any) -> None:
+    from spikesim_cli.console import messages, print_json, size
+
+    compared, what = _read_whole(path, **options)
+    known = "equal to its checksum" if compared else "read whole; it has no checksum to compare it with"
+    if as_json:
+        print_json({"path": path, "bytes": path.stat().st_size, "compared": compared, "damaged": 0})
+    messages.print(f"{path}: {what}, {size(path.stat().st_size)}, {known}")
+
+
+def _read_whole(path: Path, **options: Any) -> tuple[bool, str]:
+    """Read a file to its end: whether its checksum was compared, and what is in it."""
+    from spikesim import read_spikes
+    from spikesim.errors import InvalidValueError
+    from spikesim.formats import require_format
+    from spikesim_cli.console import count
+    from spikesim_cli.extras import needs_ssdm
+    from spikesim_datasets.recognition import recognise
+    from spikesim_datasets.shards import ShardReader
+
+    if path.suffix.lower() == ".safetensors":
+        refuse_read_options(**options)
+        with needs_ssdm("verify"):
+            from ssdm_models import checkpoints
+        return checkpoints.has_checksum(path), type(checkpoints.load(path)).__name__
+    match recognise(path):
+        case "shard":
+            refuse_read_options(**options)
+            with ShardReader(path) as shard:
+                for number in range(len(shard)):
+                    shard.sample(number)
+                return True, count(len(shard), "sample")  # of every chunk
+        case "spikes":
+            stream = read_spikes(path, **read_options(**options))
+            return require_format(path).has_checksum(path), count(len(stream), "readout")
+    raise InvalidValueError(f"{path} is no dataset, training, shard or spike file; there is nothing to verify")
