@@ -83,14 +83,14 @@ def convert(
         check_free(output, overwrite)
     match kind:
         case "dataset":
-            with Steps("conversion").shown():
-                samples = shards_to_layout(path, output, vth)
+            with Steps("samples").shown() as steps:
+                samples = shards_to_layout(path, output, vth, on_progress=steps.tell)
             messages.print(f"{output}: {samples} samples in the released layout")
             for note in loader_notes(output):
                 messages.print(f"the release's own loader: {note}")
         case "layout":
-            with Steps("conversion").shown():
-                samples = layout_to_shards(path, output, vth, preset)
+            with Steps("samples").shown() as steps:
+                samples = layout_to_shards(path, output, vth, preset, on_progress=steps.tell)
             messages.print(f"{output}: {samples} samples in shards")
         case "shard":
             with ShardReader(path) as shard:
