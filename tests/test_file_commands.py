@@ -122,12 +122,13 @@ def test_convert_a_dataset_to_the_released_layout_and_back(run: Run, dataset: Pa
     layout, back = tmp_path / "layout", tmp_path / "back"
     result = run("convert", dataset, layout)
     assert result.code == 0
-    converted, *notes = result.err.splitlines()
+    progress, converted, *notes = result.err.splitlines()
+    assert progress == "samples: 4 of 4"
     assert converted == f"{layout}: 4 samples in the released layout"
     assert [note.partition(": it ")[0] for note in notes] == ["the release's own loader"] * 2
     assert (layout / "train/spike_data/clip/000019.dat").is_file()
     result = run("convert", layout, back)
-    assert (result.code, result.err) == (0, f"{back}: 4 samples in shards\n")
+    assert (result.code, result.err) == (0, f"samples: 4 of 4\n{back}: 4 samples in shards\n")
     for split in get_args(Split):
         for before, after in zip(open_dataset(dataset, split), open_dataset(back, split), strict=True):
             assert (before.blur.tobytes(), before.sharp.tobytes()) == (after.blur.tobytes(), after.sharp.tobytes())

@@ -9,6 +9,7 @@ from test_layouts import CLIP, write_clip
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.layouts import layout_to_shards, loader_notes, shards_to_layout
+from spikesim_datasets.progress import Progress
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.shards import ShardReader, ShardWriter
 from spikesim_datasets.shards.index import shard_files
@@ -82,6 +83,19 @@ def test_one_threshold_is_written_where_the_loader_reads(tmp_path: Path) -> None
     with pytest.raises(InvalidValueError, match=r"no spikes of threshold 3; choose one of 1, 2, 4"):
         shards_to_layout(tmp_path / "data", tmp_path / "other", 3)
     assert not (tmp_path / "other").exists()
+
+
+def test_conversions_tell_of_every_sample(tmp_path: Path) -> None:
+    data, layout, told = tmp_path / "data", tmp_path / "layout", []
+    for number, split in enumerate(("test", "train")):
+        write_clip(data / split / f"{CLIP}.000.h5", (1, 2, 3)[number:])
+    at = ["", *[f"test/{CLIP}"] * 3, *[f"train/{CLIP}"] * 2]
+    expected = [Progress(done, 5, key) for done, key in enumerate(at)]
+    shards_to_layout(data, layout, on_progress=told.append)
+    assert told == expected
+    told.clear()
+    layout_to_shards(layout, tmp_path / "again", on_progress=told.append)
+    assert told == expected
 
 
 def test_spikes_of_full_size_alone_are_told_apart(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def convert(
     from spikesim import read_spikes, write_spikes
     from spikesim.errors import InvalidValueError
     from spikesim_cli.console import messages
+    from spikesim_cli.steps import Steps
     from spikesim_datasets.layouts import layout_to_shards, loader_notes, shards_to_layout
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader
@@ -82,11 +83,15 @@ def convert(
         check_free(output, overwrite)
     match kind:
         case "dataset":
-            messages.print(f"{output}: {shards_to_layout(path, output, vth)} samples in the released layout")
+            with Steps("samples").shown() as steps:
+                samples = shards_to_layout(path, output, vth, on_progress=steps.tell)
+            messages.print(f"{output}: {samples} samples in the released layout")
             for note in loader_notes(output):
                 messages.print(f"the release's own loader: {note}")
         case "layout":
-            messages.print(f"{output}: {layout_to_shards(path, output, vth, preset)} samples in shards")
+            with Steps("samples").shown() as steps:
+                samples = layout_to_shards(path, output, vth, preset, on_progress=steps.tell)
+            messages.print(f"{output}: {samples} samples in shards")
         case "shard":
             with ShardReader(path) as shard:
                 stream = shard.spikes(sample or 0, vth)

@@ -1,7 +1,8 @@
 """Shards to folders of images and spikes, and back; a conversion that was cut off is finished by beginning it again."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from spikesim.checks import require_number, require_path
@@ -11,6 +12,7 @@ from spikesim.locks import locked
 from spikesim_datasets.layouts.description import DESCRIPTION, LAYOUT_SCHEMA, LayoutShard, describe, spike_folders
 from spikesim_datasets.layouts.layout_reader import LayoutReader
 from spikesim_datasets.layouts.sample_files import write_field
+from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.shards import ShardReader, ShardWriter
 from spikesim_datasets.shards.dataset import check_entry
 from spikesim_datasets.shards.fields import FIELDS
@@ -18,7 +20,9 @@ from spikesim_datasets.shards.index import INDEX, index_shards, read_index, shar
 from spikesim_datasets.unfinished import Conversion
 
 
-def shards_to_layout(dataset: Path | str, out: Path | str, v_th: float | None = None) -> int:
+def shards_to_layout(
+    dataset: Path | str, out: Path | str, v_th: float | None = None, *, on_progress: OnProgress | None = None
+) -> int:
     """Write a dataset in the released layout.
 
     Samples that are there already are kept, so that running again after an interruption finishes the work.
@@ -27,6 +31,7 @@ def shards_to_layout(dataset: Path | str, out: Path | str, v_th: float | None = 
         dataset: Folder of the dataset.
         out: Folder to write; it must not exist yet, be empty, or hold this conversion, whole or not.
         v_th: The only threshold to write; None writes all. The release's loader reads one.
+        on_progress: Told of samples, first of those kept.
 
     Returns:
         The number of samples.
@@ -38,7 +43,7 @@ def shards_to_layout(dataset: Path | str, out: Path | str, v_th: float | None = 
         OutputError: `out` holds something else, another process writes it, or it cannot be written.
     """
     dataset, out = require_path(dataset, "dataset"), require_path(out, "out")
-    v_th = None if v_th is None else require_number(v_th, "v_th")
+    v_th, tell = None if v_th is None else require_number(v_th, "v_th"), teller(on_progress)
     for entry in read_index(dataset) or []:
         check_entry(dataset, entry)
     files = shard_files(dataset)
@@ -48,8 +53,10 @@ def shards_to_layout(dataset: Path | str, out: Path | str, v_th: float | None = 
     conversion = Conversion.of(dataset, files, [shard.record() for shard in shards])
     with locked(out):
         if not conversion.begin(out, DESCRIPTION):
-            for file, shard in zip(files, shards, strict=True):
-                _write_samples(file, shard, out)
+            missing = [_missing(shard, out) for shard in shards]
+            tally = _tally(shards, [len(numbers) for numbers in missing], tell)
+            for place, (file, shard) in enumerate(zip(files, shards, strict=True)):
+                _write_samples(file, shard, out, missing[place], partial(tally.step, place))
             record = {
                 "schema": LAYOUT_SCHEMA,
                 "recipe": conversion.recipe,
@@ -60,7 +67,14 @@ def shards_to_layout(dataset: Path | str, out: Path | str, v_th: float | None = 
     return sum(len(shard.windows) for shard in shards)
 
 
-def layout_to_shards(layout: Path | str, out: Path | str, v_th: float | None = None, preset: str | None = None) -> int:
+def layout_to_shards(
+    layout: Path | str,
+    out: Path | str,
+    v_th: float | None = None,
+    preset: str | None = None,
+    *,
+    on_progress: OnProgress | None = None,
+) -> int:
     """Read a folder in the released layout into shards.
 
     Shards that are there already are kept, so that running again after an interruption finishes the work.
@@ -70,6 +84,7 @@ def layout_to_shards(layout: Path | str, out: Path | str, v_th: float | None = N
         out: Folder of the dataset to write; it must not exist yet, be empty, or hold this conversion, whole or not.
         v_th: Threshold of `spike_data`, needed where the layout does not say.
         preset: Camera preset of the sensor, where the layout does not say; None leaves it unknown.
+        on_progress: Told of samples, first of those kept.
 
     Returns:
         The number of samples.
@@ -80,18 +95,21 @@ def layout_to_shards(layout: Path | str, out: Path | str, v_th: float | None = N
             or the layout says its sensors itself.
         OutputError: `out` holds something else, another process writes it, or it cannot be written.
     """
-    layout, out = require_path(layout, "layout"), require_path(out, "out")
+    layout, out, tell = require_path(layout, "layout"), require_path(out, "out"), teller(on_progress)
     shards = describe(layout, v_th, preset)
     files = (path for shard in shards for window in shard.windows for path in shard.sample_paths(layout, window))
     conversion = Conversion.of(layout, files, [shard.record() for shard in shards])
     with locked(out):
         if not conversion.begin(out, INDEX):
-            for shard in shards:
-                if not (out / shard.path).exists():
+            waiting = [shard for shard in shards if not (out / shard.path).exists()]
+            tally = _tally(shards, [len(shard.windows) if shard in waiting else 0 for shard in shards], tell)
+            for place, shard in enumerate(shards):
+                if shard in waiting:
                     with ShardWriter(out / shard.path, shard.recipe, shard.compression) as writer:
                         clip = LayoutReader(layout, shard)
                         for number in range(len(clip)):
                             writer.append(clip.sample(number))
+                            tally.step(place)
             choices = [shard.recipe.get("choices") for shard in shards]
             same = {"choices": choices[0]} if all(choice == choices[0] for choice in choices) else {}
             index_shards(out, {**same, **conversion.recipe})
@@ -114,16 +132,26 @@ def _described(dataset: Path, file: Path, v_th: float | None) -> LayoutShard:
         )
 
 
-def _write_samples(file: Path, shard: LayoutShard, out: Path) -> None:
-    """Write the samples of a shard that lack some of their files."""
+def _tally(shards: Sequence[LayoutShard], missing: Sequence[int], tell: OnProgress) -> Tally:
+    """Counts samples, of which so many are missing of each shard."""
+    kept = sum(len(shard.windows) for shard in shards) - sum(missing)
+    return Tally([(shard.key, number) for shard, number in zip(shards, missing, strict=True)], kept, tell)
+
+
+def _missing(shard: LayoutShard, out: Path) -> list[int]:
+    """The numbers of a shard's samples that lack some of their files."""
+    paths = [shard.sample_paths(out, window) for window in shard.windows]
+    return [number for number, of_sample in enumerate(paths) if not all(path.exists() for path in of_sample)]
+
+
+def _write_samples(
+    file: Path, shard: LayoutShard, out: Path, numbers: Sequence[int], on_sample: Callable[[], None]
+) -> None:
+    """Write some samples of a shard."""
     folders = {v_th: folder for folder, (v_th, _) in shard.cameras.items()}
     with ShardReader(file) as reader:
-        for number, window in enumerate(shard.windows):
-            if not _are_there(shard.sample_paths(out, window)):
-                sample = reader.sample(number)
-                for field in FIELDS.values():
-                    write_field(field, sample, shard.files(out, window), folders)
-
-
-def _are_there(paths: Iterable[Path]) -> bool:
-    return all(path.exists() for path in paths)
+        for number in numbers:
+            sample = reader.sample(number)
+            for field in FIELDS.values():
+                write_field(field, sample, shard.files(out, shard.windows[number]), folders)
+            on_sample()
