@@ -20,8 +20,6 @@ PYTHON_ALONE = {
     "spikesim/light.py": {"clip"},
     "ssdm_models/bsn.py": {"square"},
 }
-# Agreed upon, and being added to the commands that read spike files.
-COMING = {"--key"}
 
 
 def messages(source: str) -> Iterator[str]:
@@ -60,7 +58,7 @@ def impossible(place: str, message: str) -> list[str]:
     module = re.fullmatch(r"spikesim_cli/commands/(\w+)\.py", place)
     # A message of a library may reach the terminal by any command.
     own = {name for name, home in COMMANDS.items() if module and home == module[1]} or {*COMMANDS}
-    there = options(own) | COMING
+    there = options(own)
     found += [option for option in OPTION.findall(COMMAND.sub("", message)) if option not in there]
     for name in ARGUMENT.findall(message):
         if f"--{name.replace('_', '-')}" not in there and name not in PYTHON_ALONE.get(place, set()):
