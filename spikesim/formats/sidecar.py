@@ -118,11 +118,11 @@ def check_replaceable(path: Path) -> None:
     Raises:
         OutputError: There is a file that is no description of a `.dat` file.
     """
-    try:
-        ours = _is_ours(json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, NotADirectoryError):
+    if not os.path.lexists(path):
         return
-    except (OSError, ValueError):
+    try:
+        ours = _is_ours(read_json(path))
+    except InputFileError:
         ours = False
     if not ours:
         raise OutputError(

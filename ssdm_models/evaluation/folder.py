@@ -7,6 +7,7 @@ from typing import Any
 
 from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path
+from spikesim.input_files import read_json
 from ssdm_models.evaluation.rows import Row, read_rows, write_rows
 
 ROWS, RECORD = "samples.csv", "evaluation.json"
@@ -53,11 +54,11 @@ class Folder:
 
     def _check_request(self) -> None:
         path = self._path / RECORD
+        other = ["origin"]
         try:
-            held = json.loads(path.read_text("utf-8"))["request"]
-            other = [name for name in self._request if held.get(name) != self._request[name]]
-        except FileNotFoundError:
-            other = ["origin"]
+            if path.exists():
+                held = read_json(path)["request"]
+                other = [name for name in self._request if held.get(name) != self._request[name]]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputFileError(f"{path} is no record of an evaluation ({error!r}); choose another folder") from error
         if other:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from spikesim_cli.options import read_options, size_options
+from spikesim_cli.options import read_options, refuse_read_options, size_options
 
 
 @click.command()
@@ -29,6 +29,8 @@ def info(path: Path, as_json: bool, **options: Any) -> None:
     from spikesim_datasets.recognition import recognise
 
     kind = recognise(path)
+    if kind != "spikes":
+        refuse_read_options(**options)
     if kind == "source":
         _tell_source(path, as_json)
         return

@@ -24,20 +24,17 @@ from spikesim_cli.options import (
     "--as",
     "look",
     type=click.Choice(["spikes", "tfp", "tfi"]),
-    default="tfp",
-    show_default=True,
+    show_default="tfp",
     help="How to render spikes.",
 )
-@click.option(
-    "--window", type=click.IntRange(1), default=21, show_default=True, help="Number of readouts averaged by a TFP."
-)
+@click.option("--window", type=click.IntRange(1), show_default="21", help="Number of readouts averaged by a TFP.")
 @click.option("--sample", type=int, show_default="0", help="Number of the sample in a dataset or shard.")
 @click.option("--split", type=click.Choice(["train", "test"]), show_default="train", help="Split of a dataset.")
 @click.option("--vth", type=float, help="Threshold of the spikes in a released layout that does not record it.")
 @overwrite_option("OUTPUT if it is there")
 @size_options
 @part_options
-def view(path: Path, output: Path, look: str, window: int, overwrite: bool, **options: Any) -> None:
+def view(path: Path, output: Path, look: str | None, window: int | None, overwrite: bool, **options: Any) -> None:
     """Render the spikes in PATH, a spike file, a shard, a dataset or a folder in the layout of the S-SDM release, to
     OUTPUT: a .png image, or a .gif or .mp4 video.
 
@@ -73,7 +70,11 @@ def view(path: Path, output: Path, look: str, window: int, overwrite: bool, **op
         refuse("goes with a dataset or a shard", sample=sample)
     if kind != "spikes":
         refuse_read_options(**options)
-    sample, split = sample or 0, split or "train"
+    if kind == "source":
+        refuse("is about spikes, and a source has none", **{"as": look}, window=window)
+    elif still and kind != "spikes":
+        refuse("is for videos and for spike files; the image of a sample shows all", **{"as": look})
+    sample, split, look, window = sample or 0, split or "train", look or "tfp", window or 21
     if kind == "source":
         clip = one_description(path).clip
         if still:
