@@ -30,7 +30,6 @@ import cv2
 import numpy as np
 
 SECONDS = 40.0  # longer than the limit that readers have of their own
-MEMORY_KB = 1 << 20
 WORST = ("foreign exception", "crash", "hang")
 
 
@@ -168,11 +167,44 @@ def _read_network(folder: Path) -> None:
     checkpoints.load(folder / "bsn.safetensors")
 
 
+def _released_network(folder: Path) -> None:
+    import torch
+
+    from ssdm_models.ldn import LDN
+    from ssdm_models.released import slots
+
+    network = LDN()
+    values = network.state_dict()
+    torch.save({slot.released[0]: values[slot.name] for slot in slots(network, "ldn")}, folder / "ldn.pth")
+
+
+def _read_released_network(folder: Path) -> None:
+    from ssdm_models import checkpoints
+
+    checkpoints.load_released(folder / "ldn.pth", "ldn")
+
+
+def _training(folder: Path) -> None:
+    from ssdm_models.training import train
+
+    _dataset(folder)
+    train(folder / "data", folder / "run", ["bsn"], epochs=1, crop=32, batch=1, workers=0, device="cpu")
+
+
+def _read_training(folder: Path) -> None:
+    from spikesim.errors import InputFileError
+    from ssdm_models.training.run_verification import verify_run
+
+    for check in verify_run(folder / "run"):
+        if check.problem:
+            raise InputFileError(check.problem)
+
+
 def _calibration(folder: Path) -> None:
     from spikesim.calibration import calibration_from_matrices, write_calibration
 
-    lux, readouts = np.full((2, 12, 20), (3.0, 9.0)[0]), np.full((12, 20), 9.0)
-    write_calibration(folder / "cam.npz", calibration_from_matrices(lux[0], readouts))
+    dark, readouts = np.full((12, 20), 3.0), np.full((12, 20), 9.0)
+    write_calibration(folder / "cam.npz", calibration_from_matrices(dark, readouts))
 
 
 def _read_calibration(folder: Path) -> None:
@@ -199,8 +231,11 @@ def readers() -> dict[str, Reader]:
         "image .jpg": _image(".jpg"),
         "image .tif": _image(".tif"),
         "video .mp4": _video("clip.mp4"),
+        "video .mkv": _video("clip.mkv"),
         "calibration": Reader(_calibration, _read_calibration, "cam.npz"),
         "checkpoint": Reader(_network, _read_network, "bsn.safetensors"),
+        "released checkpoint": Reader(_released_network, _read_released_network, "ldn.pth"),
+        "training, record": Reader(_training, _read_training, "run/bsn/config.json"),
     }
 
 
