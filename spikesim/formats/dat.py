@@ -8,9 +8,9 @@ each padded to whole bytes:
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -63,17 +63,17 @@ def read(
         file.seek(part.start * layout.readout_bytes)
         # One buffer for all blocks: it stays in the cache, and its memory is asked for once.
         steps = list(blocks(len(packed), layout.height * layout.row_bits))
-        known = sidecar.sha256 if sidecar is not None and len(packed) == readouts else None  # of a part none is known
-        digest = sha256()
+        known = sidecar.crc32 if sidecar is not None and len(packed) == readouts else None  # of a part none is known
+        crc = 0
         buffer = np.empty((steps[0].stop if steps else 0, layout.readout_bytes), np.uint8)
         for block in steps:
             raw = buffer[: block.stop - block.start]
             if file.readinto(raw.data) != raw.nbytes:
                 raise InvalidValueError("it became shorter while it was read")
             if known is not None:
-                digest.update(raw.data)
+                crc = crc32(raw.data, crc)
             packed[block] = _from_disk(raw, layout)
-        if known not in (None, digest.hexdigest()):
+        if known not in (None, crc):
             raise InvalidValueError(
                 f"it has other bytes than when it was written: its checksum differs from that in "
                 f"{Sidecar.path(path).name}; get it, or make it, again"
@@ -84,7 +84,7 @@ def read(
 def has_checksum(path: Path) -> bool:
     """Whether damage shows when a whole file is read: whether its description holds its checksum."""
     sidecar = Sidecar.read(path)
-    return sidecar is not None and sidecar.sha256 is not None
+    return sidecar is not None and sidecar.crc32 is not None
 
 
 def write(
@@ -123,24 +123,22 @@ def grow(
         new_description = stack.enter_context(atomic_path(description)) if describe else None
         new_spikes = stack.enter_context(atomic_path(path))
         with new_spikes.open("xb") as file:
-            digest = sha256()
+            crc = 0
             room = np.zeros((0, layout.height, layout.row_bits // 8), np.uint8)
 
             def append(packed: np.ndarray) -> None:
-                nonlocal room
+                nonlocal room, crc
                 for block in blocks(len(packed), layout.height * layout.row_bits):
                     if len(room) < block.stop - block.start:
                         room = np.zeros((block.stop - block.start, *room.shape[1:]), np.uint8)
                     raw = _to_disk(packed[block], layout, room).data
                     file.write(raw)
-                    digest.update(raw)
+                    crc = crc32(raw, crc)
 
             yield append
             readouts = file.tell() // layout.readout_bytes
         if new_description is not None:
-            new_description.write_text(
-                Sidecar(readouts, layout, camera, digest.hexdigest()).to_json(), encoding="utf-8"
-            )
+            new_description.write_text(Sidecar(readouts, layout, camera, crc).to_json(), encoding="utf-8")
         # Two files cannot be renamed at once: a kill in between must not leave new spikes with the old description.
         flush_to_disk(new_spikes)  # the slow part, while the old description is still there
         description.resolve().unlink(missing_ok=True)

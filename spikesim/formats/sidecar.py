@@ -55,13 +55,13 @@ class DatLayout:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """The content of `NAME.json`: the number of readouts, their layout, the camera they came from, and the SHA-256 of
+    """The content of `NAME.json`: the number of readouts, their layout, the camera they came from, and the CRC-32 of
     the `.dat` file; None where it was written before there was any."""
 
     readouts: int
     layout: DatLayout
     camera: SpikeCamera | None
-    sha256: str | None
+    crc32: int | None
 
     @staticmethod
     def path(dat: Path) -> Path:
@@ -87,14 +87,14 @@ class Sidecar:
             readouts, height, width = record["shape"]
             layout = DatLayout(height, width, record["flip"], record["header_columns"])
             camera = camera_from_json(json.dumps(record["camera"]))
-            return cls(require_whole(readouts, "readouts", 0), layout, camera, record.get("sha256"))
+            return cls(require_whole(readouts, "readouts", 0), layout, camera, record.get("crc32"))
 
     def to_json(self) -> str:
         """The text that `read` reads back to an equal description."""
         layout = asdict(self.layout)
         shape = [self.readouts, layout.pop("height"), layout.pop("width")]
         camera = json.loads(camera_to_json(self.camera))
-        record = {"schema": SCHEMA, "shape": shape, **layout, "camera": camera, "sha256": self.sha256}
+        record = {"schema": SCHEMA, "shape": shape, **layout, "camera": camera, "crc32": self.crc32}
         return json.dumps(record) + "\n"
 
     def check_given(self, dat: Path, given: dict[str, Any]) -> None:
