@@ -313,6 +313,8 @@ def test_names_are_printed_as_they_are(run: Run, recording: Path, tmp_path: Path
     assert table.code == 0
     words = "".join(line.split("┃")[2].strip() for line in table.out.splitlines() if "┃" in line)
     assert words.replace(" ", "") == str(path)
+    assert run("verify", path).err.startswith(f"{path}: 12 readouts, ")
+    path.write_bytes(b"")
     assert_refused(run("verify", path), str(path))
 
 

@@ -76,9 +76,16 @@ def check_outputs(text: str) -> int:
     return count
 
 
+# The environment of these tests need not be activated.
+_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
 _AS_SHOWN: dict[str, Any] = {
-    "capture_output": True, "text": True, "encoding": "utf-8", "check": False, "env": {**os.environ, "COLUMNS": "80"},
-}  # fmt: skip
+    "capture_output": True,
+    "text": True,
+    "encoding": "utf-8",
+    "check": False,
+    "env": {**os.environ, "COLUMNS": "80", "PATH": _PATH},
+}
 
 
 def lines_of(text: str, program: str) -> list[str]:

@@ -91,7 +91,7 @@ def test_a_size_is_found_without_decoding(tmp_path):
     path = write_image(tmp_path / "a.png", STORED, 6)
     content = path.read_bytes()
     path.write_bytes(content[: content.index(b"IDAT") + 8])
-    assert image_header(path)[:3] == (8, 12, True)
+    assert image_header(path)[:3] == (8, 12, 6)
 
 
 def test_an_orientation_behind_the_pixels_is_not_left_out_in_silence(tmp_path):

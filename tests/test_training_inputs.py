@@ -214,5 +214,5 @@ def test_a_damaged_sample_is_named_without_a_trace_of_the_process_that_read_it(d
         for path in (root / "train").iterdir():
             path.unlink()
 
-    with pytest.raises(InputFileError, match=r"^[^\n]*[a-h]\.000\.h5 does not exist$"):
+    with pytest.raises(InputFileError, match=r"^cannot read [^\n]*[a-h]\.000\.h5: No such file or directory$"):
         train_stage("bsn", root, tmp_path / "run", epochs=1, on_step=damage, **{**SHORT, "batch": 1, "workers": 1})
