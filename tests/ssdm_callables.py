@@ -271,6 +271,7 @@ def _checkpoints() -> list[Call]:
         Call(checkpoints.load, path="run/ldn.safetensors", stage="ldn", length=5),
         Call(checkpoints.load_any, path="ldn.pth", stages=["bsn", "ldn"]),
         Call(checkpoints.load_any, path="run/ldn.safetensors", stages=["ldn"], length=5),
+        Call(checkpoints.has_checksum, path="run/ldn.safetensors"),
         Call(checkpoints.is_ours, path="ldn.pth"),
         Call(checkpoints.load_released, path_or_state_dict="ldn.pth", kind="ldn"),
         Call(checkpoints.read_card, path="run/ldn.safetensors"),

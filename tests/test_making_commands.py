@@ -293,7 +293,7 @@ def test_interpolate(run: Run, frames: Path, tmp_path: Path) -> None:
     other = (*words, "--interp", "linear", "--factor", 2)
     assert_refused(run(*other), "made otherwise (other interpolation, factor)", "--overwrite")
     assert run(*other, "--overwrite", "--json").json["frames"] == 7
-    assert len(files(tmp_path / "out")) == 8
+    assert len(files(tmp_path / "out")) == 7
 
 
 def test_interpolate_to_a_video(run: Run, frames: Path, tmp_path: Path) -> None:

@@ -583,7 +583,7 @@ def test_one_photo_is_an_input_of_simulate(photos, tmp_path):
     arguments = ["simulate", f"photo:{photos / 'a.png'}", tmp_path / "a.dat", "--frames", 2, "--factor", 2]
     assert outcome(*arguments)[0] == 0
     first = (tmp_path / "a.dat").read_bytes()
-    assert outcome(*arguments, "--seed", 9)[0] == 0
+    assert outcome(*arguments, "--seed", 9, "--overwrite")[0] == 0
     assert (tmp_path / "a.dat").read_bytes() != first
     code, said = outcome("simulate", f"photo:{photos}", tmp_path / "b.dat")
     assert (code, "holds 3 clips; give one of them" in said) == (2, True)

@@ -71,5 +71,5 @@ def test_teacher_targets_are_made_once(data, run, tmp_path):
 def test_teacher_targets_that_the_time_does_not_suffice_for(data, run, monkeypatch):
     clock = iter(range(10**6))
     monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
-    result = train_stage("ldn", data, run, epochs=1, max_minutes=2 / 60, **{**SHORT, "precompute_teacher": True})
+    result = train_stage("ldn", data, run, epochs=1, max_minutes=3 / 60, **{**SHORT, "precompute_teacher": True})
     assert (result.checkpoint, result.steps, result.total) == (None, 0, STEPS)

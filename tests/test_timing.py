@@ -62,7 +62,7 @@ def test_what_a_clock_makes_of_even_steps_is_even(rate, clock, count, begin, dow
     rate=st.floats(1, 500), clock=CLOCKS, count=st.integers(7, 300), lost=st.integers(0, 10**6), down=st.booleans()
 )  # fmt: skip
 def test_a_frame_that_was_dropped_is_seen(rate, clock, count, lost, down):
-    rate = min(rate, clock / 2.5)  # what a clock rounds to steps of 1 or 2 tells no frame from two
+    rate = min(rate, clock / 3)  # what a clock rounds to steps of 2 and 3 tells no frame from two
     times = np.arange(count) / rate * clock
     times = (np.floor(times) if down else np.rint(times)).astype(int).tolist()
     del times[1 + lost % (count - 2)]
