@@ -33,12 +33,14 @@ class Inspector:
     def problem(self, path: str) -> str:
         """What is wrong with a file; empty where nothing is."""
         with self._lock:
-            # Anybody may end the process; only one that ends twice over a file was ended by it.
-            answer = self._ask(path) or self._ask(path)
+            answer = self._ask(path)
+            if not answer and self._ended != -signal.SIGALRM:
+                # Anybody may have ended the process; only one that ends again was ended by the file.
+                answer = self._ask(path)
+            hung = self._ended == -signal.SIGALRM
         if answer:
             problem: str = json.loads(answer)
             return problem
-        hung = self._ended == -signal.SIGALRM
         what = f"does not come to an end, within {self._seconds:g} s, with" if hung else "crashes on"
         return f"HDF5 {what} it; the file is damaged: get it, or make it, again"
 
