@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MACHINE = re.sub(r"\W", "_", os.uname().nodename)
 """This machine, as it is named in files that others see too."""
 
+_SHA256 = re.compile("[0-9a-f]{64}")
+
 _TEMPORARY = re.compile(rf"\.spikesim-{MACHINE}-(?P<pid>[0-9]{{1,9}})-[0-9a-f]{{16}}\.tmp")
 
 
@@ -175,6 +177,11 @@ def checksum(path: str | os.PathLike[str]) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputFileError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from error
+
+
+def is_checksum(value: object) -> bool:
+    """Whether a value is one that `checksum` may give."""
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
 def known_checksum(path: str | os.PathLike[str]) -> str:

@@ -1,7 +1,6 @@
 """A fixed pattern that was measured."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,10 +11,8 @@ import numpy as np
 from spikesim.archives import open_npz
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim.files import checksum
+from spikesim.files import checksum, is_checksum
 from spikesim.noise.term import NoiseTerm, PixelMaps, SensorPart
-
-_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class Calibration(NoiseTerm):
         Raises:
             InvalidValueError: It does not say its hash.
         """
-        if not isinstance(sha256 := record.get("sha256"), str) or not _SHA256.fullmatch(sha256):
+        if not is_checksum(sha256 := record.get("sha256")):
             raise InvalidValueError(
                 f"a calibration in a file is known by its sha256, 64 hexadecimal digits, got {sha256!r}"
             )

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +12,7 @@ from typing import Any, Self
 
 from spikesim.checks import require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
-from spikesim.files import atomic_path, checksum
+from spikesim.files import atomic_path, checksum, is_checksum
 from spikesim.input_files import read_json
 from spikesim.locks import locked
 from spikesim_datasets.folders import entries_of
@@ -26,7 +25,6 @@ INDEX_SCHEMA = "spikesim.dataset/1"
 
 _INDEX_LOCK = ".spikesim-index.lock"
 _MOST = 1 << 48  # samples or bytes: sums of them stay lengths of sequences
-_SHA256 = re.compile("([0-9a-f]{64})?")
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class ShardEntry(Keyed):
         check_clip(self.split, self.name)
         for name, least in (("samples", 1), ("bytes", 0)):
             self._set(name, require_whole(getattr(self, name), f"{name} of {self.path}", least, _MOST))
-        if not _SHA256.fullmatch(require_instance(self.sha256, f"sha256 of {self.path}", str)):
+        if require_instance(self.sha256, f"sha256 of {self.path}", str) and not is_checksum(self.sha256):
             raise InvalidValueError(
                 f"sha256 of {self.path} must be empty or 64 hexadecimal digits, got {self.sha256!r}"
             )
