@@ -33,12 +33,6 @@ class RunFileCheck:
     problem: str
 
 
-def is_run(path: Path | str) -> bool:
-    """Whether a folder holds what a training leaves."""
-    root = require_path(path)
-    return any(True for pattern in _READERS for _ in root.glob(pattern))
-
-
 def verify_run(path: Path | str) -> Iterator[RunFileCheck]:
     """Load every network and every state of a training's folder; networks are compared with their checksums.
 
@@ -49,13 +43,13 @@ def verify_run(path: Path | str) -> Iterator[RunFileCheck]:
         InputFileError: There is nothing to verify.
     """
     root = require_path(path)
-    if not is_run(root):
+    files = [(file, read) for pattern, read in _READERS.items() for file in sorted(root.glob(pattern))]
+    if not files:
         raise InputFileError(f"there is no training at {root}: no networks ({', '.join(_READERS)})")
-    for pattern, read in _READERS.items():
-        for file in sorted(root.glob(pattern)):
-            problem = ""
-            try:
-                read(file)
-            except SpikesimError as error:
-                problem = str(error)
-            yield RunFileCheck(file.relative_to(root).as_posix(), file.lstat().st_size, problem)
+    for file, read in files:
+        problem = ""
+        try:
+            read(file)
+        except SpikesimError as error:
+            problem = str(error)
+        yield RunFileCheck(file.relative_to(root).as_posix(), file.lstat().st_size, problem)
