@@ -277,9 +277,12 @@ def _run(
                 "a worker process was killed, perhaps for want of memory: run again with fewer workers, finished "
                 'shards are kept (or this script does not keep its own work under `if __name__ == "__main__"`)'
             ) from error
-        finally:
-            for future in futures:
-                future.cancel()
+        except BaseException:
+            # Our own pool does so itself: one that breaks while others cancel ends with a traceback of its own.
+            if executor is not None:
+                for future in futures:
+                    future.cancel()
+            raise
 
 
 def _make_alone(make: Callable[..., Made], place: int | None) -> Made:
