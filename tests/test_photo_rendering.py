@@ -19,6 +19,7 @@ from photo_data import (
     still,
 )
 
+from spikesim_datasets.kernels.texels import OPAQUE
 from spikesim_datasets.photos import CUT_PHOTOS, MOST_CUTOUTS, arrange
 from spikesim_datasets.photos.composition import Sheet, Tone
 from spikesim_datasets.photos.cutouts import lettering, patterned_cutout, photo_cutout
@@ -135,6 +136,28 @@ def test_cutouts_may_leave_the_frame(left, top):
     expected = np.full((HEIGHT, WIDTH), 255)
     expected[max(top + 2, 0) : max(top + 38, 0), max(left + 2, 0) : max(left + 28, 0)] = 0
     assert (np.abs(frame[..., 0].astype(int) - expected) > 130).sum() == 0  # but for half of the pixels of its edge
+
+
+@given(
+    turned=st.floats(0, 6.3),
+    tilt=st.tuples(st.floats(-0.02, 0.02), st.floats(-0.02, 0.02)),
+    middle=st.tuples(st.floats(-20, 100), st.floats(-20, 80)),
+    bend=st.tuples(st.floats(-20, 20), st.floats(-20, 20)),
+)
+def test_a_cutout_is_seen_wherever_it_is_however_it_is_turned_tilted_and_bent(turned, tilt, middle, bend):
+    """A pixel is dark if the place of its centre, found by the inverse matrix, is well inside of the cut-out."""
+    texels = np.zeros((40, 56, 4), np.uint16)
+    texels[..., 3] = OPAQUE
+    to_frame = place(*middle) @ np.array([[1, 0, 0], [0, 1, 0], [*tilt, 1]]) @ place(0, 0, turned) @ place(-28, -20)
+    frame = composed(sheet(WHITE, 0, 0), Sheet(texels, lambda time: to_frame, wave(*bend))).frame(1)[..., 0]
+    down, across = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    x, y, depth = np.tensordot(np.linalg.inv(to_frame), np.stack([across, down, np.ones_like(down)]), 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x, y = x / depth, y / depth
+        x = x - bend[0] * np.sin(0.06 * y) - bend[1] * np.cos(0.06 * y)
+        inside = np.minimum(np.minimum(x, 56 - x), np.minimum(y, 40 - y))  # texels from the nearest border
+    assert (frame[(depth > 0) & (inside > 2)] == 0).all()
+    assert (frame[~(depth > 0) | (inside < -2)] == 255).all()
 
 
 @pytest.mark.parametrize("make", [photo_cutout, patterned_cutout, lettering], ids=lambda make: make.__name__)

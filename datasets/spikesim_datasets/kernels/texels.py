@@ -9,14 +9,16 @@ stays off.
 import numpy as np
 
 from spikesim.kernels.compile import inline, kernel
-from spikesim.kernels.quads import mean_of_nine
+from spikesim.kernels.quads import lay_mean_of_nine, mean_of_nine
 
-_F32, _U8, _U16, _I32 = np.float32, np.uint8, np.uint16, np.int32
+_F32, _F64, _U8, _U16, _I32 = np.float32, np.float64, np.uint8, np.uint16, np.int32
 
 STEPS = 256
 """Steps of a texel's value in a grey level."""
 
 OPAQUE = 255 * STEPS
+
+_NOWHERE = -2e9
 
 
 @kernel
@@ -53,97 +55,138 @@ def resample_columns(rows: np.ndarray, places: np.ndarray, weights: np.ndarray, 
 
 
 @inline
-def _weights(away):  # type: ignore[no-untyped-def]
-    """Weights of the three texels around a place, `away` from the middle one."""
-    before, after = _F32(0.5) - away, _F32(0.5) + away
-    first, last = _F32(0.5) * before * before, _F32(0.5) * after * after
-    return first, _F32(1) - first - last, last
-
-
-@inline
-def _mean(texels, i, j, k, a0, a1, a2, b0, b1, b2):  # type: ignore[no-untyped-def]
-    """A channel's mean over three rows that begin at i, j and k, four values from texel to texel."""
-    return (
-        b0 * (a0 * _F32(texels[i]) + a1 * _F32(texels[i + 4]) + a2 * _F32(texels[i + 8]))
-        + b1 * (a0 * _F32(texels[j]) + a1 * _F32(texels[j + 4]) + a2 * _F32(texels[j + 8]))
-        + b2 * (a0 * _F32(texels[k]) + a1 * _F32(texels[k + 4]) + a2 * _F32(texels[k + 8]))
-    )
-
-
-@inline
 def _mirrored(place, length):  # type: ignore[no-untyped-def]
     """The texel that stands at any place when an image is mirrored at its borders again and again."""
-    place = place % (2 * length)
-    return place if place < length else 2 * length - 1 - place
+    if place < 0:
+        place = -1 - place
+    if place >= length:
+        place = place % (2 * length)
+        if place >= length:
+            place = 2 * length - 1 - place
+    return place
 
 
 @kernel
-def _follow(matrix: np.ndarray, y: int, left: int, xs: np.ndarray, ys: np.ndarray) -> None:
-    """Places among the texels of the centres of a row's pixels from `left` on; NaN of what lies behind the camera."""
+def _follow(matrices: np.ndarray, sheet: int, y: int, left: int, right: int, xs: np.ndarray, ys: np.ndarray) -> None:
+    """Write where the centres of a row's pixels fall among a sheet's texels; NaN for what lies behind the camera."""
+    a, b, c = matrices[sheet, 0, 0], matrices[sheet, 0, 1], matrices[sheet, 0, 2]
+    d, e, f = matrices[sheet, 1, 0], matrices[sheet, 1, 1], matrices[sheet, 1, 2]
+    g, h, i = matrices[sheet, 2, 0], matrices[sheet, 2, 1], matrices[sheet, 2, 2]
     down = y + 0.5
-    for x in range(xs.size):
+    for x in range(right - left):
         across = left + x + 0.5
-        depth = matrix[2, 0] * across + matrix[2, 1] * down + matrix[2, 2]
+        depth = g * across + h * down + i
         near = 1.0 / depth if depth > 0 else np.nan
-        xs[x] = (matrix[0, 0] * across + matrix[0, 1] * down + matrix[0, 2]) * near - 0.5
-        ys[x] = (matrix[1, 0] * across + matrix[1, 1] * down + matrix[1, 2]) * near - 0.5
+        xs[x] = (a * across + b * down + c) * near - 0.5
+        ys[x] = (d * across + e * down + f) * near - 0.5
 
 
 @kernel
-def _bend(wave: np.ndarray, sign: float, xs: np.ndarray, ys: np.ndarray) -> None:
+def _bend(waves: np.ndarray, sheet: int, sign: float, count: int, xs: np.ndarray, ys: np.ndarray) -> None:
     """Bend a sheet with places among its texels by a wave (sizes of sine and cosine, frequency), or straighten it."""
-    sine, cosine, frequency = wave[0], wave[1], wave[2]
+    sine, cosine, frequency = waves[sheet, 0], waves[sheet, 1], waves[sheet, 2]
     if sine != 0 or cosine != 0:
-        for x in range(xs.size):
+        for x in range(count):
             angle = frequency * (ys[x] + 0.5)
             xs[x] += sign * (sine * np.sin(angle) + cosine * np.cos(angle))
 
 
+@inline
+def _near(place):  # type: ignore[no-untyped-def]
+    """The texel next to a place, and the weights of the one before it, of itself and of the one after it."""
+    texel = np.floor(place + 0.5)
+    away = _F32(place - texel)
+    before, after = _F32(0.5) - away, _F32(0.5) + away
+    first, last = _F32(0.5) * before * before, _F32(0.5) * after * after
+    return _I32(texel), first, _F32(1) - first - last, last
+
+
 @kernel
-def _fill(texels: np.ndarray, height: int, width: int, xs: np.ndarray, ys: np.ndarray, colours: np.ndarray) -> None:
-    """Write the colours of a row of the mirrored, endless background, four values to a pixel."""
-    for x in range(xs.size):
-        if not (abs(xs[x]) < 1e9 and abs(ys[x]) < 1e9):  # the horizon, where everything is seen at once
-            colours[4 * x : 4 * x + 4] = 0
-            continue
-        column, row = np.int64(np.floor(xs[x] + 0.5)), np.int64(np.floor(ys[x] + 0.5))
-        a0, a1, a2 = _weights(_F32(xs[x] - column))
-        b0, b1, b2 = _weights(_F32(ys[x] - row))
+def _look_up(count: int, xs: np.ndarray, ys: np.ndarray, texels: np.ndarray, weights: np.ndarray) -> None:
+    """Write which texels are next to places, column and row, int32 (2,n), and the weights around them, float32 (6,n).
+
+    The weights are those of the texels before, at and after it, first across, then down. What is endlessly far or
+    nowhere (NaN) is at `_NOWHERE`.
+    """
+    columns, rows = texels[0], texels[1]
+    a0, a1, a2, b0, b1, b2 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
+    for i in range(count):
+        there = abs(xs[i]) < 1e9 and abs(ys[i]) < 1e9
+        x, y = (xs[i], ys[i]) if there else (_NOWHERE, _NOWHERE)
+        columns[i], a0[i], a1[i], a2[i] = _near(x)
+        rows[i], b0[i], b1[i], b2[i] = _near(y)
+
+
+@kernel
+def _fill(background: np.ndarray, count: int, texels: np.ndarray, weights: np.ndarray, colours: np.ndarray) -> None:
+    """Write the colours of pixels of the mirrored, endless background, four values each, where `_look_up` says."""
+    height, width = background.shape[0], background.shape[1]
+    image = background.reshape(-1)
+    for x in range(count):
+        column, row = np.int64(texels[0, x]), np.int64(texels[1, x])
+        across, down = (weights[0, x], weights[1, x], weights[2, x]), (weights[3, x], weights[4, x], weights[5, x])
         if 1 <= column < width - 1 and 1 <= row < height - 1:
             i = 4 * ((row - 1) * width + column - 1)
-            mean_of_nine(texels, (i, i + 4 * width, i + 8 * width), (a0, a1, a2), (b0, b1, b2), colours, 4 * x)  # type: ignore[call-arg]
+            mean_of_nine(image, (i, i + 4 * width, i + 8 * width), (0, 4, 8), across, down, colours, 4 * x)  # type: ignore[call-arg]
+        elif column == np.int64(_NOWHERE):  # the horizon, where everything is seen at once
+            colours[4 * x : 4 * x + 4] = 0
         else:
-            c0, c1, c2 = _mirrored(column - 1, width), _mirrored(column, width), _mirrored(column + 1, width)
-            for channel in range(3):
-                total = _F32(0)
-                for step in range(3):
-                    i = 4 * width * _mirrored(row + step - 1, height) + channel
-                    line = a0 * _F32(texels[i + 4 * c0]) + a1 * _F32(texels[i + 4 * c1]) + a2 * _F32(texels[i + 4 * c2])
-                    total += (b0 if step == 0 else b1 if step == 1 else b2) * line
-                colours[4 * x + channel] = total
+            i, j, k = _mirrored(row - 1, height), _mirrored(row, height), _mirrored(row + 1, height)
+            rows = 4 * width * i, 4 * width * j, 4 * width * k
+            i, j, k = _mirrored(column - 1, width), _mirrored(column, width), _mirrored(column + 1, width)
+            mean_of_nine(image, rows, (4 * i, 4 * j, 4 * k), across, down, colours, 4 * x)  # type: ignore[call-arg]
+
+
+@inline
+def _is_inside(column, row, height, width):  # type: ignore[no-untyped-def]
+    """Whether a cut-out has all texels around one of its own. Its outermost ones are transparent."""
+    return 1 <= column < width - 1 and 1 <= row < height - 1
 
 
 @kernel
 def _cover(
-    texels: np.ndarray, shape: np.ndarray, xs: np.ndarray, ys: np.ndarray, colours: np.ndarray, seen: np.ndarray
-) -> None:
-    """Lay a cut-out over the colours of a row, from the first of them on; its outermost texels are transparent.
+    cutouts: np.ndarray, shapes: np.ndarray, layer: int, first: int, count: int, texels: np.ndarray,
+    weights: np.ndarray, colours: np.ndarray,
+) -> None:  # fmt: skip
+    """Lay a cut-out over the colours of pixels, from the first of them on, where `_look_up` says."""
+    start, height, width = shapes[layer, 0], shapes[layer, 1], shapes[layer, 2]
+    for x in range(count):
+        column, row = np.int64(texels[0, x]), np.int64(texels[1, x])
+        if _is_inside(column, row, height, width):
+            i = start + 4 * ((row - 1) * width + column - 1)
+            rows = i, i + 4 * width, i + 8 * width
+            across, down = (weights[0, x], weights[1, x], weights[2, x]), (weights[3, x], weights[4, x], weights[5, x])
+            lay_mean_of_nine(cutouts, rows, (0, 4, 8), across, down, _F32(1 / OPAQUE), colours, 4 * (first + x))  # type: ignore[call-arg]
 
-    seen has room for four values.
-    """
-    first, height, width = shape[0], shape[1], shape[2]
-    for x in range(xs.size):
-        if not (0.5 <= xs[x] < width - 1.5 and 0.5 <= ys[x] < height - 1.5):
-            continue
-        column, row = np.int64(np.floor(xs[x] + 0.5)), np.int64(np.floor(ys[x] + 0.5))
-        a0, a1, a2 = _weights(_F32(xs[x] - column))
-        b0, b1, b2 = _weights(_F32(ys[x] - row))
-        i = first + 4 * ((row - 1) * width + column - 1)
-        mean_of_nine(texels, (i, i + 4 * width, i + 8 * width), (a0, a1, a2), (b0, b1, b2), seen, 0)  # type: ignore[call-arg]
-        if seen[3] > 0:
-            clear = _F32(1) - seen[3] * _F32(1 / OPAQUE)
-            for channel in range(3):
-                colours[4 * x + channel] = colours[4 * x + channel] * clear + seen[channel]
+
+@inline
+def _cut(slope, constant, left, right):  # type: ignore[no-untyped-def]
+    """What of an interval is left where slope·x + constant is 0 or more."""
+    if slope > 0:
+        left = max(left, -constant / slope)
+    elif slope < 0:
+        right = min(right, -constant / slope)
+    elif constant < 0:
+        right = left
+    return left, right
+
+
+@kernel
+def _reach(matrices: np.ndarray, waves: np.ndarray, shapes: np.ndarray, layer: int, y: int, left: int, right: int):  # type: ignore[no-untyped-def]
+    """Where a cut-out begins and ends among a row's pixels from `left` to `right`, or farther out, never farther in."""
+    sheet, bend = layer + 1, np.hypot(waves[layer + 1, 0], waves[layer + 1, 1])
+    start, stop = _F64(left), _F64(right)
+    depth, below = matrices[sheet, 2, 0], matrices[sheet, 2, 1] * (y + 0.5) + matrices[sheet, 2, 2]
+    for axis in range(2):
+        slope = matrices[sheet, axis, 0]
+        constant = matrices[sheet, axis, 1] * (y + 0.5) + matrices[sheet, axis, 2]
+        least = _F64(0) if axis else -bend
+        most = _F64(shapes[layer, 1]) if axis else shapes[layer, 2] + bend
+        start, stop = _cut(slope - least * depth, constant - least * below, start, stop)
+        start, stop = _cut(most * depth - slope, most * below - constant, start, stop)
+    if not start < stop:
+        return left, left
+    return max(left, np.int64(start) - 1), min(right, np.int64(stop) + 2)
 
 
 @kernel
@@ -157,24 +200,25 @@ def render_sheets(background, cutouts, shapes, matrices, waves, boxes, gain, off
     """
     height, width, _ = out.shape
     xs, ys = np.empty(width), np.empty(width)
-    colours, seen = np.empty(4 * width, np.float32), np.empty(4, np.float32)
-    texels = background.reshape(-1)
+    texels, weights = np.empty((2, width), np.int32), np.empty((6, width), np.float32)
+    colours, levels = np.empty(4 * width, np.float32), np.empty(4 * width, np.uint8)
     scale, zero, top = _F32(gain / STEPS), _F32(0), _F32(255)
     for y in range(height):
-        _follow(matrices[0], y, 0, xs, ys)
-        _fill(texels, background.shape[0], background.shape[1], xs, ys, colours)
+        _follow(matrices, 0, y, 0, width, xs, ys)
+        _look_up(width, xs, ys, texels, weights)
+        _fill(background, width, texels, weights, colours)
         for layer in range(shapes.shape[0]):
-            left, right = boxes[layer, 0], boxes[layer, 2]
-            if boxes[layer, 1] <= y < boxes[layer, 3] and left < right:
-                some_x, some_y = xs[: right - left], ys[: right - left]
-                _follow(matrices[layer + 1], y, left, some_x, some_y)
-                _bend(waves[layer + 1], -1.0, some_x, some_y)
-                _cover(cutouts, shapes[layer], some_x, some_y, colours[4 * left : 4 * right], seen)
-        row = out[y].reshape(-1)
+            if boxes[layer, 1] <= y < boxes[layer, 3]:
+                left, right = _reach(matrices, waves, shapes, layer, y, boxes[layer, 0], boxes[layer, 2])
+                _follow(matrices, layer + 1, y, left, right, xs, ys)
+                _bend(waves, layer + 1, -1.0, right - left, xs, ys)
+                _look_up(right - left, xs, ys, texels, weights)
+                _cover(cutouts, shapes, layer, left, right - left, texels, weights, colours)
+        for i in range(4 * width):
+            levels[i] = _U8(_I32(min(max(scale * colours[i] + offset, zero), top) + _F32(0.5)))
         for x in range(width):
             for channel in range(3):
-                value = scale * colours[4 * x + channel] + offset
-                row[3 * x + channel] = _U8(_I32(min(max(value, zero), top) + _F32(0.5)))
+                out[y, x, channel] = levels[4 * x + channel]
 
 
 @kernel
@@ -186,36 +230,41 @@ def flow_of_sheets(cutouts, shapes, matrices, waves, boxes, later, later_waves, 
     """
     height, width, _ = flow.shape
     xs, ys, owner = np.empty(width), np.empty(width), np.empty(width, np.int64)
+    texels, weights = np.empty((2, width), np.int32), np.empty((6, width), np.float32)
     for y in range(height):
         owner[:] = 0
         for layer in range(shapes.shape[0]):
-            left, right = boxes[layer, 0], boxes[layer, 2]
-            if boxes[layer, 1] <= y < boxes[layer, 3] and left < right:
-                some_x, some_y = xs[: right - left], ys[: right - left]
-                _follow(matrices[layer + 1], y, left, some_x, some_y)
-                _bend(waves[layer + 1], -1.0, some_x, some_y)
-                _own(cutouts, shapes[layer], some_x, some_y, layer + 1, owner[left:right])
+            if boxes[layer, 1] <= y < boxes[layer, 3]:
+                left, right = _reach(matrices, waves, shapes, layer, y, boxes[layer, 0], boxes[layer, 2])
+                _follow(matrices, layer + 1, y, left, right, xs, ys)
+                _bend(waves, layer + 1, -1.0, right - left, xs, ys)
+                _look_up(right - left, xs, ys, texels, weights)
+                _own(cutouts, shapes, layer, left, right - left, texels, weights, owner)
         for x in range(width):
             sheet = owner[x]
-            some_x, some_y = xs[:1], ys[:1]
-            _follow(matrices[sheet], y, x, some_x, some_y)
-            _bend(waves[sheet], -1.0, some_x, some_y)
-            _bend(later_waves[sheet], 1.0, some_x, some_y)
-            step, across, down = later[sheet], some_x[0] + 0.5, some_y[0] + 0.5
+            _follow(matrices, sheet, y, x, x + 1, xs, ys)
+            _bend(waves, sheet, -1.0, 1, xs, ys)
+            _bend(later_waves, sheet, 1.0, 1, xs, ys)
+            step, across, down = later[sheet], xs[0] + 0.5, ys[0] + 0.5
             depth = step[2, 0] * across + step[2, 1] * down + step[2, 2]
             flow[y, x, 0] = (step[0, 0] * across + step[0, 1] * down + step[0, 2]) / depth - (x + 0.5)
             flow[y, x, 1] = (step[1, 0] * across + step[1, 1] * down + step[1, 2]) / depth - (y + 0.5)
 
 
 @kernel
-def _own(texels: np.ndarray, shape: np.ndarray, xs: np.ndarray, ys: np.ndarray, number: int, owner: np.ndarray) -> None:
-    """Write a number where a cut-out covers half of a pixel of a row."""
-    first, height, width = shape[0], shape[1], shape[2]
-    for x in range(xs.size):
-        if 0.5 <= xs[x] < width - 1.5 and 0.5 <= ys[x] < height - 1.5:
-            column, row = np.int64(np.floor(xs[x] + 0.5)), np.int64(np.floor(ys[x] + 0.5))
-            a0, a1, a2 = _weights(_F32(xs[x] - column))
-            b0, b1, b2 = _weights(_F32(ys[x] - row))
-            i = first + 4 * ((row - 1) * width + column - 1) + 3
-            if _mean(texels, i, i + 4 * width, i + 8 * width, a0, a1, a2, b0, b1, b2) >= _F32(OPAQUE / 2):
-                owner[x] = number
+def _own(
+    cutouts: np.ndarray, shapes: np.ndarray, layer: int, first: int, count: int, texels: np.ndarray,
+    weights: np.ndarray, owner: np.ndarray,
+) -> None:  # fmt: skip
+    """Note a cut-out's number, its layer and 1, where it covers half of a pixel, from the first of them on."""
+    seen = np.empty(4, np.float32)
+    start, height, width = shapes[layer, 0], shapes[layer, 1], shapes[layer, 2]
+    for x in range(count):
+        column, row = np.int64(texels[0, x]), np.int64(texels[1, x])
+        if _is_inside(column, row, height, width):
+            i = start + 4 * ((row - 1) * width + column - 1)
+            rows = i, i + 4 * width, i + 8 * width
+            across, down = (weights[0, x], weights[1, x], weights[2, x]), (weights[3, x], weights[4, x], weights[5, x])
+            mean_of_nine(cutouts, rows, (0, 4, 8), across, down, seen, 0)  # type: ignore[call-arg]
+            if seen[3] >= _F32(OPAQUE / 2):
+                owner[first + x] = layer + 1
