@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 from shard_data import make_sample, write_shard
@@ -63,6 +65,40 @@ def huge_chunks(file: h5py.File) -> None:
     file.create_dataset("raw_spike", (1, 1 << 15, 1 << 15), "u1", chunks=(1, 1 << 15, 1 << 15), compression="gzip")
 
 
+def one_chunk(file: h5py.File, content: int, **filters: Any) -> bytes:
+    """Another array's chunk as it is stored, of random bytes and zeros."""
+    array = file.create_dataset("other", content, "u1", chunks=(content,), **filters)
+    array[: content // 3] = np.random.default_rng(0).integers(0, 256, content // 3)
+    return array.id.read_direct_chunk((0,))[1]
+
+
+def swollen(file: h5py.File, **filters: Any) -> None:
+    """A chunk of 6000 spikes, which decompresses to 900,000 bytes."""
+    array = file.create_dataset("raw_spike", (1, 60, 100), "u1", chunks=(1, 60, 100), **filters)
+    array.id.write_direct_chunk((0, 0, 0), one_chunk(file, 900_000, **filters))
+
+
+def swollen_zstd(file: h5py.File) -> None:
+    swollen(file, **hdf5plugin.Zstd(clevel=1))
+
+
+def swollen_zstd_with_a_checksum(file: h5py.File) -> None:
+    swollen(file, fletcher32=True, **hdf5plugin.Zstd(clevel=1))
+
+
+def swollen_gzip(file: h5py.File) -> None:
+    swollen(file, compression="gzip")
+
+
+def compressed_twice(file: h5py.File) -> None:
+    created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    created.set_chunk((1, 60, 100))
+    for _ in range(2):
+        created.set_deflate(1)
+    space = h5py.h5s.create_simple((1, 60, 100))
+    h5py.h5d.create(file.id, b"raw_spike", h5py.h5t.NATIVE_UINT8, space, created)
+
+
 REFUSED: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "an external link": (external_link, "a link to another file"),
     "external storage": (external_storage, "lie in other files"),
@@ -71,6 +107,10 @@ REFUSED: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "more than it can hold": (huge, "made to fill the memory"),
     "more than it holds": (huge_unallocated, "made to fill the memory"),
     "chunks that fill the memory": (huge_chunks, "in chunks of 1073741824 bytes"),
+    "a zstd chunk that swells": (swollen_zstd, "holds more than the 6000 bytes"),
+    "one with a checksum": (swollen_zstd_with_a_checksum, "holds more than the 6000 bytes"),
+    "a gzip chunk that swells": (swollen_gzip, "holds more than the 6000 bytes"),
+    "chunks compressed twice": (compressed_twice, "order that nobody uses"),
 }
 
 
@@ -103,6 +143,22 @@ def test_links_within_a_file_and_sparse_data_are_read(spikes: Path) -> None:
         file["loop"] = file["/"]
         file["broken"] = h5py.SoftLink("/nothing")
     assert read_spikes(spikes).dense().sum(axis=(1, 2)).tolist() == [0, 0, 0, 0, 600, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("userblock", [0, 512])
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize(
+    "codec",
+    [{}, {"compression": "gzip"}, {"compression": "lzf"}, dict(hdf5plugin.Zstd()), dict(hdf5plugin.Blosc())],
+    ids=["none", "gzip", "lzf", "zstd", "blosc"],
+)
+def test_chunks_of_every_usual_filter_are_read(
+    spikes: Path, codec: dict[str, Any], shuffle: bool, userblock: int
+) -> None:
+    dense = np.random.default_rng(1).integers(0, 2, (5, 700, 900), np.uint8)
+    with h5py.File(spikes, "w", userblock_size=userblock) as file:
+        file.create_dataset("raw_spike", data=dense, chunks=(2, 700, 500), shuffle=shuffle, fletcher32=True, **codec)
+    assert np.array_equal(read_spikes(spikes).dense(), dense)
 
 
 def test_a_recording_of_darkness_is_no_bomb(spikes: Path) -> None:

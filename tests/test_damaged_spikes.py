@@ -10,13 +10,14 @@ import zlib
 from pathlib import Path
 
 import format_data
+import h5py
 import numpy as np
 import pytest
 from format_data import CAMERA, EXTENSIONS, SELF_DESCRIBING, random_spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spikesim import SpikeStream, read_spikes, write_spikes
+from spikesim import SpikeStream, SpikeWriter, read_spikes, write_spikes
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 
 folder, clip = format_data.folder, format_data.clip
@@ -132,6 +133,24 @@ def test_any_flipped_bit_of_a_described_dat_file_is_found(folder: Path, where: f
     with pytest.raises(InputFileError, match=r"flipped\.dat: it has other bytes than when it was written"):
         read_spikes(path)
     assert len(read_spikes(path, start=1, stop=3)) == 2  # of a part no checksum is known
+
+
+@settings(max_examples=50, deadline=None)
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), grown=st.booleans())
+def test_any_flipped_bit_of_the_spikes_in_hdf5_is_found(folder: Path, where: float, bit: int, grown: bool) -> None:
+    path, stream = folder / "flipped.h5", SpikeStream.from_dense(random_spikes(7, 5, 11), CAMERA)
+    if grown:
+        with SpikeWriter(path, 5, 11, CAMERA) as writer:
+            writer.append(stream)
+    else:
+        write_spikes(path, stream)
+    with h5py.File(path) as file:
+        chunk = file["spikes"].id.get_chunk_info(0)
+    content = bytearray(path.read_bytes())
+    content[chunk.byte_offset + int(where * 7 * 5 * 2)] ^= 1 << bit
+    path.write_bytes(content)
+    with pytest.raises(InputFileError, match=r"flipped\.h5"):
+        read_spikes(path, start=2, stop=5)
 
 
 def test_dat_files_that_were_described_before_there_were_checksums_are_read(clip: Path) -> None:

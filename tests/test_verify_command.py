@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from commands import Run, assert_refused, run
@@ -20,9 +21,9 @@ __all__ = ["data", "run", "taught"]
 STREAM = SpikeStream(np.random.default_rng(0).integers(0, 256, (9, 5, 2), np.uint8) & np.array([255, 7], np.uint8), 11)
 
 
-def flip(path: Path, place: float = 0.5) -> None:
+def flip(path: Path, place: int | None = None) -> None:
     content = bytearray(path.read_bytes())
-    content[int(place * len(content))] ^= 4
+    content[len(content) // 2 if place is None else place] ^= 4
     path.write_bytes(content)
 
 
@@ -45,6 +46,27 @@ def test_a_file_is_compared_with_its_checksum(run: Run, tmp_path: Path, name: st
     assert json.loads(run("verify", tmp_path / name, "--json").out)["compared"] is True
     flip(tmp_path / name)
     assert_refused(run("verify", tmp_path / name), name)
+
+
+def test_spikes_in_hdf5_are_compared_with_the_checksums_of_their_chunks(run: Run, tmp_path: Path) -> None:
+    write_spikes(tmp_path / "clip.h5", STREAM)
+    assert "9 readouts" in (said := run("verify", tmp_path / "clip.h5").err)
+    assert "equal to its checksum" in said
+    with h5py.File(tmp_path / "clip.h5") as file:
+        place = file["spikes"].id.get_chunk_info(0).byte_offset
+    flip(tmp_path / "clip.h5", place)
+    assert_refused(run("verify", tmp_path / "clip.h5"), "clip.h5")
+
+
+@pytest.mark.parametrize("name", ["raw_spike", "spikes"])
+def test_spikes_in_hdf5_without_checksums_are_read(run: Run, tmp_path: Path, name: str) -> None:
+    write_spikes(tmp_path / "ours.h5", STREAM)
+    with h5py.File(tmp_path / "ours.h5") as ours, h5py.File(tmp_path / "clip.h5", "w") as file:
+        file[name] = STREAM.dense() if name == "raw_spike" else ours["spikes"][:]
+        file[name].attrs.update(ours["spikes"].attrs)
+    said = run("verify", tmp_path / "clip.h5").err
+    assert "9 readouts" in said
+    assert "it has no checksum" in said
 
 
 def test_a_file_without_a_checksum_is_read(run: Run, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """`.h5`: ours holds the dataset `/spikes`, packed; a dataset `/raw_spike` of dense spikes is read too."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from spikesim.stream import SpikeStream
 
 SCHEMA = "spikesim.spikes/1"
 
-_CHUNK_BYTES = 1 << 18  # of a file that grows: it is longer than its spikes by less than this
+_CHUNK_BYTES = 1 << 18  # a file is longer than its spikes by less than this
 
 
 def read(
@@ -47,24 +47,40 @@ def read(
 
 def has_checksum(path: Path) -> bool:
     """Whether damage shows when a file is read."""
-    return False
+    with reading(path), open_hdf5(path) as file:
+        return bool(file["raw_spike" if "raw_spike" in file else "spikes"].fletcher32)
 
 
 def write(path: Path, stream: SpikeStream) -> None:
     """Writes a stream as `/spikes` with `shape`, `camera` and `schema`; see `spikesim.write_spikes`."""
-    with atomic_hdf5(path) as file:
-        spikes = file.create_dataset("spikes", data=stream.packed)
-        spikes.attrs.update(schema=SCHEMA, shape=stream.shape, camera=camera_to_json(stream.camera))
+    readouts, height, width = stream.shape
+    with _growing(path, height, width, stream.camera, readouts) as append:
+        append(stream.packed)
+
+
+def grow(
+    path: Path, height: int, width: int, camera: SpikeCamera | None
+) -> AbstractContextManager[Callable[[np.ndarray], None]]:
+    """Opens a file like that of `write`, and gives the function that adds packed readouts to its end."""
+    return _growing(path, height, width, camera, _CHUNK_BYTES)
 
 
 @contextmanager
-def grow(path: Path, height: int, width: int, camera: SpikeCamera | None) -> Iterator[Callable[[np.ndarray], None]]:
-    """Opens a file like that of `write`, and gives the function that adds packed readouts to its end."""
+def _growing(
+    path: Path, height: int, width: int, camera: SpikeCamera | None, most: int
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """As `grow`, in chunks of at most so many readouts."""
     readout = (height, -(-width // 8))
-    chunk = max(1, _CHUNK_BYTES // (readout[0] * readout[1]))
+    chunk = max(1, min(most, _CHUNK_BYTES // (readout[0] * readout[1])))
     with atomic_hdf5(path) as file:
+        # With a checksum on every chunk HDF5 itself refuses damaged spikes on reading.
         spikes = file.create_dataset(
-            "spikes", (0, *readout), np.uint8, maxshape=(None, *readout), chunks=(chunk, *readout)
+            "spikes",
+            (0, *readout),
+            np.uint8,
+            maxshape=(None, *readout),
+            chunks=(chunk, *readout),
+            fletcher32=True,
         )
 
         def append(packed: np.ndarray) -> None:

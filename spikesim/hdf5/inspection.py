@@ -1,16 +1,22 @@
 """Going through the metadata of an HDF5 file: run as a script by a process that may crash or hang.
 
 It visits every group, dataset, attribute and list of chunks, as a reader would, and refuses what leads out of the file
-(external links, external storage, virtual datasets) and what declares more than the file can hold.
+(external links, external storage, virtual datasets), what declares more than the file can hold, and chunks that a zstd
+or gzip filter would make larger than they may be: HDF5 lets filters take what memory they like.
 """
 
 import json
+import os
 import signal
 import sys
+import zlib
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import h5py
 
 _MOST_OBJECTS = 100_000
@@ -19,6 +25,11 @@ _MOST_CHUNK_BYTES = 1 << 28
 _SMALL = 1 << 28  # bytes that any file may declare
 _MOST_RATIO = 1100  # bytes declared for one that is there: more than deflate can make of it
 _MEMORY = 4 << 30  # address space of the process
+
+# Numbers of filters.
+_GZIP, _FLETCHER32, _ZSTD = 1, 3, 32015
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_HEADER = 18  # bytes at most of a zstd frame
 
 
 class RefusedError(Exception):
@@ -102,16 +113,71 @@ def _visit_chunks(dataset: "h5py.Dataset", file_bytes: int) -> None:
     chunk = prod(dataset.chunks) * dataset.dtype.itemsize
     if chunk > max(_MOST_CHUNK_BYTES, file_bytes):
         raise RefusedError(f"{dataset.name} is stored in chunks of {chunk} bytes")
+    exceeds = _check_of_compression(dataset, chunk)
     held = 0
 
     def visit(info: Any) -> None:
         nonlocal held
         held += info.size
         _refuse_beyond(dataset, info.byte_offset + info.size, file_bytes)
+        if exceeds is not None and exceeds(info):
+            raise RefusedError(f"a chunk of {dataset.name} holds more than the {chunk} bytes that are its size")
 
     dataset.id.chunk_iter(visit)
     if held > file_bytes:
         raise RefusedError(f"the chunks of {dataset.name} take more bytes than there are; they lie in one another")
+
+
+def _check_of_compression(dataset: "h5py.Dataset", chunk: int) -> "Callable[[Any], bool] | None":
+    """Tells of a chunk whether decompressing it gives more than its size; None where nothing is compressed."""
+    created = dataset.id.get_create_plist()
+    filters = [created.get_filter(number)[0] for number in range(created.get_nfilters())]
+    while filters and filters[-1] == _FLETCHER32:
+        filters.pop()
+    if not {_GZIP, _ZSTD}.intersection(filters):
+        return None
+    if filters[-1] not in (_GZIP, _ZSTD) or {_GZIP, _ZSTD}.intersection(filters[:-1]):
+        raise RefusedError(f"the filters of {dataset.name} are in an order that nobody uses; repack it with h5repack")
+    skipped = 1 << (len(filters) - 1)
+    stored = partial(_stored, dataset.id)
+    if filters[-1] == _GZIP:
+        return lambda info: not info.filter_mask & skipped and _gzip_exceeds(info, stored, chunk)
+    if not dataset.file.userblock_size:  # with one, versions of HDF5 differ in where places are counted from
+        stored = partial(_beginning, dataset.file.id.get_vfd_handle())
+    return lambda info: not info.filter_mask & skipped and _zstd_content(stored(info)) > chunk
+
+
+def _stored(dataset: "h5py.h5d.DatasetID", info: Any) -> bytes:
+    stored: bytes = dataset.read_direct_chunk(info.chunk_offset)[1]
+    return stored
+
+
+def _beginning(file: int, info: Any) -> bytes:
+    return os.pread(file, _HEADER, info.byte_offset)
+
+
+def _gzip_exceeds(info: Any, stored: "Callable[[Any], bytes]", chunk: int) -> bool:
+    if _MOST_RATIO * info.size <= _MOST_CHUNK_BYTES:
+        return False
+    try:
+        return len(zlib.decompressobj().decompress(stored(info), chunk + 1)) > chunk
+    except zlib.error:  # HDF5 will say so
+        return False
+
+
+def _zstd_content(header: bytes) -> int:
+    """Bytes that a zstd frame says it holds, and for which the filter takes memory; 0 where it does not say it.
+
+    Source:
+        RFC 8878, section 3.1.1.1.
+    """
+    if len(header) < 5 or not header.startswith(_ZSTD_MAGIC):
+        return 0
+    descriptor = header[4]
+    single = descriptor >> 5 & 1
+    size = (single, 2, 4, 8)[descriptor >> 6]
+    start = 5 + (1 - single) + (0, 1, 2, 4)[descriptor & 3]
+    return int.from_bytes(header[start : start + size], "little") + (256 if size == 2 else 0)
 
 
 def _refuse_beyond(dataset: "h5py.Dataset", end: int, file_bytes: int) -> None:
