@@ -502,6 +502,7 @@ def _images() -> list[Call]:
         Call(image_files.write_png, path="out.png", image=FRAME),
         Call(image_files.write_gif, path="out.gif", frames=frames, fps=20),
         Call(videos.index_video, path="video.mp4", matrix="auto", transfer="sdr"),
+        Call(videos.is_video, path="video.mp4"),
         Call(
             videos.VideoIndex,
             height=4,
@@ -515,7 +516,8 @@ def _images() -> list[Call]:
             interlaced=False,
             pixel_shape=1,
             may_be_interlaced=False,
-            repeats_times=False,
+            lost_times="",
+            steps=(),
             rate=30,
             tags=None,
         ),

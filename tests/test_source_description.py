@@ -35,6 +35,16 @@ def write_tagged(path: Path, size: tuple[int, int] = (48, 64), **tags: object) -
     return path
 
 
+def test_a_video_is_known_by_what_it_holds_where_its_name_tells_nothing(run, tmp_path):  # noqa: F811
+    path = write_video(tmp_path / "a.mkv", "ffv1", times_ms=EVEN_TIMES).rename(tmp_path / "a.recorded")
+    assert run("info", path, "--json").json["frames"] == 40
+    (tmp_path / "notes.recorded").write_text("of the recording")
+    (tmp_path / "b.recorded").write_bytes(bytes(range(256)) * 9)
+    for name, what in (("notes.recorded", r"no video \(it is text\)"), ("b.recorded", "no video,")):
+        with pytest.raises(InputFileError, match=what + r".*nor a spike file \(\.dat, "):
+            recognise(tmp_path / name)
+
+
 def test_an_even_video(run, tmp_path):  # noqa: F811
     path = write_video(tmp_path / "a.mkv", "ffv1", times_ms=EVEN_TIMES)
     record = run("info", path, "--json").json
@@ -86,13 +96,12 @@ def test_a_video_with_two_frames_at_one_time_is_refused_and_can_be_taken(run, tm
     (clip,) = open_clips([path], reading=Reading(timing="ignore"))
     assert len(list(clip.frames(0, 99))) == 40
     record = run("info", path, "--json").json
-    assert (record["even"], record["timing"]) == (False, "uneven: several frames are to be shown at one time")
+    assert (record["even"], record["timing"]) == (False, "uneven: it shows several frames at one time")
     assert "--timing ignore" in record["refused"]
 
 
-@pytest.mark.parametrize("suffix", [".avi", ".h264"])
-def test_what_does_not_tell_its_times_says_so(tmp_path, suffix):
-    (said,) = describe_sources(write_video(tmp_path / f"a{suffix}"))
+def test_what_does_not_tell_its_times_says_so(tmp_path):
+    (said,) = describe_sources(write_video(tmp_path / "a.h264"))
     assert (said.even, said.timing, said.refused) == (None, "not told; frames are taken as evenly apart", None)
     assert said.frames == 40
 

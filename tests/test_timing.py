@@ -2,6 +2,7 @@
 
 import json
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -18,7 +19,7 @@ from spikesim_datasets.interpolation import make_interpolator
 from spikesim_datasets.readouts import interpolated
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.sources import Reading, ResampledClip, VideoClip, open_clips
-from spikesim_datasets.sources.timing import describe_uneven, evenly_apart, frame_times
+from spikesim_datasets.sources.timing import describe_timing, describe_uneven, evenly_apart, frame_times
 
 RESAMPLE = Reading(timing="resample")
 DARKEST, BRIGHTER = 20.0, 0.05  # grey levels: at the beginning, and more in each millisecond
@@ -148,6 +149,66 @@ def test_readouts_are_what_was_seen_at_their_times(tmp_path, times, factor):
     again = dict(interpolated(clip, linear, factor, [some]))
     assert list(again) == list(some)
     assert all(np.array_equal(again[readout], made[readout]) for readout in some)
+
+
+def write_steps(path: Path, steps: list[int], codec: str = "ffv1") -> Path:
+    """As `write_brightening`, in an AVI file: it has a place for each thirtieth of a second, which may be empty."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(
+            codec, rate=30, options={"x264-params": "bframes=2:b-adapt=0"} if codec == "libx264" else {}
+        )
+        stream.height, stream.width, stream.pix_fmt = 64, 64, "yuv444p"
+        for step in steps:
+            grey = np.full((64, 64, 3), round(DARKEST + BRIGHTER * step * 1000 / 30), np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
+            frame.pts, frame.time_base = step, Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+GAPS = {
+    "one": [step for step in range(60) if step != 20],
+    "some": [step for step in range(60) if step not in (1, 20, 21, 40)],
+    "many": [step for step in range(60) if step % 4 != 3],
+}
+
+
+@pytest.mark.parametrize("steps", GAPS.values(), ids=GAPS)
+def test_frames_left_out_of_an_avi_file_are_seen_and_its_readouts_made_at_their_times(tmp_path, steps):
+    path = write_steps(tmp_path / "a.avi", steps)
+    gaps = [after - before for before, after in pairwise(steps) if after > before + 1]
+    figures = rf"33\.33 ms apart, but {len(gaps)} of {len(steps) - 1} are not.* {max(gaps) * 100 / 3:.4g} ms apart"
+    with pytest.raises(InputFileError, match=rf"a\.avi does not show .*{figures}.*--timing resample"):
+        open_clips([path])
+    (clip,) = open_clips([path], reading=RESAMPLE)
+    assert clip.n_frames == steps[-1] - steps[0] + 1
+    made = [frame.mean() for _, frame in interpolated(clip, make_interpolator("linear"), 1, [range(clip.n_frames)])]
+    expected = DARKEST + BRIGHTER * np.arange(steps[0], steps[-1] + 1) * 1000 / 30
+    assert np.abs(np.array(made) - expected).max() < 2
+    (clip,) = open_clips([path], reading=Reading(timing="ignore"))
+    assert len(everything(clip)) == len(steps)
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "libx264"])
+def test_an_avi_file_without_gaps_is_even(tmp_path, codec):
+    path = write_steps(tmp_path / "a.avi", list(range(40)), codec)
+    (clip,) = open_clips([path])
+    assert isinstance(clip, VideoClip)
+    assert describe_timing(clip.index.times, clip.index.time_base) == (
+        "even: frames are 33.33 ms apart, none more than 0 ms off"
+    )
+
+
+def test_gaps_in_an_avi_file_whose_frames_are_out_of_order_are_nobody_knows_where(run, tmp_path):  # noqa: F811
+    path = write_steps(tmp_path / "a.avi", GAPS["some"], "libx264")
+    for reading in (Reading(), RESAMPLE):
+        with pytest.raises(InputFileError, match=r"a\.avi leaves frames out and stores others out of order, so that"):
+            open_clips([path], reading=reading)
+    (clip,) = open_clips([path], reading=Reading(timing="ignore"))
+    assert len(everything(clip)) == 56
+    record = run("info", path, "--json").json
+    assert (record["even"], record["timing"]) == (False, "uneven: it leaves frames out and stores others out of order")
 
 
 def test_frames_that_are_there_are_kept(tmp_path):

@@ -6,29 +6,37 @@ from typing import Literal
 
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError
+from spikesim.formats import FORMATS
 from spikesim.hdf5 import open_hdf5
 from spikesim.input_files import require_file
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.layouts import SPIKES
+from spikesim_datasets.mistaken_files import mistaken
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.shards.schema import SHARD_SCHEMA
 from spikesim_datasets.sources import holds_clips
+from spikesim_datasets.videos import is_video
 
 Kind = Literal["dataset", "shard", "layout", "source", "spikes"]
 
 
 def recognise(path: Path | str) -> Kind:
-    """What a path holds; a file that is neither shard nor image nor video by its name is taken for a spike file.
+    """What a path holds; a file whose name tells nothing may be a video.
 
     Raises:
-        InputFileError: It does not exist, or is a folder of no kind.
+        InputFileError: It does not exist, or is a file or folder of no kind.
     """
     path = require_path(path)
     if not os.path.lexists(path):
         raise InputFileError(f"{path} does not exist")
     if not path.is_dir():
         require_file(path)
-        if holds_clips(path):
+        if path.suffix.lower() not in FORMATS:
+            if not holds_clips(path) and not is_video(path):
+                raise InputFileError(
+                    f"{path} is no video{mistaken(path)}, and by its name neither an image nor a spike file "
+                    f"({', '.join(FORMATS)})"
+                )
             return "source"
         return "shard" if path.suffix.lower() == ".h5" and _is_shard(path) else "spikes"
     if entries_of(path, f"*/{SPIKES}"):

@@ -137,9 +137,9 @@ def _of_files(turn: str) -> dict[str, Any]:
 
 
 def _of_video(index: VideoIndex) -> dict[str, Any]:
-    timing = _timing(index.timestamps, index.time_base, index.rate)
-    if index.repeats_times:
-        timing |= {"even": False, "timing": "uneven: several frames are to be shown at one time"}
+    timing = _timing(index.times, index.time_base, index.rate)
+    if index.lost_times:
+        timing |= {"even": False, "timing": f"uneven: it {index.lost_times}"}
     tags = index.tags
     return {
         **timing,

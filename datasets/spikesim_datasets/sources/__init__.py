@@ -211,11 +211,11 @@ def _stacks(folder: Path, names: list[str]) -> list[Path]:
 
 def _open_video(clip: VideoClip, reading: Reading) -> Clip:
     """A video whose frames are evenly apart, or are to be read otherwise."""
-    timestamps = clip.index.timestamps
-    if reading.timing != "ignore" and clip.index.repeats_times:
+    timestamps = clip.index.times
+    if reading.timing != "ignore" and clip.index.lost_times:
         raise InputFileError(
-            f"{clip.path} shows several frames at one time, so that nobody knows when each was seen; take its frames "
-            "as evenly apart with --timing ignore"
+            f"{clip.path} {clip.index.lost_times}, so that nobody knows when each was seen; take its frames as evenly "
+            "apart with --timing ignore"
         )
     if reading.timing == "ignore" or evenly_apart(timestamps):
         return clip

@@ -35,7 +35,7 @@ class ResampledClip(NamedClip):
     @property
     def times(self) -> tuple[float, ...]:
         """When the frames of the video are shown, in raw frames from the first here on."""
-        return tuple(time - self.start for time in frame_times(self.video.index.timestamps))
+        return tuple(time - self.start for time in frame_times(self.video.index.times))
 
     @property
     def n_frames(self) -> int:

@@ -6,6 +6,7 @@ quality nor the matrix of the colours.
 """
 
 from spikesim_datasets.videos.colours import Colours, to_rgb
+from spikesim_datasets.videos.containers import is_video
 from spikesim_datasets.videos.frame_index import VideoIndex, index_video
 from spikesim_datasets.videos.frame_reading import read_frames
 from spikesim_datasets.videos.writing import CONTAINERS, FINE_CRF, find_encoder, write_video
@@ -17,6 +18,7 @@ __all__ = [
     "VideoIndex",
     "find_encoder",
     "index_video",
+    "is_video",
     "read_frames",
     "to_rgb",
     "write_video",

@@ -6,6 +6,7 @@ from typing import BinaryIO
 import av
 from av.stream import Disposition
 
+from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
@@ -20,6 +21,17 @@ def opened(path: Path) -> av.container.InputContainer:
     # The protocol is named because FFmpeg takes what comes before a colon for one.
     # Names and titles of no use to us may be damaged, or in any encoding.
     return av.open(f"file:{path}", metadata_errors="replace")
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file, whatever its name, is a video by its beginning."""
+    path = require_path(path)
+    try:
+        with opened(path) as container:
+            video_stream(container)
+    except Exception:  # on other bytes PyAV raises what it never announces
+        return False
+    return True
 
 
 def video_stream(container: av.container.InputContainer) -> av.VideoStream:

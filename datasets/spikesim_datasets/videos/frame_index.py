@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 import av
+from av.video.frame import PictureType
 
 from spikesim.brief import Brief
 from spikesim.checks import require_choice, require_path
@@ -18,6 +19,8 @@ from spikesim_datasets.videos.colours import AS_CODED, Colours, ColourTags, Matr
 from spikesim_datasets.videos.containers import missing_bytes, opened, video_stream
 from spikesim_datasets.videos.display import orientation_of, pixel_shape
 
+_PARTS = 100
+
 DEINTERLACE = "make it progressive with a video editor, or take its rows as one image with --interlacing ignore"
 
 
@@ -28,18 +31,20 @@ class VideoIndex(Brief):
     Attributes:
         height, width: Size of every frame as it is shown.
         n_frames: Their number.
-        timestamps: Presentation time of every frame, ascending, in the stream's unit. Empty where the file has none to
-            rely on; frames are then counted from the beginning.
+        timestamps: Presentation time that every frame bears, ascending, in units of `time_base`. Empty where the file
+            has none to rely on; frames are then counted from the beginning.
         key_frames: Numbers of the frames that decoding can start from, ascending.
         orientation: Which way up the frames lie in the file, see `orientation.UPRIGHT`.
-        time_base: The stream's unit in seconds.
+        time_base: The unit of times in seconds.
         colours: What its values mean.
         interlaced: Whether frames are two half images, of even and of odd rows, taken one after the other.
         pixel_shape: How many times as wide as high pixels are to be shown.
         may_be_interlaced: Whether frames may be that although the first is not.
-        repeats_times: Whether several frames are to be shown at one time, so that nobody knows when they were seen.
+        lost_times: What hides when frames were seen, if they are unevenly apart and nobody knows where; else empty.
         rate: Frames in a second, as the file promises; None where it does not.
         tags: What it says of its colours; None where the first frame cannot be decoded.
+        steps: Where frames bear no times, but the file has a place for each step of time, as AVI does: the times of
+            those that hold one, ascending. Places of dropped frames are empty. () where nothing tells.
     """
 
     height: int
@@ -53,9 +58,15 @@ class VideoIndex(Brief):
     interlaced: bool = False
     pixel_shape: Fraction = Fraction(1)
     may_be_interlaced: bool = False
-    repeats_times: bool = False
+    lost_times: str = ""
     rate: Fraction | None = None
     tags: ColourTags | None = None
+    steps: tuple[int, ...] = ()
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """When frames are shown, ascending, in units of `time_base`; empty where nothing tells."""
+        return self.timestamps or self.steps
 
 
 def index_video(path: Path | str, matrix: Matrix = "auto", transfer: Transfer = "auto") -> VideoIndex:
@@ -86,8 +97,11 @@ def index_video(path: Path | str, matrix: Matrix = "auto", transfer: Transfer = 
             frames = _presented_packets(path, container, stream)
             # AVI stores no times of presentation; those FFmpeg makes up are in the order of decoding.
             timed = container.format.name != "avi"
-        if not timed or frames is None:
-            frames = _decoded_frames(path, timed)
+        if not timed:
+            frames = _stepped_frames(path)
+            time_base /= _PARTS
+        elif frames is None:
+            frames = _decoded_frames(path)
         first = _first_image(path)
     except InputFileError:
         raise
@@ -112,9 +126,10 @@ def index_video(path: Path | str, matrix: Matrix = "auto", transfer: Transfer = 
         colours,
         first is not None and first.interlaced_frame,
         shape,
-        repeats_times=frames.repeat_times,
+        lost_times=frames.lost,
         rate=rate,
         tags=tags,
+        steps=frames.steps,
     )
 
 
@@ -124,7 +139,8 @@ class _Frames(NamedTuple):
     number: int
     times: tuple[int, ...] = ()
     key_frames: tuple[int, ...] = ()
-    repeat_times: bool = False
+    lost: str = ""
+    steps: tuple[int, ...] = ()
 
 
 def _presented_packets(path: Path, container: av.container.InputContainer, stream: av.VideoStream) -> _Frames | None:
@@ -144,16 +160,29 @@ def _presented_packets(path: Path, container: av.container.InputContainer, strea
     return _Frames(packets, ascending, tuple(number for number, time in enumerate(ascending) if times[time]))
 
 
-def _decoded_frames(path: Path, timed: bool) -> _Frames:
-    """The frames of a video by decoding it, with their times if they are to be relied on and all are told."""
+def _decoded_frames(path: Path) -> _Frames:
+    """The frames of a video by decoding it, with their times if all are told."""
     with opened(path) as container:
         times = [image.pts for image in container.decode(video_stream(container))]
     told = [time for time in times if time is not None]
-    if not timed:
-        return _Frames(len(times))
     if any(after <= before for before, after in pairwise(told)):
-        return _Frames(len(times), repeat_times=True)
+        return _Frames(len(times), lost="shows several frames at one time")
     return _Frames(len(times), tuple(told) if len(told) == len(times) else ())
+
+
+def _stepped_frames(path: Path) -> _Frames:
+    """The frames of a video that has a place for each step of time, and which of these places hold something."""
+    with opened(path) as container:
+        kinds = [image.pict_type for image in container.decode(video_stream(container))]
+    with opened(path) as container:
+        stream = video_stream(container)
+        places = [packet.dts for packet in container.demux(stream) if packet.size and packet.dts is not None]
+    if len(places) != len(kinds) or any(after <= before for before, after in pairwise(places)):
+        return _Frames(len(kinds))
+    if PictureType.B in kinds and len({after - before for before, after in pairwise(places)}) > 1:
+        return _Frames(len(kinds), lost="leaves frames out and stores others out of order")
+    # No clock has rounded a number of steps, as times are taken to be; in parts of a step one more stands out.
+    return _Frames(len(kinds), steps=tuple(_PARTS * place for place in places))
 
 
 def _first_image(path: Path) -> av.VideoFrame | None:
