@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import imageio.v3
 import numpy as np
 
 SECONDS = 40.0  # longer than the limit that readers have of their own
@@ -143,8 +144,11 @@ def _video(name: str) -> Reader:
     from spikesim_datasets.videos.writing import write_video
 
     def make(folder: Path) -> None:
-        rng = np.random.default_rng(2)
-        write_video(folder / name, (rng.integers(0, 256, (48, 64, 3), np.uint8) for _ in range(20)), 30, 23)
+        frames = np.random.default_rng(2).integers(0, 256, (20, 48, 64, 3), np.uint8)
+        if name.endswith(".avi"):  # which is read, and not written
+            imageio.v3.imwrite(folder / name, frames, plugin="pyav", codec="mjpeg", fps=30, out_pixel_format="yuvj420p")
+        else:
+            write_video(folder / name, iter(frames), 30, 23)
 
     def read(folder: Path) -> None:
         for clip in open_clips([folder / name]):
@@ -232,6 +236,7 @@ def readers() -> dict[str, Reader]:
         "image .tif": _image(".tif"),
         "video .mp4": _video("clip.mp4"),
         "video .mkv": _video("clip.mkv"),
+        "video .avi": _video("clip.avi"),
         "calibration": Reader(_calibration, _read_calibration, "cam.npz"),
         "checkpoint": Reader(_network, _read_network, "bsn.safetensors"),
         "released checkpoint": Reader(_released_network, _read_released_network, "ldn.pth"),
