@@ -45,6 +45,11 @@ def test_a_video_is_known_by_what_it_holds_where_its_name_tells_nothing(run, tmp
             recognise(tmp_path / name)
 
 
+@pytest.mark.parametrize("source", ["demo:street", "photo:photos#9"])
+def test_of_what_is_rendered_a_build_tells(run, source):  # noqa: F811
+    assert_refused(run("info", source), "does not exist; which clips are rendered for it, `spikesim build --dry-run`")
+
+
 def test_an_even_video(run, tmp_path):  # noqa: F811
     path = write_video(tmp_path / "a.mkv", "ffv1", times_ms=EVEN_TIMES)
     record = run("info", path, "--json").json

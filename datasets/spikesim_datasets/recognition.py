@@ -14,7 +14,7 @@ from spikesim_datasets.layouts import SPIKES
 from spikesim_datasets.mistaken_files import mistaken
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.shards.schema import SHARD_SCHEMA
-from spikesim_datasets.sources import holds_clips
+from spikesim_datasets.sources import DEMO_PREFIX, PHOTO_PREFIX, holds_clips
 from spikesim_datasets.videos import is_video
 
 Kind = Literal["dataset", "shard", "layout", "source", "spikes"]
@@ -28,7 +28,9 @@ def recognise(path: Path | str) -> Kind:
     """
     path = require_path(path)
     if not os.path.lexists(path):
-        raise InputFileError(f"{path} does not exist")
+        rendered = str(path).startswith((DEMO_PREFIX, PHOTO_PREFIX))
+        advice = "; which clips are rendered for it, `spikesim build --dry-run` says" if rendered else ""
+        raise InputFileError(f"{path} does not exist{advice}")
     if not path.is_dir():
         require_file(path)
         if path.suffix.lower() not in FORMATS:
