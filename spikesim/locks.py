@@ -122,9 +122,17 @@ def _release(file: int, path: Path) -> None:
         if _held[file]:
             _sign(file, left=True)
         # Whoever has it alone may remove it: nobody else relies on it, and those who wait will see that it is gone.
-        if _flock(file, fcntl.LOCK_EX) and _is_at(file, path):
+        if _is_alone(file) and _is_at(file, path):
             path.unlink()
     _close(file)
+
+
+def _is_alone(file: int) -> bool:
+    """Whether nobody else has the lock. What a killed process was starting has it until it runs its own program."""
+    deadline = time.monotonic() + _PATIENCE
+    while not (alone := _flock(file, fcntl.LOCK_EX)) and not _there(_records(file)) and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+    return alone
 
 
 def _flock(file: int, kind: int) -> bool:
@@ -169,8 +177,7 @@ def _records(file: int) -> list[dict[str, Any]]:
 
 def _named(holders: list[dict[str, Any]]) -> str:
     """Who holds a lock: the first that is not known to have left, and how many more there are."""
-    left = [_who(holder) for holder in holders if holder.get("left")]
-    there = [holder for holder in holders if _who(holder) not in left and _may_live(*_who(holder))]
+    there = _there(holders)
     if not there:
         return "another process"
     first, *more = there
@@ -180,6 +187,12 @@ def _named(holders: list[dict[str, Any]]) -> str:
     )
     command = command if len(command) <= 80 else f"{command[:80]} ..."
     return f"`{command}` (process {process} on {machine}, since {since})" + (f" and {len(more)} more" * bool(more))
+
+
+def _there(holders: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of holders that are not known to have left."""
+    left = [_who(holder) for holder in holders if holder.get("left")]
+    return [holder for holder in holders if _who(holder) not in left and _may_live(*_who(holder))]
 
 
 def _may_live(machine: Any, process: Any) -> bool:

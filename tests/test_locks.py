@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -117,6 +118,20 @@ def test_death_frees_it(tmp_path: Path, start: Start, work: str | None, children
     holder.wait()
     assert (tmp_path / LOCK).exists()
     assert is_free(tmp_path, "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_was_starting_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between its fork and its own program a child has all open files; it says nothing of itself."""
+    monkeypatch.setattr("spikesim.locks._PATIENCE", 60)
+    child = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_SH); print('has it', flush=True); input()"
+    with locked(tmp_path, "work"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", child, tmp_path / LOCK], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"has it\n"
+        Timer(0.2, process.communicate, (b"\n",)).start()
     assert list(tmp_path.iterdir()) == []
 
 
