@@ -28,7 +28,17 @@ MACHINE = re.sub(r"\W", "_", os.uname().nodename)
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
-_TEMPORARY = re.compile(rf"\.spikesim-{MACHINE}-(?P<pid>[0-9]{{1,9}})-[0-9a-f]{{16}}\.tmp")
+
+def _numbering() -> str:
+    """What tells apart the containers of a machine, in each of which processes have numbers of their own."""
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:  # no Linux
+        return "0"
+
+
+_PREFIX = f".spikesim-{MACHINE}-{_numbering()}"
+_TEMPORARY = re.compile(rf"{re.escape(_PREFIX)}-(?P<pid>[0-9]{{1,9}})-[0-9a-f]{{16}}\.tmp")
 
 
 @contextmanager
@@ -56,7 +66,7 @@ def atomic_path(final: str | os.PathLike[str], *, replace: bool = True) -> Itera
             `OSError` (full disk, no permission, ...). What was there before is untouched.
     """
     target = Path(os.path.realpath(final))
-    temporary = target.with_name(f".spikesim-{MACHINE}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f"{_PREFIX}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
     try:
         if target.exists() and not target.is_file():
             raise OutputError(f"cannot write {final}: a folder or device has that name; choose another")
@@ -195,7 +205,7 @@ def _checksum_of_version(path: str, *_state: str) -> str:
 
 
 def remove_stale_temporaries(folder: str | os.PathLike[str]) -> list[Path]:
-    """Removes what killed processes of this machine left half-written in a folder, and nothing else.
+    """Removes what killed processes of this machine, or this container, left half-written in a folder; nothing else.
 
     Args:
         folder: The folder; its subfolders are left alone.

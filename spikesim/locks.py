@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shlex
+import stat
 import sys
 import time
 import warnings
@@ -58,6 +59,8 @@ def locked(
     except OutputError:
         raise
     except OSError as error:
+        if error.errno == errno.ELOOP and path.is_symlink():
+            raise OutputError(f"{path} is a link, and no file that locks the folder; remove it") from error
         if error.errno not in _NO_LOCKS:
             raise OutputError(f"cannot write to {folder}: {error.strerror or error}; choose another folder") from error
         told = f"{folder} is on a file system without locks: see to it yourself that nothing else writes there"
@@ -78,9 +81,12 @@ def _acquire(path: Path, share: str | None, deadline: float) -> int:
     """The lock's file, open: whoever has it open in this way has the lock."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        # In a folder from elsewhere a link of this name could lead to any file, which would be emptied.
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         _held[file] = False
         try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise OutputError(f"{path} is no file that locks the folder; remove it")
             if _take(file, share) and _is_at(file, path):
                 return file
             holders = _records(file)
@@ -146,7 +152,7 @@ def _flock(file: int, kind: int) -> bool:
 def _is_at(file: int, path: Path) -> bool:
     """Whether an open file still is what lies at a path."""
     try:
-        return os.path.samestat(os.fstat(file), path.stat())
+        return os.path.samestat(os.fstat(file), path.lstat())
     except FileNotFoundError:
         return False
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from spikesim.errors import InputFileError, OutputError
-from spikesim.files import MACHINE, atomic_hdf5, atomic_path, remove_stale_temporaries
+from spikesim.files import atomic_hdf5, atomic_path, remove_stale_temporaries
 
 OLD = b"what was there before"
 
@@ -139,8 +139,13 @@ def test_only_stale_temporaries_of_this_machine_are_removed(final: Path) -> None
         mine.touch()
         assert run(KILLED, final).returncode == -signal.SIGKILL
         (stale,) = [path for path in final.parent.iterdir() if path not in (final, mine)]
-        host, pid, token = stale.name.removeprefix(".spikesim-").split("-")
-        others = [f".spikesim-not_{host}-{pid}-{token}", f".spikesim-{host}-{pid}-{token[1:]}.tmp", ".other.tmp"]
+        host, container, pid, token = stale.name.removeprefix(".spikesim-").split("-")
+        others = [
+            f".spikesim-not_{host}-{container}-{pid}-{token}",
+            f".spikesim-{host}-{container}1-{pid}-{token}",  # where processes have other numbers
+            f".spikesim-{host}-{container}-{pid}-{token[1:]}.tmp",
+            ".other.tmp",
+        ]
         for name in others:
             (final.parent / name).touch()
         assert remove_stale_temporaries(final.parent) == [stale]
@@ -150,8 +155,10 @@ def test_only_stale_temporaries_of_this_machine_are_removed(final: Path) -> None
 
 def test_the_next_writer_removes_what_a_killed_one_left_and_nothing_of_a_living_one(final: Path) -> None:
     assert run(KILLED, final).returncode == -signal.SIGKILL
-    living = final.with_name(f".spikesim-{MACHINE}-{os.getppid()}-{'0' * 16}.tmp")
-    living.touch()
+    with atomic_path(final) as mine:
+        living = final.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{os.getppid()}-"))
+        mine.touch()
+        living.touch()
     with atomic_path(final) as temporary:
         temporary.write_bytes(b"new")
     assert final.read_bytes() == b"new"

@@ -135,6 +135,22 @@ def test_what_a_killed_process_was_starting_is_waited_for(tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_lies_in_its_place_is_left_alone(tmp_path: Path) -> None:
+    folder, other = tmp_path / "folder", tmp_path / "other.txt"
+    folder.mkdir()
+    other.write_text("of somebody else")
+    for make in (lambda path: path.symlink_to(other), lambda path: path.symlink_to("nothing"), os.mkfifo):
+        make(folder / LOCK)
+        with pytest.raises(OutputError, match=r"\.spikesim\.lock is .*remove it"), locked(folder):
+            pytest.fail("it is locked")
+        assert other.read_text() == "of somebody else"
+        (folder / LOCK).unlink()
+    (folder / LOCK).mkdir()
+    with pytest.raises(OutputError, match="cannot write to"), locked(folder):
+        pytest.fail("it is locked")
+    assert not (folder / "nothing").exists()
+
+
 def test_one_process_has_it_once(tmp_path: Path) -> None:
     with locked(tmp_path), pytest.raises(OutputError, match=rf"process {os.getpid()} on"), locked(tmp_path):
         pytest.fail("it has it twice")
