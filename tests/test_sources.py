@@ -341,8 +341,40 @@ def test_what_is_left_out_of_a_folder_is_told(tmp_path):
     assert [clip.name for clip in open_clips([tmp_path])] == ["a", "b"]
     for name in ("c.r3d", "d.braw", "e", "f.crm"):
         (tmp_path / name).write_bytes(b"unknown")
-    with pytest.warns(LeftOutWarning, match=r"left out what is no video by its name: c\.r3d, d\.braw, e, \.\.\.$"):
+    with pytest.warns(
+        LeftOutWarning, match=r"left out what is no video .* and no folder of frames: c\.r3d, d\.braw, e, \.\.\.$"
+    ):
         assert len(open_clips([tmp_path])) == 2
+
+
+def test_what_is_left_out_beside_frames_and_photos_and_below_is_told(tmp_path):
+    clip = write_frames(tmp_path / "all" / "clip")
+    write_frames(tmp_path / "all" / "deeper" / "left")
+    with pytest.warns(LeftOutWarning, match=r"all: left out what is no video .*: deeper$"):
+        assert [clip.name for clip in open_clips([tmp_path / "all"])] == ["clip"]
+    (clip / "000040.webp").write_bytes(b"another")
+    (clip / "small").mkdir()
+    (clip / "notes.txt").touch()
+    (clip / "small" / "c.png").write_bytes(b"another")
+    with pytest.warns(LeftOutWarning, match=r"clip: left out what is no frame by its name: 000040\.webp, small$"):
+        open_clips([clip])
+    (clip / "small" / "c.png").unlink()
+    Image.new("RGB", (64, 64)).save(clip / "small" / "a.png")
+    (clip / "small" / "b.heic").write_bytes(b"another")
+    with pytest.warns(LeftOutWarning, match=r"small: left out what is no photo by its name: b\.heic$"):
+        open_clips([f"photo:{clip / 'small'}#1"])
+
+
+@pytest.mark.parametrize("prefix", ["", "photo:"])
+def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path, prefix):
+    write_frames(tmp_path / "clip")
+    (tmp_path / "clip" / "b.mp4").symlink_to("not fetched")
+    with pytest.raises(InputFileError, match=r"b\.mp4 is a link that leads nowhere; fetch what it leads to"):
+        open_clips([f"{prefix}{tmp_path / 'clip'}"])
+    (tmp_path / "clip" / "b.mp4").rename(tmp_path / "b.mp4")
+    if not prefix:
+        with pytest.raises(InputFileError, match=r"b\.mp4 is a link that leads nowhere"):
+            open_clips([tmp_path])
 
 
 def test_images_and_videos_in_one_folder_are_not_taken_for_one_of_them(tmp_path):

@@ -1,13 +1,12 @@
 """Where sharp video comes from: a GOPRO tree, folders of frames, videos, still photos, or the built-in demo scenes."""
 
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
 from spikesim.checks import require_choice, require_instance, require_list, require_path, require_whole
-from spikesim.errors import InputFileError, InvalidValueError, LeftOutWarning
+from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.input_files import require_file
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import image_header
@@ -17,6 +16,7 @@ from spikesim_datasets.sources.demo import DemoClip
 from spikesim_datasets.sources.excerpt import ExcerptClip, excerpt
 from spikesim_datasets.sources.frames import FRAME_SUFFIXES, ONE_KIND, FrameClip, frame_names
 from spikesim_datasets.sources.gopro import open_gopro
+from spikesim_datasets.sources.left_out import tell_left_out
 from spikesim_datasets.sources.photo import PhotoClip, open_photos
 from spikesim_datasets.sources.reading import STRICT, Reading
 from spikesim_datasets.sources.rendered import MOST_CLIPS, random_name
@@ -51,11 +51,6 @@ __all__ = [
 DEMO_PREFIX = "demo:"
 PHOTO_PREFIX = "photo:"
 
-_NOTES = (".txt", ".md", ".json", ".csv", ".yaml", ".yml", ".xml", ".html", ".pdf", ".log", ".sha256")
-"""What lies beside recordings and is none."""
-
-_SHOWN = 3
-
 _SOURCES = f"a source is a video file, a folder of frames, {PHOTO_PREFIX}PATH, or {DEMO_PREFIX}SCENE"
 
 
@@ -70,8 +65,8 @@ def open_clips(
 
     A source is a video file, a file of several images, a folder of frames, a folder of those, or a name: `demo:SCENE`
     is a built-in scene and `demo:SCENE#N` N random variants of it; `photo:PATH` is a clip for each photo of a folder,
-    or of one file, and `photo:PATH#N` N random clips of them. Files in a folder of clips that are none of these, and
-    are no notes by their names, are left out with a `LeftOutWarning`.
+    or of one file, and `photo:PATH#N` N random clips of them. What else lies in a folder, and is no note by its name,
+    is left out with a `LeftOutWarning`.
 
     Args:
         sources: Paths and names.
@@ -143,14 +138,14 @@ def clip_places(path: Path | str) -> list[Path]:
         if path.exists():
             require_file(path)  # which it is not
         raise InputFileError(f"{path} does not exist; {_SOURCES}")
-    files = [entry for entry in entries_of(path) if entry.is_file()]
-    videos = [entry for entry in files if entry.suffix.lower() in VIDEO_SUFFIXES]
+    videos = [entry for entry in entries_of(path) if entry.is_file() and entry.suffix.lower() in VIDEO_SUFFIXES]
     if names := frame_names(path):
         if videos:
             raise InputFileError(
                 f"{path} holds images, as {names[0]}, and videos, as {videos[0].name}; put them into folders of their "
                 "own"
             )
+        tell_left_out(path, (path / name for name in names), "no frame by its name")
         return _stacks(path, names) or [path]
     inner = sorted([*videos, *(entry for entry in entries_of(path) if _is_frame_folder(entry))])
     if not inner:
@@ -158,9 +153,7 @@ def clip_places(path: Path | str) -> list[Path]:
             f"{path} holds neither frames ({', '.join(FRAME_SUFFIXES)}) nor videos ({', '.join(VIDEO_SUFFIXES)}), nor "
             "folders of frames"
         )
-    if unknown := [entry.name for entry in files if entry not in videos and entry.suffix.lower() not in _NOTES]:
-        shown = ", ".join(unknown[:_SHOWN]) + (", ..." if len(unknown) > _SHOWN else "")
-        warnings.warn(f"{path}: left out what is no video by its name: {shown}", LeftOutWarning, stacklevel=3)
+    tell_left_out(path, inner, "no video by its name and no folder of frames")
     return [place for entry in inner for place in clip_places(entry)]
 
 

@@ -51,9 +51,20 @@ def whole_series(folder: Path, names: Sequence[str]) -> list[str]:
 
 
 def _in_steps(folder: Path, names: list[str]) -> list[str]:
-    """Frames of one series in the order of their numbers, which must grow in equal steps."""
+    """Frames of one series in the order of their numbers, which read in some way must grow in equal steps."""
+    refused: InputFileError | None = None
+    for numbers in _counters(folder, names):
+        try:
+            return _in_order(folder, names, numbers)
+        except InputFileError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _in_order(folder: Path, names: list[str], of_names: list[Decimal]) -> list[str]:
     by_number: dict[Decimal, str] = {}
-    for name, number in zip(names, _counters(folder, names), strict=True):
+    for name, number in zip(names, of_names, strict=True):
         if number in by_number:
             raise InputFileError(
                 f"{folder} holds the frame {number} twice, as {by_number[number]} and {name}; take one away{_WAY_OUT}"
@@ -75,18 +86,24 @@ def _in_steps(folder: Path, names: list[str]) -> list[str]:
     return [by_number[number] for number in numbers]
 
 
-def _counters(folder: Path, names: list[str]) -> list[Decimal]:
-    """The number of each frame: of those in its name the one that changes, or two with a point between them."""
+def _counters(folder: Path, names: list[str]) -> list[list[Decimal]]:
+    """Ways to read the number of each frame: of those in its name the one that changes, or two with a point between."""
     columns = list(zip(*map(_digits, names), strict=True))
     changing = [place for place, column in enumerate(columns) if len(set(map(int, column))) > 1]
     if not changing:  # a single frame, or the same one again
-        return [Decimal(int(columns[-1][row])) if columns else Decimal(0) for row in range(len(names))]
-    if len(changing) == 1:
-        return [Decimal(number) for number in columns[changing[0]]]
-    whole, fraction = changing[0], changing[0] + 1
-    if changing == [whole, fraction] and _texts(names[0])[fraction] == ".":
-        return [Decimal(f"{a}.{b}") for a, b in zip(columns[whole], columns[fraction], strict=True)]
-    first, other = names[0], next(name for name in names if _digits(name)[whole] != _digits(names[0])[whole])
+        return [[Decimal(int(columns[-1][row])) if columns else Decimal(0) for row in range(len(names))]]
+    fraction = changing[-1]
+    parts = fraction > 0 and _texts(names[0])[fraction] == "."
+    decimals = [Decimal(f"{a}.{b}") for a, b in zip(columns[fraction - 1], columns[fraction], strict=True)]
+    if len(changing) == 1:  # of one second only the fraction, or a counter behind a number that stays
+        whole = [Decimal(number) for number in columns[fraction]]
+        return [whole, decimals] if parts else [whole]
+    if parts and changing == [fraction - 1, fraction]:
+        return [decimals]
+    first, other = (
+        names[0],
+        next(name for name in names if _digits(name)[changing[0]] != _digits(names[0])[changing[0]]),
+    )
     raise InputFileError(
         f"{folder} holds several series of frames, as of {first} and {other}, or its frames count in {len(changing)} "
         f"numbers; put each series into a folder of its own{_WAY_OUT}"

@@ -15,6 +15,7 @@ from spikesim_datasets.photos import CUT_PHOTOS, PHOTOS_VERSION, Composition, ar
 from spikesim_datasets.scenes.render import HEIGHT
 from spikesim_datasets.sources.clip import Clip, Split, files_fingerprint, name_of
 from spikesim_datasets.sources.frames import FRAME_SUFFIXES, frame_names
+from spikesim_datasets.sources.left_out import tell_left_out
 from spikesim_datasets.sources.rendered import MOST_CLIPS, RenderedClip, random_name, require_size
 
 _LEAST_SIDE = 64
@@ -134,6 +135,8 @@ def _photos(path: Path) -> list[Path]:
     photos = [path / name for name in frame_names(path)] if path.is_dir() else [path]
     if not photos:
         raise InputFileError(f"{path} holds no photos ({', '.join(FRAME_SUFFIXES)})")
+    if path.is_dir():
+        tell_left_out(path, photos, "no photo by its name")
     with ThreadPoolExecutor(4) as pool:
         headers = list(pool.map(image_header, photos))
     for photo, (width, height, _, pages) in zip(photos, headers, strict=True):
