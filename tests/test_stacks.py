@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from commands import assert_refused, run  # noqa: F401
 from PIL import Image
-from source_data import everything, noise
+from source_data import everything, noise, write_video
 
 from spikesim.errors import InputFileError
 from spikesim_datasets.image_files import image_header, page_times, read_image, read_pages
@@ -41,12 +41,30 @@ def test_one_image_is_wanted_and_there_are_more(tmp_path, suffix):
         read_image(path)
 
 
-def test_a_folder_of_stacks_is_a_folder_of_clips(tmp_path):
-    for name in ("run.tif", "walk.tif"):
-        write_stack(tmp_path / "clips" / name, 3)
+@pytest.mark.parametrize("suffix", KINDS)
+def test_a_folder_of_stacks_is_a_folder_of_clips(tmp_path, suffix):
+    for name in ("run", "walk"):
+        write_stack(tmp_path / "clips" / f"{name}{suffix}", 3)
     assert [(clip.key, clip.n_frames) for clip in open_clips([tmp_path / "clips"])] == [
         ("train/run", 3), ("train/walk", 3)
     ]  # fmt: skip
+
+
+def test_images_of_webp_are_frames_like_others(tmp_path):
+    (tmp_path / "walk").mkdir()
+    for number, suffix in enumerate((".webp", ".png", ".webp")):
+        options = {"lossless": True} if suffix == ".webp" else {}
+        Image.fromarray(noise(number)).save(tmp_path / "walk" / f"{number}{suffix}", **options)
+    (clip,) = open_clips([tmp_path / "walk"])
+    assert np.array_equal(everything(clip), [noise(number) for number in range(3)])
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_stacks_beside_videos_are_refused(tmp_path, suffix):
+    write_stack(tmp_path / "mixed" / f"run{suffix}", 3)
+    write_video(tmp_path / "mixed" / "walk.mp4")
+    with pytest.raises(InputFileError, match=r"holds images, as run\.\w+, and videos, as walk\.mp4; put them into"):
+        open_clips([tmp_path / "mixed"])
 
 
 @pytest.mark.parametrize("names", [("0.tif", "1.tif"), ("1.tif", "0.tif")])
