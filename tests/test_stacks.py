@@ -97,6 +97,17 @@ def test_what_a_phone_adds_behind_a_photo_is_no_frame(tmp_path):
     assert np.array_equal(read_image(tmp_path / "a.jpg"), read_image(tmp_path / "b.jpg"))
 
 
+def test_an_image_shown_in_place_of_an_animation_is_none_of_its_frames(tmp_path):
+    for count in (1, 5):
+        path = tmp_path / f"{count}.png"
+        animation = [Image.fromarray(noise(number)) for number in range(count)]
+        Image.fromarray(noise(9)).save(path, save_all=True, append_images=animation, default_image=True, duration=20)
+        (clip,) = open_clips([path])
+        assert np.array_equal(everything(clip), [noise(number) for number in range(count)])
+    assert page_times(tmp_path / "5.png") == (0, 20, 40, 60, 80)
+    assert np.array_equal(read_image(tmp_path / "1.png"), noise(0))
+
+
 def test_an_animation_is_shown_in_even_steps_or_refused(tmp_path):
     even = write_stack(tmp_path / "even.png")
     assert page_times(even) == (0, 20, 40, 60, 80)

@@ -87,8 +87,12 @@ def read_image(path: Path | str) -> np.ndarray:
     """
     path = require_path(path)
     with _decoding(path), Image.open(path) as image:
-        if (count := len(_pages(image))) != 1:
-            raise InputFileError(f"{path} holds {count} images, where one is expected; give one of them as a file")
+        page, *others = _pages(image)
+        if others:
+            raise InputFileError(
+                f"{path} holds {1 + len(others)} images, where one is expected; give one of them as a file"
+            )
+        image.seek(page)
         return _pixels(path, image)
 
 
@@ -155,7 +159,8 @@ def _pages(image: Image.Image) -> list[int]:
     if count == 1 or image.format == "MPO":  # of a phone: depth, or how bright highlights are, behind the photo itself
         return [0]
     if not isinstance(image, TiffImageFile):
-        return list(range(count))
+        # What programs show that know no animated PNG may be no image of the animation.
+        return list(range(int(getattr(image, "default_image", False)), count))
     pages, size = [], image.size
     for page in range(count):
         image.seek(page)
