@@ -78,17 +78,6 @@ def test_stacks_among_frames_are_refused(tmp_path, names):
         FrameClip.open(tmp_path / "mixed", "train", "a", tmp_path)
 
 
-def test_a_preview_is_no_image_of_a_stack(tmp_path):
-    """A smaller copy behind the image, and one that says that it is one."""
-    small, same = Image.fromarray(noise(1, 5, 7)), Image.fromarray(noise(2))
-    for name, other in (("small", small), ("same", same)):
-        info = {"tiffinfo": {254: 1}} if name == "same" else {}
-        other.encoderinfo = info
-        Image.fromarray(noise(0)).save(tmp_path / f"{name}.tif", save_all=True, append_images=[other])
-    assert np.array_equal(read_image(tmp_path / "small.tif"), noise(0))
-    assert image_header(tmp_path / "same.tif").pages in (1, 2)  # as Pillow writes it
-
-
 def test_what_a_phone_adds_behind_a_photo_is_no_frame(tmp_path):
     first, second = (Image.fromarray(noise(number, 16, 16)) for number in range(2))
     first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second], quality=95)
