@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from commands import assert_refused, run  # noqa: F401
 from PIL import Image
-from source_data import everything, noise
+from source_data import everything, noise, write_video
 
 from spikesim.errors import InputFileError
 from spikesim_datasets.image_files import image_header, page_times, read_image, read_pages
@@ -41,12 +41,30 @@ def test_one_image_is_wanted_and_there_are_more(tmp_path, suffix):
         read_image(path)
 
 
-def test_a_folder_of_stacks_is_a_folder_of_clips(tmp_path):
-    for name in ("run.tif", "walk.tif"):
-        write_stack(tmp_path / "clips" / name, 3)
+@pytest.mark.parametrize("suffix", KINDS)
+def test_a_folder_of_stacks_is_a_folder_of_clips(tmp_path, suffix):
+    for name in ("run", "walk"):
+        write_stack(tmp_path / "clips" / f"{name}{suffix}", 3)
     assert [(clip.key, clip.n_frames) for clip in open_clips([tmp_path / "clips"])] == [
         ("train/run", 3), ("train/walk", 3)
     ]  # fmt: skip
+
+
+def test_images_of_webp_are_frames_like_others(tmp_path):
+    (tmp_path / "walk").mkdir()
+    for number, suffix in enumerate((".webp", ".png", ".webp")):
+        options = {"lossless": True} if suffix == ".webp" else {}
+        Image.fromarray(noise(number)).save(tmp_path / "walk" / f"{number}{suffix}", **options)
+    (clip,) = open_clips([tmp_path / "walk"])
+    assert np.array_equal(everything(clip), [noise(number) for number in range(3)])
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_stacks_beside_videos_are_refused(tmp_path, suffix):
+    write_stack(tmp_path / "mixed" / f"run{suffix}", 3)
+    write_video(tmp_path / "mixed" / "walk.mp4")
+    with pytest.raises(InputFileError, match=r"holds images, as run\.\w+, and videos, as walk\.mp4; put them into"):
+        open_clips([tmp_path / "mixed"])
 
 
 @pytest.mark.parametrize("names", [("0.tif", "1.tif"), ("1.tif", "0.tif")])
@@ -60,23 +78,23 @@ def test_stacks_among_frames_are_refused(tmp_path, names):
         FrameClip.open(tmp_path / "mixed", "train", "a", tmp_path)
 
 
-def test_a_preview_is_no_image_of_a_stack(tmp_path):
-    """A smaller copy behind the image, and one that says that it is one."""
-    small, same = Image.fromarray(noise(1, 5, 7)), Image.fromarray(noise(2))
-    for name, other in (("small", small), ("same", same)):
-        info = {"tiffinfo": {254: 1}} if name == "same" else {}
-        other.encoderinfo = info
-        Image.fromarray(noise(0)).save(tmp_path / f"{name}.tif", save_all=True, append_images=[other])
-    assert np.array_equal(read_image(tmp_path / "small.tif"), noise(0))
-    assert image_header(tmp_path / "same.tif").pages in (1, 2)  # as Pillow writes it
-
-
 def test_what_a_phone_adds_behind_a_photo_is_no_frame(tmp_path):
     first, second = (Image.fromarray(noise(number, 16, 16)) for number in range(2))
     first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second], quality=95)
     assert image_header(tmp_path / "a.jpg").pages == 1
     first.save(tmp_path / "b.jpg", quality=95)
     assert np.array_equal(read_image(tmp_path / "a.jpg"), read_image(tmp_path / "b.jpg"))
+
+
+def test_an_image_shown_in_place_of_an_animation_is_none_of_its_frames(tmp_path):
+    for count in (1, 5):
+        path = tmp_path / f"{count}.png"
+        animation = [Image.fromarray(noise(number)) for number in range(count)]
+        Image.fromarray(noise(9)).save(path, save_all=True, append_images=animation, default_image=True, duration=20)
+        (clip,) = open_clips([path])
+        assert np.array_equal(everything(clip), [noise(number) for number in range(count)])
+    assert page_times(tmp_path / "5.png") == (0, 20, 40, 60, 80)
+    assert np.array_equal(read_image(tmp_path / "1.png"), noise(0))
 
 
 def test_an_animation_is_shown_in_even_steps_or_refused(tmp_path):

@@ -23,13 +23,12 @@ from spikesim.input_files import require_file
 from spikesim_datasets.image_checks import require_frames, require_image
 from spikesim_datasets.mistaken_files import mistaken
 from spikesim_datasets.orientation import UPRIGHT, swaps_sides, upright
+from spikesim_datasets.tiff_pages import TiffPage, series, tiff_page, unread_values
 
 if TYPE_CHECKING:
     from imageio.plugins.pillow import PillowPlugin
 
 MOST_GIF_FPS = 50
-
-_SUBFILE, _REDUCED = 254, 1  # a tag of TIFF: what kind of image a page is, and that it is a smaller copy
 
 _PNG_LEVEL = 1  # of zlib's nine: images are written in thousands
 
@@ -63,15 +62,19 @@ def image_header(path: Path | str) -> ImageHeader:
     """What an image file says of itself, without decoding it.
 
     Raises:
-        InputFileError: It is missing, empty or no image.
+        InputFileError: It is missing, empty or no image, or its images are no series.
     """
     path = require_path(path)
     require_file(path)
     try:
         with Image.open(path) as image:
+            pages = _pages(path, image)
+            image.seek(pages[0])
             orientation = _orientation(image)
             size = image.size[::-1] if swaps_sides(orientation) else image.size
-            return ImageHeader(*size, orientation, len(_pages(image)))
+            return ImageHeader(*size, orientation, len(pages))
+    except InputFileError:
+        raise
     except Exception as error:  # what Pillow raises on damaged files is no closed set
         what = "is empty (0 bytes)" if not path.stat().st_size else f"is no readable image ({error}){mistaken(path)}"
         raise InputFileError(f"{path} {what}; replace it, or take its clip away") from error
@@ -83,12 +86,16 @@ def read_image(path: Path | str) -> np.ndarray:
     They lie the way up that the camera noted in the file (EXIF), as viewers show them.
 
     Raises:
-        InputFileError: It is missing, damaged, no image, holds several, or has more than 8 bits a channel.
+        InputFileError: It is missing, damaged, no image, holds several, or other values than of 8 bits.
     """
     path = require_path(path)
     with _decoding(path), Image.open(path) as image:
-        if (count := len(_pages(image))) != 1:
-            raise InputFileError(f"{path} holds {count} images, where one is expected; give one of them as a file")
+        page, *others = _pages(path, image)
+        if others:
+            raise InputFileError(
+                f"{path} holds {1 + len(others)} images, where one is expected; give one of them as a file"
+            )
+        image.seek(page)
         return _pixels(path, image)
 
 
@@ -96,11 +103,11 @@ def read_pages(path: Path | str, start: int, stop: int) -> Iterator[np.ndarray]:
     """Images start..stop−1 of a file that holds several, as `read_image` gives one.
 
     Raises:
-        InputFileError: It is missing, damaged, no image, or has more than 8 bits a channel.
+        InputFileError: It is missing, damaged, no image, no series, or holds other values than of 8 bits.
     """
     path, start, stop = require_path(path), require_whole(start, "start", 0), require_whole(stop, "stop", 0)
     with _decoding(path), Image.open(path) as image:
-        for page in _pages(image)[start:stop]:
+        for page in _pages(path, image)[start:stop]:
             image.seek(page)
             yield _pixels(path, image)
 
@@ -116,7 +123,7 @@ def page_times(path: Path | str) -> tuple[int, ...]:
     with _decoding(path), Image.open(path) as image:
         if isinstance(image, TiffImageFile):
             return ()
-        for page in _pages(image):
+        for page in _pages(path, image):
             image.seek(page)
             image.load()  # which is when some kinds of file tell
             times.append(times[-1] + (image.info.get("duration") or 0))
@@ -138,9 +145,12 @@ def _decoding(path: Path) -> Iterator[None]:
 
 def _pixels(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
     """The pixels of an open image, or of the one of several that was sought."""
+    why = unread_values(image.tag_v2) if isinstance(image, TiffImageFile) else ""
     # Colour of 16 bits opens as mode RGB, its lower bytes lost; only the decoder's arguments tell.
     if image.mode.startswith(("I", "F")) or re.search(";16[BLN]", str(image.tile)):
-        raise InputFileError(f"{path} has more than 8 bits a channel; 8-bit images are expected, convert it")
+        why = "has more than 8 bits a channel"
+    if why:
+        raise InputFileError(f"{path} {why}; 8-bit images are expected, convert it")
     image.info.pop("transparency", None)  # not wanted, and Pillow warns of some kinds
     orientation, head = _orientation(image), image.info.get("exif")
     pixels = np.asarray(image.convert("RGB"))
@@ -149,20 +159,23 @@ def _pixels(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
     return upright(pixels, orientation)
 
 
-def _pages(image: Image.Image) -> list[int]:
-    """Numbers of the images that an open file holds; smaller copies of one, as previews are, do not count."""
-    count = getattr(image, "n_frames", 1)
-    if count == 1 or image.format == "MPO":  # of a phone: depth, or how bright highlights are, behind the photo itself
+def _pages(path: Path, image: Image.Image) -> list[int]:
+    """Numbers of the images that an open file holds.
+
+    Raises:
+        InputFileError: They are no series, see `tiff_pages.series`.
+    """
+    if isinstance(image, TiffImageFile):
+        return series(path, [_tiff_page(image, page) for page in range(image.n_frames)])
+    if image.format == "MPO":  # of a phone: depth, or how bright highlights are, behind the photo itself
         return [0]
-    if not isinstance(image, TiffImageFile):
-        return list(range(count))
-    pages, size = [], image.size
-    for page in range(count):
-        image.seek(page)
-        if image.size == size and not image.tag_v2.get(_SUBFILE, 0) & _REDUCED:
-            pages.append(page)
-    image.seek(0)
-    return pages
+    # What programs show that know no animated PNG may be no image of the animation.
+    return list(range(int(getattr(image, "default_image", False)), getattr(image, "n_frames", 1)))
+
+
+def _tiff_page(image: TiffImageFile, page: int) -> TiffPage:
+    image.seek(page)
+    return tiff_page(image.tag_v2, image.size)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -21,7 +21,7 @@ from spikesim_datasets.sources.photo import PhotoClip, open_photos
 from spikesim_datasets.sources.reading import STRICT, Reading
 from spikesim_datasets.sources.rendered import MOST_CLIPS, random_name
 from spikesim_datasets.sources.resampled import ResampledClip
-from spikesim_datasets.sources.stack import STACK_SUFFIXES, StackClip
+from spikesim_datasets.sources.stack import StackClip
 from spikesim_datasets.sources.timing import describe_uneven, evenly_apart
 from spikesim_datasets.sources.variants import DemoVariant
 from spikesim_datasets.sources.video import VIDEO_SUFFIXES, VideoClip
@@ -173,7 +173,7 @@ def open_place(place: Path | str, split: Split, source: Path | str, reading: Rea
     place, reading = require_path(place, "place"), require_instance(reading, "reading", Reading)
     if place.is_dir():
         return FrameClip.open(place, split, name_of(place), source, reading)
-    if place.suffix.lower() in STACK_SUFFIXES:
+    if place.suffix.lower() in FRAME_SUFFIXES:
         return StackClip.open(place, split, place.stem, source, reading)
     return _open_video(VideoClip.open(place, split, place.stem, source, reading), reading)
 
@@ -185,7 +185,7 @@ def holds_clips(path: Path | str) -> bool:
         return any(_is_frame_folder(place) for place in (path, *entries_of(path))) or any(
             entry.suffix.lower() in VIDEO_SUFFIXES for entry in entries_of(path)
         )
-    return path.suffix.lower() in (*VIDEO_SUFFIXES, *STACK_SUFFIXES)
+    return path.suffix.lower() in (*VIDEO_SUFFIXES, *FRAME_SUFFIXES)
 
 
 def _is_frame_folder(path: Path) -> bool:

@@ -17,7 +17,7 @@ from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, 
 from spikesim_datasets.sources.numbering import natural_order, whole_series
 from spikesim_datasets.sources.reading import STRICT, Reading
 
-FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 ONE_KIND = "a folder holds frames, one a file, or stacks, each a clip"
 

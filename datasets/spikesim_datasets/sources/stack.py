@@ -10,11 +10,8 @@ from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.image_files import image_header, page_times, read_pages
 from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, require_span
-from spikesim_datasets.sources.frames import FRAME_SUFFIXES
 from spikesim_datasets.sources.reading import STRICT, Reading
 from spikesim_datasets.sources.timing import evenly_apart
-
-STACK_SUFFIXES = (*FRAME_SUFFIXES, ".webp")
 
 
 @dataclass(frozen=True)
