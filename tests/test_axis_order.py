@@ -192,7 +192,7 @@ def test_which_array_is_said_by_key(run, tmp_path):  # noqa: F811
         assert_refused(run(*words, "--key", "spikes"), "spk, label")
         assert run(*words, "--key", "spk").code == 0
     assert np.array_equal(np.load(tmp_path / "b.npy"), dense)
-    assert_refused(run("info", tmp_path / "b.npy", "--key", "spk"), "key: no such option to read .npy files")
+    assert_refused(run("info", tmp_path / "b.npy", "--key", "spk"), "--key has no meaning for .npy files; leave it out")
 
 
 def test_all_that_read_spike_files_take_the_same_options():

@@ -12,6 +12,7 @@ from spikesim import SpikeStream, write_spikes
 from spikesim_datasets.layouts import shards_to_layout
 
 run, frames, dataset, shard = commands.run, commands.frames, commands.dataset, commands.shard
+recording = commands.recording
 recorded, released = deblurring_data.recorded, deblurring_data.released
 checkpoint, ldn = deblurring_data.checkpoint, deblurring_data.ldn
 
@@ -86,8 +87,15 @@ def test_every_file_that_is_written_is_among_them(writing: dict[str, list[object
         ("convert DATASET out --no-flip", "--no-flip is for spike files"),
         ("convert DATASET out --overwrite", "--overwrite goes with spike files; give the name of a new folder"),
         ("convert LAYOUT out --header-columns 3", "--header-columns is for spike files"),
+        ("info SPIKES --header-columns 3", "--header-columns has no meaning for .npz files"),
+        ("info SPIKES --no-flip", "--no-flip has no meaning for .npz files"),
+        ("convert SPIKES a.dat --no-flip --start 3 --header-columns 0", "--no-flip, --header-columns has no meaning"),
+        ("view DAT a.png --height 18 --width 30 --key spk --axes THW", "--key, --axes has no meaning for .dat files"),
+        ("verify DAT --height 18 --width 30 --axes THW", "--axes has no meaning for .dat files"),
         ("view SPIKES a.png --split test", "--split goes with a dataset"),
         ("view SPIKES a.png --sample 1", "--sample goes with a dataset or a shard"),
+        ("view SPIKES a.png --sample 0", "--sample goes with a dataset or a shard"),
+        ("view SHARD a.png --start 0", "--start is for spike files"),
         ("view SHARD a.png --split test", "--split goes with a dataset"),
         ("view SHARD a.png --axes HWT", "--axes is for spike files"),
         ("view DATASET a.png --vth 1", "--vth goes with a folder in the released layout"),
@@ -105,6 +113,7 @@ def test_options_without_effect_are_refused(
     shard: Path,
     spikes: Path,
     recorded: Path,
+    recording: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     words: str,
@@ -114,7 +123,7 @@ def test_options_without_effect_are_refused(
     shards_to_layout(dataset, tmp_path / "layout")
     places = {
         "SPIKES": spikes, "SHARD": shard, "DATASET": dataset, "LAYOUT": tmp_path / "layout", "FRAMES": frames,
-        "BLUR": recorded / "blur.png",
+        "BLUR": recorded / "blur.png", "DAT": recording,
     }  # fmt: skip
     before = commands.files(tmp_path)
     assert_refused(run(*(places.get(word, word) for word in words.split())), said, "leave it out")

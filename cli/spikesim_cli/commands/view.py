@@ -29,7 +29,7 @@ from spikesim_cli.options import (
 )
 @click.option("--window", type=click.IntRange(1), show_default="21", help="Number of readouts averaged by a TFP.")
 @click.option("--sample", type=int, show_default="0", help="Number of the sample in a dataset or shard.")
-@click.option("--split", type=click.Choice(["train", "test"]), show_default="train", help="Split of a dataset.")
+@click.option("--split", metavar="NAME", show_default="train", help="Split of a dataset.")
 @click.option("--vth", type=float, help="Threshold of the spikes in a released layout that does not record it.")
 @overwrite_option("OUTPUT if it is there")
 @size_options
@@ -82,7 +82,7 @@ def view(path: Path, output: Path, look: str | None, window: int | None, overwri
         else:
             visualisation.write_animation(output, visualisation.clip_video(clip))
     elif kind == "spikes":
-        stream, first = read_spikes(path, **read_options(**options)), options["start"] or 0
+        stream, first = read_spikes(path, **read_options(path, **options)), options["start"] or 0
         if still:
             visualisation.write_image(output, visualisation.stream_sheet(stream, look, window, first=first))  # type: ignore[arg-type]
         else:

@@ -55,9 +55,8 @@ class Slot(NamedTuple):
 def read_tensors(weights: Weights, entry: str | None = None) -> dict[str, Tensor]:
     """The tensors of a released file or of a training checkpoint by name.
 
-    Tensors may lie under a key, such as `state_dict`, `model` or `params`, or under none; in both cases beside other
-    things. What `DataParallel` and `torch.compile` put before names, `module.` and `_orig_mod.`, is left
-    out.
+    Tensors may lie under a key, such as `state_dict`, `model` or `params`, or under none, beside other things. What
+    `DataParallel` and `torch.compile` put before names, `module.` and `_orig_mod.`, is left out.
 
     Args:
         weights: The file, or what it holds.
