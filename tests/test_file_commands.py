@@ -199,7 +199,7 @@ def test_verify(run: Run, dataset: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("look", get_args(Look))
 def test_view_a_recording(run: Run, recording: Path, tmp_path: Path, look: str) -> None:
-    size = ("--height", 18, "--width", 30, "--as", look, "--window", 5)
+    size = ("--height", 18, "--width", 30, "--as", look, *(("--window", 5) if look == "tfp" else ()))
     for name in ("strip.png", "video.gif", "video.mp4"):
         result = run("view", recording, tmp_path / name, *size)
         assert (result.code, result.out, result.err) == (0, "", f"wrote {tmp_path / name}\n")

@@ -212,6 +212,18 @@ def reading_of(options: dict[str, Any]) -> "Reading":
     return Reading(**given(**{field.name: options.pop(field.name) for field in fields(Reading)}))
 
 
+def check_reading(reading: "Reading", clips: "list[Clip]") -> None:
+    """Refuse `reading_options` that are about none of the clips that are read.
+
+    Raises:
+        click.UsageError: One was given.
+    """
+    from spikesim_datasets.sources.relevance import without_effect
+
+    for name, about in without_effect(reading, clips).items():
+        refuse(f"is for {about}, and none of the sources is such", **{name: True})
+
+
 synthesis_options = together(
     click.option(
         "--preset",
@@ -238,6 +250,7 @@ def one_clip(source: str, reading: "Reading", seed: int | None = None) -> "Clip"
     from spikesim_datasets.sources import open_clips
 
     clips = open_clips([source], reading=reading, **given(seed=seed))
+    check_reading(reading, clips)
     if len(clips) != 1:
         raise click.BadParameter(f"INPUT holds {len(clips)} clips; give one of them")
     return clips[0]
