@@ -30,7 +30,7 @@ def tfp(stream: SpikeStream, centre: int, window: int) -> np.ndarray:
     Source:
         Zhu et al., "A Retina-Inspired Sampling Method for Visual Texture Reconstruction", ICME 2019, Eq. 4.
     """
-    stream, window = require_stream(stream), _checked_window(window)
+    window = _window_within(require_stream(stream), window)
     centre = require_whole(centre, "centre")
     start = centre - window // 2
     if start < 0 or start + window > len(stream):
@@ -59,9 +59,7 @@ def tfp_video(stream: SpikeStream, window: int, *, out: np.ndarray | None = None
         InvalidValueError: The window is empty, longer than the stream or too long, or `out` is no such array.
     """
     readouts, height, width = require_stream(stream).shape
-    window = _checked_window(window)
-    if window > readouts:
-        raise InvalidValueError(f"a window of {window} readouts is longer than the stream of {readouts}; shorten it")
+    window = _window_within(stream, window)
     if window > 65_535:
         raise InvalidValueError(f"counts hold at most 65535 readouts, got a window of {window}; shorten it")
     video = _output_array((readouts - window + 1, height, width), out)
@@ -172,6 +170,15 @@ def _checked_window(window: int) -> int:
     window = require_whole(window, "window")
     if window < 1:
         raise InvalidValueError(f"window must be at least one readout, got {window!r}")
+    return window
+
+
+def _window_within(stream: SpikeStream, window: int) -> int:
+    window = _checked_window(window)
+    if window > len(stream):
+        raise InvalidValueError(
+            f"a window of {window} readouts is longer than the stream of {len(stream)}; shorten window (--window)"
+        )
     return window
 
 

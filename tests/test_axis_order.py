@@ -97,6 +97,41 @@ def test_where_two_orders_have_a_known_size_the_spikes_decide(tmp_path):
         read_spikes(path)
 
 
+def test_spikes_speak_also_against_a_known_size(tmp_path):
+    """400 readouts of 40×250, which as T, H, W are 40 of 250×400."""
+    dense = simulate(np.full((400, 40, 250), 0.3, np.float32), SpikeCamera.preset("ssdm"), seed=3).dense()
+    assert np.array_equal(read_spikes(save(tmp_path / "a.npy", dense)).dense(), dense)
+    path = save(tmp_path / "b.npy", np.einsum("thw->hwt", dense))
+    with pytest.raises(InputFileError, match=r"40 readouts of height×width 250×400 .* but 400 .*--axes HWT"):
+        read_spikes(path)
+    assert np.array_equal(read_spikes(path, axes="HWT").dense(), dense)
+
+
+def textures() -> dict[str, np.ndarray]:
+    """Light of 90 readouts of 49×61 in which neighbours differ as much as they can; still but for the last."""
+    y, x = np.mgrid[:49, :61]
+    still = {
+        "stripes across": np.where(x % 2, 0.9, 0.0),
+        "faint stripes across": np.where(x % 2, 0.6, 0.2),
+        "stripes along": np.where(y % 2, 0.9, 0.1),
+        "checks": np.where((x + y) % 2, 0.8, 0.1),
+        "noise": np.random.default_rng(6).random((49, 61)),
+        "dark": np.full((49, 61), 0.02),
+        "saturated": np.full((49, 61), 1.0),
+    }
+    moving = np.stack([np.where((x + readout // 8) % 2, 0.9, 0.1) for readout in range(90)])
+    return {name: np.repeat(light[None], 90, 0) for name, light in still.items()} | {"moving stripes": moving}
+
+
+@pytest.mark.parametrize("v_th", [0.5, 1, 2, 8])
+@pytest.mark.parametrize("texture", textures())
+def test_fine_texture_is_not_taken_for_time(tmp_path, texture, v_th):
+    for preset in ("ideal", "realistic"):
+        camera = SpikeCamera.preset(preset, v_th=v_th)
+        dense = simulate(textures()[texture].astype(np.float32), camera, seed=5).dense()
+        assert np.array_equal(read_spikes(save(tmp_path / f"{preset}.npy", dense)).dense(), dense)
+
+
 def test_the_size_of_the_caller_decides(tmp_path):
     dense = simulate(light(), SpikeCamera.preset("ideal"), seed=3).dense()
     path = save(tmp_path / "a.npy", np.einsum("thw->hwt", dense))
@@ -111,6 +146,20 @@ def test_the_size_of_the_caller_decides(tmp_path):
 def test_a_real_recording_is_not_misread(shared):
     with pytest.raises(InputFileError, match=r"but 500 readouts of height×width 250×400 in the order H, W, T"):
         read_spikes(shared / "data/real_spike.npz")
+
+
+@pytest.mark.recordings
+def test_real_recordings_in_the_usual_order_are_read(tmp_path, shared):
+    """They are of the size of a known sensor; the spikes alone tell the other order."""
+    for stream in (
+        read_spikes(shared / "data/real_spike.npz", axes="HWT"),
+        read_spikes(shared / "data/reds_250x400.dat", 250, 400),
+    ):
+        dense = stream.dense()
+        assert np.array_equal(read_spikes(save(tmp_path / "a.npy", dense)).dense(), dense)
+        part = save(tmp_path / "b.npy", np.einsum("thw->hwt", dense[:, :200, :300]))
+        with pytest.raises(InputFileError, match=r"keep apart along the last axis .*--axes HWT"):
+            read_spikes(part)
 
 
 def test_orders_there_are_not_are_refused(tmp_path):
@@ -143,7 +192,7 @@ def test_which_array_is_said_by_key(run, tmp_path):  # noqa: F811
         assert_refused(run(*words, "--key", "spikes"), "spk, label")
         assert run(*words, "--key", "spk").code == 0
     assert np.array_equal(np.load(tmp_path / "b.npy"), dense)
-    assert_refused(run("info", tmp_path / "b.npy", "--key", "spk"), "key: no such option to read .npy files")
+    assert_refused(run("info", tmp_path / "b.npy", "--key", "spk"), "--key has no meaning for .npy files; leave it out")
 
 
 def test_all_that_read_spike_files_take_the_same_options():

@@ -372,7 +372,7 @@ def test_a_damaged_frame_is_named_and_finished_shards_stay(
     assert leftovers(tmp_path / "out") == []
     frame.write_bytes(whole)
     # The clip is another one now.
-    with pytest.raises(OutputError, match=r"b\.000\.h5 .*another clip of this name"):
+    with pytest.raises(OutputError, match=r"b\.000\.h5 .*another clip of this name: its files are others\)"):
         build_clips(open_clips([root]), tmp_path / "out", recipe(), workers=1)
     report = build_clips(open_clips([root]), tmp_path / "out", recipe(), workers=1, overwrite=True)
     assert (report.built, report.kept) == (3, 3)

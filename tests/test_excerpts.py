@@ -107,8 +107,13 @@ def test_the_part_is_in_the_identity_of_a_build(run, tmp_path):  # noqa: F811
     assert run(*build, "--start", 3, "--frames", 30).json["built"] == 1
     again = run(*build, "--start", 3, "--frames", 30).json
     assert (again["built"], again["kept"]) == (0, 1)
-    for other in ((), ("--start", 4, "--frames", 30), ("--start", 3)):
-        assert_refused(run(*build, *other), "was built with another recipe", "--overwrite")
+    for other, now in (
+        ((), "all frames"),
+        (("--start", 4, "--frames", 30), "frames 4..33"),
+        (("--start", 3), "frames 3..44"),
+    ):
+        said = f"(from another clip of this name: frames 3..32 there, {now} now)"
+        assert_refused(run(*build, *other), "was built with another recipe", said, "--overwrite")
     assert run(*build, "--overwrite").json["built"] == 1
     assert run(*build, "--start", 0, "--frames", 45).json["kept"] == 1  # which is all of it
     assert_refused(run(*build, "--start", 40, "--frames", 6), "frames 40..45 are not in train/clip, which has 45")

@@ -199,7 +199,7 @@ def test_verify(run: Run, dataset: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("look", get_args(Look))
 def test_view_a_recording(run: Run, recording: Path, tmp_path: Path, look: str) -> None:
-    size = ("--height", 18, "--width", 30, "--as", look, "--window", 5)
+    size = ("--height", 18, "--width", 30, "--as", look, *(("--window", 5) if look == "tfp" else ()))
     for name in ("strip.png", "video.gif", "video.mp4"):
         result = run("view", recording, tmp_path / name, *size)
         assert (result.code, result.out, result.err) == (0, "", f"wrote {tmp_path / name}\n")
@@ -265,6 +265,16 @@ def test_a_released_layout_opens_in_view_and_verify(run: Run, dataset: Path, tmp
     assert_refused(run("view", layout, tmp_path / "a.png", "--vth", 1), "no samples of the split 'train'; it has test")
 
 
+def test_view_takes_the_splits_that_there_are(run: Run, dataset: Path, tmp_path: Path) -> None:
+    shards_to_layout(dataset, tmp_path / "layout", 1)
+    shutil.rmtree(tmp_path / "layout" / "test")
+    (tmp_path / "layout" / "spikesim.json").unlink()
+    (tmp_path / "layout" / "train").rename(tmp_path / "layout" / "valid")
+    words = ("view", tmp_path / "layout", tmp_path / "a.png", "--vth", 1)
+    assert_refused(run(*words), "no samples of the split 'train'; it has valid")
+    assert run(*words, "--split", "valid").code == 0
+
+
 def test_view_refuses_bad_input(run: Run, dataset: Path, shard: Path, recording: Path, tmp_path: Path) -> None:
     output = tmp_path / "a.png"
     assert_refused(run("view", tmp_path / "none", output), "none does not exist")
@@ -282,4 +292,7 @@ def test_view_refuses_bad_input(run: Run, dataset: Path, shard: Path, recording:
     train = tmp_path / "train"
     shutil.copytree(dataset / "train", train / "train")
     assert_refused(run("view", train, output, "--split", "test"), "no samples of the split 'test'; it has train")
+    assert_refused(
+        run("view", recording, output, "--height", 18, "--width", 30, "--readouts", 10), "21 readouts", "(--window)"
+    )
     assert not output.exists()

@@ -1,5 +1,6 @@
 """What the command line does not do without being told: replace a file, or leave an option without effect."""
 
+from itertools import combinations
 from pathlib import Path
 
 import commands
@@ -7,11 +8,15 @@ import deblurring_data
 import numpy as np
 import pytest
 from commands import Run, assert_refused
+from PIL import Image
+from source_data import noise, write_frames, write_video
+from test_stacks import write_stack
 
 from spikesim import SpikeStream, write_spikes
 from spikesim_datasets.layouts import shards_to_layout
 
 run, frames, dataset, shard = commands.run, commands.frames, commands.dataset, commands.shard
+recording = commands.recording
 recorded, released = deblurring_data.recorded, deblurring_data.released
 checkpoint, ldn = deblurring_data.checkpoint, deblurring_data.ldn
 
@@ -86,10 +91,25 @@ def test_every_file_that_is_written_is_among_them(writing: dict[str, list[object
         ("convert DATASET out --no-flip", "--no-flip is for spike files"),
         ("convert DATASET out --overwrite", "--overwrite goes with spike files; give the name of a new folder"),
         ("convert LAYOUT out --header-columns 3", "--header-columns is for spike files"),
+        ("info SPIKES --header-columns 3", "--header-columns has no meaning for .npz files"),
+        ("info SPIKES --no-flip", "--no-flip has no meaning for .npz files"),
+        ("convert SPIKES a.dat --no-flip --start 3 --header-columns 0", "--no-flip, --header-columns has no meaning"),
+        ("view DAT a.png --height 18 --width 30 --key spk --axes THW", "--key, --axes has no meaning for .dat files"),
+        ("verify DAT --height 18 --width 30 --axes THW", "--axes has no meaning for .dat files"),
         ("view SPIKES a.png --split test", "--split goes with a dataset"),
         ("view SPIKES a.png --sample 1", "--sample goes with a dataset or a shard"),
+        ("view SPIKES a.png --sample 0", "--sample goes with a dataset or a shard"),
+        ("view SHARD a.png --start 0", "--start is for spike files"),
         ("view SHARD a.png --split test", "--split goes with a dataset"),
         ("view SHARD a.png --axes HWT", "--axes is for spike files"),
+        ("view LAYOUT a.png --vth 3", "--vth goes with a folder in the released layout that does not record its"),
+        ("view SPIKES a.png --as tfi --window 5", "--window is of the mean that a TFP is, and --as tfi shows none"),
+        ("view SPIKES a.gif --as spikes --window 5", "--window is of the mean"),
+        ("view SHARD a.gif --as tfi --window 5", "--window is of the mean"),
+        ("build FRAMES --out out --timing ignore", "--timing is for videos and files of several images, and none"),
+        ("simulate FRAMES a.h5 --pixels ignore", "--pixels is for videos"),
+        ("interpolate FRAMES out --transfer pq", "--transfer is for videos"),
+        ("interpolate --check FRAMES demo:desk --timing resample", "--timing is for videos"),
         ("view DATASET a.png --vth 1", "--vth goes with a folder in the released layout"),
         ("simulate FRAMES a.h5 --interp none --factor 4", "--factor makes no readouts with --interp none"),
         ("interpolate FRAMES out --fps 20", "--fps is of videos, and OUTPUT is a folder"),
@@ -105,6 +125,7 @@ def test_options_without_effect_are_refused(
     shard: Path,
     spikes: Path,
     recorded: Path,
+    recording: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     words: str,
@@ -114,11 +135,42 @@ def test_options_without_effect_are_refused(
     shards_to_layout(dataset, tmp_path / "layout")
     places = {
         "SPIKES": spikes, "SHARD": shard, "DATASET": dataset, "LAYOUT": tmp_path / "layout", "FRAMES": frames,
-        "BLUR": recorded / "blur.png",
+        "BLUR": recorded / "blur.png", "DAT": recording,
     }  # fmt: skip
     before = commands.files(tmp_path)
     assert_refused(run(*(places.get(word, word) for word in words.split())), said, "leave it out")
     assert commands.files(tmp_path) == before
+
+
+ABOUT = {
+    "folder": {"numbering"},
+    "stack.tif": {"timing"},
+    "video.mp4": {"timing", "interlacing", "pixels", "matrix", "transfer"},
+    "photo:photo.png": set(),
+    "demo:desk#1": set(),
+}
+"""Which options say something about each source; written down here on their own."""
+
+GIVEN = {
+    "timing": "ignore", "numbering": "ignore", "interlacing": "ignore", "pixels": "ignore", "matrix": "bt709",
+    "transfer": "sdr",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("option", GIVEN)
+def test_how_to_read_is_said_where_a_source_is_read_so(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    """Of one source or two; none is long enough for a build, which ends there at the latest."""
+    monkeypatch.chdir(tmp_path)
+    write_frames(tmp_path / "folder", 3)
+    write_stack(tmp_path / "stack.tif", 3)
+    write_video(tmp_path / "video.mp4")
+    Image.fromarray(noise(1, 720, 1280)).save(tmp_path / "photo.png")
+    for sources in (*combinations(ABOUT, 1), *combinations(ABOUT, 2)):
+        result = run("build", *sources, "--out", "out", f"--{option}", GIVEN[option], "--start", 9999)
+        said = f"--{option} is for " if not any(option in ABOUT[source] for source in sources) else "are not in"
+        assert_refused(result, said)
 
 
 def test_they_are_taken_where_they_have_a_meaning(run: Run, dataset: Path, shard: Path, tmp_path: Path) -> None:
@@ -127,3 +179,4 @@ def test_they_are_taken_where_they_have_a_meaning(run: Run, dataset: Path, shard
     assert run("convert", tmp_path / "layout", tmp_path / "shards", "--vth", 2, "--preset", "ssdm").code == 0
     assert run("convert", shard, tmp_path / "a.dat", "--vth", 2, "--sample", 1).code == 0
     assert run("view", dataset, tmp_path / "a.png", "--split", "test", "--sample", 1).code == 0
+    assert run("view", dataset, tmp_path / "b.png", "--window", 5).code == 0

@@ -127,7 +127,9 @@ def test_a_shard_of_another_clip_of_the_name_is_not_taken_for_ours(source: Path,
     (job, *_) = plan_build([clip(source / "a")], tmp_path / "out", recipe()).jobs
     build_clips([clip(write_frames(tmp_path / "a", 20, phase=2))], tmp_path / "out", recipe(), workers=1)
     before = snapshot(tmp_path)
-    with pytest.raises(OutputError, match=r"a\.000\.h5 has been built meanwhile, from another clip of this name"):
+    with pytest.raises(
+        OutputError, match=r"a\.000\.h5 has been built meanwhile, from another clip of this name: its files"
+    ):
         make_shard(job, tmp_path / "out", recipe(), {})
     assert snapshot(tmp_path) == before
 

@@ -84,6 +84,31 @@ def test_tensors_under_a_key_are_found_beside_what_a_training_keeps(tmp_path: Pa
     assert_tensors(read_tensors(tmp_path / "last.ckpt"), network.state_dict())
 
 
+def test_tensors_under_no_key_are_found_beside_what_a_training_keeps(tmp_path: Path) -> None:
+    network = Small()
+    held = dict(nn.DataParallel(network).state_dict())
+    held |= {
+        "epoch": 7,
+        "name": "small",
+        "best": 3.5,
+        "optimizer": adam_of(network),
+        "hyper_parameters": {"length": 21},
+    }
+    torch.save(held, tmp_path / "last.ckpt")
+    assert_tensors(read_tensors(tmp_path / "last.ckpt"), network.state_dict())
+
+
+def test_tensors_under_no_key_must_be_those_of_the_network() -> None:
+    student = LDN()
+    held: dict[str, Any] = {slot.released[0]: torch.zeros(slot.shape) for slot in slots(student, "ldn")}
+    load_released(held | {"epoch": 3}, "ldn")
+    with pytest.raises(InputFileError, match=r"has, too many, best;"):
+        load_released(held | {"epoch": 3, "best": torch.tensor(3.5)}, "ldn")
+    del held[next(iter(held))]
+    with pytest.raises(InputFileError, match="it lacks "):
+        load_released(held | {"epoch": 3}, "ldn")
+
+
 def test_what_is_not_clear_is_refused_with_what_was_found() -> None:
     held = dict(Small().state_dict())
     with pytest.raises(

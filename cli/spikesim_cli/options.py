@@ -212,6 +212,18 @@ def reading_of(options: dict[str, Any]) -> "Reading":
     return Reading(**given(**{field.name: options.pop(field.name) for field in fields(Reading)}))
 
 
+def check_reading(reading: "Reading", clips: "list[Clip]") -> None:
+    """Refuse `reading_options` that are about none of the clips that are read.
+
+    Raises:
+        click.UsageError: One was given.
+    """
+    from spikesim_datasets.sources.relevance import without_effect
+
+    for name, about in without_effect(reading, clips).items():
+        refuse(f"is for {about}, and none of the sources is such", **{name: True})
+
+
 synthesis_options = together(
     click.option(
         "--preset",
@@ -238,6 +250,7 @@ def one_clip(source: str, reading: "Reading", seed: int | None = None) -> "Clip"
     from spikesim_datasets.sources import open_clips
 
     clips = open_clips([source], reading=reading, **given(seed=seed))
+    check_reading(reading, clips)
     if len(clips) != 1:
         raise click.BadParameter(f"INPUT holds {len(clips)} clips; give one of them")
     return clips[0]
@@ -289,7 +302,11 @@ def refuse(why: str, **options: Any) -> None:
     Raises:
         click.UsageError: One was given.
     """
-    flags = [f"--{name.replace('_', '-')}" for name, value in options.items() if value not in (None, False, ())]
+    flags = [
+        f"--{name.replace('_', '-')}"
+        for name, value in options.items()
+        if not (value is None or value is False or value == ())
+    ]
     if flags:
         raise click.UsageError(f"{', '.join(flags)} {why}; leave it out")
 
@@ -315,9 +332,19 @@ part_options = together(
 
 
 def read_options(
-    no_flip: bool, start: int | None = None, readouts: int | None = None, **options: Any
+    path: Path, no_flip: bool, start: int | None = None, readouts: int | None = None, **options: Any
 ) -> dict[str, Any]:
-    """The keywords of `spikesim.read_spikes` that `size_options` and `part_options` stand for."""
+    """The keywords of `spikesim.read_spikes` that `size_options` and `part_options` stand for.
+
+    Raises:
+        click.UsageError: One was given that has no meaning for the format of the spike file.
+    """
+    from spikesim.formats import FORMATS, options_of
+
+    if (extension := path.suffix.lower()) in FORMATS:
+        known = {"height", "width", *options_of(FORMATS[extension], "read")}
+        others = {name: value for name, value in options.items() if name not in known}
+        refuse(f"has no meaning for {extension} files", no_flip=no_flip and "flip" not in known, **others)
     stop = None if readouts is None else (start or 0) + readouts
     return given(flip=False if no_flip else None, start=start, stop=stop, **options)
 

@@ -26,7 +26,7 @@ from spikesim.files import checksum, remove_stale_temporaries
 from spikesim.locks import locked
 from spikesim.threads import available_cores
 from spikesim_datasets.interpolation.networks.weights import UnknownWeightsWarning
-from spikesim_datasets.planning import ShardJob, finished_jobs, plan_build, readouts_of
+from spikesim_datasets.planning import ShardJob, difference, finished_jobs, plan_build, readouts_of
 from spikesim_datasets.processes import count_up, shared_counts, uninterrupted, worker_processes
 from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.recipe import Recipe, make_recipe, provenance
@@ -223,9 +223,8 @@ def make_shard(
                 return None, diagnostics
         with ShardReader(job.path) as shard:
             if not job.is_in(shard):
-                raise OutputError(
-                    f"{job.path} has been built meanwhile, from another clip of this name; choose another folder"
-                )
+                differing = difference(shard.recipe, job.identity)
+                raise OutputError(f"{job.path} has been built meanwhile, {differing}; choose another folder")
             diagnostics = shard.diagnostics
         return describe_shard(out, job.path, checksum(job.path)), diagnostics
 

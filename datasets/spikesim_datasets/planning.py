@@ -22,6 +22,9 @@ from spikesim_datasets.sources import Clip
 from spikesim_datasets.sources.clip import require_clip
 from spikesim_datasets.synthesis import require_flow, synthesise
 
+_OF_FILES = {"files", "bytes", "sha256", "photos"}
+"""What fingerprints say of the files of clips."""
+
 
 @dataclass(frozen=True, repr=False)
 class ShardJob(Brief):
@@ -147,7 +150,7 @@ def finished_jobs(
         if key not in keys and made_by.get("choices") == recipe.choices():
             continue
         if not overwrite:
-            differing = _difference(made_by, job.identity if job else {"choices": recipe.choices()})
+            differing = difference(made_by, job.identity if job else {"choices": recipe.choices()})
             raise OutputError(
                 f"{file} was built with another recipe ({differing}); choose another folder, or give --overwrite to "
                 "rebuild its shards"
@@ -186,19 +189,46 @@ def uncompressed_bytes(plan: BuildPlan, recipe: Recipe) -> int:
     return total
 
 
+def difference(made_by: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Which parts of the recipe of a shard are not those that are wanted, in words.
+
+    Args:
+        made_by: The recipe in the shard.
+        wanted: The identity of a job, or its choices alone.
+    """
+    old, new = made_by.get("choices") or {}, wanted["choices"]
+    if old != new:
+        return "; ".join(_change(name, old.get(name), new.get(name)) for name in _changed(old, new))
+    if "clip" in wanted and made_by.get("clip") != wanted["clip"]:
+        return f"from another clip of this name: {_clip_changes(made_by.get('clip') or {}, wanted['clip'])}"
+    return "with other windows"
+
+
 def _identity(made_by: dict[str, Any]) -> dict[str, Any]:
     return {name: made_by.get(name) for name in ("clip", "choices")}
 
 
-def _difference(made_by: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """Which parts differ, in words."""
-    old, new = made_by.get("choices") or {}, wanted["choices"]
-    if old != new:
-        changed = [name for name in {**new, **old} if old.get(name) != new.get(name)]
-        return "; ".join(_change(name, old.get(name), new.get(name)) for name in changed)
-    if "clip" in wanted and made_by.get("clip") != wanted["clip"]:
-        return "from another clip of this name"
-    return "with other windows"
+def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    return [name for name in {**new, **old} if old.get(name) != new.get(name)]
+
+
+def _clip_changes(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """What tells two clips of one name apart; of files, whose checksums say nothing to people, that they differ."""
+    changed = _changed(old, new)
+    words = ["its files are others"] if _OF_FILES & {*changed} else []
+    for name in changed:
+        if name == "excerpt":
+            words.append(f"{_frames_of(old.get(name))} there, {_frames_of(new.get(name))} now")
+        elif name not in _OF_FILES:
+            words.append(_change(name, old.get(name), new.get(name)))
+    return "; ".join(words)
+
+
+def _frames_of(excerpt: Any) -> str:
+    match excerpt:
+        case {"start": int(start), "frames": int(frames)}:
+            return f"frames {start}..{start + frames - 1}"
+    return "all frames"
 
 
 def _change(name: str, old: Any, new: Any) -> str:

@@ -188,12 +188,18 @@ def require_format(path: str | os.PathLike[str]) -> ModuleType:
     return FORMATS[extension]
 
 
+def options_of(spike_format: ModuleType, name: str) -> list[str]:
+    """The options that a format's function of this name takes."""
+    parameters = signature(getattr(spike_format, name)).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+
+
 def _function(path: Path, name: str, options: dict[str, Any]) -> Any:
-    function = getattr(require_format(path), name)
-    known = [p.name for p in signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    spike_format = require_format(path)
+    known = options_of(spike_format, name)
     if unknown := sorted(set(options) - set(known)):
         raise InvalidValueError(
             f"{', '.join(unknown)}: no such option to {name} {path.suffix} files; "
             f"they have {', '.join(known) or 'none'}"
         )
-    return function
+    return getattr(spike_format, name)

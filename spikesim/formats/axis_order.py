@@ -1,9 +1,9 @@
 """Which axis of dense spikes is time: what the caller says, or what their shape and their rates do not contradict.
 
 An array does not name its axes, and one read in another order is 250 readouts of 400×500 instead of 500 of 250×400. So
-the usual order is taken only where nothing speaks for another: no other order gives the size of a known sensor, and
-spikes keep apart along no other axis. A pixel that has fired must first be charged again, so a spike is seldom followed
-by another in time, or, in bright light, a gap by another; its neighbours know nothing of that.
+the usual order is taken only where nothing speaks for another: no other order alone gives the size of a known sensor,
+and spikes keep apart along no other axis. A pixel that has fired must first be charged again, so a spike is seldom
+followed by another in time, or, in bright light, a gap by another; its neighbours know nothing of that.
 """
 
 from typing import Any
@@ -51,7 +51,7 @@ def axis_order(array: Any, size: tuple[int, int] | None) -> str:
     others = [order for order in AXES if order != _USUAL and _size(shape, order) in sizes]
     timed_last = [order for order in others if order.endswith("T")]
     if _size(shape, _USUAL) in sizes:
-        if size is not None or not timed_last:
+        if size is not None:
             return _USUAL
     elif others:
         raise _ask(shape, others[0], why)
@@ -82,18 +82,22 @@ def _ask(shape: tuple[int, ...], order: str, why: str) -> InvalidValueError:
 
 
 def _keep_apart_along_the_last_axis(array: Any) -> bool:
-    """Whether neighbouring spikes exclude each other along the last axis, and not so along the first."""
+    """Whether neighbouring spikes exclude each other along the last axis, and not so along the first.
+
+    Pixels beside each other do so in fine texture as well. But a scene is much the same one readout later, so a pixel
+    then keeps apart from its neighbour in the next readout, too, and two pixels do not do so in time.
+    """
     middle = tuple(slice(start := max(0, (length - _SIDE) // 2), start + _SIDE) for length in array.shape)
     block = np.asarray(array[middle]) != 0
     if min(block.shape) < 2:
         return False
-    first, last = _correlation(block), _correlation(block.transpose(2, 0, 1))
-    return last < -max(_APART, _DEVIATIONS / np.sqrt(block.size)) and last < 2 * first
+    first, last = _correlation(block[:-1], block[1:]), _correlation(block[..., :-1], block[..., 1:])
+    both = _correlation(block[:-1, :, :-1], block[1:, :, 1:])
+    return last < -max(_APART, _DEVIATIONS / np.sqrt(block.size)) and last < 2 * min(first, both)
 
 
-def _correlation(spikes: np.ndarray) -> float:
-    """Of neighbours along the first axis; 0 where all are alike."""
-    before, after = spikes[:-1], spikes[1:]
-    mean = spikes.mean()
+def _correlation(before: np.ndarray, after: np.ndarray) -> float:
+    """Of neighbours; 0 where all are alike."""
+    mean = (before.mean() + after.mean()) / 2
     variance = mean * (1 - mean)
     return float(((before & after).mean() - before.mean() * after.mean()) / variance) if variance else 0.0

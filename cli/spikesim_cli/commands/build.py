@@ -9,6 +9,7 @@ import click
 
 from spikesim_cli.options import (
     ThresholdCommand,
+    check_reading,
     given,
     optics_of,
     overwrite_option,
@@ -99,7 +100,10 @@ def build_gopro(root: Path, out: Path, **options: Any) -> None:
     """
     from spikesim_datasets.sources import open_gopro
 
-    _build(open_gopro(root, reading_of(options)), out, **options)
+    reading = reading_of(options)
+    clips = open_gopro(root, reading)
+    check_reading(reading, clips)
+    _build(clips, out, **options)
 
 
 @click.command(cls=ThresholdCommand)
@@ -134,6 +138,7 @@ def build(sources: tuple[str, ...], out: Path, split: str, part: int | None, **o
 
     reading = reading_of(options)
     clips = open_clips(sources, split, **given(seed=options["seed"], part=part), reading=reading)  # type: ignore[arg-type]
+    check_reading(reading, clips)
     _build(clips, out, **options)
 
 

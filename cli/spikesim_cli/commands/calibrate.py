@@ -53,7 +53,7 @@ def calibrate(
 
     of_the_sensor = given(dead_time=options.pop("dead_time"), readout_hz=options.pop("readout_hz"))
     with Steps("calibration").shown():
-        streams = [read_spikes(path, **read_options(**options)) for path in (dark, *flats)]
+        streams = [read_spikes(path, **read_options(path, **options)) for path in (dark, *flats)]
         fit = fit_calibration(streams[0], streams[1:], levels=levels or None, **of_the_sensor)
         write_calibration(out, fit)
     live = fit.gain > 0

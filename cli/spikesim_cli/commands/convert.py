@@ -98,6 +98,6 @@ def convert(
             write_spikes(output, stream)
             messages.print(f"{output}: {len(stream)} readouts")
         case "spikes":
-            stream = read_spikes(path, **read_options(**options))
+            stream = read_spikes(path, **read_options(path, **options))
             write_spikes(output, stream)
             messages.print(f"{output}: {len(stream)} readouts")

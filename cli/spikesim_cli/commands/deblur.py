@@ -101,7 +101,7 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
 
         shown = given(**{name: options.pop(name) for name in FRAME_OPTIONS})
         device, overwrite = given(name=options.pop("device")), options.pop("overwrite")
-        recording = read_recording(blur, spikes, **read_options(**options))
+        recording = read_recording(blur, spikes, **read_options(spikes, **options))
         trained = load_shipped() if checkpoint is None else load_deblurring(checkpoint)
         if checkpoint is None:
             messages.print(f"with {trained.deblurring.title} that comes with spikesim; --checkpoint takes another")

@@ -53,7 +53,7 @@ _RUN = Path("runs/ssdm")
     show_default="all that every shard has",
     help="Thresholds of the spikes.",
 )
-@click.option("--split", type=click.Choice(["train", "test"]), show_default="test", help="Split of the dataset.")
+@click.option("--split", metavar="NAME", show_default="test", help="Split of the dataset.")
 @click.option("--single", is_flag=True, help="Compare the middle frame alone, and no sequences.")
 @click.option("--limit", type=click.IntRange(1), show_default="all", help="Number of samples, evenly spread.")
 @click.option("--ablation", is_flag=True, help="Print the rows of the paper's ablations, of single frames.")

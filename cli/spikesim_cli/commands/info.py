@@ -131,7 +131,7 @@ def _layout(path: Path) -> dict[str, Any]:
 def _spikes(path: Path, **options: Any) -> dict[str, Any]:
     from spikesim import read_spikes
 
-    stream = read_spikes(path, **read_options(**options))
+    stream = read_spikes(path, **read_options(path, **options))
     readouts, height, width = stream.shape
     return {
         "readouts": readouts,

@@ -12,6 +12,7 @@ import click
 from spikesim_cli.options import (
     INTERPOLATORS,
     check_free,
+    check_reading,
     given,
     network_of,
     network_options,
@@ -149,6 +150,7 @@ def _check(
     from spikesim_datasets.sources import open_clips
 
     clips = [clip for path in paths for clip in open_clips([path], reading=reading)]
+    check_reading(reading, clips)
     interpolators = [spec.make() for spec in specs_to_compare(tuple(dict.fromkeys(names)), **network)]
     counts = [len(triples(clip, every)) for clip in clips]
     total = sum(counts)

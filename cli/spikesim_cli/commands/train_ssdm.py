@@ -56,7 +56,7 @@ def _stage_names() -> list[str]:
 )
 @click.option("--stage", type=StageType(), default=_ALL, show_default=True, help="Stages to train.")
 @thresholds_option
-@click.option("--split", type=click.Choice(["train", "test"]), show_default="train", help="Split to train on.")
+@click.option("--split", metavar="NAME", show_default="train", help="Split to train on.")
 @click.option("--epochs", type=click.IntRange(1), show_default="1000, 70, 100", help="Passes over the samples.")
 @click.option("--batch", type=click.IntRange(1), show_default="8", help="Samples per step, over all devices.")
 @click.option("--accumulate", type=click.IntRange(1), show_default="1", help="Parts to divide a device's batch into.")

@@ -106,6 +106,6 @@ def _read_whole(path: Path, **options: Any) -> tuple[bool, str]:
                     shard.sample(number)
                 return True, count(len(shard), "sample")  # of every chunk
         case "spikes":
-            stream = read_spikes(path, **read_options(**options))
+            stream = read_spikes(path, **read_options(path, **options))
             return require_format(path).has_checksum(path), count(len(stream), "readout")
     raise InvalidValueError(f"{path} is no dataset, training, shard or spike file; there is nothing to verify")

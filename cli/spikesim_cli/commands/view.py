@@ -29,7 +29,7 @@ from spikesim_cli.options import (
 )
 @click.option("--window", type=click.IntRange(1), show_default="21", help="Number of readouts averaged by a TFP.")
 @click.option("--sample", type=int, show_default="0", help="Number of the sample in a dataset or shard.")
-@click.option("--split", type=click.Choice(["train", "test"]), show_default="train", help="Split of a dataset.")
+@click.option("--split", metavar="NAME", show_default="train", help="Split of a dataset.")
 @click.option("--vth", type=float, help="Threshold of the spikes in a released layout that does not record it.")
 @overwrite_option("OUTPUT if it is there")
 @size_options
@@ -55,6 +55,7 @@ def view(path: Path, output: Path, look: str | None, window: int | None, overwri
     from spikesim_cli.console import messages
     from spikesim_datasets import visualisation
     from spikesim_datasets.layouts import open_layout
+    from spikesim_datasets.layouts.description import DESCRIPTION
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader, open_dataset
 
@@ -62,7 +63,7 @@ def view(path: Path, output: Path, look: str | None, window: int | None, overwri
     kind = recognise(path)
     check_free(output, overwrite)
     sample, split, vth = (options.pop(name) for name in ("sample", "split", "vth"))
-    if kind != "layout":
+    if kind != "layout" or (path / DESCRIPTION).is_file():
         refuse("goes with a folder in the released layout that does not record its threshold", vth=vth)
     if kind in ("shard", "spikes", "source"):
         refuse("goes with a dataset", split=split)
@@ -74,6 +75,8 @@ def view(path: Path, output: Path, look: str | None, window: int | None, overwri
         refuse("is about spikes, and a source has none", **{"as": look}, window=window)
     elif still and kind != "spikes":
         refuse("is for videos and for spike files; the image of a sample shows all", **{"as": look})
+    elif look in ("spikes", "tfi"):
+        refuse(f"is of the mean that a TFP is, and --as {look} shows none", window=window)
     sample, split, look, window = sample or 0, split or "train", look or "tfp", window or 21
     if kind == "source":
         clip = one_description(path).clip
@@ -82,7 +85,7 @@ def view(path: Path, output: Path, look: str | None, window: int | None, overwri
         else:
             visualisation.write_animation(output, visualisation.clip_video(clip))
     elif kind == "spikes":
-        stream, first = read_spikes(path, **read_options(**options)), options["start"] or 0
+        stream, first = read_spikes(path, **read_options(path, **options)), options["start"] or 0
         if still:
             visualisation.write_image(output, visualisation.stream_sheet(stream, look, window, first=first))  # type: ignore[arg-type]
         else:

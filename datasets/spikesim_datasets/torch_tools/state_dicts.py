@@ -55,8 +55,8 @@ class Slot(NamedTuple):
 def read_tensors(weights: Weights, entry: str | None = None) -> dict[str, Tensor]:
     """The tensors of a released file or of a training checkpoint by name.
 
-    Tensors may lie under a key, such as `state_dict`, `model` or `params`, beside other things. What `DataParallel` and
-    `torch.compile` put before names, `module.` and `_orig_mod.`, is left out.
+    Tensors may lie under a key, such as `state_dict`, `model` or `params`, or under none, beside other things. What
+    `DataParallel` and `torch.compile` put before names, `module.` and `_orig_mod.`, is left out.
 
     Args:
         weights: The file, or what it holds.
@@ -69,7 +69,7 @@ def read_tensors(weights: Weights, entry: str | None = None) -> dict[str, Tensor
     held = weights if isinstance(weights, Mapping) else _parsed(require_path(weights, "the weights"))
     if entry is not None and isinstance(held.get(entry), Mapping):
         held = held[entry]
-    found = _named_tensors(held)
+    found = _named_tensors(held) or _tensors_beside_others(held)
     if len(found) > 1:
         raise InputFileError(
             f"{origin_of(weights)} holds tensors under {' and under '.join(found)}, and which are the network's is not "
@@ -106,6 +106,12 @@ def _named_tensors(held: Mapping[Any, Any], depth: int = 2) -> dict[str, Mapping
         for name, value in (nested if depth else {}).items()
         for deeper, tensors in _named_tensors(value, depth - 1).items()
     }
+
+
+def _tensors_beside_others(held: Mapping[Any, Any]) -> dict[str, Mapping[str, Tensor]]:
+    """The tensors that lie beside the epoch and the like and under no key, if there are any."""
+    tensors = {name: value for name, value in held.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    return {"": tensors} if tensors else {}
 
 
 def origin_of(weights: Weights) -> str:
