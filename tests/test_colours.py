@@ -16,9 +16,32 @@ from spikesim_datasets.videos import Colours, to_rgb
 HD, SD = (720, 1280), (480, 640)
 PQ, HLG, LINEAR, LOG = 16, 18, 8, 9
 BT709, UNTAGGED, BT601, YCGCO, BT2020 = 1, 2, 5, 8, 9
+LIMITED, FULL = 1, 2
 
 COEFFICIENTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
 """Of red and of blue in luma: ITU-R BT.601, BT.709, BT.2020."""
+
+
+def write_codes(
+    path: Path, pixels: str, codes: tuple[int, ...], size: tuple[int, int] = (48, 64), **tags: int | None
+) -> Path:
+    """Two lossless frames of one code in each plane, with tags of colours."""
+    said = {name: value for name, value in tags.items() if value is not None}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=30)
+        (stream.height, stream.width), stream.pix_fmt = size, pixels
+        for name, value in said.items():
+            setattr(stream.codec_context, name, value)
+        for _ in range(2):
+            frame = av.VideoFrame(size[1], size[0], pixels)
+            kind = np.uint8 if frame.format.components[0].bits == 8 else np.dtype("<u2")
+            for plane, code in zip(frame.planes, codes, strict=True):
+                plane.update(np.full(plane.buffer_size // np.dtype(kind).itemsize, code, kind).tobytes())
+            for name, value in said.items():
+                setattr(frame, name, value)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
 
 
 def write_flat(
@@ -36,20 +59,9 @@ def write_flat(
     scale = 1 << (bits - 8)
     codes = [round(scale * (16 + 219 * luma / 255)), *(round(scale * (128 + 224 * each / 255)) for each in chroma)]
     pixels = "yuv444p" if bits == 8 else f"yuv444p{bits}le"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=30)
-        (stream.height, stream.width), stream.pix_fmt = size, pixels
-        for name, value in (("colorspace", matrix), ("color_trc", transfer), ("color_primaries", primaries)):
-            if value is not None:
-                setattr(stream.codec_context, name, value)
-        for _ in range(2):
-            frame = av.VideoFrame(size[1], size[0], pixels)
-            for plane, code in zip(frame.planes, codes, strict=True):
-                kind = np.uint8 if bits == 8 else np.dtype("<u2")
-                plane.update(np.full(plane.buffer_size // np.dtype(kind).itemsize, code, kind).tobytes())
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+    return write_codes(
+        path, pixels, tuple(codes), size, colorspace=matrix, color_trc=transfer, color_primaries=primaries
+    )
 
 
 def rgb_of(matrix: str, luma: float, blue: float, red: float) -> np.ndarray:
@@ -112,6 +124,28 @@ def test_a_matrix_that_is_not_converted_is_refused(tmp_path):
         open_clips([path])
 
 
+# Grey
+
+
+@pytest.mark.parametrize(("pixels", "scale"), [("gray", 1), ("gray10le", 4), ("gray12le", 16)])
+@pytest.mark.parametrize("level", [0, 16, 17, 120, 235, 255])
+def test_grey_has_the_range_that_it_says(tmp_path, pixels, scale, level):
+    """Black of limited range is 16 of 255, white 235."""
+    limited = write_codes(tmp_path / "a.mkv", pixels, (scale * level,), color_range=LIMITED)
+    assert np.abs(first_pixel(limited) - np.clip((level - 16) / 219, 0, 1) * 255).max() <= 0.51
+    for tag in (FULL, None):
+        path = write_codes(tmp_path / "b.mkv", pixels, (scale * level,), color_range=tag)
+        assert np.abs(first_pixel(path) - level).max() <= 1
+
+
+def test_grey_of_limited_range_becomes_light(tmp_path):
+    """75 % of HLG is diffuse white, 38 % a grey card of 18 %."""
+    for signal, light in ((0.75, 1.0), (0.38, 0.18), (0.0, 0.0)):
+        code = round(4 * (16 + 219 * signal))
+        path = write_codes(tmp_path / "a.mkv", "gray10le", (code,), color_range=LIMITED, color_trc=HLG)
+        assert np.abs(first_pixel(path) - pixel_of(light)).max() <= 2
+
+
 # Light
 
 
@@ -139,14 +173,46 @@ def test_high_dynamic_range_becomes_light(tmp_path, transfer, signal, light, wit
     assert np.abs(first_pixel(path) - pixel_of(light)).max() <= within + 0.5
 
 
+def pq_signal(light: float) -> float:
+    """Of light in diffuse white, by the inverse of the formula in use."""
+    power = (light * 203 / 10_000) ** 0.1593017578125
+    return float(((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375)
+
+
+def pq_light(signal: float) -> float:
+    low, high = 0.0, 10_000 / 203
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if pq_signal(middle) < signal else (low, middle)
+    return low
+
+
+@pytest.mark.parametrize("code", [150, 380, 460, 540, 580])
+@pytest.mark.parametrize(
+    ("pixels", "tag", "black", "white", "chroma"),
+    [
+        ("yuv444p10le", LIMITED, 64, 940, 512),
+        ("yuv444p10le", FULL, 0, 1023, 512),
+        ("yuv420p12le", FULL, 0, 4095, 2048),
+        ("gbrp10le", None, 0, 1023, None),
+        ("gbrp12le", None, 0, 4095, None),
+        ("gray10le", FULL, 0, 1023, ()),
+        ("gray10le", LIMITED, 64, 940, ()),
+    ],
+)
+def test_light_is_exact_in_every_range(tmp_path, code, pixels, tag, black, white, chroma):
+    code *= 4 if "12" in pixels else 1
+    codes = (code,) if chroma == () else (code, *([code if chroma is None else chroma] * 2))
+    path = write_codes(tmp_path / "a.mkv", pixels, codes, color_range=tag, color_trc=PQ, color_primaries=BT709,
+                       colorspace=0 if chroma is None else BT2020)  # fmt: skip
+    assert np.abs(first_pixel(path) - pixel_of(pq_light((code - black) / (white - black)))).max() <= 0.6
+
+
 def test_colours_of_wide_primaries_become_those_of_screens(tmp_path):
     """A green of BT.709 as BT.2020 has it: 0.3293, 0.9195, 0.0880 of light (ITU-R BT.2087, 3)."""
     light = np.array([0.3293, 0.9195, 0.0880])
     r, b = COEFFICIENTS["bt2020"]
-    m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
-    power = (light * 203 / 10_000) ** m1
-    signal = ((c1 + c2 * power) / (1 + c3 * power)) ** m2
-    red, green, blue = signal
+    red, green, blue = map(pq_signal, light)
     luma = r * red + (1 - r - b) * green + b * blue
     values = 255 * luma, 255 * (blue - luma) / (2 * (1 - b)), 255 * (red - luma) / (2 * (1 - r))
     path = write_flat(tmp_path / "a.mkv", values, bits=10, matrix=BT2020, transfer=PQ, primaries=9)
