@@ -251,7 +251,7 @@ def test_only_what_is_read_otherwise_than_before_is_another_clip(tmp_path):
     tagged = write_flat(tmp_path / "a.mkv", (100, 0, 0), HD, matrix=BT709)
     small = write_flat(tmp_path / "b.mkv", (100, 0, 0), SD)
     large = write_flat(tmp_path / "c.mkv", (100, 0, 0), HD)
-    names = {"matrix", "transfer", "wide"}
+    names = {"matrix", "transfer", "wide", "scaled"}
     plain, *others = (
         open_clips([path], reading=Reading(**reading))[0].fingerprint()
         for path, reading in (
@@ -261,6 +261,16 @@ def test_only_what_is_read_otherwise_than_before_is_another_clip(tmp_path):
     assert not names & plain.keys()
     assert not names & others[0].keys()
     assert [other.get("matrix") for other in others[1:]] == ["bt709", "bt601", "bt709"]
+    for pixels, codes, tags, scaled in (
+        ("gray", (99,), {"color_range": LIMITED}, True),
+        ("gray", (99,), {"color_range": FULL}, None),
+        ("yuv444p10le", (99, 512, 512), {"color_range": FULL, "color_trc": PQ}, True),
+        ("yuv444p10le", (99, 512, 512), {"color_range": LIMITED, "color_trc": PQ}, None),
+        ("yuv444p10le", (99, 512, 512), {"color_range": FULL}, None),
+        ("gbrp10le", (99, 99, 99), {"color_trc": HLG}, True),
+    ):
+        (clip,) = open_clips([write_codes(tmp_path / "d.mkv", pixels, codes, **tags)])
+        assert clip.fingerprint().get("scaled") is scaled
 
 
 def test_a_build_follows_what_is_said(run, tmp_path):  # noqa: F811
@@ -310,6 +320,26 @@ def test_video_that_becomes_interlaced_is_refused_at_that_frame(tmp_path):
         everything(clip)
     (clip,) = open_clips([tmp_path / "c.h264"], reading=Reading(interlacing="ignore"))
     assert len(everything(clip)) == 80
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pixels"), [("mov", "mjpeg", "yuvj420p"), ("mov", "png", "rgb24"), ("mkv", "ffv1", "yuv420p")]
+)
+@pytest.mark.parametrize(("order", "interlaced"), [("tt", True), ("bb", True), ("progressive", False)])
+def test_video_is_interlaced_where_its_container_alone_says_so(tmp_path, suffix, codec, pixels, order, interlaced):
+    path = tmp_path / f"a.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=30, options={"field_order": order})
+        stream.height, stream.width, stream.pix_fmt = 48, 64, pixels
+        image = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+        container.mux([*stream.encode(image.reformat(format=pixels)), *stream.encode()])
+    with av.open(str(path)) as container:
+        assert not next(container.decode(video=0)).interlaced_frame
+    if interlaced:
+        with pytest.raises(InputFileError, match="is interlaced; make it progressive"):
+            open_clips([path])
+    (clip,) = open_clips([path], reading=Reading(interlacing="ignore" if interlaced else "refuse"))
+    assert len(everything(clip)) == 1
 
 
 def test_pixels_that_are_no_squares_are_refused_or_taken_as_squares(tmp_path):
