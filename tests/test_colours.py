@@ -16,9 +16,32 @@ from spikesim_datasets.videos import Colours, to_rgb
 HD, SD = (720, 1280), (480, 640)
 PQ, HLG, LINEAR, LOG = 16, 18, 8, 9
 BT709, UNTAGGED, BT601, YCGCO, BT2020 = 1, 2, 5, 8, 9
+LIMITED, FULL = 1, 2
 
 COEFFICIENTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
 """Of red and of blue in luma: ITU-R BT.601, BT.709, BT.2020."""
+
+
+def write_codes(
+    path: Path, pixels: str, codes: tuple[int, ...], size: tuple[int, int] = (48, 64), **tags: int | None
+) -> Path:
+    """Two lossless frames of one code in each plane, with tags of colours."""
+    said = {name: value for name, value in tags.items() if value is not None}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=30)
+        (stream.height, stream.width), stream.pix_fmt = size, pixels
+        for name, value in said.items():
+            setattr(stream.codec_context, name, value)
+        for _ in range(2):
+            frame = av.VideoFrame(size[1], size[0], pixels)
+            kind = np.uint8 if frame.format.components[0].bits == 8 else np.dtype("<u2")
+            for plane, code in zip(frame.planes, codes, strict=True):
+                plane.update(np.full(plane.buffer_size // np.dtype(kind).itemsize, code, kind).tobytes())
+            for name, value in said.items():
+                setattr(frame, name, value)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
 
 
 def write_flat(
@@ -36,20 +59,9 @@ def write_flat(
     scale = 1 << (bits - 8)
     codes = [round(scale * (16 + 219 * luma / 255)), *(round(scale * (128 + 224 * each / 255)) for each in chroma)]
     pixels = "yuv444p" if bits == 8 else f"yuv444p{bits}le"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=30)
-        (stream.height, stream.width), stream.pix_fmt = size, pixels
-        for name, value in (("colorspace", matrix), ("color_trc", transfer), ("color_primaries", primaries)):
-            if value is not None:
-                setattr(stream.codec_context, name, value)
-        for _ in range(2):
-            frame = av.VideoFrame(size[1], size[0], pixels)
-            for plane, code in zip(frame.planes, codes, strict=True):
-                kind = np.uint8 if bits == 8 else np.dtype("<u2")
-                plane.update(np.full(plane.buffer_size // np.dtype(kind).itemsize, code, kind).tobytes())
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+    return write_codes(
+        path, pixels, tuple(codes), size, colorspace=matrix, color_trc=transfer, color_primaries=primaries
+    )
 
 
 def rgb_of(matrix: str, luma: float, blue: float, red: float) -> np.ndarray:
@@ -112,6 +124,28 @@ def test_a_matrix_that_is_not_converted_is_refused(tmp_path):
         open_clips([path])
 
 
+# Grey
+
+
+@pytest.mark.parametrize(("pixels", "scale"), [("gray", 1), ("gray10le", 4), ("gray12le", 16)])
+@pytest.mark.parametrize("level", [0, 16, 17, 120, 235, 255])
+def test_grey_has_the_range_that_it_says(tmp_path, pixels, scale, level):
+    """Black of limited range is 16 of 255, white 235."""
+    limited = write_codes(tmp_path / "a.mkv", pixels, (scale * level,), color_range=LIMITED)
+    assert np.abs(first_pixel(limited) - np.clip((level - 16) / 219, 0, 1) * 255).max() <= 0.51
+    for tag in (FULL, None):
+        path = write_codes(tmp_path / "b.mkv", pixels, (scale * level,), color_range=tag)
+        assert np.abs(first_pixel(path) - level).max() <= 1
+
+
+def test_grey_of_limited_range_becomes_light(tmp_path):
+    """75 % of HLG is diffuse white, 38 % a grey card of 18 %."""
+    for signal, light in ((0.75, 1.0), (0.38, 0.18), (0.0, 0.0)):
+        code = round(4 * (16 + 219 * signal))
+        path = write_codes(tmp_path / "a.mkv", "gray10le", (code,), color_range=LIMITED, color_trc=HLG)
+        assert np.abs(first_pixel(path) - pixel_of(light)).max() <= 2
+
+
 # Light
 
 
@@ -139,14 +173,46 @@ def test_high_dynamic_range_becomes_light(tmp_path, transfer, signal, light, wit
     assert np.abs(first_pixel(path) - pixel_of(light)).max() <= within + 0.5
 
 
+def pq_signal(light: float) -> float:
+    """Of light in diffuse white, by the inverse of the formula in use."""
+    power = (light * 203 / 10_000) ** 0.1593017578125
+    return float(((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375)
+
+
+def pq_light(signal: float) -> float:
+    low, high = 0.0, 10_000 / 203
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if pq_signal(middle) < signal else (low, middle)
+    return low
+
+
+@pytest.mark.parametrize("code", [150, 380, 460, 540, 580])
+@pytest.mark.parametrize(
+    ("pixels", "tag", "black", "white", "chroma"),
+    [
+        ("yuv444p10le", LIMITED, 64, 940, 512),
+        ("yuv444p10le", FULL, 0, 1023, 512),
+        ("yuv420p12le", FULL, 0, 4095, 2048),
+        ("gbrp10le", None, 0, 1023, None),
+        ("gbrp12le", None, 0, 4095, None),
+        ("gray10le", FULL, 0, 1023, ()),
+        ("gray10le", LIMITED, 64, 940, ()),
+    ],
+)
+def test_light_is_exact_in_every_range(tmp_path, code, pixels, tag, black, white, chroma):
+    code *= 4 if "12" in pixels else 1
+    codes = (code,) if chroma == () else (code, *([code if chroma is None else chroma] * 2))
+    path = write_codes(tmp_path / "a.mkv", pixels, codes, color_range=tag, color_trc=PQ, color_primaries=BT709,
+                       colorspace=0 if chroma is None else BT2020)  # fmt: skip
+    assert np.abs(first_pixel(path) - pixel_of(pq_light((code - black) / (white - black)))).max() <= 0.6
+
+
 def test_colours_of_wide_primaries_become_those_of_screens(tmp_path):
     """A green of BT.709 as BT.2020 has it: 0.3293, 0.9195, 0.0880 of light (ITU-R BT.2087, 3)."""
     light = np.array([0.3293, 0.9195, 0.0880])
     r, b = COEFFICIENTS["bt2020"]
-    m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
-    power = (light * 203 / 10_000) ** m1
-    signal = ((c1 + c2 * power) / (1 + c3 * power)) ** m2
-    red, green, blue = signal
+    red, green, blue = map(pq_signal, light)
     luma = r * red + (1 - r - b) * green + b * blue
     values = 255 * luma, 255 * (blue - luma) / (2 * (1 - b)), 255 * (red - luma) / (2 * (1 - r))
     path = write_flat(tmp_path / "a.mkv", values, bits=10, matrix=BT2020, transfer=PQ, primaries=9)
@@ -185,7 +251,7 @@ def test_only_what_is_read_otherwise_than_before_is_another_clip(tmp_path):
     tagged = write_flat(tmp_path / "a.mkv", (100, 0, 0), HD, matrix=BT709)
     small = write_flat(tmp_path / "b.mkv", (100, 0, 0), SD)
     large = write_flat(tmp_path / "c.mkv", (100, 0, 0), HD)
-    names = {"matrix", "transfer", "wide"}
+    names = {"matrix", "transfer", "wide", "scaled"}
     plain, *others = (
         open_clips([path], reading=Reading(**reading))[0].fingerprint()
         for path, reading in (
@@ -195,6 +261,16 @@ def test_only_what_is_read_otherwise_than_before_is_another_clip(tmp_path):
     assert not names & plain.keys()
     assert not names & others[0].keys()
     assert [other.get("matrix") for other in others[1:]] == ["bt709", "bt601", "bt709"]
+    for pixels, codes, tags, scaled in (
+        ("gray", (99,), {"color_range": LIMITED}, True),
+        ("gray", (99,), {"color_range": FULL}, None),
+        ("yuv444p10le", (99, 512, 512), {"color_range": FULL, "color_trc": PQ}, True),
+        ("yuv444p10le", (99, 512, 512), {"color_range": LIMITED, "color_trc": PQ}, None),
+        ("yuv444p10le", (99, 512, 512), {"color_range": FULL}, None),
+        ("gbrp10le", (99, 99, 99), {"color_trc": HLG}, True),
+    ):
+        (clip,) = open_clips([write_codes(tmp_path / "d.mkv", pixels, codes, **tags)])
+        assert clip.fingerprint().get("scaled") is scaled
 
 
 def test_a_build_follows_what_is_said(run, tmp_path):  # noqa: F811
@@ -244,6 +320,26 @@ def test_video_that_becomes_interlaced_is_refused_at_that_frame(tmp_path):
         everything(clip)
     (clip,) = open_clips([tmp_path / "c.h264"], reading=Reading(interlacing="ignore"))
     assert len(everything(clip)) == 80
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pixels"), [("mov", "mjpeg", "yuvj420p"), ("mov", "png", "rgb24"), ("mkv", "ffv1", "yuv420p")]
+)
+@pytest.mark.parametrize(("order", "interlaced"), [("tt", True), ("bb", True), ("progressive", False)])
+def test_video_is_interlaced_where_its_container_alone_says_so(tmp_path, suffix, codec, pixels, order, interlaced):
+    path = tmp_path / f"a.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=30, options={"field_order": order})
+        stream.height, stream.width, stream.pix_fmt = 48, 64, pixels
+        image = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+        container.mux([*stream.encode(image.reformat(format=pixels)), *stream.encode()])
+    with av.open(str(path)) as container:
+        assert not next(container.decode(video=0)).interlaced_frame
+    if interlaced:
+        with pytest.raises(InputFileError, match="is interlaced; make it progressive"):
+            open_clips([path])
+    (clip,) = open_clips([path], reading=Reading(interlacing="ignore" if interlaced else "refuse"))
+    assert len(everything(clip)) == 1
 
 
 def test_pixels_that_are_no_squares_are_refused_or_taken_as_squares(tmp_path):

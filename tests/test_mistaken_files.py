@@ -16,6 +16,8 @@ POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\ns
         (POINTER, " (it is a pointer of Git LFS; `git lfs pull` fetches the file itself)"),
         (b"<!DOCTYPE HTML><html>", " (it is a web page)"),
         (b"\n <html lang='en'>", " (it is a web page)"),
+        (b"#EXTM3U\na.ts\n", " (it is a list of other files; give these themselves)"),
+        (b"ffconcat version 1.0\nfile a.mp4\n", " (it is a list of other files; give these themselves)"),
         (b"frames are at https://example.org\r\n", " (it is text)"),
         ("ä".encode() * 300, " (it is text)"),
         (b"x" + "ä".encode() * 300, " (it is text)"),  # the last letter is cut

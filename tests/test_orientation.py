@@ -2,11 +2,13 @@
 
 import struct
 import zlib
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 from commands import assert_refused, run  # noqa: F401
 from PIL import Image, ImageOps
 from source_data import everything
@@ -178,6 +180,46 @@ def test_a_mirrored_video_is_mirrored(tmp_path):
     (plain,) = open_clips([write_turned(tmp_path / "plain.mp4")])
     (clip,) = open_clips([write_turned(tmp_path / "a.mp4", matrix=matrix)])
     assert np.array_equal(everything(clip), np.array(everything(plain))[:, :, ::-1])
+
+
+def write_jpegs(path: Path, images: list[bytes]) -> Path:
+    """A video of JPEG files as they are."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=30)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuvj420p"
+        for number, image in enumerate(images):
+            packet = av.Packet(image)
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 30), True
+            packet.pts = packet.dts = number
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("suffix", [".mov", ".avi", ".mkv"])
+def test_video_of_jpeg_lies_as_its_images_say(tmp_path, suffix, orientation):
+    y, x = np.mgrid[:48, :64]
+    image = write_image(tmp_path / "a.jpg", np.stack([3 * x, 5 * y, x + y], axis=-1).astype(np.uint8), orientation)
+    (clip,) = open_clips([write_jpegs(tmp_path / f"a{suffix}", [image.read_bytes()] * 2)])
+    for frame in everything(clip):
+        assert np.abs(frame.astype(int) - shown(image)).max() <= 12  # chroma lies otherwise between pixels
+
+
+def test_a_video_says_which_way_up_it_lies_at_its_beginning_alone(tmp_path):
+    """In H.264 this is then true of all that follows."""
+    plain = write_turned(tmp_path / "plain.mp4")
+    with av.open(str(plain)) as given, av.open(str(tmp_path / "a.mp4"), "w") as container:
+        source = given.streams.video[0]
+        stream = container.add_stream_from_template(source)
+        turn = BitStreamFilterContext("h264_metadata=display_orientation=insert:rotate=90", source, stream)
+        for packet in given.demux(source):
+            for turned in turn.filter(packet if packet.size else None):
+                turned.stream = stream
+                container.mux(turned)
+    (clip,) = open_clips([tmp_path / "a.mp4"])
+    expected = [np.rot90(frame) for frame in everything(*open_clips([plain]))]
+    assert np.array_equal(everything(clip), expected)
+    assert np.array_equal(list(clip.frames(3, 4)), expected[3:])
 
 
 def test_a_video_that_is_turned_is_another_clip(tmp_path):

@@ -108,7 +108,34 @@ def test_a_video_with_two_frames_at_one_time_is_refused_and_can_be_taken(run, tm
 def test_what_does_not_tell_its_times_says_so(tmp_path):
     (said,) = describe_sources(write_video(tmp_path / "a.h264"))
     assert (said.even, said.timing, said.refused) == (None, "not told; frames are taken as evenly apart", None)
-    assert said.frames == 40
+    assert (said.frames, said.rate) == (40, None)  # the one FFmpeg gives is its own
+
+
+def test_other_videos_of_a_file_are_counted(run, tmp_path):  # noqa: F811
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("ffv1", rate=30) for _ in range(3)]
+        for stream in streams:
+            stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for number in range(40):
+            image = av.VideoFrame.from_ndarray(video_frame(number), format="rgb24")
+            container.mux([packet for stream in streams for packet in stream.encode(image)])
+    assert run("info", path, "--json").json["other_streams"] == 2
+    assert "other streams" in run("info", path).out
+
+
+def test_a_video_of_one_frame_is_not_said_to_be_an_image(tmp_path):
+    path = write_video(tmp_path / "a.mkv", "ffv1")
+    with av.open(str(path)) as given, av.open(str(tmp_path / "b.mkv"), "w") as container:
+        stream = container.add_stream_from_template(given.streams.video[0])
+        packet = next(given.demux(video=0))
+        packet.stream = stream
+        container.mux(packet)
+    (said,) = describe_sources(tmp_path / "b.mkv")
+    assert said.frames == 1
+    assert "is a single frame" in str(said.refused)
+    assert "photo:FILE, once it is saved as an image" in str(said.refused)
+    assert "b.mkv" not in str(said.refused)
 
 
 def test_interlaced_video_and_long_pixels_are_described(tmp_path):

@@ -9,9 +9,9 @@ import av
 import numpy as np
 import pytest
 from commands import assert_refused, run  # noqa: F401
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from source_data import everything
+from source_data import everything, write_video
 
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.continuity import Continuity
@@ -20,6 +20,8 @@ from spikesim_datasets.readouts import interpolated
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.sources import Reading, ResampledClip, VideoClip, open_clips
 from spikesim_datasets.sources.timing import describe_timing, describe_uneven, evenly_apart, frame_times
+from spikesim_datasets.videos import to_rgb
+from spikesim_datasets.videos.frame_times import filled
 
 RESAMPLE = Reading(timing="resample")
 DARKEST, BRIGHTER = 20.0, 0.05  # grey levels: at the beginning, and more in each millisecond
@@ -209,6 +211,109 @@ def test_gaps_in_an_avi_file_whose_frames_are_out_of_order_are_nobody_knows_wher
     assert len(everything(clip)) == 56
     record = run("info", path, "--json").json
     assert (record["even"], record["timing"]) == (False, "uneven: it leaves frames out and stores others out of order")
+
+
+# Where some frames tell no time
+
+
+@given(
+    rate=st.floats(1, 500), clock=CLOCKS, told=st.lists(st.booleans(), min_size=2, max_size=80), begin=st.floats(-9, 9),
+)  # fmt: skip
+def test_even_times_are_filled_in(rate, clock, told, begin):
+    exact = (begin + np.arange(len(told)) / rate) * clock
+    times = [round(time) if tells else None for time, tells in zip(exact, told, strict=True)]
+    numbers = np.flatnonzero(told)
+    assume(len(numbers) > 1)
+    complete = filled(times)
+    assert complete is not None
+    assert len(complete) == len(times)
+    assert all(time in (None, made) for time, made in zip(times, complete, strict=True))
+    # Clocks round by half a tick; beyond the ends that adds up.
+    between = np.abs(np.array(complete) - exact)[numbers[0] : numbers[-1] + 1]
+    assert between.max() <= 1 + 1e-6
+
+
+@given(data=st.data(), rate=st.floats(10, 300), count=st.integers(12, 60))
+def test_a_gap_is_seen_or_nobody_knows_where_it_is(data, rate, count):
+    gap = data.draw(st.integers(3, count - 3))  # a frame was dropped before this one
+    hidden = data.draw(st.integers(1, count - 2))
+    times = [round((number + (number >= gap)) * 90_000 / rate) for number in range(count)]
+    complete = filled([*times[:hidden], None, *times[hidden + 1 :]])
+    if hidden in (gap - 1, gap):
+        assert complete is None
+    else:
+        assert complete is not None
+        assert np.abs(np.array(complete) - times).max() <= 1
+        assert not evenly_apart(complete)
+    assert filled([None, *times]) is None
+    assert filled([*times, None]) is None
+
+
+def write_stream(path: Path, times_ms: list[int], silent: set[int]) -> Path:
+    """An MPEG transport stream whose frames of some numbers bear no time, as the standard allows."""
+    content = bytearray(write_video(path, times_ms=times_ms, options={"bf": "0"}).read_bytes())
+    place = -1
+    for number in range(len(times_ms)):
+        place = content.index(b"\x00\x00\x01\xe0", place + 1)
+        if number in silent:
+            length = content[place + 8]
+            content[place + 7] &= 0x3F  # neither PTS nor DTS follow
+            content[place + 9 : place + 9 + length] = b"\xff" * length
+    path.write_bytes(content)
+    with av.open(str(path)) as container:
+        assert {number for number, image in enumerate(container.decode(video=0)) if image.pts is None} == silent
+    return path
+
+
+EVEN = [round(100 / 3 * number) for number in range(40)]
+
+
+def test_a_stream_with_frames_that_tell_no_time_is_even_if_the_others_are(tmp_path):
+    path = write_stream(tmp_path / "a.ts", EVEN, {20, 21, 39})
+    (clip,) = open_clips([path])
+    assert isinstance(clip, VideoClip)
+    assert clip.index.timestamps == ()
+    assert np.abs(np.diff(clip.index.times) - 3000).max() <= 90  # the video was made by a clock of 1 ms
+    with av.open(str(path)) as container:
+        frames = [to_rgb(image) for image in container.decode(video=0)]
+    for start in (0, 20, 22, 39):
+        assert np.array_equal(list(clip.frames(start, start + 1)), frames[start : start + 1])
+
+
+def test_gaps_between_frames_that_tell_are_seen(tmp_path):
+    whole, silent = (write_stream(tmp_path / f"{len(none)}.ts", dropped(48, 6), none) for none in (set(), {22}))
+    with pytest.raises(InputFileError, match=r"1\.ts does not show its frames in even steps.* 7 of 39 are not"):
+        open_clips([silent])
+    (clip,), (expected,) = (open_clips([path], reading=RESAMPLE) for path in (silent, whole))
+    assert np.abs(np.subtract(clip.times, expected.times)).max() < 0.02  # a clock of 1 ms made the video
+
+
+def test_where_nobody_knows_where_gaps_are_a_stream_is_refused(run, tmp_path):  # noqa: F811
+    path = write_stream(tmp_path / "a.ts", dropped(48, 6), {20})  # a frame was dropped before it, or behind
+    for reading in (Reading(), RESAMPLE):
+        with pytest.raises(InputFileError, match=r"a\.ts does not tell when some .* with --timing ignore"):
+            open_clips([path], reading=reading)
+    assert len(everything(*open_clips([path], reading=Reading(timing="ignore")))) == 40
+    record = run("info", path, "--json").json
+    assert record["even"] is False
+    assert record["timing"].startswith("uneven: it does not tell when some of its frames are shown")
+
+
+def test_gaps_are_seen_where_the_beginning_lies_before_zero(tmp_path):
+    """FFmpeg does not give out times below zero of H.264 in Matroska."""
+    source = write_video(tmp_path / "source.mkv", times_ms=dropped(48, 6), options={"bf": "0"})
+    with (
+        av.open(str(source)) as given,
+        av.open(str(tmp_path / "a.mkv"), "w", options={"avoid_negative_ts": "disabled"}) as container,
+    ):
+        stream = container.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.pts, packet.dts, packet.stream = packet.pts - 400, packet.dts - 400, stream
+                container.mux(packet)
+    with pytest.raises(InputFileError, match=r"a\.mkv does not "):
+        open_clips([tmp_path / "a.mkv"])
+    assert len(everything(*open_clips([tmp_path / "a.mkv"], reading=Reading(timing="ignore")))) == 40
 
 
 def test_frames_that_are_there_are_kept(tmp_path):

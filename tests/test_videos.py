@@ -10,12 +10,15 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
+from commands import assert_refused, run  # noqa: F401
+from PIL import Image
 from source_data import everything, video_frame, write_video
 
 from spikesim.errors import InputFileError
 from spikesim_datasets.sources import Reading, open_clips
-from spikesim_datasets.videos import to_rgb
-from spikesim_datasets.videos.containers import missing_bytes, video_stream
+from spikesim_datasets.videos import index_video, to_rgb
+from spikesim_datasets.videos.containers import choose_stream, is_video, video_streams
+from spikesim_datasets.videos.cut_off import missing_bytes
 
 
 def remux(path: Path, target: Path, shift: int = 0, **options: str) -> Path:
@@ -147,13 +150,23 @@ def cover_only(path: Path) -> Path:
         cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
         cover.disposition = Disposition.attached_pic
         container.mux(cover.encode(av.VideoFrame.from_ndarray(video_frame(0, 32, 32), format="rgb24")))
-        silence = av.AudioFrame(format="fltp", layout="mono", samples=1024)
-        silence.sample_rate = 8000
-        for plane in silence.planes:
-            plane.update(bytes(plane.buffer_size))
-        container.mux(sound.encode(silence))
-        container.mux([*cover.encode(), *sound.encode()])
+        container.mux([*sound.encode(silence()), *cover.encode(), *sound.encode()])
     return path
+
+
+def song(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=8000)
+        container.mux([*sound.encode(silence()), *sound.encode()])
+    return path
+
+
+def silence() -> av.AudioFrame:
+    frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+    frame.sample_rate = 8000
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    return frame
 
 
 def web_page(path: Path) -> Path:
@@ -173,7 +186,8 @@ def pointer(path: Path) -> Path:
         (lambda folder: text(folder / "a.mp4"), r"cannot be read as a video \(.*\) \(it is text\)$"),
         (lambda folder: web_page(folder / "a.mp4"), r"cannot be read as a video \(.*\) \(it is a web page\)$"),
         (lambda folder: pointer(folder / "a.mp4"), "cannot be .* pointer of Git LFS; `git lfs pull` fetches the file"),
-        (lambda folder: audio_only(folder / "a.wav"), "holds no video stream$"),
+        (lambda folder: audio_only(folder / "a.wav"), "cannot be read as a video"),
+        (lambda folder: song(folder / "a.mp4"), "holds no video stream$"),
         (lambda folder: cover_only(folder / "a.mp4"), "holds no video stream, only 1 cover image$"),
         (lambda folder: cut(write_video(folder / "b.mkv"), folder / "a.mkv", 0.6), r"is cut off: it lacks \d+ bytes"),
         (lambda folder: cut(write_video(folder / "b.webm", "vp9"), folder / "a.webm", 0.9), "is cut off: it lacks"),
@@ -189,6 +203,7 @@ def pointer(path: Path) -> Path:
         "web page",
         "pointer",
         "audio",
+        "audio in a container of video",
         "cover",
         "cut mkv",
         "cut webm",
@@ -224,10 +239,173 @@ def test_what_is_no_matroska_file_promises_nothing(tmp_path, content):
     assert missing_bytes(tmp_path / "a") == 0
 
 
-def test_the_first_stream_that_is_no_still_is_the_video():
+def y4m(path: Path, frame_line: bytes = b"FRAME\n") -> Path:
+    """5 frames of 8×4 and 12 bytes of chroma."""
+    path.write_bytes(b"YUV4MPEG2 W8 H4 F30:1 Ip C420jpeg\n" + 5 * (frame_line + bytes(range(48))))
+    return path
+
+
+@pytest.mark.parametrize("line", [b"FRAME\n", b"FRAME Xtime=1\n"])
+def test_a_y4m_file_lacks_what_its_last_frame_promises(tmp_path, line):
+    content = y4m(tmp_path / "a.y4m", line).read_bytes()
+    frame = len(line) + 48
+    for left in range(2 * frame):
+        (tmp_path / "a.y4m").write_bytes(content[: len(content) - left])
+        missing = missing_bytes(tmp_path / "a.y4m")
+        if left % frame <= 48:  # nothing tells how long its line is when that is cut
+            assert missing == left % frame
+        else:
+            assert missing > 0
+    with pytest.raises(InputFileError, match="is cut off: it lacks"):
+        open_clips([tmp_path / "a.y4m"])
+
+
+def test_a_live_recording_lacks_what_its_last_part_promises(tmp_path):
+    content = write_video(tmp_path / "a.mkv", live="1").read_bytes()
+    for left in (1, 50, 100):
+        (tmp_path / "a.mkv").write_bytes(content[:-left])
+        assert missing_bytes(tmp_path / "a.mkv") == left
+        with pytest.raises(InputFileError, match="is cut off: it lacks"):
+            open_clips([tmp_path / "a.mkv"])
+
+
+def element(identity: bytes, content: bytes, known: bool = True) -> bytes:
+    return identity + (bytes([0x80 + len(content)]) if known else b"\xff") + content
+
+
+def test_parts_of_unknown_size_are_as_long_as_what_they_hold(tmp_path):
+    block = element(b"\xa3", bytes(range(1, 21)))
+    clusters = [element(b"\x1f\x43\xb6\x75", 3 * block, known) for known in (False, True, False)]
+    content = element(b"\x1a\x45\xdf\xa3", b"") + element(b"\x18\x53\x80\x67", b"".join(clusters), False)
+    ends = {len(content) - left for left in (0, *range(0, 3 * len(block) + 1, len(block)))}  # of the last blocks
+    for length in range(len(content) - 3 * len(block), len(content) + 1):
+        (tmp_path / "a").write_bytes(content[:length])
+        assert (missing_bytes(tmp_path / "a") == 0) == (length in ends), length
+
+
+def test_a_program_stream_lacks_what_its_last_packet_promises(tmp_path):
+    content = write_video(tmp_path / "a.mpg", "mpeg2video").read_bytes()
+    for end in (b"", b"\x00\x00\x01\xb9"):  # which not all files have
+        (tmp_path / "a.mpg").write_bytes(content + end)
+        assert missing_bytes(tmp_path / "a.mpg") == 0
+    assert content.rfind(b"\x00\x00\x01\xbe") < len(content) - 50  # the last packet is one of padding
+    for left in (1, 50, 500):
+        (tmp_path / "a.mpg").write_bytes(content[:-left])
+        missing = missing_bytes(tmp_path / "a.mpg")
+        assert missing == left if left <= 50 else 0 < missing < left
+        with pytest.raises(InputFileError, match="is cut off: it lacks"):
+            open_clips([tmp_path / "a.mpg"])
+
+
+# What FFmpeg reads and is no video
+
+
+SCRIPTS = {
+    "a.mp4": "ffconcat version 1.0\nfile secret.mp4\n",
+    "a.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.3,\nsecret.ts\n#EXT-X-ENDLIST\n",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_file_that_names_others_opens_none(run, tmp_path, name):  # noqa: F811
+    for secret in ("secret.mp4", "secret.ts"):
+        write_video(tmp_path / secret)
+    (tmp_path / name).write_text(SCRIPTS[name])
+    assert not is_video(tmp_path / name)
+    assert_refused(run("build", tmp_path / name, "--out", tmp_path / "out"), "(it is a list of other files")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("a.txt", b"a line of what was seen\n" * 400, r" \(it is text\)$"),
+        ("a.nfo", b"a line of what was seen\n" * 400, r" \(it is text\)$"),
+        ("a.cdg", bytes(24 * 300), "$"),
+        (
+            "a.sdp",
+            b"v=0\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+            r" \(it is text\)$",
+        ),
+    ],
+)
+def test_what_ffmpeg_draws_is_no_video(tmp_path, name, content, what):
+    (tmp_path / name).write_bytes(content)
+    assert not is_video(tmp_path / name)
+    with pytest.raises(InputFileError, match=r"cannot be read as a video \(.*\)" + what):
+        open_clips([tmp_path / name])
+
+
+@pytest.mark.parametrize(("kind", "several"), [("tiff", True), ("tiff", False), ("png", False), ("jpeg", False)])
+def test_images_whose_name_does_not_tell_are_refused(tmp_path, kind, several):
+    images, exif = [Image.fromarray(video_frame(number)) for number in range(3)], Image.Exif()
+    exif[0x0112] = 6
+    stack = {"save_all": True, "append_images": images[1:]} if several else {}
+    images[0].save(tmp_path / "a.recorded", kind, exif=exif, **stack)
+    assert not is_video(tmp_path / "a.recorded")
+    with pytest.raises(InputFileError, match="cannot be read as a video"):
+        index_video(tmp_path / "a.recorded")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [("mp4", "libx264"), ("mov", "mjpeg"), ("avi", "mpeg4"), ("mkv", "ffv1"), ("webm", "vp9"), ("3gp", "mpeg4"),
+     ("ts", "libx264"), ("mpg", "mpeg2video"), ("m2v", "mpeg2video"), ("vob", "mpeg2video"), ("flv", "libx264"),
+     ("mxf", "mpeg2video"), ("h264", "libx264"), ("ivf", "vp9"), ("nut", "ffv1"), ("gif", "gif")],
+)  # fmt: skip
+def test_videos_of_all_kinds_are_known_by_what_they_hold(tmp_path, suffix, codec):
+    path = tmp_path / f"a.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, {"mjpeg": "yuvj420p", "gif": "rgb8"}.get(codec, "yuv420p")
+        for number in range(9):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(video_frame(number), format="rgb24")))
+        container.mux(stream.encode())
+    path = path.rename(tmp_path / "a")
+    assert is_video(path)
+    assert index_video(path).n_frames == 9
+
+
+# Several streams
+
+
+def write_streams(path: Path, counts: list[int], default: int | None = None) -> Path:
+    """Streams of so many frames, the first 32 pixels wide, each other 16 wider."""
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=30) for _ in counts]
+        for number, stream in enumerate(streams):
+            stream.height, stream.width, stream.pix_fmt = 32, 32 + 16 * number, "yuv420p"
+            if default is not None:
+                stream.disposition = Disposition.default if number == default else Disposition(0)
+        for stream, count in zip(streams, counts, strict=True):
+            for number in range(count):
+                image = av.VideoFrame.from_ndarray(video_frame(number, 32, stream.width), format="rgb24")
+                container.mux(stream.encode(image))
+            container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts", "avi"])
+@pytest.mark.parametrize(("counts", "taken"), [([9, 9], 0), ([1, 9], 1), ([1, 1], 0), ([1, 9, 9], 1), ([9, 1], 0)])
+def test_of_several_videos_the_first_of_several_frames_is_taken(tmp_path, suffix, counts, taken):
+    path = write_streams(tmp_path / f"a.{suffix}", counts)
+    assert choose_stream(path) == (taken, len(counts) - 1)
+    (clip,) = open_clips([path])
+    assert [frame.shape[1] for frame in everything(clip)] == [32 + 16 * taken] * counts[taken]
+
+
+@pytest.mark.parametrize(("counts", "default", "taken"), [([9, 9], 1, 1), ([9, 9], 0, 0), ([9, 1], 1, 0)])
+def test_of_several_videos_the_one_is_taken_that_is_marked(tmp_path, counts, default, taken):
+    (clip,) = open_clips([write_streams(tmp_path / "a.mkv", counts, default)])
+    assert {frame.shape[1] for frame in everything(clip)} == {32 + 16 * taken}
+    assert clip.fingerprint().get("stream", 0) == taken
+    assert [frame.shape[1] for frame in clip.frames(5, 7)] == [32 + 16 * taken] * 2
+
+
+def test_streams_that_are_stills_are_no_videos():
     flags = Disposition.attached_pic, Disposition.timed_thumbnails, Disposition.default, Disposition(0)
     streams = [SimpleNamespace(disposition=flag, codec_context=...) for flag in flags]
-    assert video_stream(SimpleNamespace(name="a", streams=SimpleNamespace(video=streams))) is streams[2]
+    assert video_streams(SimpleNamespace(name="a", streams=SimpleNamespace(video=streams))) == streams[2:]
 
 
 @pytest.mark.parametrize("seed", range(4))

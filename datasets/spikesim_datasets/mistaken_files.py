@@ -4,6 +4,7 @@ from pathlib import Path
 
 _BEGINNING = 512  # bytes
 _POINTER = b"version https://git-lfs.github.com/spec/"
+_LISTS = "#extm3u", "ffconcat version"
 
 
 def mistaken(path: Path) -> str:
@@ -22,4 +23,6 @@ def mistaken(path: Path) -> str:
         text = beginning.decode("utf-8", "strict" if len(beginning) < _BEGINNING else "ignore").lstrip().lower()
     except UnicodeDecodeError:
         return ""
+    if text.startswith(_LISTS):
+        return " (it is a list of other files; give these themselves)"
     return " (it is a web page)" if text.startswith(("<!doctype html", "<html")) else " (it is text)"

@@ -42,6 +42,7 @@ class SourceDescription(Brief):
         colours: `matrix`, `transfer` and `range` as they are taken, and which of these are `assumed`.
         interlaced: Whether its frames are two half images.
         pixel_shape: How many times as wide as high pixels are to be shown.
+        other_streams: How many other videos the file holds, which are not taken.
         windows: Exposures of `ExposurePlan()` in it.
         refused: Why a build refuses it; None if it does not.
     """
@@ -58,6 +59,7 @@ class SourceDescription(Brief):
     colours: dict[str, Any]
     interlaced: bool
     pixel_shape: float
+    other_streams: int
     windows: int
     refused: str | None
 
@@ -66,6 +68,8 @@ class SourceDescription(Brief):
         values = dict(vars(self))
         kind, clip = values.pop("kind"), values.pop("clip").name
         frame = [values.pop("height"), values.pop("width")]
+        if not self.other_streams:
+            del values["other_streams"]
         return {"kind": kind, "clip": clip, "frames": values.pop("frames"), "frame": frame, **values}
 
 
@@ -108,7 +112,8 @@ def _opened(place: Path) -> tuple[Clip, str | None]:
 def _unfit(clip: Clip, windows: int) -> str | None:
     """Why a build cannot make samples of a clip that can be read."""
     if clip.n_frames == 1:
-        return f"{clip.key} is a single frame; a build shows an image to a shaking camera as photo:{clip.source}"
+        photo = "photo:FILE, once it is saved as an image" if isinstance(clip, VideoClip) else f"photo:{clip.source}"
+        return f"{clip.key} is a single frame; a build shows an image to a shaking camera as {photo}"
     try:
         check_size(clip)
     except InvalidValueError as error:
@@ -133,7 +138,7 @@ def _particulars(clip: Clip) -> dict[str, Any]:
 
 
 def _of_files(turn: str) -> dict[str, Any]:
-    return {"orientation": turn, "colours": _FILES, "interlaced": False, "pixel_shape": 1.0}
+    return {"orientation": turn, "colours": _FILES, "interlaced": False, "pixel_shape": 1.0, "other_streams": 0}
 
 
 def _of_video(index: VideoIndex) -> dict[str, Any]:
@@ -147,6 +152,7 @@ def _of_video(index: VideoIndex) -> dict[str, Any]:
         "colours": {} if tags is None else {**vars(tags), "assumed": list(tags.assumed)},
         "interlaced": index.interlaced,
         "pixel_shape": float(index.pixel_shape),
+        "other_streams": index.other_streams,
     }
 
 

@@ -76,4 +76,6 @@ class VideoClip(NamedClip):
 
     def fingerprint(self) -> dict[str, object]:
         turned = turned_mark(self.index.orientation != UPRIGHT)
-        return files_fingerprint([self.path]) | turned | self.index.colours.record()
+        # Earlier versions took the first of several.
+        chosen = {"stream": self.index.stream} if self.index.other_streams and self.index.stream else {}
+        return files_fingerprint([self.path]) | turned | self.index.colours.record() | chosen

@@ -46,7 +46,8 @@ _TO_BT709 = np.array(
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
 )  # from BT.2020
 _DIFFUSE_WHITE, _HLG_WHITE = 203.0, 0.75
-_FULL = 255 << 8  # what FFmpeg makes of full scale in 16 bits
+_LIMITED = 16 << 8, 235 << 8  # black and white of limited range in 16 bits
+_WHITE = 255 << 8  # what FFmpeg makes of the latter
 
 # By itself FFmpeg drops fractions, which makes images a level of 255 darker, gives two neighbours one colour, and
 # leaves the last bits to the processor.
@@ -63,11 +64,14 @@ class Colours:
         matrix: By which it is coded: `bt601`, `bt709` or `bt2020`; `auto` as each image says.
         transfer: `sdr`, whose values are kept, or `pq`, `hlg` or `linear`, which become light.
         wide: Whether light has the primaries of BT.2020.
+        scaled: Whether another value than that of limited range is black or white, to which earlier versions did not
+            scale. It is followed image by image, and recorded here.
     """
 
     matrix: Matrix = "auto"
     transfer: Transfer = "sdr"
     wide: bool = False
+    scaled: bool = False
 
     def record(self) -> dict[str, object]:
         """What tells them from those of earlier versions, which took every video as its images said, and as SDR."""
@@ -108,13 +112,14 @@ def tags_of(image: av.VideoFrame) -> ColourTags:
     if trc != ColorTrc.UNSPECIFIED:
         transfer = f"{_trc_name(trc).lower()} ({taken})"
     full = image.format.is_rgb or image.format.name.startswith("yuvj") or image.color_range == ColorRange.JPEG
+    limited = image.color_range == ColorRange.MPEG
     told = {
         "matrix": not _has_matrix(image) or space != _UNTAGGED,
         "transfer": trc != ColorTrc.UNSPECIFIED,
-        "range": full or image.color_range == ColorRange.MPEG,
+        "range": full or limited,
     }
     assumed = tuple(name for name, said in told.items() if not said)
-    return ColourTags(matrix, transfer, "full" if full else "limited", assumed)
+    return ColourTags(matrix, transfer, "full" if full or (_is_grey(image) and not limited) else "limited", assumed)
 
 
 def colours_of(image: av.VideoFrame, matrix: Matrix, transfer: Transfer, what: str) -> Colours:
@@ -148,12 +153,22 @@ def colours_of(image: av.VideoFrame, matrix: Matrix, transfer: Transfer, what: s
                 "convert it, or say what to take it for with --matrix bt601, bt709 or bt2020"
             )
     narrow = image.color_primaries not in (ColorPrimaries.BT2020, ColorPrimaries.UNSPECIFIED)
-    return Colours(matrix, transfer, transfer in ("pq", "hlg") and not narrow)
+    scaled = _is_limited_grey(image) or (transfer != "sdr" and _white(image) != _WHITE)
+    return Colours(matrix, transfer, transfer in ("pq", "hlg") and not narrow, scaled)
 
 
 def _has_matrix(image: av.VideoFrame) -> bool:
     """Whether it is neither RGB nor grey."""
-    return not image.format.is_rgb and len(image.format.components) > 2
+    return not image.format.is_rgb and not _is_grey(image)
+
+
+def _is_grey(image: av.VideoFrame) -> bool:
+    return len(image.format.components) <= 2  # the second is how opaque it is
+
+
+def _is_limited_grey(image: av.VideoFrame) -> bool:
+    """Whether it is grey of limited range, which FFmpeg takes as full."""
+    return _is_grey(image) and image.color_range == ColorRange.MPEG
 
 
 def _assumed_matrix(image: av.VideoFrame, transfer: str) -> Matrix:
@@ -175,20 +190,44 @@ def to_rgb(image: av.VideoFrame, colours: Colours = AS_CODED) -> np.ndarray:
     require_instance(image, "image", av.VideoFrame)
     require_instance(colours, "colours", Colours)
     matrix = _MATRICES.get(colours.matrix)
-    if colours.transfer == "sdr":
+    limited_grey = _is_limited_grey(image)
+    if colours.transfer == "sdr" and not limited_grey:
         return image.to_ndarray(format="rgb24", interpolation=_CONVERSION, src_colorspace=matrix)
     values = image.to_ndarray(format="rgb48le", interpolation=_CONVERSION, src_colorspace=matrix)
-    light = _light(colours.transfer)[values]
+    black, white = _LIMITED if limited_grey else (0, _white(image))
+    if colours.transfer == "sdr":
+        return _levels(black, white)[values]
+    light = _light(colours.transfer, black, white)[values]
     if colours.wide:
         red, green, blue = (light[..., channel] for channel in range(3))
         light = np.stack([a * red + b * green + c * blue for a, b, c in _TO_BT709], axis=-1)
     return np.searchsorted(_steps(), light, side="right").astype(np.uint8)
 
 
+def _white(image: av.VideoFrame) -> int:
+    """What FFmpeg makes of full scale in 16 bits: it repeats bits of RGB, and adds zeros to others of full range."""
+    bits = image.format.components[0].bits
+    if image.format.is_rgb and bits > 8:
+        return (1 << 16) - 1
+    full = _is_grey(image) or image.color_range == ColorRange.JPEG
+    return ((1 << bits) - 1) << (16 - bits) if full else _WHITE
+
+
+def _signal(black: int, white: int) -> np.ndarray:
+    """The signal of every value of 16 bits, 0 to 1."""
+    return np.clip((np.arange(1 << 16) - black) / (white - black), 0, 1)
+
+
 @lru_cache(maxsize=4)
-def _light(transfer: Transfer) -> np.ndarray:
+def _levels(black: int, white: int) -> np.ndarray:
+    """The nearest of 8 bits of every value of 16."""
+    return np.rint(255 * _signal(black, white)).astype(np.uint8)
+
+
+@lru_cache(maxsize=4)
+def _light(transfer: Transfer, black: int, white: int) -> np.ndarray:
     """Light of every value of 16 bits, float32; diffuse white is 1."""
-    values = np.minimum(np.arange(1 << 16) / _FULL, 1)
+    values = _signal(black, white)
     if transfer == "linear":
         return values.astype(np.float32)
     if transfer == "hlg":

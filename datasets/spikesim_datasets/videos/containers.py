@@ -1,26 +1,42 @@
-"""Containers of video: how they are opened, which of their streams is the video, and whether they are whole."""
+"""Containers of video: how they are opened, and which of their streams is the video."""
 
+from collections import Counter
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 from av.stream import Disposition
 
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError
+from spikesim_datasets.mistaken_files import mistaken
 
-_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_CONTAINERS = (
+    *("mov", "matroska", "avi", "asf", "flv", "mpegts", "mpeg", "mxf", "ogg", "nut", "gxf", "dv", "rm", "wtv", "swf"),
+    *("ivf", "yuv4mpegpipe", "cine", "ser", "gif", "apng"),
+    *("h264", "hevc", "vvc", "av1", "obu", "m4v", "mpegvideo", "mjpeg", "h261", "h263", "vc1", "dirac"),
+)
+"""FFmpeg's names of what is opened. It also reads what is no video: it draws text, and runs scripts of other files."""
+
+_NO_TIMES = 0x80  # AVFMT_NOTIMESTAMPS
 
 
 def opened(path: Path) -> av.container.InputContainer:
-    """An open video file.
+    """An open video file. No other file is opened, whatever it says.
 
     Raises:
-        av.FFmpegError, OSError: It is none.
+        InputFileError: It is in no container of video.
+        av.FFmpegError, OSError: It is damaged, or there is none.
     """
-    # The protocol is named because FFmpeg takes what comes before a colon for one.
-    # Names and titles of no use to us may be damaged, or in any encoding.
-    return av.open(f"file:{path}", metadata_errors="replace")
+    try:
+        # The protocol is named because FFmpeg takes what comes before a colon for one.
+        # Names and titles of no use to us may be damaged, or in any encoding.
+        return av.open(
+            f"file:{path}",
+            metadata_errors="replace",
+            container_options={"format_whitelist": ",".join(_CONTAINERS)},
+        )
+    except av.ArgumentError as error:
+        raise InputFileError(f"{path} cannot be read as a video (it does not begin as one){mistaken(path)}") from error
 
 
 def is_video(path: Path) -> bool:
@@ -28,53 +44,52 @@ def is_video(path: Path) -> bool:
     path = require_path(path)
     try:
         with opened(path) as container:
-            video_stream(container)
+            video_streams(container)
     except Exception:  # on other bytes PyAV raises what it never announces
         return False
     return True
 
 
-def video_stream(container: av.container.InputContainer) -> av.VideoStream:
-    """The video: the first stream of images that is no cover or thumbnail.
+def is_bare(container: av.container.InputContainer) -> bool:
+    """Whether a file is what a codec writes and nothing around it, which tells no times; FFmpeg makes up a rate."""
+    return bool(container.format.flags & _NO_TIMES)
+
+
+def video_streams(container: av.container.InputContainer) -> list[av.VideoStream]:
+    """The streams of images that are no covers or thumbnails.
 
     Raises:
         InputFileError: There is none, or none that can be decoded.
     """
     path = container.name.removeprefix("file:")
     still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-    for stream in container.streams.video:
-        if not stream.disposition & still:
-            if stream.codec_context is None:
-                raise InputFileError(f"{path} holds video that FFmpeg has no decoder for; convert it")
-            return stream
-    covers = len(container.streams.video)
-    what = f"no video stream, only {covers} cover image{'s'[: covers > 1]}" if covers else "no video stream"
-    raise InputFileError(f"{path} holds {what}")
+    streams = [stream for stream in container.streams.video if not stream.disposition & still]
+    if not streams:
+        covers = len(container.streams.video)
+        what = f"no video stream, only {covers} cover image{'s'[: covers > 1]}" if covers else "no video stream"
+        raise InputFileError(f"{path} holds {what}")
+    decodable = [stream for stream in streams if stream.codec_context is not None]
+    if not decodable:
+        raise InputFileError(f"{path} holds video that FFmpeg has no decoder for; convert it")
+    return decodable
 
 
-def missing_bytes(path: Path) -> int:
-    """How many bytes a Matroska or WebM file lacks of what its beginning promises; 0 of other files.
+def choose_stream(path: Path) -> tuple[int, int]:
+    """Which of the streams of video in a file is the video, from 0 on, and how many others there are.
 
-    Unlike the boxes of MP4, the end of its parts is not looked for when it is read: a file that was cut off reads as a
-    shorter video.
+    It is the one that players take, which is marked as such, else the first; but one that holds a single frame, as
+    covers do that are not marked, only where no other holds more.
 
-    Source:
-        RFC 8794, "Extensible Binary Meta Language", 4 and 5; RFC 9559, "Matroska", 4.5.
+    Raises:
+        InputFileError: As for `video_streams`.
     """
-    with path.open("rb") as file:
-        if file.read(4) != _EBML or (header := _size(file)) is None:
-            return 0
-        file.seek(header, 1)
-        if file.read(4) != _SEGMENT or (segment := _size(file)) is None:
-            return 0
-        return max(0, file.tell() + segment - path.stat().st_size)
+    with opened(path) as container:
+        streams = video_streams(container)
+        if len(streams) == 1:
+            return container.streams.video.index(streams[0]), 0
+        packets = Counter(packet.stream_index for packet in container.demux(streams) if packet.size)
 
+        def rank(stream: av.VideoStream) -> tuple[bool, bool]:
+            return packets[stream.index] > 1, bool(stream.disposition & Disposition.default)
 
-def _size(file: BinaryIO) -> int | None:
-    """The size of the element that begins here; None if it is not known, as of a live recording."""
-    first = file.read(1)
-    if not first or not first[0]:
-        return None
-    more = 8 - first[0].bit_length()  # bytes, as many as there are zeros before the first one
-    size = int.from_bytes(first + file.read(more), "big") - (1 << 7 * (more + 1))
-    return None if size == (1 << 7 * (more + 1)) - 1 else size
+        return container.streams.video.index(max(streams, key=rank)), len(streams) - 1

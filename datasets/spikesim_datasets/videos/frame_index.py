@@ -16,8 +16,10 @@ from spikesim.input_files import require_file
 from spikesim_datasets.mistaken_files import mistaken
 from spikesim_datasets.orientation import UPRIGHT, swaps_sides
 from spikesim_datasets.videos.colours import AS_CODED, Colours, ColourTags, Matrix, Transfer, colours_of, tags_of
-from spikesim_datasets.videos.containers import missing_bytes, opened, video_stream
-from spikesim_datasets.videos.display import orientation_of, pixel_shape
+from spikesim_datasets.videos.containers import choose_stream, is_bare, opened
+from spikesim_datasets.videos.cut_off import missing_bytes
+from spikesim_datasets.videos.display import orientation_of, pixel_shape, shown_by_lines
+from spikesim_datasets.videos.frame_times import filled
 
 _PARTS = 100
 
@@ -40,11 +42,14 @@ class VideoIndex(Brief):
         interlaced: Whether frames are two half images, of even and of odd rows, taken one after the other.
         pixel_shape: How many times as wide as high pixels are to be shown.
         may_be_interlaced: Whether frames may be that although the first is not.
-        lost_times: What hides when frames were seen, if they are unevenly apart and nobody knows where; else empty.
+        lost_times: What hides when frames were seen, if they may be unevenly apart and nobody knows where; else empty.
         rate: Frames in a second, as the file promises; None where it does not.
         tags: What it says of its colours; None where the first frame cannot be decoded.
-        steps: Where frames bear no times, but the file has a place for each step of time, as AVI does: the times of
-            those that hold one, ascending. Places of dropped frames are empty. () where nothing tells.
+        steps: Where not all frames bear times: when they are shown all the same, ascending. By those that do; or by the
+            places that AVI has for each step of time, of which those of dropped frames are empty. () where nothing
+            tells.
+        stream: Which of the streams of video in the file holds them, from 0 on.
+        other_streams: How many other videos the file holds, which are not taken.
     """
 
     height: int
@@ -62,6 +67,8 @@ class VideoIndex(Brief):
     rate: Fraction | None = None
     tags: ColourTags | None = None
     steps: tuple[int, ...] = ()
+    stream: int = 0
+    other_streams: int = 0
 
     @property
     def times(self) -> tuple[int, ...]:
@@ -87,32 +94,38 @@ def index_video(path: Path | str, matrix: Matrix = "auto", transfer: Transfer = 
     if not require_file(path).st_size:
         raise InputFileError(f"{path} is empty (0 bytes); replace it")
     try:
-        if missing := missing_bytes(path):
-            raise InputFileError(f"{path} is cut off: it lacks {missing} bytes of what it promises; replace it")
-        with opened(path) as container:
-            stream = video_stream(container)
-            height, width = stream.codec_context.height, stream.codec_context.width
-            shape = pixel_shape(stream)
-            time_base, rate = stream.time_base or VideoIndex.time_base, stream.average_rate
-            frames = _presented_packets(path, container, stream)
-            # AVI stores no times of presentation; those FFmpeg makes up are in the order of decoding.
-            timed = container.format.name != "avi"
-        if not timed:
-            frames = _stepped_frames(path)
-            time_base /= _PARTS
-        elif frames is None:
-            frames = _decoded_frames(path)
-        first = _first_image(path)
+        return _indexed(path, matrix, transfer)
     except InputFileError:
         raise
     except Exception as error:  # on damaged bytes PyAV raises what it never announces
         raise InputFileError(f"{path} cannot be read as a video ({error}){mistaken(path)}") from error
+
+
+def _indexed(path: Path, matrix: Matrix, transfer: Transfer) -> VideoIndex:
+    if missing := missing_bytes(path):
+        raise InputFileError(f"{path} is cut off: it lacks {missing} bytes of what it promises; replace it")
+    number, others = choose_stream(path)
+    with opened(path) as container:
+        stream = container.streams.video[number]
+        height, width = stream.codec_context.height, stream.codec_context.width
+        shape, interlaced = pixel_shape(stream), shown_by_lines(stream)
+        time_base, rate = stream.time_base or VideoIndex.time_base, stream.average_rate
+        frames = _presented_packets(path, container, stream)
+        # AVI stores no times of presentation; those FFmpeg makes up are in the order of decoding.
+        timed, bare = container.format.name != "avi", is_bare(container)
+    if not timed:
+        frames = _stepped_frames(path, number)
+        time_base /= _PARTS
+    elif frames is None:
+        frames = _decoded_frames(path, number)
     if not frames.number:
         raise InputFileError(f"{path} holds no frames; is it a whole video?")
     orientation, colours, tags = UPRIGHT, AS_CODED, None
+    first = _first_image(path, number)
     if first is not None:
-        orientation, tags = orientation_of(first, str(path)), tags_of(first)
+        orientation, tags = orientation_of(first, str(path)) or UPRIGHT, tags_of(first)
         colours = colours_of(first, matrix, transfer, str(path))
+        interlaced = interlaced or first.interlaced_frame
     if swaps_sides(orientation):
         height, width, shape = width, height, 1 / shape
     return VideoIndex(
@@ -124,12 +137,14 @@ def index_video(path: Path | str, matrix: Matrix = "auto", transfer: Transfer = 
         orientation,
         time_base,
         colours,
-        first is not None and first.interlaced_frame,
+        interlaced,
         shape,
         lost_times=frames.lost,
-        rate=rate,
+        rate=None if bare else rate,
         tags=tags,
         steps=frames.steps,
+        stream=number,
+        other_streams=others,
     )
 
 
@@ -160,23 +175,30 @@ def _presented_packets(path: Path, container: av.container.InputContainer, strea
     return _Frames(packets, ascending, tuple(number for number, time in enumerate(ascending) if times[time]))
 
 
-def _decoded_frames(path: Path) -> _Frames:
-    """The frames of a video by decoding it, with their times if all are told."""
+def _decoded_frames(path: Path, stream: int) -> _Frames:
+    """The frames of a video by decoding it, with their times as far as these are told."""
     with opened(path) as container:
-        times = [image.pts for image in container.decode(video_stream(container))]
+        times = [image.pts for image in container.decode(container.streams.video[stream])]
     told = [time for time in times if time is not None]
     if any(after <= before for before, after in pairwise(told)):
         return _Frames(len(times), lost="shows several frames at one time")
-    return _Frames(len(times), tuple(told) if len(told) == len(times) else ())
+    if len(told) == len(times):
+        return _Frames(len(times), tuple(told))
+    if len(told) < 2:
+        return _Frames(len(times))
+    steps = filled(times)
+    if steps is None:
+        return _Frames(len(times), lost="does not tell when some of its frames are shown and has gaps between others")
+    return _Frames(len(times), steps=steps)
 
 
-def _stepped_frames(path: Path) -> _Frames:
+def _stepped_frames(path: Path, stream: int) -> _Frames:
     """The frames of a video that has a place for each step of time, and which of these places hold something."""
     with opened(path) as container:
-        kinds = [image.pict_type for image in container.decode(video_stream(container))]
+        kinds = [image.pict_type for image in container.decode(container.streams.video[stream])]
     with opened(path) as container:
-        stream = video_stream(container)
-        places = [packet.dts for packet in container.demux(stream) if packet.size and packet.dts is not None]
+        packets = container.demux(container.streams.video[stream])
+        places = [packet.dts for packet in packets if packet.size and packet.dts is not None]
     if len(places) != len(kinds) or any(after <= before for before, after in pairwise(places)):
         return _Frames(len(kinds))
     if PictureType.B in kinds and len({after - before for before, after in pairwise(places)}) > 1:
@@ -185,10 +207,10 @@ def _stepped_frames(path: Path) -> _Frames:
     return _Frames(len(kinds), steps=tuple(_PARTS * place for place in places))
 
 
-def _first_image(path: Path) -> av.VideoFrame | None:
+def _first_image(path: Path, stream: int) -> av.VideoFrame | None:
     """The first image; none if it cannot be decoded, which is told when it is read."""
     with opened(path) as container:
         try:
-            return next(container.decode(video_stream(container)), None)
+            return next(container.decode(container.streams.video[stream]), None)
         except av.FFmpegError:
             return None

@@ -11,7 +11,7 @@ from spikesim.checks import require_instance, require_path, require_whole
 from spikesim.errors import InputFileError
 from spikesim_datasets.orientation import upright
 from spikesim_datasets.videos.colours import to_rgb
-from spikesim_datasets.videos.containers import opened, video_stream
+from spikesim_datasets.videos.containers import opened
 from spikesim_datasets.videos.display import orientation_of
 from spikesim_datasets.videos.frame_index import DEINTERLACE, VideoIndex
 
@@ -29,7 +29,8 @@ def read_frames(path: Path | str, index: VideoIndex, start: int, stop: int) -> I
     number, stop = start, min(stop, index.n_frames)
     try:
         for image in islice(_decoded(path, index, start), max(0, stop - start)):
-            if orientation_of(image, str(path)) != index.orientation:
+            # Where an image says nothing, what was said before is still true.
+            if orientation_of(image, str(path)) not in (None, index.orientation):
                 raise InputFileError(f"{path} is turned at frame {number}; the frames of a clip must all lie one way")
             if image.interlaced_frame and not (index.interlaced or index.may_be_interlaced):
                 raise InputFileError(f"{path} is interlaced from frame {number} on; {DEINTERLACE}")
@@ -60,7 +61,7 @@ def _decoded(path: Path, index: VideoIndex, start: int) -> Iterator[av.VideoFram
     usable: dict[int | None, int] = {timestamps[number]: number for number in index.key_frames}
     for begin in sorted({0, *(number for number in index.key_frames if number <= start)}, reverse=True):
         with opened(path) as container:
-            stream = video_stream(container)
+            stream = container.streams.video[index.stream]
             # PyAV's thread type is kept: with threads for whole frames FFmpeg now and then fails to report damage.
             if begin:
                 container.seek(timestamps[begin], stream=stream)
