@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from spikesim import SpikeCamera, read_spikes
 from spikesim.calibration import calibrated
 from spikesim.errors import SpikesimError
 from spikesim.formats.sidecar import Sidecar, config_size
-from spikesim_datasets.image_files import read_image, read_pages
+from spikesim_datasets.image_files import image_header, read_image, read_pages
 from spikesim_datasets.layouts import open_layout
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.shards import ShardReader, open_dataset
@@ -147,7 +148,21 @@ def test_a_small_archive_that_would_fill_the_memory_is_refused(tmp_path: Path) -
         read_spikes(tmp_path / "bomb.npz")
 
 
-def test_an_image_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
-    Image.new("1", (40_000, 40_000)).save(tmp_path / "bomb.png")
-    with pytest.raises(SpikesimError, match=r"bomb\.png"):
-        read_image(tmp_path / "bomb.png")
+@pytest.mark.parametrize("side", [9_000, 40_000])
+def test_an_image_that_would_fill_the_memory_is_refused(tmp_path: Path, side: int) -> None:
+    Image.new("1", (side, side)).save(tmp_path / "bomb.png")
+    for read in (read_image, image_header):
+        with pytest.raises(SpikesimError, match=r"bomb\.png"):
+            read(tmp_path / "bomb.png")
+
+
+def test_an_animation_of_no_end_is_refused(tmp_path: Path) -> None:
+    frames = [Image.new("L", (64, 64), grey) for grey in (0, 99)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    place = content.index(b"acTL")
+    content[place + 4 : place + 8] = b"\x7f\xff\xff\xff"
+    content[place + 12 : place + 16] = zlib.crc32(content[place : place + 12]).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(SpikesimError, match=r"a\.png declares 2147483647 images in \d+ bytes"):
+        open_clips([tmp_path / "a.png"])

@@ -1,6 +1,8 @@
 """Recordings: an image and its spikes, and the files that are made of them."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -293,6 +295,24 @@ def test_a_full_disk_leaves_no_half_gif(tmp_path: Path) -> None:
 
     with pytest.raises(OutputError, match=r"cannot write .*a\.gif: No space left"):
         write_gif(tmp_path / "a.gif", frames(), 10)
+    assert list(tmp_path.iterdir()) == []
+
+
+SMALL_DISK = """
+import resource, signal, sys
+import numpy as np
+from spikesim_datasets.image_files import write_gif
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+write_gif(sys.argv[1], np.random.default_rng(0).integers(0, 256, (20, 64, 96, 3), np.uint8), 10)
+"""
+
+
+def test_a_gif_on_a_full_disk_fails_once(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SMALL_DISK, tmp_path / "a.gif"], capture_output=True, text=True, check=False
+    )
+    assert ended.stderr.splitlines()[-1].startswith(f"spikesim.errors.OutputError: cannot write {tmp_path / 'a.gif'}")
+    assert "ignored" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,8 +5,9 @@ that colour has 16 bits, whose lower half would be lost; some kinds of transpare
 files the reason is wanted.
 """
 
+import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from imageio.plugins.pillow import PillowPlugin
 
 MOST_GIF_FPS = 50
+
+_LARGE = 1 << 26  # pixels that any file may declare
+_MOST_RATIO = 100  # pixels for a byte of larger ones: photos have 4 to 20
 
 _PNG_LEVEL = 1  # of zlib's nine: images are written in thousands
 
@@ -159,18 +163,24 @@ def _pixels(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
     return upright(pixels, orientation)
 
 
-def _pages(path: Path, image: Image.Image) -> list[int]:
+def _pages(path: Path, image: Image.Image) -> Sequence[int]:
     """Numbers of the images that an open file holds.
 
     Raises:
-        InputFileError: They are no series, see `tiff_pages.series`.
+        InputFileError: They are no series, see `tiff_pages.series`, or fill the memory.
     """
+    stored, (width, height) = path.stat().st_size, image.size
+    if width * height > max(_LARGE, _MOST_RATIO * stored):
+        raise InputFileError(f"{path} declares {width}×{height} pixels in {stored} bytes, made to fill the memory")
     if isinstance(image, TiffImageFile):
         return series(path, [_tiff_page(image, page) for page in range(image.n_frames)])
     if image.format == "MPO":  # of a phone: depth, or how bright highlights are, behind the photo itself
         return [0]
     # What programs show that know no animated PNG may be no image of the animation.
-    return list(range(int(getattr(image, "default_image", False)), getattr(image, "n_frames", 1)))
+    pages = range(int(getattr(image, "default_image", False)), getattr(image, "n_frames", 1))
+    if len(pages) > stored:
+        raise InputFileError(f"{path} declares {len(pages)} images in {stored} bytes; it is damaged")
+    return pages
 
 
 def _tiff_page(image: TiffImageFile, page: int) -> TiffPage:
@@ -233,10 +243,10 @@ def write_gif(path: Path | str, frames: Iterable[np.ndarray], fps: int) -> None:
     if not 1 <= fps <= MOST_GIF_FPS:
         raise InvalidValueError(f"a GIF shows 1 to {MOST_GIF_FPS} frames a second, got fps={fps}; write a .mp4")
     _, frames = require_frames(frames, str(path))
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("wb") as file,
-        iio.imopen(file, "w", plugin="pillow", extension=".gif") as gif,
-    ):
-        for frame in frames:
-            cast("PillowPlugin", gif).write(frame, is_batch=False, duration=1000 // fps, loop=0)
+    # Not to the disk at once: the plug-in writes when it is closed, and again after a full disk, with a traceback.
+    with atomic_path(path) as temporary:
+        written = io.BytesIO()
+        with iio.imopen(written, "w", plugin="pillow", extension=".gif") as gif:
+            for frame in frames:
+                cast("PillowPlugin", gif).write(frame, is_batch=False, duration=1000 // fps, loop=0)
+        temporary.write_bytes(written.getvalue())

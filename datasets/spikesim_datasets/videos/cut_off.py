@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from spikesim_datasets.videos.containers import opened
+from spikesim_datasets.videos.gif import gif_missing_bytes
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _Y4M = b"YUV4MPEG2 "
@@ -16,7 +17,7 @@ _TAIL = 1 << 20  # bytes, which hold a pack of any program stream
 
 
 def missing_bytes(path: Path) -> int:
-    """How many bytes a file lacks of what it promises: a Matroska, WebM, YUV4MPEG2 or MPEG program file; 0 of others.
+    """How many bytes a file lacks of what it promises: a Matroska, WebM, YUV4MPEG2, GIF or MPEG program file, or 0.
 
     Source:
         RFC 8794, "Extensible Binary Meta Language", 4 and 5; RFC 9559, "Matroska", 4.5; ISO/IEC 13818-1, 2.5.3.
@@ -31,7 +32,7 @@ def missing_bytes(path: Path) -> int:
         elif beginning.startswith(_PACK):
             end = _program_end(file, length)
         else:
-            return 0
+            return gif_missing_bytes(path)
     return max(0, end - length)
 
 
