@@ -114,7 +114,7 @@ def test_items_are_counted_as_they_are_taken(monkeypatch: pytest.MonkeyPatch) ->
     counting, reached = Steps("frames"), []
     monkeypatch.setattr(counting, "reach", lambda done, total: reached.append((done, total)))
     assert [(item, reached[-1]) for item in counting.counted("abc", 3)] == [("a", (0, 3)), ("b", (1, 3)), ("c", (2, 3))]
-    assert reached[-1] == (3, 3)
+    assert reached[-1] == (2, 3)  # what is made of the last takes its time
 
 
 def test_several_pieces_add_up() -> None:

@@ -71,11 +71,13 @@ class Steps:
                 self._print(now, finished=done == total)
 
     def counted(self, items: Iterable[T], total: int) -> Iterator[T]:
-        """The items, each a step that is finished when the next is asked for."""
-        self.reach(0, total)
-        for done, item in enumerate(items, start=1):
-            yield item
+        """The items, each a step that is finished when the next is asked for; the last is for the caller to finish.
+
+        Who takes them may have work left then: all of a GIF is compressed at its end.
+        """
+        for done, item in enumerate(items):
             self.reach(done, total)
+            yield item
 
     def beat(self) -> None:
         """Print a line if one is due."""

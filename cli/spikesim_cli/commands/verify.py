@@ -106,6 +106,7 @@ def _read_whole(path: Path, **options: Any) -> tuple[bool, str]:
                 with Steps("samples").shown() as steps:
                     for number in steps.counted(range(len(shard)), len(shard)):
                         shard.sample(number)
+                    steps.reach(len(shard), len(shard))
                 return True, count(len(shard), "sample")  # of every chunk
         case "spikes":
             with Steps("files").shown() as steps:

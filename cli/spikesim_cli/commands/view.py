@@ -108,4 +108,5 @@ def view(path: Path, output: Path, look: str | None, window: int | None, overwri
             visualisation.write_image(output, sheet())
         else:
             visualisation.write_animation(output, steps.counted(video, length))
+            steps.reach(length, length)
     messages.print(f"wrote {output}")
