@@ -137,7 +137,7 @@ def test_choices_are_those_of_the_library() -> None:
         assert isinstance(kind, click.Choice)
         return tuple(kind.choices)
 
-    assert choices("build", "split") == choices("view", "split") == get_args(Split)
+    assert choices("build", "split") == get_args(Split)
     assert choices("build", "sharp") == get_args(Sharp)
     assert choices("build", "compression") == get_args(Compression)
     assert choices("simulate", "downscale") == get_args(Downscale)
@@ -308,12 +308,13 @@ def test_a_reader_that_has_gone_is_no_error_to_tell(dataset: Path) -> None:
 @pytest.mark.parametrize("name", ["[red]name[/red]", "[/red]", ":smile:", "n" * 200])
 def test_names_are_printed_as_they_are(run: Run, recording: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / name / "a.npz"
-    assert run("convert", recording, path, "--height", 18, "--width", 30).err == f"{path}: 12 readouts\n"
+    said = f"{path}: 12 readouts"
+    assert run("convert", recording, path, "--height", 18, "--width", 30).err.splitlines()[-1] == said
     table = run("info", path)
     assert table.code == 0
     words = "".join(line.split("┃")[2].strip() for line in table.out.splitlines() if "┃" in line)
     assert words.replace(" ", "") == str(path)
-    assert run("verify", path).err.startswith(f"{path}: 12 readouts, ")
+    assert run("verify", path).err.splitlines()[-1].startswith(f"{said}, ")
     path.write_bytes(b"")
     assert_refused(run("verify", path), str(path))
 

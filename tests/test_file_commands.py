@@ -114,7 +114,7 @@ def test_convert_between_spike_formats(run: Run, recording: Path, tmp_path: Path
     places = [recording, *(tmp_path / f"out/a{extension}" for extension in (".npy", ".npz", ".h5", ".dat"))]
     for number, (before, after) in enumerate(pairwise(places)):
         result = run("convert", before, after, *(["--height", 18, "--width", 30] if number == 0 else []))
-        assert (result.code, result.out, result.err) == (0, "", f"{after}: 12 readouts\n")
+        assert (result.code, result.out, result.err) == (0, "", f"readouts: 12 of 12\n{after}: 12 readouts\n")
     assert places[-1].read_bytes() == recording.read_bytes()
 
 
@@ -202,7 +202,8 @@ def test_view_a_recording(run: Run, recording: Path, tmp_path: Path, look: str) 
     size = ("--height", 18, "--width", 30, "--as", look, *(("--window", 5) if look == "tfp" else ()))
     for name in ("strip.png", "video.gif", "video.mp4"):
         result = run("view", recording, tmp_path / name, *size)
-        assert (result.code, result.out, result.err) == (0, "", f"wrote {tmp_path / name}\n")
+        done = "" if name == "strip.png" else "readouts: 12 of 12\n"
+        assert (result.code, result.out, result.err) == (0, "", f"{done}wrote {tmp_path / name}\n")
     with Image.open(tmp_path / "strip.png") as strip:
         assert strip.width >= 5 * 400
     with Image.open(tmp_path / "video.gif") as video:

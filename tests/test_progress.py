@@ -1,14 +1,21 @@
 """How far work is: what is told, and what is shown of it when."""
 
 import io
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
+from shard_data import make_sample, write_shard
 
+from spikesim import SpikeStream, write_spikes
 from spikesim.errors import InvalidValueError
-from spikesim_cli import console
+from spikesim_cli import console, steps
+from spikesim_cli.main import cli
 from spikesim_cli.steps import Steps
 from spikesim_datasets.progress import Progress, Tally, teller
 
@@ -103,6 +110,13 @@ def test_the_thread_that_prints_ends_with_the_work(screen: io.StringIO) -> None:
     screen.close()  # nothing writes to it any more
 
 
+def test_items_are_counted_as_they_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    counting, reached = Steps("frames"), []
+    monkeypatch.setattr(counting, "reach", lambda done, total: reached.append((done, total)))
+    assert [(item, reached[-1]) for item in counting.counted("abc", 3)] == [("a", (0, 3)), ("b", (1, 3)), ("c", (2, 3))]
+    assert reached[-1] == (2, 3)  # what is made of the last takes its time
+
+
 def test_several_pieces_add_up() -> None:
     told: list[Progress] = []
     tally = Tally([("a", 3), ("b", 2)], 4, told.append)
@@ -122,3 +136,48 @@ def test_progress_that_cannot_be_is_refused() -> None:
     with pytest.raises(InvalidValueError, match="on_progress"):
         teller(3)  # type: ignore[arg-type]
     teller(None)(Progress(1, 2))
+
+
+# Commands that write or read one file
+
+
+@pytest.fixture
+def reports(monkeypatch: pytest.MonkeyPatch, screen: io.StringIO) -> Callable[..., list[str]]:
+    """The lines that a command prints if one is due at every step."""
+    monkeypatch.setattr(steps, "_FIRST_LINE", 0)
+    monkeypatch.setattr(steps, "_BETWEEN_LINES", 0)
+
+    def lines(*words: object) -> list[str]:
+        screen.seek(0)
+        screen.truncate()
+        cli.main([str(word) for word in words], standalone_mode=False)
+        return [line for line in screen.getvalue().splitlines() if " of " in line]
+
+    return lines
+
+
+def test_commands_of_one_file_report(reports: Callable[..., list[str]], tmp_path: Path) -> None:
+    write_spikes(
+        tmp_path / "a.h5", SpikeStream.from_dense(np.random.default_rng(0).integers(0, 2, (7, 5, 11), np.uint8))
+    )
+    Image.fromarray(np.zeros((20, 28, 3), np.uint8)).save(
+        tmp_path / "a.tif", save_all=True, append_images=[Image.new("RGB", (28, 20))] * 3
+    )
+    write_shard(tmp_path / "shard.h5", make_sample())
+
+    def assert_counted(lines: list[str], what: str, total: int) -> None:
+        assert {line.partition(",")[0] for line in lines} >= {f"{what}: {n} of {total}" for n in range(total + 1)}
+        assert re.search(r"/s, .* left$", lines[total // 2]) or total == 1
+
+    for extension in ("mp4", "gif"):
+        assert_counted(reports("view", tmp_path / "a.h5", tmp_path / f"a.{extension}", "--window", 3), "readouts", 7)
+        assert_counted(reports("view", tmp_path / "a.tif", tmp_path / f"b.{extension}"), "frames", 4)
+    (length,) = {len(stream) for stream in make_sample().spikes.values()}
+    assert_counted(reports("view", tmp_path / "shard.h5", tmp_path / "c.gif", "--window", 1), "readouts", length)
+    lines = reports("convert", tmp_path / "a.h5", tmp_path / "b.npz")
+    assert {line.partition(",")[0] for line in lines} >= {"readouts: 0 of 7", "readouts: 7 of 7"}
+    assert_counted(reports("verify", tmp_path / "shard.h5"), "samples", 1)
+    lines = reports("verify", tmp_path / "a.h5")
+    assert lines[0].startswith("files: 0 of 1, ")
+    assert lines[0].endswith("B")
+    assert "files: 1 of 1" in {line.partition(",")[0] for line in lines}

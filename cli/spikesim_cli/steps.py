@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
@@ -14,6 +14,8 @@ from spikesim_cli.terminal_text import printable
 
 if TYPE_CHECKING:
     from spikesim_datasets.progress import Progress
+
+T = TypeVar("T")
 
 _FIRST_LINE = 1.5  # seconds: work that is done before tells nothing but that
 _BETWEEN_LINES = 10
@@ -67,6 +69,15 @@ class Steps:
                 )
             else:
                 self._print(now, finished=done == total)
+
+    def counted(self, items: Iterable[T], total: int) -> Iterator[T]:
+        """The items, each a step that is finished when the next is asked for; the last is for the caller to finish.
+
+        Who takes them may have work left then: all of a GIF is compressed at its end.
+        """
+        for done, item in enumerate(items):
+            self.reach(done, total)
+            yield item
 
     def beat(self) -> None:
         """Print a line if one is due."""

@@ -98,6 +98,9 @@ def convert(
             write_spikes(output, stream)
             messages.print(f"{output}: {len(stream)} readouts")
         case "spikes":
-            stream = read_spikes(path, **read_options(path, **options))
-            write_spikes(output, stream)
+            with Steps("readouts").shown() as steps:
+                stream = read_spikes(path, **read_options(path, **options))
+                steps.reach(0, len(stream))
+                write_spikes(output, stream)
+                steps.reach(len(stream), len(stream))
             messages.print(f"{output}: {len(stream)} readouts")

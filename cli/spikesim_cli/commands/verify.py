@@ -88,8 +88,9 @@ def _read_whole(path: Path, **options: Any) -> tuple[bool, str]:
     from spikesim import read_spikes
     from spikesim.errors import InvalidValueError
     from spikesim.formats import require_format
-    from spikesim_cli.console import count
+    from spikesim_cli.console import count, size
     from spikesim_cli.extras import needs_ssdm
+    from spikesim_cli.steps import Steps
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader
 
@@ -102,10 +103,15 @@ def _read_whole(path: Path, **options: Any) -> tuple[bool, str]:
         case "shard":
             refuse_read_options(**options)
             with ShardReader(path) as shard:
-                for number in range(len(shard)):
-                    shard.sample(number)
+                with Steps("samples").shown() as steps:
+                    for number in steps.counted(range(len(shard)), len(shard)):
+                        shard.sample(number)
+                    steps.reach(len(shard), len(shard))
                 return True, count(len(shard), "sample")  # of every chunk
         case "spikes":
-            stream = read_spikes(path, **read_options(path, **options))
+            with Steps("files").shown() as steps:
+                steps.reach(0, 1, size(path.stat().st_size))
+                stream = read_spikes(path, **read_options(path, **options))
+                steps.reach(1, 1)
             return require_format(path).has_checksum(path), count(len(stream), "readout")
     raise InvalidValueError(f"{path} is no dataset, training, shard or spike file; there is nothing to verify")

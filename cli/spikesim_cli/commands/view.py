@@ -1,5 +1,6 @@
 """`view`: an image or a video of spikes."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def view(path: Path, output: Path, look: str | None, window: int | None, overwri
     from spikesim import read_spikes
     from spikesim.errors import InvalidValueError
     from spikesim_cli.console import messages
+    from spikesim_cli.steps import Steps
     from spikesim_datasets import visualisation
     from spikesim_datasets.layouts import open_layout
     from spikesim_datasets.layouts.description import DESCRIPTION
@@ -77,30 +79,34 @@ def view(path: Path, output: Path, look: str | None, window: int | None, overwri
         refuse("is for videos and for spike files; the image of a sample shows all", **{"as": look})
     elif look in ("spikes", "tfi"):
         refuse(f"is of the mean that a TFP is, and --as {look} shows none", window=window)
-    sample, split, look, window = sample or 0, split or "train", look or "tfp", window or 21
-    if kind == "source":
-        clip = one_description(path).clip
-        if still:
-            visualisation.write_image(output, visualisation.clip_sheet(clip))
+    sample, split, window = sample or 0, split or "train", window or 21
+    how: tuple[Any, int] = look or "tfp", window
+    with Steps("frames" if kind == "source" else "readouts").shown() as steps:
+        if kind == "source":
+            clip = one_description(path).clip
+            sheet, video, length = (
+                partial(visualisation.clip_sheet, clip),
+                visualisation.clip_video(clip),
+                clip.n_frames,
+            )
+        elif kind == "spikes":
+            stream, first = read_spikes(path, **read_options(path, **options)), options["start"] or 0
+            sheet = partial(visualisation.stream_sheet, stream, *how, first=first)
+            video, length = visualisation.stream_video(stream, *how, first=first), len(stream)
         else:
-            visualisation.write_animation(output, visualisation.clip_video(clip))
-    elif kind == "spikes":
-        stream, first = read_spikes(path, **read_options(path, **options)), options["start"] or 0
+            try:
+                if kind == "shard":
+                    with ShardReader(path) as shard:
+                        whole = shard.sample(sample)
+                else:
+                    whole = (open_layout(path, split, vth) if kind == "layout" else open_dataset(path, split))[sample]
+            except IndexError as error:
+                raise InvalidValueError(f"{path}: {error}") from error
+            sheet, video = partial(visualisation.sample_sheet, whole, window), visualisation.sample_video(whole, *how)
+            length = len(next(iter(whole.spikes.values())))
         if still:
-            visualisation.write_image(output, visualisation.stream_sheet(stream, look, window, first=first))  # type: ignore[arg-type]
+            visualisation.write_image(output, sheet())
         else:
-            visualisation.write_animation(output, visualisation.stream_video(stream, look, window, first=first))  # type: ignore[arg-type]
-    else:
-        try:
-            if kind == "shard":
-                with ShardReader(path) as shard:
-                    whole = shard.sample(sample)
-            else:
-                whole = (open_layout(path, split, vth) if kind == "layout" else open_dataset(path, split))[sample]
-        except IndexError as error:
-            raise InvalidValueError(f"{path}: {error}") from error
-        if still:
-            visualisation.write_image(output, visualisation.sample_sheet(whole, window))
-        else:
-            visualisation.write_animation(output, visualisation.sample_video(whole, look, window))  # type: ignore[arg-type]
+            visualisation.write_animation(output, steps.counted(video, length))
+            steps.reach(length, length)
     messages.print(f"wrote {output}")
