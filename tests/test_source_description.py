@@ -105,8 +105,16 @@ def test_a_video_with_two_frames_at_one_time_is_refused_and_can_be_taken(run, tm
     assert "--timing ignore" in record["refused"]
 
 
-def test_what_does_not_tell_its_times_says_so(tmp_path):
-    (said,) = describe_sources(write_video(tmp_path / "a.h264"))
+@pytest.mark.parametrize(("suffix", "codec"), [("h264", "libx264"), ("m4v", "mpeg4")])
+def test_what_does_not_tell_its_times_says_so(tmp_path, suffix, codec):
+    path = tmp_path / f"a.{suffix}"
+    with av.open(str(path), "w", format=suffix) as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for number in range(40):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(video_frame(number), format="rgb24")))
+        container.mux(stream.encode())
+    (said,) = describe_sources(path)
     assert (said.even, said.timing, said.refused) == (None, "not told; frames are taken as evenly apart", None)
     assert (said.frames, said.rate) == (40, None)  # the one FFmpeg gives is its own
 

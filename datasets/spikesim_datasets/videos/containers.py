@@ -51,8 +51,11 @@ def is_video(path: Path) -> bool:
 
 
 def is_bare(container: av.container.InputContainer) -> bool:
-    """Whether a file is what a codec writes and nothing around it, which tells no times; FFmpeg makes up a rate."""
-    return bool(container.format.flags & _NO_TIMES)
+    """Whether a file is what a codec writes and nothing around it; FFmpeg then makes up a rate, and times by it.
+
+    MPEG-1 and 2 say their rate themselves.
+    """
+    return bool(container.format.flags & _NO_TIMES) and container.format.name != "mpegvideo"
 
 
 def video_streams(container: av.container.InputContainer) -> list[av.VideoStream]:

@@ -50,6 +50,7 @@ class VideoIndex(Brief):
             tells.
         stream: Which of the streams of video in the file holds them, from 0 on.
         other_streams: How many other videos the file holds, which are not taken.
+        bare: Whether it has no container: `timestamps` are then FFmpeg's own, by which frames are found, no more.
     """
 
     height: int
@@ -69,11 +70,12 @@ class VideoIndex(Brief):
     steps: tuple[int, ...] = ()
     stream: int = 0
     other_streams: int = 0
+    bare: bool = False
 
     @property
     def times(self) -> tuple[int, ...]:
         """When frames are shown, ascending, in units of `time_base`; empty where nothing tells."""
-        return self.timestamps or self.steps
+        return () if self.bare else self.timestamps or self.steps
 
 
 def index_video(path: Path | str, matrix: Matrix = "auto", transfer: Transfer = "auto") -> VideoIndex:
@@ -145,6 +147,7 @@ def _indexed(path: Path, matrix: Matrix, transfer: Transfer) -> VideoIndex:
         steps=frames.steps,
         stream=number,
         other_streams=others,
+        bare=bare,
     )
 
 
