@@ -58,8 +58,12 @@ class _Short(Repr):
         return f"a number of {number.bit_length()} bits" if number.bit_length() > 1024 else repr(number)
 
 
-short = _Short().repr
-"""A value as a message quotes it: like `repr`, but never long."""
+_SHORT = _Short()
+
+
+def short(value: object) -> str:
+    """A value as a message quotes it: like `repr`, but never long."""
+    return shortened(_SHORT.repr(value))
 
 
 def shortened(message: str) -> str:
