@@ -3,10 +3,12 @@
 import os
 from collections.abc import Mapping
 from dataclasses import fields
+from reprlib import Repr
 from typing import Any
 
 _LISTED = 6
 _LONGEST = 120
+_LONGEST_MESSAGE = 1000
 
 
 class Brief:
@@ -40,6 +42,34 @@ def brief(value: Any) -> str:
         case tuple() | list() if not hasattr(value, "_fields"):
             return f"({_few([brief(part) for part in value])})"
     return repr(value)
+
+
+class _Short(Repr):
+    """`repr`, of long values only the beginning and the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxtuple = self.maxlist = self.maxarray = self.maxdict = self.maxset = self.maxfrozenset = 2 * _LISTED
+        self.maxstring = self.maxlong = self.maxother = _LONGEST
+
+    def repr_int(self, number: int, level: int) -> str:
+        # Python refuses to write out longer ones.
+        return f"a number of {number.bit_length()} bits" if number.bit_length() > 1024 else repr(number)
+
+
+_SHORT = _Short()
+
+
+def short(value: object) -> str:
+    """A value as a message quotes it: like `repr`, but never long."""
+    return shortened(_SHORT.repr(value))
+
+
+def shortened(message: str) -> str:
+    """A message without its middle where it is longer than anybody reads."""
+    half = _LONGEST_MESSAGE // 2
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:half]} … {message[-half:]}"
 
 
 def _is_array(value: Any) -> bool:

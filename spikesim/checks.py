@@ -3,6 +3,7 @@
 Numbers of numpy are taken like Python's; a bool is no number, and a float no whole number, not even 2.0.
 """
 
+import errno
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -12,6 +13,7 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from spikesim.brief import short
 from spikesim.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def require_whole(value: Any, name: str, least: float = -inf, most: float = inf,
     except TypeError:
         number = None
     if number is None or not least <= number <= most:
-        raise InvalidValueError(f"{name} must be a whole number{_in_range(least, most, unit)}, got {value!r}")
+        raise InvalidValueError(f"{name} must be a whole number{_in_range(least, most, unit)}, got {short(value)}")
     return number
 
 
@@ -67,7 +69,7 @@ def require_number(
     if number is None or not isfinite(number) or not least <= number <= most or not number > above:
         kind = "positive finite number" if above == 0 else "finite number"
         range_ = f" greater than {above:g}" if above > -inf and above != 0 else _in_range(least, most, unit)
-        raise InvalidValueError(f"{name} must be a {kind}{range_}, got {value!r}")
+        raise InvalidValueError(f"{name} must be a {kind}{range_}, got {short(value)}")
     return number
 
 
@@ -83,7 +85,7 @@ def require_flag(value: Any, name: str) -> bool:
         InvalidValueError: It is neither.
     """
     if not _is_bool(value) or not _is_single(value):
-        raise InvalidValueError(f"{name} must be True or False, got {value!r}")
+        raise InvalidValueError(f"{name} must be True or False, got {short(value)}")
     return bool(value)
 
 
@@ -95,7 +97,7 @@ def require_choice(value: T, name: str, choices: Collection[T]) -> T:
     """
     # By equality alone: what was given may not be hashable.
     if not any(type(value) is type(choice) and value == choice for choice in choices):
-        raise InvalidValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+        raise InvalidValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {short(value)}")
     return value
 
 
@@ -125,7 +127,7 @@ def require_callable(value: T, name: str) -> T:
         InvalidValueError: It cannot.
     """
     if not callable(value):
-        raise InvalidValueError(f"{name} must be a function, got {value!r}")
+        raise InvalidValueError(f"{name} must be a function, got {short(value)}")
     return value
 
 
@@ -161,7 +163,7 @@ def require_list(values: Any, name: str, what: str) -> list[Any]:
             raise TypeError
         return list(values)
     except TypeError:
-        raise InvalidValueError(f"{name} must be a list of {what}, got {values!r}") from None
+        raise InvalidValueError(f"{name} must be a list of {what}, got {short(values)}") from None
 
 
 def require_array(value: Any, name: str) -> "np.ndarray":
@@ -185,12 +187,24 @@ def require_path(value: Any, name: str = "path") -> Path:
     """A path, given as text or as any object that stands for one.
 
     Raises:
-        InvalidValueError: It is none, empty (which would mean the current folder by accident), or holds a zero byte.
+        InvalidValueError: It is none, empty (which would mean the current folder by accident), or no file can have it:
+            it holds a zero byte or half a surrogate pair, or is too long.
     """
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
-    if not isinstance(path, str) or not path or "\0" in path:
-        raise InvalidValueError(f"{name} must be a path, as text or as a Path, got {value!r}")
+    if not isinstance(path, str) or not path or not _is_possible(path):
+        raise InvalidValueError(f"{name} must be a path, as text or as a Path, got {short(value)}")
     return Path(path)
+
+
+def _is_possible(path: str) -> bool:
+    """Whether the system takes a path for one, be there a file or not."""
+    try:
+        os.lstat(path)
+    except ValueError:  # what it is not even asked
+        return False
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
+    return True
 
 
 def parse_device(name: Any) -> str:
@@ -202,7 +216,7 @@ def parse_device(name: Any) -> str:
         InvalidValueError: It is no such name.
     """
     if not isinstance(name, str) or not _DEVICE.fullmatch(name):
-        raise InvalidValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {name!r}")
+        raise InvalidValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {short(name)}")
     return name
 
 

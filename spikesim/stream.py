@@ -164,7 +164,7 @@ class SpikeStream:
 def _number_type(dtype: DTypeLike) -> np.dtype:
     try:
         found = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):  # the latter where it is text that is none
         found = np.dtype(object)
     if found.kind not in "biufc":
         raise InvalidValueError(f"dtype must be a number type such as np.float32, got {dtype!r}")

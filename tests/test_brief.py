@@ -8,7 +8,7 @@ import pytest
 from commands import dataset, frames, shard  # noqa: F401
 
 from spikesim import PRESETS, SpikeCamera, SpikeStream
-from spikesim.brief import Brief, brief
+from spikesim.brief import Brief, brief, short, shortened
 from spikesim.noise import DeadTime, ShotNoise
 from spikesim.simulator import Simulator
 from spikesim_datasets.build import BuildReport
@@ -95,3 +95,20 @@ def test_a_dataclass_that_forgets_to_leave_its_own_repr_out_is_found():
     kinds = [kind for kind in Brief.__subclasses__() if kind.__module__.startswith(("spikesim", "ssdm_models"))]
     assert len(kinds) > 5
     assert [kind for kind in kinds if kind.__repr__ is not Brief.__repr__] == []
+
+
+def test_a_message_quotes_values_as_they_are_unless_they_are_long() -> None:
+    for value in (5, 2.5, "clip.dat", None, (1, 2, 3), [[1], [1, 2]], {"b": 1}, np.float32(2), Path("a"), -(10**20)):
+        assert short(value) == repr(value)
+    deep: tuple[object, ...] = ()
+    for _ in range(100_000):
+        deep = (deep, deep)
+    for value in (tuple(range(10**6)), "x" * 10**6, deep, [["y" * 99] * 99] * 9, 10**5000, Path("z" * 10**6)):
+        assert len(short(value)) < 1100
+    assert short((2,) * 10**6) == f"({'2, ' * 12}...)"
+    assert short(-(2**20000)) == "a number of 20001 bits"
+
+
+def test_long_messages_lose_their_middle() -> None:
+    assert shortened("x" * 1000) == "x" * 1000
+    assert shortened("a" * 10**6 + "b" * 10**6) == "a" * 500 + " … " + "b" * 500

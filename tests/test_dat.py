@@ -28,7 +28,14 @@ def test_spikecv_config_gives_the_size(bare: Path, config: str) -> None:
     assert read_spikes(bare, 7, 8).shape == (3, 7, 8)  # the caller knows better: the folder may hold other files
 
 
-@pytest.mark.parametrize("config", ["", "spike_h: 5\n", "spike_h: 0\nspike_w: 11\n", "my_spike_h: 5\nspike_w: 11\n"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        *("", "spike_h: 5\n", "spike_h: 0\nspike_w: 11\n", "my_spike_h: 5\nspike_w: 11\n", "spike_h:\n5\nspike_w: 11"),
+        *("\n" * 200_000, "spike_h:" + " " * 200_000, f"spike_h: {'9' * 5000}\nspike_w: 11\n"),
+    ],
+    ids=range(8),
+)
 def test_a_config_without_a_size_gives_none(bare: Path, config: str) -> None:
     bare.with_name("config.yaml").write_text(config)
     with pytest.raises(InvalidValueError, match="give height and width"):

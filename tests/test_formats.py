@@ -137,6 +137,29 @@ def test_one_array_of_several_is_chosen_by_key(tmp_path: Path) -> None:
             read_spikes(path, **options)
 
 
+@pytest.mark.parametrize("extension", [".npy", ".npz", ".h5"])
+@pytest.mark.parametrize("columns_first", [False, True])
+@pytest.mark.parametrize(("axes", "moved"), [("THW", "thw"), ("HWT", "hwt"), ("TWH", "twh"), ("WHT", "wht")])
+def test_arrays_are_read_in_the_order_in_which_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str, columns_first: bool, axes: str, moved: str
+) -> None:
+    """Block by block along the first axis, be it time, rows or columns, in whole and in part."""
+    dense = random_spikes(17, 21, 43)
+    array = np.einsum(f"thw->{moved}", dense)
+    array = np.asfortranarray(array) if columns_first else np.ascontiguousarray(array)
+    path = tmp_path / f"clip{extension}"
+    if extension == ".npy":
+        np.save(path, array)
+    elif extension == ".npz":
+        np.savez(path, array)
+    else:
+        with h5py.File(path, "w") as file:
+            file.create_dataset("raw_spike", data=array, chunks=(4, 5, 6), compression="gzip", shuffle=True)
+    monkeypatch.setattr(decoding, "_BLOCK_BYTES", 3000)
+    for start, stop in ((0, 17), (3, 12), (16, 17), (5, 5)):
+        assert np.array_equal(read_spikes(path, axes=axes, start=start, stop=stop).dense(), dense[start:stop])
+
+
 def test_the_axes_of_our_own_npz_are_known(tmp_path: Path) -> None:
     write_spikes(tmp_path / "clip.npz", SpikeStream.from_dense(random_spikes(7, 5, 11)))
     with pytest.raises(InputFileError, match="leave axes='HWT' out"):

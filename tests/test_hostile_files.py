@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spikesim import SpikeCamera, read_spikes
+from spikesim import SpikeCamera, SpikeStream, read_spikes, write_spikes
 from spikesim.calibration import calibrated
 from spikesim.errors import SpikesimError
 from spikesim.formats.sidecar import Sidecar, config_size
@@ -121,6 +123,58 @@ def test_a_pipe_beside_spikes_is_not_waited_for(tmp_path: Path) -> None:
     pipe(tmp_path / "config.yaml")
     with pytest.raises(SpikesimError, match=r"config\.yaml: it is a pipe"):
         config_size(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("name", ["half a pair \ud800", "x" * 300, "long/" * 1000])
+@pytest.mark.parametrize("reader", [reader for reader in READERS if reader != "description of spikes"])
+def test_names_that_no_file_can_have_are_refused(tmp_path: Path, reader: str, name: str) -> None:
+    file, read = READERS[reader]
+    with pytest.raises(SpikesimError):
+        read(tmp_path / name / file)
+    with pytest.raises(SpikesimError):
+        read(tmp_path / f"{name}{file}")
+
+
+def test_spikes_are_not_written_under_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    for name in ("\ud800.npy", f"{'x' * 300}.dat"):
+        with pytest.raises(SpikesimError, match=r"path must be a path, as text or as a Path, got .{20,200}$"):
+            write_spikes(tmp_path / name, SpikeStream(np.zeros((1, 1, 1), np.uint8), 8))
+    path = tmp_path / os.fsdecode(b"latin\xe4.npy")
+    write_spikes(path, SpikeStream(np.zeros((1, 1, 1), np.uint8), 8))
+    assert len(read_spikes(path)) == 1
+
+
+def test_a_small_archive_that_says_a_long_shape_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "clip.npz", packed=np.zeros((1, 1, 1), np.uint8), shape=np.ones(100_000, int), camera="null")
+    with pytest.raises(SpikesimError, match=r"no.* a stream of shape with 100000 numbers$"):
+        read_spikes(tmp_path / "clip.npz")
+
+
+CUT = """
+import os, sys
+from spikesim import SpikeStream, read_spikes
+from spikesim.errors import InputFileError
+from spikesim.formats import decoding
+
+def cut(dense):
+    os.truncate(sys.argv[1], 500_000)
+    return whole(dense)
+
+whole, SpikeStream.from_dense = SpikeStream.from_dense, cut
+decoding._BLOCK_BYTES = 100_000
+try:
+    read_spikes(sys.argv[1])
+except InputFileError as error:
+    print(error)
+"""
+
+
+def test_an_array_that_is_cut_short_while_it_is_read_ends_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "clip.npy"
+    np.save(path, np.zeros((30, 200, 300), np.uint8))
+    run = subprocess.run([sys.executable, "-c", CUT, path], capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout == f"cannot read {path}: it became shorter while it was read\n"
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/proc/self/mem", "nowhere"])

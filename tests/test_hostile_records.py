@@ -22,7 +22,7 @@ from spikesim.input_files import parse_json
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.layouts import open_layout, shards_to_layout
 from spikesim_datasets.shards import ShardReader, open_dataset, verify_dataset
-from spikesim_datasets.shards.index import write_index
+from spikesim_datasets.shards.index import read_index, write_index
 
 STRANGE: tuple[Any, ...] = (
     None, True, -1, 0, 1 << 70, 0.5, 1e308, "", "x", "../../x", "/etc/passwd", "a/../../b", "\x1b[2J", "\ud800", [],
@@ -193,6 +193,9 @@ def test_of_a_shard(tmp_path: Path, place: str, name: str) -> None:
         ('{"a": 1, "b": {"c": 1, "c": 1}}', "gives 'c' more than once"),
         ('{"a": NaN}', "holds NaN, which is no number"),
         ("[-Infinity]", "holds -Infinity, which is no number"),
+        ("[-1e400]", "holds '-1e400', which is more than a number can be"),
+        ("[" + "{}," * 1_500_000 + "{}]", "more values than any description"),
+        ('["' + "x" * (1 << 25) + '"]', "more values than any description"),
         ("[" * 100_000, "is no JSON"),
         ("9" * 10_000, "is no JSON"),
         ("", "is no JSON"),
@@ -201,3 +204,19 @@ def test_of_a_shard(tmp_path: Path, place: str, name: str) -> None:
 def test_json_within_bounds(text: str, said: str) -> None:
     with pytest.raises(InvalidValueError, match=said):
         parse_json(text)
+
+
+def test_an_entry_given_twice_is_found_among_many() -> None:
+    """Soon: whoever counts each of them does not come to an end."""
+    names = [*map(str, range(100_000)), "x" * 10_000, "99999"]
+    with pytest.raises(InvalidValueError, match="gives '99999' more than once"):
+        parse_json("{" + ",".join(f'"{name}": 0' for name in names) + "}")
+
+
+def test_an_index_of_a_hundred_thousand_shards_is_read(tmp_path: Path) -> None:
+    entry = {"key": "train/GOPR0372_07_00", "split": "train", "samples": 8, "bytes": 123456789, "sha256": "0" * 64}
+    shards = [{"path": f"train/GOPR0372_07_00.{number:06}.h5", **entry} for number in range(100_000)]
+    (tmp_path / "dataset.json").write_text(json.dumps({"schema": "spikesim.dataset/1", "shards": shards}))
+    entries = read_index(tmp_path)
+    assert entries is not None
+    assert len(entries) == 100_000

@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spikesim.brief import short, shortened
 from spikesim.camera import SpikeCamera
 from spikesim.checks import require_whole
 from spikesim.errors import InputFileError, InvalidValueError
@@ -35,7 +37,8 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
     except InputFileError:
         raise  # which names its file, be it another
     except Exception as error:
-        raise InputFileError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        problem = getattr(error, "strerror", None) or shortened(str(error))
+        raise InputFileError(f"cannot read {path}: {problem}") from error
 
 
 def blocks(readouts: int, bytes_each: int) -> Iterator[slice]:
@@ -76,7 +79,7 @@ def dense_stream(
     """The stream of dense 0/1 spikes, packed block by block.
 
     Args:
-        array: Three axes; a numpy array, a memory map, or an HDF5 dataset.
+        array: Three axes; a numpy array, or what gives parts of itself by three slices as one.
         size: Height and width that the caller expects, None if any.
         axes: The order of its axes, a key of `AXES`; None for the usual one, unless something speaks for another.
         start, stop: The readouts wanted, as for `part_of`.
@@ -86,23 +89,31 @@ def dense_stream(
             are to be said.
     """
     if len(array.shape) != 3:
-        raise InvalidValueError(f"spikes have three axes, here it holds the shape {array.shape}")
+        raise InvalidValueError(f"spikes have three axes, here it holds the shape {short(array.shape)}")
+    if array.dtype.kind not in "biufc":
+        raise InvalidValueError(f"spikes are 0 and 1, here it holds {short(array.dtype)}")
     order = AXES[axis_order(array, size) if axes is None else axes]
     shape = tuple(array.shape[axis] for axis in order)
     check_size(size, shape)
     readouts, height, width = shape
     part = part_of(readouts, start, stop)
     packed = np.empty((part.stop - part.start, height, -(-width // 8)), np.uint8)
-    for block in blocks(len(packed), height * width * array.dtype.itemsize):
-        wanted = [slice(None)] * 3
-        wanted[order[0]] = slice(part.start + block.start, part.start + block.stop)
-        packed[block] = SpikeStream.from_dense(array[tuple(wanted)].transpose(order)).packed
+    # In the order in which the file holds it, so that it is read once. Where that begins with W, eight columns are a
+    # byte.
+    outer = order.index(0)
+    step, first = (8 if outer == 2 else 1), (part.start if outer == 0 else 0)
+    for block in blocks(packed.shape[outer], step * prod(array.shape[1:]) * array.dtype.itemsize):
+        wanted, place = [slice(None)] * 3, [slice(None)] * 3
+        wanted[order[0]] = part
+        wanted[0] = slice(first + step * block.start, first + step * block.stop)
+        place[outer] = block
+        packed[tuple(place)] = SpikeStream.from_dense(array[tuple(wanted)].transpose(order)).packed
     return SpikeStream(packed, width)
 
 
 def packed_stream(
     packed: Any,
-    shape: tuple[int, ...],
+    shape: Any,
     camera: str,
     size: tuple[int, int] | None,
     start: int = 0,
@@ -111,8 +122,8 @@ def packed_stream(
     """The stream of packed spikes with the shape and the camera written beside them.
 
     Args:
-        packed: A numpy array or an HDF5 dataset.
-        shape: T, H, W.
+        packed: A numpy array, or what gives parts of itself as one.
+        shape: T, H, W, as the file holds it.
         camera: As JSON.
         size: Height and width that the caller expects, None if any.
         start, stop: The readouts wanted, as for `part_of`.
@@ -120,12 +131,15 @@ def packed_stream(
     Raises:
         InvalidValueError: They do not belong together, the caller expects another size, or there are no such readouts.
     """
-    check_size(size, shape)
-    if len(shape) != 3 or packed.shape != (*shape[:2], -(-shape[2] // 8)):
+    # The numbers are counted before any is taken: a small file may claim millions.
+    lengths = [int(length) for length in shape] if np.shape(shape) == (3,) else []
+    if not lengths or packed.shape != (*lengths[:2], -(-lengths[2] // 8)):
         raise InvalidValueError(
-            f"its packed spikes are of shape {packed.shape}, which is not a stream of shape {shape}"
+            f"its packed spikes are of shape {short(packed.shape)}, which is not a stream of shape "
+            f"{short(tuple(lengths)) if lengths else f'with {np.size(shape)} numbers'}"
         )
-    return SpikeStream(packed[part_of(shape[0], start, stop)], shape[2], camera_from_json(camera))
+    check_size(size, tuple(lengths))
+    return SpikeStream(packed[part_of(lengths[0], start, stop)], lengths[2], camera_from_json(camera))
 
 
 def at_the_end(

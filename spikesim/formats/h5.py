@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from spikesim.brief import short
 from spikesim.camera import SpikeCamera
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_hdf5
 from spikesim.formats.axis_order import check_axes
 from spikesim.formats.decoding import camera_to_json, dense_stream, packed_stream, reading
 from spikesim.hdf5 import open_hdf5
+from spikesim.hdf5.values import Values
 from spikesim.stream import SpikeStream
 
 SCHEMA = "spikesim.spikes/1"
@@ -28,21 +30,20 @@ def read(
 
     with reading(path), open_hdf5(path) as file:
         if isinstance(raw := file.get("raw_spike"), h5py.Dataset):
-            return dense_stream(raw, size, axes, start, stop)
+            return dense_stream(Values(raw), size, axes, start, stop)
         spikes = file.get("spikes")
         if not isinstance(spikes, h5py.Dataset):
             raise InvalidValueError(
-                f"it has neither a dataset 'spikes' nor 'raw_spike', but {', '.join(file) or 'nothing'}; "
+                f"it has neither a dataset 'spikes' nor 'raw_spike', but {short(list(file))}; "
                 "a shard of a data set is read with spikesim_datasets.shards"
             )
         if spikes.attrs.get("schema") != SCHEMA:
             raise InvalidValueError(
-                f"its 'spikes' have the schema {spikes.attrs.get('schema')!r}, this version reads {SCHEMA!r}"
+                f"its 'spikes' have the schema {short(spikes.attrs.get('schema'))}, this version reads {SCHEMA!r}"
             )
         if axes not in (None, "THW"):
             raise InvalidValueError(f"it was written by spikesim and knows its axes; leave axes={axes!r} out")
-        shape = tuple(int(length) for length in spikes.attrs["shape"])
-        return packed_stream(spikes, shape, spikes.attrs["camera"], size, start, stop)
+        return packed_stream(Values(spikes), spikes.attrs["shape"], spikes.attrs["camera"], size, start, stop)
 
 
 def has_checksum(path: Path) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from spikesim.archives import open_npz
+from spikesim.brief import short
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
 from spikesim.formats.axis_order import check_axes
@@ -31,14 +32,11 @@ def read(
         if key is None and {"packed", "shape", "camera"} <= set(names):
             if axes not in (None, "THW"):
                 raise InvalidValueError(f"it was written by spikesim and knows its axes; leave axes={axes!r} out")
-            shape = tuple(int(length) for length in arrays["shape"])
-            return packed_stream(arrays["packed"], shape, str(arrays["camera"]), size, start, stop)
+            return packed_stream(arrays["packed"], arrays["shape"], str(arrays["camera"]), size, start, stop)
         if key is None and len(names) == 1:
             key = names[0]
         if key not in names:
-            raise InvalidValueError(
-                f"it holds the arrays {', '.join(names) or 'none'}; say with key (--key) which are the spikes"
-            )
+            raise InvalidValueError(f"it holds the arrays {short(names)}; say with key (--key) which are the spikes")
         return dense_stream(arrays[key], size, axes, start, stop)
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from spikesim.brief import short
 from spikesim.camera import SpikeCamera
 from spikesim.checks import require_flag, require_whole
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
@@ -83,7 +84,7 @@ class Sidecar:
             if not _is_ours(record):
                 return None
             if record["schema"] != SCHEMA:
-                raise InvalidValueError(f"its schema is {record['schema']!r}, this version reads {SCHEMA!r}")
+                raise InvalidValueError(f"its schema is {short(record['schema'])}, this version reads {SCHEMA!r}")
             readouts, height, width = record["shape"]
             layout = DatLayout(height, width, record["flip"], record["header_columns"])
             camera = camera_from_json(json.dumps(record["camera"]))
@@ -157,11 +158,13 @@ def config_size(path: Path) -> tuple[int, int] | None:
     with reading(path):
         if require_file(path).st_size > _MOST_CONFIG_BYTES:
             raise InvalidValueError(f"it is longer than {_MOST_CONFIG_BYTES} bytes, more than any such description")
-        entries = dict(_ENTRY.findall(path.read_text(encoding="utf-8")))
-    return (int(entries["h"]), int(entries["w"])) if {"h", "w"} <= set(entries) else None
+        lines = path.read_text(encoding="utf-8").split("\n")
+    entries = {found[1]: int(found[2]) for line in lines if (found := _ENTRY.fullmatch(line))}
+    return (entries["h"], entries["w"]) if {"h", "w"} <= set(entries) else None
 
 
-_ENTRY = re.compile(r"""^\s*["']?spike_([hw])["']?\s*:\s*["']?0*([1-9]\d*)["']?\s*(?:\#.*)?$""", re.MULTILINE)
+# No sensor has a billion rows; longer numbers are no size.
+_ENTRY = re.compile(r"""\s*["']?spike_([hw])["']?\s*:\s*["']?0*([1-9]\d{0,8})["']?\s*(?:\#.*)?""")
 
 
 def _is_ours(record: object) -> bool:

@@ -1,17 +1,18 @@
 """Going through the metadata of an HDF5 file: run as a script by a process that may crash or hang.
 
 It visits every group, dataset, attribute and list of chunks, as a reader would, and refuses what leads out of the file
-(external links, external storage, virtual datasets), what declares more than the file can hold, and chunks that a zstd
-or gzip filter would make larger than they may be: HDF5 lets filters take what memory they like.
+(external links, external storage, virtual datasets), what declares more than the file can hold, filters that damaged
+values may crash, and chunks that are of another size than they should be: HDF5 lets filters take what memory they like,
+and reads beyond what they give. What chunks of gzip and LZF hold is seen when they are read (`spikesim.hdf5.values`).
 """
 
 import json
 import os
 import signal
 import sys
-import zlib
 from functools import partial
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
     import h5py
 
 _MOST_OBJECTS = 100_000
-_MOST_ATTRIBUTE_BYTES = 1 << 26
+_MOST_ATTRIBUTE_BYTES = 1 << 23
 _MOST_CHUNK_BYTES = 1 << 28
 _SMALL = 1 << 28  # bytes that any file may declare
 _MOST_RATIO = 1100  # bytes declared for one that is there: more than deflate can make of it
-_MEMORY = 4 << 30  # address space of the process
+_MEMORY = 1 << 29  # that the process may take: what it reads of a file, the one that asks will read too
+_LONGEST_PROBLEM = 1000  # characters: names in a file have no end
 
 # Numbers of filters.
-_GZIP, _FLETCHER32, _ZSTD = 1, 3, 32015
+GZIP, SHUFFLE, FLETCHER32, LZF, ZSTD = 1, 2, 3, 32000, 32015
+_PLACES = {SHUFFLE: 0, GZIP: 1, LZF: 1, ZSTD: 1, FLETCHER32: 2}  # the order in which writers apply them
+CHECKSUM_BYTES = 4  # that FLETCHER32 adds
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _HEADER = 18  # bytes at most of a zstd frame
 
@@ -46,16 +50,17 @@ def inspect(path: str) -> None:
     import h5py
 
     with h5py.File(path, "r", locking=False) as file:
-        held, declared = file.id.get_filesize(), 0
+        held = file.id.get_filesize()
+        declared = stored = absent = 0
         seen: set[int] = set()
         groups: list[h5py.Group] = [file]
         _visit_attributes(file)
         while groups:
             group = groups.pop()
             for name in group:
-                _refuse_leading_out(group, name)
-                if (item := group.get(name)) is None:  # a soft link that leads nowhere
+                if not _is_hard(group, name):
                     continue
+                item = group[name]
                 address = h5py.h5o.get_info(item.id).addr
                 if address in seen:
                     continue
@@ -66,22 +71,45 @@ def inspect(path: str) -> None:
                 if isinstance(item, h5py.Group):
                     groups.append(item)
                 elif isinstance(item, h5py.Dataset):
-                    declared += _visit_dataset(item, held)
-        if declared > max(_SMALL, _MOST_RATIO * held):
-            raise RefusedError(
-                f"its {held} bytes declare {declared} bytes of values; it is damaged, or made to fill the memory"
-            )
+                    size = item.size * item.dtype.itemsize if item.shape is not None else 0
+                    there, taken = _visit_dataset(item, held)
+                    declared += size
+                    stored += taken
+                    absent += max(0, size - there)
+    if stored > held:
+        raise RefusedError("its values take more bytes than there are; they lie in one another")
+    if declared > max(_SMALL, _MOST_RATIO * held):
+        raise RefusedError(
+            f"its {held} bytes declare {declared} bytes of values; it is damaged, or made to fill the memory"
+        )
+    if absent > _SMALL:
+        raise RefusedError(
+            f"{absent} bytes of its values were never written; it is damaged, or made to fill the memory. Copy what "
+            "was written to a file of its own"
+        )
 
 
-def _refuse_leading_out(group: "h5py.Group", name: str) -> None:
+def _is_hard(group: "h5py.Group", name: str) -> bool:
+    """Whether an entry of a group is an object, and no soft link to one.
+
+    A soft link is not followed: what it leads to in this file is visited in its own place, and on the way there may be
+    a link to another file.
+
+    Raises:
+        RefusedError: It is a link to another file, or its name is a path, which would be followed.
+    """
     import h5py
 
+    place = f"{group.name.rstrip('/')}/{name}"
+    if "/" in name:
+        raise RefusedError(f"the name of its {place} has a slash; it is damaged")
     link = group.id.links.get_info(name.encode(), lapl=None).type
     if link not in (h5py.h5l.TYPE_HARD, h5py.h5l.TYPE_SOFT):
         raise RefusedError(
-            f"its {group.name.rstrip('/')}/{name} is a link to another file, which is not followed; make one file of "
-            "both, for example with h5copy"
+            f"its {place} is a link to another file, which is not followed; make one file of both, for example with "
+            "h5copy"
         )
+    return bool(link == h5py.h5l.TYPE_HARD)
 
 
 def _visit_attributes(item: Any) -> None:
@@ -89,62 +117,91 @@ def _visit_attributes(item: Any) -> None:
         attribute = item.attrs.get_id(name)
         if (declared := prod(attribute.shape) * attribute.dtype.itemsize) > _MOST_ATTRIBUTE_BYTES:
             raise RefusedError(f"the attribute {name} of {item.name} is of {declared} bytes")
-        _ = item.attrs[name]
+        try:
+            _ = item.attrs[name]
+        except Exception as error:  # how long strings and lists are is known when they fill the memory
+            problem = str(error) or type(error).__name__
+            raise RefusedError(f"the attribute {name} of {item.name} cannot be read ({problem})") from error
 
 
-def _visit_dataset(dataset: "h5py.Dataset", file_bytes: int) -> int:
-    """Bytes of values that a dataset declares."""
+def _visit_dataset(dataset: "h5py.Dataset", file_bytes: int) -> tuple[int, int]:
+    """Bytes of values that are there, and bytes of the file that they take."""
     import h5py
 
     created = dataset.id.get_create_plist()
-    if created.get_layout() == h5py.h5d.VIRTUAL or created.get_external_count():
+    layout = created.get_layout()
+    if layout == h5py.h5d.VIRTUAL or created.get_external_count():
         raise RefusedError(
             f"the values of {dataset.name} lie in other files, which are not followed; copy it to a file of its own, "
             "for example with h5repack"
         )
-    if created.get_layout() == h5py.h5d.CHUNKED:
-        _visit_chunks(dataset, file_bytes)
-    elif created.get_layout() == h5py.h5d.CONTIGUOUS and (length := dataset.id.get_storage_size()):
+    if layout == h5py.h5d.CHUNKED:
+        return _visit_chunks(dataset, file_bytes)
+    length = dataset.id.get_storage_size()
+    if layout == h5py.h5d.CONTIGUOUS and length:
         _refuse_beyond(dataset, dataset.id.get_offset() + length, file_bytes)
-    return dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
+    return length, length
 
 
-def _visit_chunks(dataset: "h5py.Dataset", file_bytes: int) -> None:
-    chunk = prod(dataset.chunks) * dataset.dtype.itemsize
+def _visit_chunks(dataset: "h5py.Dataset", file_bytes: int) -> tuple[int, int]:
+    """As `_visit_dataset`."""
+    chunk = prod(dataset.chunks) * dataset.id.get_type().get_size()
     if chunk > max(_MOST_CHUNK_BYTES, file_bytes):
         raise RefusedError(f"{dataset.name} is stored in chunks of {chunk} bytes")
-    exceeds = _check_of_compression(dataset, chunk)
-    held = 0
+    size_of = _sizes(dataset, _filters(dataset))
+    number = held = 0
 
     def visit(info: Any) -> None:
-        nonlocal held
+        nonlocal number, held
+        number += 1
         held += info.size
         _refuse_beyond(dataset, info.byte_offset + info.size, file_bytes)
-        if exceeds is not None and exceeds(info):
-            raise RefusedError(f"a chunk of {dataset.name} holds more than the {chunk} bytes that are its size")
+        if (size := size_of(info)) not in (None, chunk):
+            raise RefusedError(f"a chunk of {dataset.name} holds {size} bytes instead of the {chunk} that are its size")
 
     dataset.id.chunk_iter(visit)
-    if held > file_bytes:
-        raise RefusedError(f"the chunks of {dataset.name} take more bytes than there are; they lie in one another")
+    return number * chunk, held
 
 
-def _check_of_compression(dataset: "h5py.Dataset", chunk: int) -> "Callable[[Any], bool] | None":
-    """Tells of a chunk whether decompressing it gives more than its size; None where nothing is compressed."""
+def _filters(dataset: "h5py.Dataset") -> list[int]:
+    """Numbers of the filters of a dataset, all of them such that damaged values do not crash them."""
     created = dataset.id.get_create_plist()
-    filters = [created.get_filter(number)[0] for number in range(created.get_nfilters())]
-    while filters and filters[-1] == _FLETCHER32:
-        filters.pop()
-    if not {_GZIP, _ZSTD}.intersection(filters):
-        return None
-    if filters[-1] not in (_GZIP, _ZSTD) or {_GZIP, _ZSTD}.intersection(filters[:-1]):
-        raise RefusedError(f"the filters of {dataset.name} are in an order that nobody uses; repack it with h5repack")
-    skipped = 1 << (len(filters) - 1)
-    stored = partial(_stored, dataset.id)
-    if filters[-1] == _GZIP:
-        return lambda info: not info.filter_mask & skipped and _gzip_exceeds(info, stored, chunk)
-    if not dataset.file.userblock_size:  # with one, versions of HDF5 differ in where places are counted from
-        stored = partial(_beginning, dataset.file.id.get_vfd_handle())
-    return lambda info: not info.filter_mask & skipped and _zstd_content(stored(info)) > chunk
+    filters = []
+    for place in range(created.get_nfilters()):
+        number, _, _, name = created.get_filter(place)
+        if number not in _PLACES:
+            raise RefusedError(
+                f"{dataset.name} is stored by the filter {number} ({name[:40].decode(errors='replace')}), which "
+                "damaged values can crash; if you trust the file, copy it to one with gzip, by "
+                "h5repack -f GZIP=1 OLD NEW or by h5py"
+            )
+        filters.append(number)
+    places = [_PLACES[number] for number in filters]
+    if places != sorted(set(places)):
+        raise RefusedError(
+            f"the filters of {dataset.name} are in an order that nobody uses; copy it by h5repack -f GZIP=1 OLD NEW"
+        )
+    return filters
+
+
+def _sizes(dataset: "h5py.Dataset", filters: list[int]) -> "Callable[[Any], int | None]":
+    """Tells of a chunk how many bytes HDF5 makes of it; None where only decompressing it tells."""
+    codec = next((place for place, number in enumerate(filters) if _PLACES[number] == 1), None)
+    checksum = filters.index(FLETCHER32) if FLETCHER32 in filters else None
+    if dataset.file.userblock_size:  # with one, versions of HDF5 differ in where places are counted from
+        header = partial(_stored, dataset.id)
+    else:
+        header = partial(_beginning, dataset.file.id.get_vfd_handle())
+
+    def size(info: Any) -> int | None:
+        if dataset.dtype.hasobject:  # of values that are no numbers, which are not read
+            return None
+        if codec is None or info.filter_mask >> codec & 1:
+            checked = checksum is not None and not info.filter_mask >> checksum & 1
+            return int(info.size) - CHECKSUM_BYTES * checked
+        return _zstd_content(header(info)) if filters[codec] == ZSTD else None
+
+    return size
 
 
 def _stored(dataset: "h5py.h5d.DatasetID", info: Any) -> bytes:
@@ -156,17 +213,8 @@ def _beginning(file: int, info: Any) -> bytes:
     return os.pread(file, _HEADER, info.byte_offset)
 
 
-def _gzip_exceeds(info: Any, stored: "Callable[[Any], bytes]", chunk: int) -> bool:
-    if _MOST_RATIO * info.size <= _MOST_CHUNK_BYTES:
-        return False
-    try:
-        return len(zlib.decompressobj().decompress(stored(info), chunk + 1)) > chunk
-    except zlib.error:  # HDF5 will say so
-        return False
-
-
 def _zstd_content(header: bytes) -> int:
-    """Bytes that a zstd frame says it holds, and for which the filter takes memory; 0 where it does not say it.
+    """Bytes that a zstd frame says it holds, which the decompressor keeps to; 0 where it does not say it.
 
     Source:
         RFC 8878, section 3.1.1.1.
@@ -188,7 +236,11 @@ def _refuse_beyond(dataset: "h5py.Dataset", end: int, file_bytes: int) -> None:
 def _serve(seconds: float) -> None:
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    import h5py  # noqa: F401 - what it takes itself is not counted
+
+    if (taken := Path("/proc/self/statm")).exists():  # macOS has none, and no such limit
+        memory = int(taken.read_text().split()[0]) * resource.getpagesize() + _MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin:
         signal.setitimer(signal.ITIMER_REAL, seconds)  # ends a process that hangs, even when nobody waits any more
@@ -196,7 +248,7 @@ def _serve(seconds: float) -> None:
             inspect(json.loads(line))
             problem = ""
         except Exception as error:  # on damaged bytes h5py raises nearly all there are
-            problem = str(error) or type(error).__name__
+            problem = (str(error) or type(error).__name__)[:_LONGEST_PROBLEM]
         signal.setitimer(signal.ITIMER_REAL, 0)
         print(json.dumps(problem), flush=True)
 

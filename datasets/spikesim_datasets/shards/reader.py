@@ -6,14 +6,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import h5py
 import hdf5plugin
 import numpy as np
 
+from spikesim.brief import short
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats.decoding import camera_from_json, reading
 from spikesim.hdf5 import open_hdf5
+from spikesim.hdf5.values import Values
 from spikesim.input_files import parse_json
 from spikesim_datasets.keys import parse_key
 from spikesim_datasets.shards.axes import Cuts, axis_lengths
@@ -23,6 +24,8 @@ from spikesim_datasets.shards.fields import BLUR, FIELDS, FIRST_FRAME, SHARP, SP
 from spikesim_datasets.shards.sample_reader import SampleReader
 from spikesim_datasets.shards.schema import SHARD_SCHEMA, check_recipe
 from spikesim_datasets.shards.writer import Compression
+
+_MOST_SAMPLES = 1 << 20
 
 
 class ShardReader(SampleReader):
@@ -66,14 +69,14 @@ class ShardReader(SampleReader):
     @property
     def compression(self) -> Compression:
         """Filter of the images, by the name a recipe gives it."""
-        filters = self._arrays[BLUR.name]._filters
+        filters = self._file[BLUR.name]._filters
         return "gzip" if "gzip" in filters else "zstd" if str(hdf5plugin.Zstd.filter_id) in filters else "none"
 
     def _load(self, field: Field, number: int, cuts: Cuts, v_th: float | None) -> np.ndarray:
         (path,) = field.paths(() if v_th is None else (v_th,))
         try:
             array: np.ndarray = self._arrays[path][(number, *field.cut(cuts))]
-        except OSError as error:
+        except (OSError, InvalidValueError) as error:
             raise InputFileError(
                 f"{self.path}: {path} of sample {number} is damaged ({error}); build the shard again"
             ) from error
@@ -83,8 +86,8 @@ class ShardReader(SampleReader):
         file = self._file
         if file.attrs.get("schema") != SHARD_SCHEMA:
             raise InvalidValueError(
-                f"it has the schema {file.attrs.get('schema')!r}, expected {SHARD_SCHEMA!r}; is it a shard, of this "
-                "version?"
+                f"it has the schema {short(file.attrs.get('schema'))}, expected {SHARD_SCHEMA!r}; is it a shard, of "
+                "this version?"
             )
         self.split, self.name = parse_key(str(file.attrs["key"]), str(file.attrs["split"]))
         self.recipe = check_recipe(parse_json(file.attrs["recipe"]))
@@ -101,7 +104,7 @@ class ShardReader(SampleReader):
         self._look_up()
         if not 0 <= start < stop <= self._shape[0] or not set(self.sharp_readouts) <= set(range(self._shape[0])):
             raise InvalidValueError(
-                f"the exposure {self.exposure} and the sharp frames at {self.sharp_readouts} are not in its "
+                f"the exposure {self.exposure} and the sharp frames at {short(self.sharp_readouts)} are not in its "
                 f"{self._shape[0]} readouts"
             )
         self.windows, self.first_frames = (
@@ -113,13 +116,15 @@ class ShardReader(SampleReader):
 
     def _look_up(self) -> None:
         """Find every array, once: by name it takes as long as reading a small crop. Their shapes must fit."""
-        self._arrays: dict[str, h5py.Dataset] = {}
+        self._arrays: dict[str, Values] = {}
         samples, height, width = self._file[BLUR.name].shape[:3]
+        if 0 in (height, width) or samples > _MOST_SAMPLES:
+            raise InvalidValueError(f"it holds {samples} samples of {width}×{height}, which nobody makes")
         readouts = self._file[SPIKES.paths(self.cameras)[0]].shape[1]
         self._shape = (readouts, height, width)
         lengths = axis_lengths(len(self.sharp_readouts), max(readouts, self.exposure[1]), height, width)
         for field in FIELDS.values():
             if not field.optional or field.name in self.extra:
                 for path in field.paths(self.cameras):
-                    self._arrays[path] = self._file[path]
-                    field.check_stored(path, self._arrays[path], samples, lengths)
+                    field.check_stored(path, self._file[path], samples, lengths)
+                    self._arrays[path] = Values(self._file[path])
