@@ -16,7 +16,7 @@ from spikesim_cli.main import cli
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.layouts import layout_to_shards, open_layout, shards_to_layout
 from spikesim_datasets.shards import open_dataset, verify_dataset
-from spikesim_datasets.shards.index import list_shards, shard_files
+from spikesim_datasets.shards.index import list_shards, shard_files, write_index
 from spikesim_datasets.sources import open_clips
 
 # Ends the process as it is about to give a file its final name: the first is the one that says what the folder is.
@@ -63,6 +63,16 @@ def files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
+def assert_refused_as_unfinished(out: Path, readers: list[Callable[[], object]]) -> None:
+    for read in readers:
+        with pytest.raises(InputFileError, match=r"not finished; run the same `spikesim convert` again"):
+            read()
+    for command in ("info", "verify"):
+        told = CliRunner().invoke(cli, [command, str(out)])
+        assert (told.exit_code, told.stdout) == (2, "")
+        assert "begun and not finished" in told.stderr
+
+
 @pytest.mark.parametrize("written", [0, 1, 2, 8, 25])
 def test_a_layout_is_finished_by_the_same_command(dataset: Path, layout: Path, tmp_path: Path, written: int) -> None:
     out = tmp_path / "out"
@@ -70,9 +80,13 @@ def test_a_layout_is_finished_by_the_same_command(dataset: Path, layout: Path, t
     there = {path: path.stat().st_ino for path in out.rglob("*.dat")}
     assert len(files(out)) <= written + 2  # the lock, and what had no name yet
     if written:
-        for read in (lambda: open_layout(out, "train"), lambda: layout_to_shards(out, tmp_path / "back")):
-            with pytest.raises(InputFileError, match=r"not finished; run the same `spikesim convert` again"):
-                read()
+        readers: list[Callable[[], object]] = [
+            lambda: open_layout(out, "train"),
+            lambda: layout_to_shards(out, tmp_path / "back"),
+            lambda: build_clips(open_clips([dataset.parent / "a"]), out, recipe(sharp="sequence"), workers=1),
+            lambda: write_index(out, {}),
+        ]
+        assert_refused_as_unfinished(out, readers)
     done = CliRunner().invoke(cli, ["convert", str(dataset), str(out)])
     assert (done.exit_code, done.stdout) == (0, "")
     assert "5 samples in the released layout" in done.stderr
@@ -97,14 +111,9 @@ def test_a_dataset_is_finished_by_the_same_command(dataset: Path, layout: Path, 
             lambda: list(verify_dataset(out)),
             lambda: shards_to_layout(out, tmp_path / "again"),
             lambda: build_clips(open_clips([dataset.parent / "a"]), out, recipe(sharp="sequence"), workers=1),
+            lambda: write_index(out, {}),
         ]
-        for read in readers:
-            with pytest.raises(InputFileError, match=r"not finished; run the same `spikesim convert` again"):
-                read()
-        for command in ("info", "verify"):
-            told = CliRunner().invoke(cli, [command, str(out)])
-            assert (told.exit_code, told.stdout) == (2, "")
-            assert "begun and not finished" in told.stderr
+        assert_refused_as_unfinished(out, readers)
     assert layout_to_shards(layout, out) == 5
     assert leftovers(out) == []
     assert [check.problem for check in verify_dataset(out)] == [""] * 3
@@ -113,6 +122,35 @@ def test_a_dataset_is_finished_by_the_same_command(dataset: Path, layout: Path, 
     before = snapshot(out)
     assert layout_to_shards(layout, out) == 5
     assert snapshot(out) == before
+
+
+def test_what_was_removed_from_a_whole_layout_is_made_again(dataset: Path, layout: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shards_to_layout(dataset, out)
+    before = snapshot(out)
+    (removed, *_) = out.rglob("*.dat")
+    removed.unlink()
+    assert shards_to_layout(dataset, out) == 5
+    assert files(out) == files(layout)
+    others = {place for name, place in before.items() if name.endswith(".dat") and Path(name).stem != removed.stem}
+    assert set() < others <= set(snapshot(out).values())
+
+
+def test_what_was_removed_from_a_whole_dataset_is_made_again(layout: Path, tmp_path: Path) -> None:
+    """And what was damaged since is still seen to be."""
+    out = tmp_path / "out"
+    layout_to_shards(layout, out)
+    index = (out / "dataset.json").read_bytes()
+    removed, damaged, _ = shard_files(out)
+    made = removed.read_bytes()
+    removed.unlink()
+    held = bytearray(damaged.read_bytes())
+    held[-1] ^= 1
+    damaged.write_bytes(held)
+    assert layout_to_shards(layout, out) == 5
+    assert (out / "dataset.json").read_bytes() == index
+    assert {out / check.path for check in verify_dataset(out) if check.problem} == {damaged}
+    assert removed.read_bytes() == made
 
 
 @pytest.mark.parametrize("written", [3, 50])

@@ -208,8 +208,10 @@ def test_a_folder_of_something_else_is_refused(data: Path, tmp_path: Path, files
         lambda text: text.replace(",68,", ",sixty,", 1),
         lambda text: text.replace("psnr", "PSNR", 1),
         lambda text: text[: text.rindex(",", 0, -200)],
+        lambda text: text + "x" * 200_000,
+        lambda text: "",
     ],
-    ids=["domain", "readout", "column", "truncated"],
+    ids=["domain", "readout", "column", "truncated", "a field without end", "empty"],
 )
 @pytest.mark.usefixtures("results")
 def test_a_changed_csv_is_refused(evaluated: Path, tmp_path: Path, change: Callable[[str], str]) -> None:

@@ -90,11 +90,17 @@ def put(array: np.ndarray) -> Callable[[Path], None]:
     return lambda path: np.save(path, array)
 
 
+def archive(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, np.zeros((72, 120), np.float32))
+
+
 DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no array": ("depth_data/a/000032.npy", Path.unlink, "No such file"),
     "an empty array": ("depth_data/a/000032.npy", lambda path: path.write_bytes(b""), "cannot read"),
     "half an array": ("depth_data/a/000032.npy", lambda path: path.write_bytes(path.read_bytes()[:999]), "cannot read"),
     "objects": ("depth_data/a/000032.npy", put(np.array([{}])), "cannot read"),
+    "an archive": ("depth_data/a/000032.npy", archive, "cannot read"),
     "another size": ("depth_data/a/000032.npy", put(np.zeros((72, 116), np.float32)), r"float32 \(72, 116\), beside"),
     "another type": ("depth_data/a/000032.npy", put(np.zeros((72, 120))), r"is float64 .*float32 \(72, 120\) fits"),
     "another number": ("shift_data/a/000032.npy", put(np.zeros(4, np.float32)), r"\(4,\), beside .* \(3,\) fits"),

@@ -21,10 +21,13 @@ from spikesim.errors import SpikesimError
 from spikesim.formats.sidecar import Sidecar, config_size
 from spikesim_datasets.image_files import image_header, read_image, read_pages
 from spikesim_datasets.layouts import open_layout
+from spikesim_datasets.layouts.sample_files import read_array
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.shards import ShardReader, open_dataset
 from spikesim_datasets.sources import open_clips
 from ssdm_models import checkpoints
+from ssdm_models.evaluation.rows import read_rows
+from ssdm_models.training.state import load_state
 
 
 def pipe(path: Path) -> None:
@@ -78,12 +81,15 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "shard": ("clip.000.h5", ShardReader),
     "index": ("dataset.json", dataset),
     "layout": ("spikesim.json", lambda path: open_layout(path.parent, "train")),
+    "array of a layout": ("flow.npy", lambda path: read_array(path, "float32", (3,), (slice(None),))),
     "image": ("blur.png", read_image),
     "stack": ("stack.tif", lambda path: list(read_pages(path, 0, 1))),
     "video": ("clip.mp4", lambda path: open_clips([path])),
     "photo": ("photo.jpg", lambda path: open_clips([f"photo:{path}"])),
     "checkpoint": ("ldn.safetensors", checkpoints.load),
     "released checkpoint": ("ldn.pth", lambda path: checkpoints.load_released(path, "ldn")),
+    "state of a training": ("state.pt", load_state),
+    "figures of an evaluation": ("samples.csv", read_rows),
 }
 
 

@@ -96,7 +96,8 @@ def test_of_an_index_in_verification(dataset: Path) -> None:
     assert refusals(dataset / "dataset.json", lambda: list(verify_dataset(dataset))) == {"read", "InputFileError"}
 
 
-@pytest.mark.parametrize("path", ["../outside.h5", "/outside.h5", "train/../../outside.h5", "train//a.000.h5", "."])
+@pytest.mark.parametrize("path", ["../outside.h5", "/outside.h5", "train/../../outside.h5", "train//a.000.h5", ".",
+                                  "a.000.h5", "train/a.000.dat", "dataset.json"])  # fmt: skip
 def test_an_index_that_leads_out_of_its_folder_is_refused(dataset: Path, path: str) -> None:
     shutil.copy(dataset / "train" / "a.000.h5", dataset.parent / "outside.h5")
     record = json.loads((dataset / "dataset.json").read_text())

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -295,7 +296,7 @@ def test_missing_and_damaged_files_are_named(
         ShardReader(shard).close()
 
 
-@pytest.mark.parametrize("name", ["000020", "000005", "window_1"])
+@pytest.mark.parametrize("name", ["000020", "000005", "window_1", "²²²²²²", "٠٠٠٠١٩"])
 def test_names_that_are_no_middle_frame_are_refused(foreign: Path, tmp_path: Path, name: str) -> None:
     folder = foreign / "train/spike_data" / CLIP
     (folder / "000019.dat").rename(folder / f"{name}.dat")
@@ -343,6 +344,12 @@ DESCRIPTIONS: dict[str, Callable[[str], str]] = {
     "no key": edited(lambda record: record["shards"][0].pop("key")),
     "fields that are none": edited(lambda record: record["shards"][0].update(extra=5)),
     "no exposure": edited(lambda record: record["shards"][0]["recipe"]["choices"].pop("plan")),
+    "a path twice": edited(lambda record: record["shards"][2].update(path=record["shards"][1]["path"])),
+    "a sample twice": edited(lambda record: record["shards"][2].update(windows=record["shards"][1]["windows"][:1])),
+    "a ground truth twice": edited(lambda record: record["shards"][0].update(sharp_readouts=[68, 69])),
+    "a path of no shard": edited(lambda record: record["shards"][0].update(path="test/GOPR0384_11_00.000.dat")),
+    "a path beside the splits": edited(lambda record: record["shards"][0].update(path="GOPR0384_11_00.000.h5")),
+    "the path of the index": edited(lambda record: record["shards"][0].update(path=INDEX)),
 }
 
 
@@ -363,6 +370,29 @@ def test_shards_that_do_not_say_their_exposure_have_no_names(dataset: Path, tmp_
         writer.append(sample)
     with pytest.raises(InvalidValueError, match=r"train/a\.000\.h5 does not say how its clip is cut into exposures"):
         shards_to_layout(tmp_path / "there", tmp_path / "layout")
+
+
+def test_shards_that_would_be_the_same_files_are_refused(tmp_path: Path) -> None:
+    """As where two builds of one clip were put into one folder."""
+    for build in ("one", "two"):
+        shard = write_clip(tmp_path / "train/a.000.h5")
+        (tmp_path / "there/train" / build).mkdir(parents=True)
+        shard.rename(tmp_path / "there/train" / build / shard.name)
+    both = r"train/one/a\.000\.h5 and train/two/a\.000\.h5 would give spike_data/a/000019 of the split train more than"
+    with pytest.raises(InvalidValueError, match=both):
+        shards_to_layout(tmp_path / "there", tmp_path / "layout")
+    assert not (tmp_path / "layout").exists()
+
+
+def test_sharp_frames_between_raw_frames_would_have_one_name(dataset: Path, tmp_path: Path) -> None:
+    with ShardReader(dataset / "train" / f"{CLIP}.000.h5") as shard:
+        sample = replace(shard.sample(0), sharp=np.zeros((2, HEIGHT, WIDTH, 3), np.uint8), sharp_readouts=(68, 69))
+        recipe = shard.recipe
+    with ShardWriter(tmp_path / "there/train/a.000.h5", recipe) as writer:
+        writer.append(sample)
+    with pytest.raises(InvalidValueError, match=rf"^train/a\.000\.h5 would give sharp_data/{CLIP}/000019 of"):
+        shards_to_layout(tmp_path / "there", tmp_path / "layout")
+    assert not (tmp_path / "layout").exists()
 
 
 @pytest.mark.parametrize("taken", [lambda out: out.mkdir() or (out / "mine").touch(), lambda out: out.touch()])

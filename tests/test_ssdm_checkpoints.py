@@ -164,6 +164,13 @@ def test_missing_extra_misshaped_and_broken_tensors_are_named(file):
             lambda tensors, _: tensors.update({"output.bias": torch.full((3,), float("nan"))}),
             r"no numbers in output.bias;",
         ),
+        *(
+            (
+                lambda tensors, _, kind=kind: tensors.update({"output.bias": torch.ones(3).to(kind)}),
+                rf"has not as plain numbers output.bias \({kind}\);",
+            )
+            for kind in (torch.float8_e4m3fn, torch.int8, torch.bool, torch.complex64)
+        ),
     ):
         good = file.read_bytes()
         rewrite(file, change)

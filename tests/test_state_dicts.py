@@ -1,5 +1,6 @@
 """Weights as trainings leave them: wrapped names, tensors beside other things, and what is not clear."""
 
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from spikesim.errors import InputFileError
 from spikesim_datasets.interpolation import rife, xvfi
 from spikesim_datasets.torch_tools.state_dicts import read_tensors
+from ssdm_models.bsn import BSN
 from ssdm_models.checkpoints import load_any
 from ssdm_models.evaluation.methods import make_methods
 from ssdm_models.ldn import LDN
@@ -26,6 +28,14 @@ class Small(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.arange(3.0))
         self.inner = nn.Sequential(nn.Linear(2, 5))
+
+
+NAMES = {slot.name: slot.released[0] for slot in slots(BSN(), "bsn")}
+BSN_WEIGHTS = {NAMES[name]: value.detach() for name, value in BSN().named_parameters()}
+
+
+def quantised(value: Tensor) -> Tensor:
+    return torch.quantize_per_tensor(value, 0.1, 0, torch.qint8)
 
 
 def compiled(network: nn.Module) -> nn.Module:
@@ -153,3 +163,44 @@ def test_the_key_that_a_networks_authors_use_is_taken_whatever_else_is_there() -
     weights = dict(xvfi_weights(8))
     held = {"state_dict_Model": weights, "state_dict_Optimizer": {"ema": torch.zeros(3)}}
     assert_tensors(xvfi.load_released(held).state_dict(), xvfi.load_released(weights).state_dict())
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_other_precisions_are_read(kind: torch.dtype) -> None:
+    weights = {name: value.to(kind) for name, value in BSN_WEIGHTS.items()}
+    found = load_released(weights, "bsn")
+    for ours, released in NAMES.items():
+        assert torch.equal(found.get_parameter(ours), weights[released].float())
+
+
+STRANGE: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
+    "without values": (lambda value: torch.empty(value.shape, device="meta"), "without values"),
+    "sparse": (lambda value: value.to_sparse(), "torch.sparse_coo"),
+    "of eight bits": (lambda value: value.to(torch.float8_e4m3fn), "torch.float8_e4m3fn"),
+    "whole": (lambda value: value.to(torch.int8), "torch.int8"),
+    "flags": (lambda value: value.bool(), "torch.bool"),
+    "complex": (lambda value: value.to(torch.complex64), "torch.complex64"),
+    "quantised": (quantised, "torch.qint8"),
+    "nested": (lambda value: torch.nested.nested_tensor([value, value], layout=torch.strided), "nested"),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), STRANGE.values(), ids=STRANGE)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch's, of its own kinds of tensors
+def test_tensors_that_hold_no_plain_numbers_are_named(change: Callable[[Tensor], Tensor], said: str) -> None:
+    (name, value), *_ = BSN_WEIGHTS.items()
+    with pytest.raises(InputFileError, match=rf"has not as plain numbers {re.escape(name)} \({said}\)"):
+        load_released(BSN_WEIGHTS | {name: change(value)}, "bsn")
+
+
+def test_names_are_not_shown_at_length() -> None:
+    name: Any = ()
+    for _ in range(15):
+        name = (name, name)
+    with pytest.raises(InputFileError, match="by name, but a tuple, 5 is in it"):
+        read_tensors({name: 3, 5: 4})
+    with pytest.raises(InputFileError) as refused:
+        read_tensors({"x" * 100_000: 3})
+    assert len(str(refused.value)) < 1000
+    with pytest.raises(InputFileError, match="under a0 and under a1 and under a2 and 7 more, and which") as refused:
+        read_tensors({f"a{number}": dict(BSN_WEIGHTS) for number in range(10)})

@@ -61,14 +61,17 @@ def check_clip(split: str, name: str) -> None:
 
 
 def check_place(path: str) -> str:
-    """A path in a dataset that a file gives: relative, with forward slashes, and leading nowhere else.
+    """The path of a shard in its dataset, that a file gives: where a dataset's shards are looked for, and nowhere else.
 
     Raises:
-        InvalidValueError: It is none.
+        InvalidValueError: It is none, or not relative, or has other than forward slashes.
     """
-    for part in require_instance(path, "the path of a shard", str).split("/"):
+    parts = require_instance(path, "the path of a shard", str).split("/")
+    for part in parts:
         if why := _unfit(part, longest=255):
             raise InvalidValueError(f"{path!r} is no path in a dataset: {why}")
+    if len(parts) < 2 or not path.endswith(".h5"):
+        raise InvalidValueError(f"{path!r} is no path in a dataset: a shard has one like train/GOPR0372_07_00.000.h5")
     return path
 
 

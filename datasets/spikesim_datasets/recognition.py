@@ -15,6 +15,7 @@ from spikesim_datasets.mistaken_files import mistaken
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.shards.schema import SHARD_SCHEMA
 from spikesim_datasets.sources import DEMO_PREFIX, PHOTO_PREFIX, holds_clips
+from spikesim_datasets.unfinished import refuse_unfinished
 from spikesim_datasets.videos import is_video
 
 Kind = Literal["dataset", "shard", "layout", "source", "spikes"]
@@ -24,7 +25,7 @@ def recognise(path: Path | str) -> Kind:
     """What a path holds; a file whose name tells nothing may be a video.
 
     Raises:
-        InputFileError: It does not exist, or is a file or folder of no kind.
+        InputFileError: It does not exist, is a file or folder of no kind, or what a conversion has not finished.
     """
     path = require_path(path)
     if not os.path.lexists(path):
@@ -41,6 +42,7 @@ def recognise(path: Path | str) -> Kind:
                 )
             return "source"
         return "shard" if path.suffix.lower() == ".h5" and _is_shard(path) else "spikes"
+    refuse_unfinished(path)
     if entries_of(path, f"*/{SPIKES}"):
         return "layout"
     if (path / INDEX).is_file() or shard_files(path):

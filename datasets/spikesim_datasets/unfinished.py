@@ -17,6 +17,12 @@ from spikesim.files import atomic_path, remove_stale_temporaries
 from spikesim.input_files import read_json
 from spikesim.locks import LOCK
 
+OF_DATASET = "dataset.json"
+"""Describes a whole dataset."""
+
+OF_LAYOUT = "spikesim.json"
+"""Describes a whole layout."""
+
 _SCHEMA = "spikesim.conversion/1"
 _HEAD = f'{{"schema": "{_SCHEMA}"'
 
@@ -62,7 +68,7 @@ class Conversion:
             description: Name of the file that describes it once it is whole.
 
         Returns:
-            Whether it is whole already.
+            Whether it was whole already, unless files have been taken from it since.
 
         Raises:
             OutputError: It holds something else.
@@ -84,24 +90,27 @@ class Conversion:
         return False
 
 
-def refuse_unfinished(description: Path) -> None:
-    """Refuse a folder that a conversion has not finished.
-
-    Args:
-        description: Where the file lies that describes it once it is whole.
+def refuse_unfinished(folder: Path) -> None:
+    """Refuse a folder that a conversion has begun to fill, as a dataset or as a layout, and has not finished.
 
     Raises:
-        InputFileError: It has not.
+        InputFileError: It is one, or that cannot be seen.
     """
-    if not description.is_file():
-        return
-    with suppress(OSError), description.open("rb") as file:
-        if file.read(len(_HEAD)) != _HEAD.encode():
-            return
-    raise InputFileError(
-        f"{description.parent} is what a conversion has begun and not finished; run the same `spikesim convert` again, "
-        "which goes on where it stopped"
-    )
+    for description in (folder / OF_DATASET, folder / OF_LAYOUT):
+        if description.is_file() and _is_mark(description):
+            raise InputFileError(
+                f"{folder} is what a conversion has begun and not finished; run the same `spikesim convert` again, "
+                "which goes on where it stopped"
+            )
+
+
+def _is_mark(description: Path) -> bool:
+    """Whether a file is there in place of a description, until there is something whole to describe."""
+    try:
+        with description.open("rb") as file:
+            return file.read(len(_HEAD)) == _HEAD.encode()
+    except OSError as error:
+        raise InputFileError(f"cannot read {description}: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from spikesim.checks import require_path
-from spikesim.errors import InputFileError
+from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
+from spikesim.input_files import require_file
 from ssdm_models.evaluation.evaluation_set import DOMAINS, Domain
 from ssdm_models.evaluation.scores import Score
 
@@ -61,15 +62,19 @@ def read_rows(path: str | os.PathLike[str]) -> list[Row]:
     """What `write_rows` wrote.
 
     Raises:
-        InputFileError: The file is missing or was changed.
+        InputFileError: The file is missing or no regular file, or was changed.
     """
     path = require_path(path)
+    require_file(path)
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [_row(record) for record in csv.DictReader(file)]
-    except (ValueError, KeyError, TypeError) as error:
+            records = csv.DictReader(file)
+            if missing := set(COLUMNS) - set(records.fieldnames or ()):
+                raise InvalidValueError(f"it has no columns {', '.join(sorted(missing))}")
+            return [_row(record) for record in records]
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise InputFileError(
-            f"{path} is no CSV of an evaluation ({error!r}); remove its folder to evaluate again"
+            f"{path} is no CSV of an evaluation ({error!r:.200}); remove its folder to evaluate again"
         ) from error
     except OSError as error:
         raise InputFileError(f"cannot read {path}: {error.strerror or error}") from error

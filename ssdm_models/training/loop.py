@@ -18,7 +18,7 @@ from ssdm_models.objectives.objective import Batch, Objective
 from ssdm_models.stage_config import StageConfig
 from ssdm_models.training.log import Log
 from ssdm_models.training.sampler import SeededBatches
-from ssdm_models.training.state import STATE, State, follow, load_state, save_state
+from ssdm_models.training.state import STATE, State, follow, restore, save_state
 from ssdm_models.training.training_set import TrainingSet
 
 _FAILED = "failed.pt"
@@ -212,12 +212,7 @@ class Loop:
             weights = self._network.named_parameters()
             mean = {name: value.detach().clone() for name, value in weights} if self._config.ema else None
             return State({}, mean)
-        state = load_state(path)
-        with torch.no_grad():
-            for name, value in self._network.state_dict().items():
-                value.copy_(state.network[name])
-        optimizer.load_state_dict(state.optimizer)
-        return state
+        return restore(path, self._network, optimizer)
 
     def _keep(self, name: str) -> None:
         if self._fabric.is_global_zero:

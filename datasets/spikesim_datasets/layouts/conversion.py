@@ -9,7 +9,14 @@ from spikesim.checks import require_number, require_path
 from spikesim.errors import InputFileError
 from spikesim.files import atomic_path
 from spikesim.locks import locked
-from spikesim_datasets.layouts.description import DESCRIPTION, LAYOUT_SCHEMA, LayoutShard, describe, spike_folders
+from spikesim_datasets.layouts.description import (
+    DESCRIPTION,
+    LAYOUT_SCHEMA,
+    LayoutShard,
+    describe,
+    refuse_doubled,
+    spike_folders,
+)
 from spikesim_datasets.layouts.layout_reader import LayoutReader
 from spikesim_datasets.layouts.sample_files import write_field
 from spikesim_datasets.progress import OnProgress, Tally, teller
@@ -25,7 +32,8 @@ def shards_to_layout(
 ) -> int:
     """Write a dataset in the released layout.
 
-    Samples that are there already are kept, so that running again after an interruption finishes the work.
+    Samples that are there already are kept, so that running again after an interruption finishes the work, and makes
+    what was removed since.
 
     Args:
         dataset: Folder of the dataset.
@@ -39,7 +47,7 @@ def shards_to_layout(
     Raises:
         InputFileError: There is no dataset or it is damaged.
         InvalidValueError: The recipe of a shard does not say how its clip is cut into exposures, or a shard has no
-            spikes of the threshold.
+            spikes of the threshold, or two shards would be the same files of the layout.
         OutputError: `out` holds something else, another process writes it, or it cannot be written.
     """
     dataset, out = require_path(dataset, "dataset"), require_path(out, "out")
@@ -50,13 +58,16 @@ def shards_to_layout(
     if not files:
         raise InputFileError(f"{dataset} holds no shards to convert")
     shards = [_described(dataset, file, v_th) for file in files]
+    refuse_doubled(shards)
     conversion = Conversion.of(dataset, files, [shard.record() for shard in shards])
     with locked(out):
-        if not conversion.begin(out, DESCRIPTION):
-            missing = [_missing(shard, out) for shard in shards]
-            tally = _tally(shards, [len(numbers) for numbers in missing], tell)
-            for place, (file, shard) in enumerate(zip(files, shards, strict=True)):
+        whole = conversion.begin(out, DESCRIPTION)
+        missing = [_missing(shard, out) for shard in shards]
+        tally = _tally(shards, [len(numbers) for numbers in missing], tell)
+        for place, (file, shard) in enumerate(zip(files, shards, strict=True)):
+            if missing[place]:
                 _write_samples(file, shard, out, missing[place], partial(tally.step, place))
+        if not whole:
             record = {
                 "schema": LAYOUT_SCHEMA,
                 "recipe": conversion.recipe,
@@ -77,7 +88,8 @@ def layout_to_shards(
 ) -> int:
     """Read a folder in the released layout into shards.
 
-    Shards that are there already are kept, so that running again after an interruption finishes the work.
+    Shards that are there already are kept, so that running again after an interruption finishes the work, and makes
+    what was removed since.
 
     Args:
         layout: Its root, which holds `train` or `test` or both.
@@ -100,19 +112,22 @@ def layout_to_shards(
     files = (path for shard in shards for window in shard.windows for path in shard.sample_paths(layout, window))
     conversion = Conversion.of(layout, files, [shard.record() for shard in shards])
     with locked(out):
-        if not conversion.begin(out, INDEX):
-            waiting = [shard for shard in shards if not (out / shard.path).exists()]
-            tally = _tally(shards, [len(shard.windows) if shard in waiting else 0 for shard in shards], tell)
-            for place, shard in enumerate(shards):
-                if shard in waiting:
-                    with ShardWriter(out / shard.path, shard.recipe, shard.compression) as writer:
-                        clip = LayoutReader(layout, shard)
-                        for number in range(len(clip)):
-                            writer.append(clip.sample(number))
-                            tally.step(place)
+        whole = conversion.begin(out, INDEX)
+        waiting = {shard.path for shard in shards if not (out / shard.path).is_file()}
+        # Of what stays, the checksums that were taken when it was written.
+        known = [entry for entry in read_index(out) or [] if entry.path not in waiting] if whole else []
+        tally = _tally(shards, [len(shard.windows) if shard.path in waiting else 0 for shard in shards], tell)
+        for place, shard in enumerate(shards):
+            if shard.path in waiting:
+                with ShardWriter(out / shard.path, shard.recipe, shard.compression) as writer:
+                    clip = LayoutReader(layout, shard)
+                    for number in range(len(clip)):
+                        writer.append(clip.sample(number))
+                        tally.step(place)
+        if waiting or not whole:
             choices = [shard.recipe.get("choices") for shard in shards]
             same = {"choices": choices[0]} if all(choice == choices[0] for choice in choices) else {}
-            index_shards(out, {**same, **conversion.recipe})
+            index_shards(out, {**same, **conversion.recipe}, known)
     return sum(len(shard.windows) for shard in shards)
 
 
@@ -141,7 +156,7 @@ def _tally(shards: Sequence[LayoutShard], missing: Sequence[int], tell: OnProgre
 def _missing(shard: LayoutShard, out: Path) -> list[int]:
     """The numbers of a shard's samples that lack some of their files."""
     paths = [shard.sample_paths(out, window) for window in shard.windows]
-    return [number for number, of_sample in enumerate(paths) if not all(path.exists() for path in of_sample)]
+    return [number for number, of_sample in enumerate(paths) if not all(path.is_file() for path in of_sample)]
 
 
 def _write_samples(

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -22,9 +24,9 @@ from spikesim_datasets.shards import fields
 from spikesim_datasets.shards.field import Field
 from spikesim_datasets.shards.schema import check_recipe, threshold_name
 from spikesim_datasets.shards.writer import Compression
-from spikesim_datasets.unfinished import refuse_unfinished
+from spikesim_datasets.unfinished import OF_LAYOUT, refuse_unfinished
 
-DESCRIPTION = "spikesim.json"
+DESCRIPTION = OF_LAYOUT
 LAYOUT_SCHEMA = "spikesim.layout/1"
 
 SPIKES = fields.SPIKES.folder
@@ -44,9 +46,9 @@ class LayoutShard(Brief, Keyed):
         sharp_readouts, compression, recipe, extra: As in `ShardReader`.
 
     Raises:
-        InvalidValueError: The path or a folder of spikes leads out of the dataset, the compression or an optional field
-            is unknown, the recipe does not say how its clip is cut into exposures, by which the layout names its files,
-            or a value is not as above.
+        InvalidValueError: No shard of a dataset has such a path, a folder of spikes leads out of the layout, the
+            compression or an optional field is unknown, the recipe does not say how its clip is cut into exposures, by
+            which the layout names its files, or a value is not as above.
     """
 
     path: str
@@ -117,7 +119,7 @@ class LayoutShard(Brief, Keyed):
         ]
         return [*arrays, *(files.path(folder, "dat") for folder in self.spikes)]
 
-    @property
+    @cached_property
     def plan(self) -> ExposurePlan:
         """The exposure."""
         plan = self.recipe["choices"]["plan"]
@@ -159,6 +161,33 @@ def describe(layout: Path, v_th: float | None, preset: str | None = None) -> lis
     return shards
 
 
+def refuse_doubled(shards: Sequence[LayoutShard]) -> None:
+    """Refuse shards of which a dataset, or a layout, could not hold all.
+
+    Raises:
+        InvalidValueError: Two have one path, or give the same file of the layout; or one gives a file twice.
+    """
+    for path, times in Counter(shard.path for shard in shards).items():
+        if times > 1:
+            raise InvalidValueError(f"there is more than one shard {path}")
+    givers: dict[tuple[str, str, int], str] = {}
+    for shard in shards:
+        for window in shard.windows:
+            files = shard.files(Path(), window)
+            # All but the ground truth is named by the middle frame.
+            frames = [(SPIKES, files.middle_frame)]
+            frames += [(fields.SHARP.folder, frame) for frame in files.sharp_frames(shard.sharp_readouts)]
+            for folder, frame in frames:
+                file = (folder, shard.key, frame)
+                if file in givers:
+                    both = " and ".join(dict.fromkeys([givers[file], shard.path]))
+                    raise InvalidValueError(
+                        f"{both} would give {folder}/{shard.name}/{frame_name(frame)} of the split {shard.split} more "
+                        "than once; a layout holds one of it: convert datasets with equal clips one by one"
+                    )
+                givers[file] = shard.path
+
+
 def spike_folders(cameras: Mapping[float, SpikeCamera | None], v_th: float | None = None) -> dict[str, dict[str, Any]]:
     """What is said of each folder of spikes; that of the lowest threshold has the released name.
 
@@ -188,7 +217,7 @@ def spike_folders(cameras: Mapping[float, SpikeCamera | None], v_th: float | Non
 def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
     """The shards of a layout that we wrote; None where it is somebody else's."""
     path = layout / DESCRIPTION
-    refuse_unfinished(path)
+    refuse_unfinished(layout)
     if not os.path.lexists(path):  # a link that leads nowhere is there, and wrong
         return None
     try:
@@ -199,6 +228,7 @@ def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
         said = {shard.cameras[SPIKES][0] for shard in shards}
         if not shards:
             raise InvalidValueError("it lists no shards")
+        refuse_doubled(shards)
     except (ValueError, KeyError, TypeError, AttributeError, InputFileError) as error:
         raise InputFileError(
             f"{path} is no description of a layout ({error!r}); remove it to read the layout by its names"
@@ -261,7 +291,8 @@ def _has(files: Sequence[SampleFiles], field: Field, sharp_readouts: Sequence[in
 def _window(path: Path, plan: ExposurePlan) -> int:
     """The window whose middle raw frame names a file."""
     digits = path.stem
-    window, rest = divmod((int(digits) - plan.middle_frame) * plan.factor, plan.period) if digits.isdigit() else (0, 1)
+    numbered = digits.isascii() and digits.isdigit()  # there are digits that int does not take
+    window, rest = divmod((int(digits) - plan.middle_frame) * plan.factor, plan.period) if numbered else (0, 1)
     if rest or window < 0:
         raise InputFileError(
             f"{path} is not named by the middle frame of an exposure ({frame_name(plan.middle_frame)}, "

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from spikesim import write_spikes
 from spikesim.errors import InputFileError
 from spikesim.files import atomic_path
 from spikesim.formats.decoding import reading
+from spikesim.input_files import require_file
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.image_files import read_image, write_png
 from spikesim_datasets.shards.field import Field
@@ -37,16 +39,26 @@ class SampleFiles:
         """First raw frame of the exposure."""
         return self.window * self.plan.period // self.plan.factor
 
+    @property
+    def middle_frame(self) -> int:
+        """The raw frame in the middle of the exposure."""
+        return self.first_frame + self.plan.middle_frame
+
+    def sharp_frames(self, sharp_readouts: Sequence[int]) -> list[int]:
+        """The raw frame of each sharp frame."""
+        first, plan = self.first_frame, self.plan
+        return [first + (readout - plan.padding) // plan.factor for readout in sharp_readouts]
+
     def path(self, folder: str, extension: str) -> Path:
         """The one file of a folder, named by the raw frame in the middle of the exposure."""
-        return self.root / folder / self.clip / f"{frame_name(self.first_frame + self.plan.middle_frame)}.{extension}"
+        return self.root / folder / self.clip / f"{frame_name(self.middle_frame)}.{extension}"
 
     def of(self, field: Field, sharp_readouts: Sequence[int]) -> list[Path]:
         """The files of a field: one, or an image for each sharp frame, named by its raw frame."""
         if not (field.is_image and "S" in field.axes):
             return [self.path(field.folder, f"{field.file}")]
-        frames = [self.first_frame + (readout - self.plan.padding) // self.plan.factor for readout in sharp_readouts]
-        return [self.root / field.folder / self.clip / f"{frame_name(frame)}.png" for frame in frames]
+        names = map(frame_name, self.sharp_frames(sharp_readouts))
+        return [self.root / field.folder / self.clip / f"{name}.png" for name in names]
 
 
 def frame_name(frame: int) -> str:
@@ -107,10 +119,11 @@ def read_array(path: Path, dtype: str, shape: tuple[int, ...], cut: tuple[slice,
         cut: The part.
 
     Raises:
-        InputFileError: It is missing, damaged, or of another type or shape.
+        InputFileError: It is missing or no regular file, damaged, or of another type or shape.
     """
+    require_file(path)
     with reading(path):
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = open_memmap(path, mode="r")  # unlike np.load it takes arrays alone, no archives
     if (array.dtype, array.shape) != (np.dtype(dtype), shape):
         raise InputFileError(f"{path} is {array.dtype} {array.shape}, beside its blur {dtype} {shape} fits")
     return np.array(array[cut])

@@ -18,9 +18,9 @@ from spikesim.locks import locked
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.keys import Keyed, check_clip, check_place, parse_key
 from spikesim_datasets.shards.reader import ShardReader
-from spikesim_datasets.unfinished import refuse_unfinished
+from spikesim_datasets.unfinished import OF_DATASET, refuse_unfinished
 
-INDEX = "dataset.json"
+INDEX = OF_DATASET
 INDEX_SCHEMA = "spikesim.dataset/1"
 
 _INDEX_LOCK = ".spikesim-index.lock"
@@ -39,7 +39,7 @@ class ShardEntry(Keyed):
         sha256: Of the file; empty where it was not computed.
 
     Raises:
-        InvalidValueError: The path leads out of the dataset, or a value is not as above.
+        InvalidValueError: No shard of a dataset has such a path, or a value is not as above.
     """
 
     path: str
@@ -123,8 +123,9 @@ def read_index(root: Path | str) -> list[ShardEntry] | None:
     Raises:
         InputFileError: The index is damaged or of another schema, or the dataset a conversion that was not finished.
     """
-    path = require_path(root, "root") / INDEX
-    refuse_unfinished(path)
+    root = require_path(root, "root")
+    refuse_unfinished(root)
+    path = root / INDEX
     if not os.path.lexists(path):  # a link that leads nowhere is there, and wrong
         return None
     try:
@@ -161,11 +162,12 @@ def write_index(root: Path | str, recipe: dict[str, Any], known: Sequence[ShardE
 
     Raises:
         InvalidValueError: A value is of another type, or the recipe holds more than JSON values.
-        InputFileError: A shard is damaged.
+        InputFileError: A shard is damaged, or the dataset a conversion that was not finished.
         OutputError: Another process writes the dataset, or the index cannot be written.
     """
     root = require_path(root, "root")
     with locked(root):
+        refuse_unfinished(root)
         return index_shards(root, recipe, known)
 
 

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from spikesim.checks import require_path
-from spikesim.errors import InputFileError
-from spikesim.input_files import require_file
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.torch_tools.torch_files import load_torch_file
 
 Weights = str | os.PathLike[str] | Mapping[str, Any]
 """A file, or what it holds."""
 
 _SHOWN = 3  # names in a message
+_LONGEST = 120  # letters of each
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 # Before names, in whatever order a network was wrapped; parts of a network are compiled as well.
 _WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.")
 
@@ -72,11 +74,13 @@ def read_tensors(weights: Weights, entry: str | None = None) -> dict[str, Tensor
     found = _named_tensors(held) or _tensors_beside_others(held)
     if len(found) > 1:
         raise InputFileError(
-            f"{origin_of(weights)} holds tensors under {' and under '.join(found)}, and which are the network's is not "
-            "clear; give a file that holds one of them alone"
+            f"{origin_of(weights)} holds tensors under {some(found, ' and under ')}, and which are the network's is "
+            "not clear; give a file that holds one of them alone"
         )
     if not found:
-        others = [str(name) for name, value in held.items() if not isinstance(value, Tensor)]
+        # Of other names only what they are: a tuple may say more than there is memory for.
+        names = [name for name, value in held.items() if not isinstance(value, Tensor)]
+        others = [str(name) if isinstance(name, str | int) else f"a {type(name).__name__}" for name in names]
         raise InputFileError(
             f"{origin_of(weights)} must hold tensors by name, but {some(others) if others else 'nothing'} is in it; "
             "give a file of the network's weights"
@@ -86,8 +90,8 @@ def read_tensors(weights: Weights, entry: str | None = None) -> dict[str, Tensor
     for name, value in named.items():
         if (bare := _WRAPPERS.sub("", name)) in tensors:
             raise InputFileError(
-                f"{origin_of(weights)} holds {bare} several times, once as {name}, and which is the network's is not "
-                "clear; give a file that holds it once"
+                f"{origin_of(weights)} holds {_short(bare)} several times, once as {_short(name)}, and which is the "
+                "network's is not clear; give a file that holds it once"
             )
         tensors[bare] = value
     return tensors
@@ -121,18 +125,20 @@ def origin_of(weights: Weights) -> str:
 
 def _parsed(path: str | os.PathLike[str]) -> Mapping[str, Any]:
     """What `torch.save` wrote, read without calling anything it names."""
-    require_file(path)
     try:
-        with Path(path).open("rb") as file, torch.serialization.safe_globals(_IGNORED):
-            held = torch.load(file, map_location="cpu", weights_only=True)
+        held = load_torch_file(Path(path), _IGNORED)
+    except InputFileError:
+        raise
+    except InvalidValueError as error:
+        raise InputFileError(f"{origin_of(path)} is not read: {error}") from error
     except OSError as error:
         raise InputFileError(f"cannot read {origin_of(path)}: {error.strerror}") from error
     except Exception as error:  # on bytes that are no checkpoint, all kinds are raised
         called = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
         if called:
             raise InputFileError(
-                f"{origin_of(path)} holds more than tensors: to load it, {called[1]} would have to be called, and "
-                "nothing from a download is ever run; get the file from the network's authors"
+                f"{origin_of(path)} holds more than tensors: to load it, {_short(called[1])} would have to be called, "
+                "and nothing from a download is ever run; get the file from the network's authors"
             ) from error
         raise InputFileError(
             f"{origin_of(path)} is truncated, damaged or no such file at all (a web page, perhaps); download it again"
@@ -152,10 +158,10 @@ def fill(network: nn.Module, slots: Iterable[Slot], tensors: Mapping[str, Tensor
         weights: Where they are from.
 
     Raises:
-        InputFileError: Tensors are missing or too many, have other shapes, differ where they are one, or hold values
-            that are no numbers.
+        InputFileError: Tensors are missing or too many, are of other kinds or shapes, differ where they are one, or
+            hold values that are no numbers.
     """
-    slots = list(slots)
+    slots, empty = list(slots), network.state_dict()
     expected = {name: slot.shape for slot in slots for name in slot.released}
 
     def refuse(problem: str, names: Collection[str]) -> None:
@@ -167,11 +173,13 @@ def fill(network: nn.Module, slots: Iterable[Slot], tensors: Mapping[str, Tensor
 
     refuse("lacks", expected.keys() - tensors.keys())
     refuse("has, too many,", tensors.keys() - expected.keys())
+    kinds = {name: _strange(tensors[name], empty[slot.name]) for slot in slots for name in slot.released}
+    refuse("has not as plain numbers", [f"{name} ({kind})" for name, kind in kinds.items() if kind])
     shapes = {name: tuple(tensors[name].shape) for name in expected}
     other = [f"{name} {shapes[name]}, not {shape}" for name, shape in expected.items() if shapes[name] != shape]
     refuse("has of other shapes", other)
     refuse("has values that are no numbers in", [name for name in expected if not tensors[name].isfinite().all()])
-    state, empty = {}, network.state_dict()
+    state = {}
     for name, (first, *others), _ in slots:
         refuse(
             f"must have the values of {first} in", [n for n in others if not torch.equal(tensors[n], tensors[first])]
@@ -180,7 +188,22 @@ def fill(network: nn.Module, slots: Iterable[Slot], tensors: Mapping[str, Tensor
     network.load_state_dict(state, assign=True)
 
 
-def some(names: Collection[str]) -> str:
+def _strange(value: Tensor, empty: Tensor) -> str:
+    """What a tensor is that cannot be the values of a parameter or a buffer; empty where it can."""
+    if value.is_nested or value.layout is not torch.strided:
+        return "nested" if value.is_nested else str(value.layout)
+    if value.is_meta:
+        return "without values"
+    fits = value.dtype in _FLOATS if empty.is_floating_point() else value.dtype == empty.dtype
+    return "" if fits else str(value.dtype)
+
+
+def some(names: Collection[str], between: str = ", ") -> str:
     """The first few of many names, and how many there are."""
-    shown = ", ".join(list(names)[:_SHOWN])
+    shown = between.join(map(_short, list(names)[:_SHOWN]))
     return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
+
+
+def _short(name: str) -> str:
+    """A name for a message: files may hold any."""
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
