@@ -38,6 +38,7 @@ from spikesim.gpu.devices import find_device
 
 WRONG: list[Any] = [
     *(object(), int, "8", "", "\0", b"8", 2.5, -1, 0, True, None, nan, inf, -inf, 1j, [], [[1], [1, 2]], (), {}),
+    *("\ud800", "x" * 300),
     *(np.float32(nan), np.int64(-1), np.complex64(1), np.array([1, 2]), np.array("a"), np.array(None), slice(None)),
 ]
 """What is put in the place of every argument."""

@@ -116,7 +116,7 @@ def _visit_attributes(item: Any) -> None:
     for name in item.attrs:
         attribute = item.attrs.get_id(name)
         if (declared := prod(attribute.shape) * attribute.dtype.itemsize) > _MOST_ATTRIBUTE_BYTES:
-            raise RefusedError(f"the attribute {name} of {item.name} is of {declared} bytes")
+            raise RefusedError(f"the attribute {name} of {item.name} is of {declared} bytes; copy the rest without it")
         try:
             _ = item.attrs[name]
         except Exception as error:  # how long strings and lists are is known when they fill the memory
@@ -186,6 +186,8 @@ def _filters(dataset: "h5py.Dataset") -> list[int]:
 
 def _sizes(dataset: "h5py.Dataset", filters: list[int]) -> "Callable[[Any], int | None]":
     """Tells of a chunk how many bytes HDF5 makes of it; None where only decompressing it tells."""
+    if dataset.dtype.hasobject:  # its values are no numbers, and are not read
+        return lambda _: None
     codec = next((place for place, number in enumerate(filters) if _PLACES[number] == 1), None)
     checksum = filters.index(FLETCHER32) if FLETCHER32 in filters else None
     if dataset.file.userblock_size:  # with one, versions of HDF5 differ in where places are counted from
@@ -194,8 +196,6 @@ def _sizes(dataset: "h5py.Dataset", filters: list[int]) -> "Callable[[Any], int 
         header = partial(_beginning, dataset.file.id.get_vfd_handle())
 
     def size(info: Any) -> int | None:
-        if dataset.dtype.hasobject:  # of values that are no numbers, which are not read
-            return None
         if codec is None or info.filter_mask >> codec & 1:
             checked = checksum is not None and not info.filter_mask >> checksum & 1
             return int(info.size) - CHECKSUM_BYTES * checked
