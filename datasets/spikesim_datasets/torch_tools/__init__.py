@@ -1,1 +1,1 @@
-"""What networks share, whoever made them: reading weights, and computing large images in tiles."""
+"""What networks share, whoever made them: reading weights and other files of torch, and computing in tiles."""

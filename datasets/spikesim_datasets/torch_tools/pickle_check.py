@@ -19,7 +19,7 @@ def check_pickle(file: BinaryIO) -> None:
 
     Raises:
         InvalidValueError: It would take boundless time or memory to read, or calls what it does not name.
-        Exception: Whatever is raised on bytes that are no pickle, or one that takes away what is not there.
+        Exception: Whatever is raised on bytes that are no pickle, or one that uses what it has not put there.
     """
     values: list[int] = []  # of each object on the stack how many values it is, as a key is looked at
     marks: list[int] = []

@@ -53,8 +53,8 @@ def _checked_archive(file: BinaryIO, size: int) -> BinaryIO:
         declared = sum(record.file_size for record in records)
         if declared > size or any(record.compress_type != ZIP_STORED for record in records):
             raise InvalidValueError(
-                f"its {size} bytes would unpack to {declared}, and torch.save packs nothing; load it with torch and "
-                "save it again"
+                f"its {size} bytes would unpack to {declared}, and torch.save packs nothing; if you trust it, load "
+                "it with torch and save it again"
             )
         for record in records:
             content = archive.read(record)
