@@ -1,5 +1,6 @@
 """What the command line does not do without being told: replace a file, or leave an option without effect."""
 
+import os
 from itertools import combinations
 from pathlib import Path
 
@@ -73,6 +74,14 @@ def test_a_file_is_replaced_only_with_overwrite(
     replaced = run(*words, "--overwrite")
     assert replaced.code == 0, replaced.err
     assert len(output.read_bytes()) > len(b"mine")
+
+
+def test_a_pipe_is_never_replaced(run: Run, writing: dict[str, list[object]], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.dat")
+    words = [tmp_path / "a.dat" if word == "OUT" else word for word in writing["convert a.dat"]]
+    for overwrite in ([], ["--overwrite"]):
+        assert_refused(run(*words, *overwrite), "a.dat is a pipe or a device, and no file to write; choose another")
+    assert (tmp_path / "a.dat").is_fifo()
 
 
 def test_every_file_that_is_written_is_among_them(writing: dict[str, list[object]]) -> None:

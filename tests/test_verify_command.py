@@ -58,6 +58,22 @@ def test_spikes_in_hdf5_are_compared_with_the_checksums_of_their_chunks(run: Run
     assert_refused(run("verify", tmp_path / "clip.h5"), "clip.h5")
 
 
+def test_a_shard_without_checksums_says_so(run: Run, tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.h5", make_sample())
+    with h5py.File(tmp_path / "a.h5") as ours, h5py.File(tmp_path / "b.h5", "w") as file:
+        file.attrs.update(ours.attrs)
+        for name in ours:
+            ours.copy(name, file)
+        blur, attributes = file["blur"][:], dict(file["blur"].attrs)
+        del file["blur"]
+        file["blur"] = blur
+        file["blur"].attrs.update(attributes)
+    assert "equal to its checksum" in run("verify", tmp_path / "a.h5").err
+    said = run("verify", tmp_path / "b.h5").err
+    assert "1 sample, " in said
+    assert "it has no checksum" in said
+
+
 @pytest.mark.parametrize("name", ["raw_spike", "spikes"])
 def test_spikes_in_hdf5_without_checksums_are_read(run: Run, tmp_path: Path, name: str) -> None:
     write_spikes(tmp_path / "ours.h5", STREAM)

@@ -63,6 +63,12 @@ def test_constant_light_has_its_intensity(look: Look, v_th: float, gain: float) 
     np.testing.assert_array_equal(image, np.full((HEIGHT, WIDTH), 128))
 
 
+@pytest.mark.parametrize("look", ["tfp", "tfi", "spikes"])
+def test_of_no_readouts_nothing_can_be_shown(stream: SpikeStream, look: Look) -> None:
+    with pytest.raises(InvalidValueError, match="the stream is empty"):
+        stream_sheet(stream[:0], look, 5)
+
+
 def test_light_beyond_what_the_camera_can_tell_is_white() -> None:
     assert (spike_image(constant(1.0, SpikeCamera(v_th=0.5)), 32, "tfp", 8) == 128).all()
     bright = replace(constant(1.0, SpikeCamera(v_th=1.0)), camera=SpikeCamera(v_th=3.0))

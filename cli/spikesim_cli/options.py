@@ -284,10 +284,12 @@ def check_free(output: Path, overwrite: bool) -> None:
     """Refuse a file that is there already, before any work.
 
     Raises:
-        OutputError: It is there, and is not to be replaced.
+        OutputError: It is there, and is not to be replaced, or is a pipe or a device.
     """
     from spikesim.errors import OutputError
 
+    if output.exists() and not output.is_dir() and not output.is_file():
+        raise OutputError(f"{output} is a pipe or a device, and no file to write; choose another name")
     if not overwrite and output.exists() and not output.is_dir():
         raise OutputError(f"{output} exists already; choose another name, or give --overwrite to replace it")
 

@@ -45,6 +45,8 @@ def spike_image(stream: SpikeStream, centre: int, look: Look, window: int) -> np
     """
     require_instance(stream, "stream", SpikeStream)
     require_choice(look, "look", get_args(Look))
+    if not len(stream):
+        raise InvalidValueError("the stream is empty: no readout can be shown")
     centre = require_whole(centre, "centre", 0, len(stream) - 1)
     window = require_whole(window, "window", 1, unit="readouts")
     match look:

@@ -39,6 +39,11 @@ class Values:
         self.dtype: np.dtype[Any] = dataset.dtype
         self._filters = _filters(dataset)
 
+    @property
+    def has_checksums(self) -> bool:
+        """Whether each of its chunks has a checksum."""
+        return FLETCHER32 in self._filters
+
     def __getitem__(self, parts: Any) -> "np.ndarray":
         """Part of the values, by slices and numbers of some of its axes.
 

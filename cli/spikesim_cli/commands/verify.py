@@ -107,7 +107,7 @@ def _read_whole(path: Path, **options: Any) -> tuple[bool, str]:
                     for number in steps.counted(range(len(shard)), len(shard)):
                         shard.sample(number)
                     steps.reach(len(shard), len(shard))
-                return True, count(len(shard), "sample")  # of every chunk
+                return shard.has_checksums, count(len(shard), "sample")
         case "spikes":
             with Steps("files").shown() as steps:
                 steps.reach(0, 1, size(path.stat().st_size))

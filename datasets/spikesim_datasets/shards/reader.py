@@ -67,6 +67,11 @@ class ShardReader(SampleReader):
         return self._shape
 
     @property
+    def has_checksums(self) -> bool:
+        """Whether all of its chunks have checksums, so that damage shows when they are read."""
+        return all(array.has_checksums for array in self._arrays.values())
+
+    @property
     def compression(self) -> Compression:
         """Filter of the images, by the name a recipe gives it."""
         filters = self._file[BLUR.name]._filters
