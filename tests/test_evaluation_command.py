@@ -15,7 +15,6 @@ import evaluation_data
 import pytest
 from commands import Run, assert_refused, command
 
-from spikesim_datasets.sources import Split
 from ssdm_models import evaluation
 from ssdm_models.evaluation.rows import read_rows
 from ssdm_models.evaluation.tables import Form
@@ -88,7 +87,6 @@ def test_shown_defaults_and_choices_are_those_of_the_library() -> None:
         "all",
         "nowhere",
     ]
-    assert tuple(options["split"].type.choices) == get_args(Split)  # type: ignore[attr-defined]
     assert tuple(options["table"].type.choices) == get_args(Form)  # type: ignore[attr-defined]
 
 

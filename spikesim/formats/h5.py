@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spikesim.brief import short
+from spikesim.brief import short, shortened
 from spikesim.camera import SpikeCamera
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_hdf5
@@ -34,7 +34,7 @@ def read(
         spikes = file.get("spikes")
         if not isinstance(spikes, h5py.Dataset):
             raise InvalidValueError(
-                f"it has neither a dataset 'spikes' nor 'raw_spike', but {short(list(file))}; "
+                f"it has neither a dataset 'spikes' nor 'raw_spike', but {shortened(', '.join(file)) or 'nothing'}; "
                 "a shard of a data set is read with spikesim_datasets.shards"
             )
         if spikes.attrs.get("schema") != SCHEMA:

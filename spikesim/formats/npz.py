@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from spikesim.archives import open_npz
-from spikesim.brief import short
+from spikesim.brief import shortened
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
 from spikesim.formats.axis_order import check_axes
@@ -36,7 +36,8 @@ def read(
         if key is None and len(names) == 1:
             key = names[0]
         if key not in names:
-            raise InvalidValueError(f"it holds the arrays {short(names)}; say with key (--key) which are the spikes")
+            held = shortened(", ".join(names))
+            raise InvalidValueError(f"it holds the arrays {held}; say with key (--key) which are the spikes")
         return dense_stream(arrays[key], size, axes, start, stop)
 
 
