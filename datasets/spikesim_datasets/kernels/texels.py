@@ -138,9 +138,16 @@ def _fill(background: np.ndarray, count: int, texels: np.ndarray, weights: np.nd
 
 
 @inline
-def _is_inside(column, row, height, width):  # type: ignore[no-untyped-def]
-    """Whether a cut-out has all texels around one of its own. Its outermost ones are transparent."""
-    return 1 <= column < width - 1 and 1 <= row < height - 1
+def _around(texels, weights, x, start, height, width):  # type: ignore[no-untyped-def]
+    """Of a place in a cut-out whether all three rows of texels around it are there, where these begin, and the weights.
+
+    Its outermost texels are transparent.
+    """
+    column, row = np.int64(texels[0, x]), np.int64(texels[1, x])
+    i = start + 4 * ((row - 1) * width + column - 1)
+    across, down = (weights[0, x], weights[1, x], weights[2, x]), (weights[3, x], weights[4, x], weights[5, x])
+    inside = 1 <= column < width - 1 and 1 <= row < height - 1
+    return inside, (i, i + 4 * width, i + 8 * width), across, down
 
 
 @kernel
@@ -151,11 +158,8 @@ def _cover(
     """Lay a cut-out over the colours of pixels, from the first of them on, where `_look_up` says."""
     start, height, width = shapes[layer, 0], shapes[layer, 1], shapes[layer, 2]
     for x in range(count):
-        column, row = np.int64(texels[0, x]), np.int64(texels[1, x])
-        if _is_inside(column, row, height, width):
-            i = start + 4 * ((row - 1) * width + column - 1)
-            rows = i, i + 4 * width, i + 8 * width
-            across, down = (weights[0, x], weights[1, x], weights[2, x]), (weights[3, x], weights[4, x], weights[5, x])
+        inside, rows, across, down = _around(texels, weights, x, start, height, width)
+        if inside:
             lay_mean_of_nine(cutouts, rows, (0, 4, 8), across, down, _F32(1 / OPAQUE), colours, 4 * (first + x))  # type: ignore[call-arg]
 
 
@@ -260,11 +264,8 @@ def _own(
     seen = np.empty(4, np.float32)
     start, height, width = shapes[layer, 0], shapes[layer, 1], shapes[layer, 2]
     for x in range(count):
-        column, row = np.int64(texels[0, x]), np.int64(texels[1, x])
-        if _is_inside(column, row, height, width):
-            i = start + 4 * ((row - 1) * width + column - 1)
-            rows = i, i + 4 * width, i + 8 * width
-            across, down = (weights[0, x], weights[1, x], weights[2, x]), (weights[3, x], weights[4, x], weights[5, x])
+        inside, rows, across, down = _around(texels, weights, x, start, height, width)
+        if inside:
             mean_of_nine(cutouts, rows, (0, 4, 8), across, down, seen, 0)  # type: ignore[call-arg]
             if seen[3] >= _F32(OPAQUE / 2):
                 owner[first + x] = layer + 1
