@@ -38,8 +38,9 @@ $(VENV)/docs: $(VENV)/core
 demo: $(VENV)/ssdm
 	$(BIN)/spikesim demo --out demo
 
+# A process on every core; threads of torch that wait for each other beside other work take very long.
 test: $(VENV)/dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 check: rest test
 
