@@ -76,7 +76,7 @@ def read_recording(
     """Read a blurry image and its spikes.
 
     Args:
-        blur: The image, PNG, JPEG or another format of 8 bits.
+        blur: The image, of 8 bits: PNG, JPEG, TIFF, WebP, BMP, GIF or PPM.
         spikes: The spike file. A `.dat` that does not know its size has a quarter of the image's.
         **format_options: As for `spikesim.read_spikes`, `height` and `width` included.
 

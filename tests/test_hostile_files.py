@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import zlib
@@ -13,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image, ImageFile
 
 from spikesim import SpikeCamera, SpikeStream, read_spikes, write_spikes
 from spikesim.calibration import calibrated
 from spikesim.errors import SpikesimError
 from spikesim.formats.sidecar import Sidecar, config_size
-from spikesim_datasets.image_files import image_header, read_image, read_pages
+from spikesim_datasets.image_files import image_header, page_times, read_image, read_pages
 from spikesim_datasets.layouts import open_layout
 from spikesim_datasets.layouts.sample_files import read_array
 from spikesim_datasets.recognition import recognise
@@ -226,3 +227,58 @@ def test_an_animation_of_no_end_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(SpikesimError, match=r"a\.png declares 2147483647 images in \d+ bytes"):
         open_clips([tmp_path / "a.png"])
+
+
+def postscript(path: Path) -> None:
+    Image.new("RGB", (64, 48)).save(path, "EPS")
+
+
+def icon(path: Path) -> None:
+    """Pixels of 0.7 GB, which Pillow decodes when it opens them."""
+    one = zlib.compress(bytes(1 + 4 * 13_000), 9)
+    head = struct.pack(">IIBBBBB", 13_000, 13_000, 8, 6, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", one), (b"IEND", b"")]
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    path.write_bytes(struct.pack("<HHHBBBBHHII", 0, 1, 1, 64, 48, 0, 0, 1, 32, len(png), 22) + png)
+
+
+IMAGE_READERS: dict[str, Callable[[Path], object]] = {
+    "size": image_header,
+    "image": read_image,
+    "images": lambda path: list(read_pages(path, 0, 1)),
+    "times": page_times,
+    "a folder of frames": lambda path: open_clips([path.parent]),
+    "a clip": lambda path: open_clips([path]),
+    "a photo": lambda path: open_clips([f"photo:{path}"]),
+}
+
+
+@pytest.mark.parametrize("write", [postscript, icon])
+@pytest.mark.parametrize("reader", IMAGE_READERS)
+def test_what_is_called_an_image_runs_nothing(tmp_path: Path, monkeypatch: Any, write: Any, reader: str) -> None:
+    """Not even Ghostscript, if the machine has it; and is not decoded to see what it is."""
+    program, ran = tmp_path / "bin" / "gs", tmp_path / "ran"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {ran}\necho 10.0\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
+    decoded: list[object] = []
+    monkeypatch.setattr(ImageFile.ImageFile, "load_prepare", decoded.append)
+    (tmp_path / "frames").mkdir()
+    path = tmp_path / "frames" / "0.png"
+    write(path)
+    with pytest.raises(SpikesimError, match=r"0\.png .*\(not PNG, JPEG, TIFF, WEBP, BMP, GIF or PPM, which are read"):
+        IMAGE_READERS[reader](path)
+    assert not ran.exists()
+    assert not decoded
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "MPO"])
+def test_images_of_every_kind_that_is_read_are(tmp_path: Path, kind: str) -> None:
+    image = Image.new("RGB", (7, 5), (200, 200, 200))
+    image.save(tmp_path / "a.png", kind, **({"save_all": True, "append_images": [image]} if kind == "MPO" else {}))
+    assert image_header(tmp_path / "a.png").size == (7, 5)
+    assert np.abs(read_image(tmp_path / "a.png").astype(int) - 200).max() <= 2

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import imageio.v3 as iio
 import numpy as np
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from spikesim.checks import require_path, require_whole
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from imageio.plugins.pillow import PillowPlugin
 
 MOST_GIF_FPS = 50
+
+_FORMATS = "PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM"
+"""What is read. Pillow knows others by their content, whatever they are called: for PostScript it runs Ghostscript, and
+icons it decodes to tell their size."""
 
 _LARGE = 1 << 26  # pixels that any file may declare
 _MOST_RATIO = 100  # pixels for a byte of larger ones: photos have 4 to 20
@@ -71,7 +75,7 @@ def image_header(path: Path | str) -> ImageHeader:
     path = require_path(path)
     require_file(path)
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             pages = _pages(path, image)
             image.seek(pages[0])
             orientation = _orientation(image)
@@ -93,7 +97,7 @@ def read_image(path: Path | str) -> np.ndarray:
         InputFileError: It is missing, damaged, no image, holds several, or other values than of 8 bits.
     """
     path = require_path(path)
-    with _decoding(path), Image.open(path) as image:
+    with _decoding(path), _opened(path) as image:
         page, *others = _pages(path, image)
         if others:
             raise InputFileError(
@@ -110,7 +114,7 @@ def read_pages(path: Path | str, start: int, stop: int) -> Iterator[np.ndarray]:
         InputFileError: It is missing, damaged, no image, no series, or holds other values than of 8 bits.
     """
     path, start, stop = require_path(path), require_whole(start, "start", 0), require_whole(stop, "stop", 0)
-    with _decoding(path), Image.open(path) as image:
+    with _decoding(path), _opened(path) as image:
         for page in _pages(path, image)[start:stop]:
             image.seek(page)
             yield _pixels(path, image)
@@ -124,7 +128,7 @@ def page_times(path: Path | str) -> tuple[int, ...]:
     """
     path = require_path(path)
     times = [0.0]
-    with _decoding(path), Image.open(path) as image:
+    with _decoding(path), _opened(path) as image:
         if isinstance(image, TiffImageFile):
             return ()
         for page in _pages(path, image):
@@ -132,6 +136,14 @@ def page_times(path: Path | str) -> tuple[int, ...]:
             image.load()  # which is when some kinds of file tell
             times.append(times[-1] + (image.info.get("duration") or 0))
     return tuple(round(time) for time in times[:-1]) if times[-1] else ()
+
+
+def _opened(path: Path) -> ImageFile.ImageFile:
+    """An image file, not yet decoded."""
+    try:
+        return Image.open(path, formats=_FORMATS)
+    except UnidentifiedImageError:
+        raise ValueError(f"not {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}, which are read; save it as PNG") from None
 
 
 @contextmanager
