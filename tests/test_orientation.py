@@ -11,6 +11,7 @@ import pytest
 from av.bitstream import BitStreamFilterContext
 from commands import assert_refused, run  # noqa: F401
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 from source_data import everything
 
 from spikesim import SpikeCamera, simulate, write_spikes
@@ -96,16 +97,40 @@ def test_a_size_is_found_without_decoding(tmp_path):
     assert image_header(path)[:3] == (8, 12, 6)
 
 
-def test_an_orientation_behind_the_pixels_is_not_left_out_in_silence(tmp_path):
-    content = write_image(tmp_path / "a.png", STORED, 6).read_bytes()
-    start = content.index(b"eXIf") - 4
+XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="{}"/></x:xmpmeta>'
+
+
+def note_orientation(path: Path, where: str, orientation: int) -> Path:
+    """A PNG file that says it in its head, in one of the ways there are."""
+    exif, text = Image.Exif(), PngInfo()
+    exif[0x0112] = orientation
+    if where == "xmp":
+        text.add_itxt("XML:com.adobe.xmp", XMP.format(orientation))
+    if where == "text":
+        text.add_text("Raw profile type exif", f"\nexif\n{len(exif.tobytes()):8}\n{exif.tobytes().hex()}\n", zip=True)
+    Image.fromarray(STORED).save(path, pnginfo=text, **({"exif": exif} if where == "exif" else {}))
+    return path
+
+
+def move_behind_the_pixels(path: Path, kind: bytes) -> None:
+    content = path.read_bytes()
+    start = content.index(kind) - 4
     length = 12 + struct.unpack(">I", content[start : start + 4])[0]
     chunk, rest = content[start : start + length], content[:start] + content[start + length :]
     end = rest.index(b"IEND") - 4
     assert zlib.crc32(chunk[4:-4]) == struct.unpack(">I", chunk[-4:])[0]
-    (tmp_path / "a.png").write_bytes(rest[:end] + chunk + rest[end:])
+    path.write_bytes(rest[:end] + chunk + rest[end:])
+
+
+@pytest.mark.parametrize(("where", "kind"), [("exif", b"eXIf"), ("xmp", b"iTXt"), ("text", b"zTXt")])
+def test_an_orientation_behind_the_pixels_is_not_left_out_in_silence(tmp_path, where, kind):
+    path = note_orientation(tmp_path / "a.png", where, 6)
+    assert np.array_equal(read_image(path), upright(STORED, 6))
+    move_behind_the_pixels(path, kind)
     with pytest.raises(InputFileError, match="says only behind its pixels which way up they lie; save it again"):
-        read_image(tmp_path / "a.png")
+        read_image(path)
+    move_behind_the_pixels(note_orientation(path, where, 1), kind)
+    assert np.array_equal(read_image(path), STORED)
 
 
 def test_a_folder_of_turned_frames_is_a_clip_of_upright_ones(tmp_path):

@@ -168,9 +168,9 @@ def _pixels(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
     if why:
         raise InputFileError(f"{path} {why}; 8-bit images are expected, convert it")
     image.info.pop("transparency", None)  # not wanted, and Pillow warns of some kinds
-    orientation, head = _orientation(image), image.info.get("exif")
+    orientation = _orientation(image)
     pixels = np.asarray(image.convert("RGB"))
-    if image.info.get("exif") != head:
+    if _orientation(image) != orientation:
         raise InputFileError(f"{path} says only behind its pixels which way up they lie; save it again")
     return upright(pixels, orientation)
 
@@ -201,11 +201,14 @@ def _tiff_page(image: TiffImageFile, page: int) -> TiffPage:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Which way up an image lies that is open and not yet decoded, by what stands before its pixels."""
+    """Which way up an open image lies, in EXIF or XMP, by what was read of its file: until it is decoded, its head."""
     if image.format == "TIFF":  # which Pillow turns itself
         return UPRIGHT
-    # Of a PNG file its own method would decode it, to see what stands behind the pixels.
-    noted = Image.Image.getexif(image).get(ExifTags.Base.Orientation, UPRIGHT)
+    # Of a PNG file its own method would decode it, to see what stands behind the pixels, and every image remembers what
+    # it said first.
+    bare = Image.Image()
+    bare.info = image.info
+    noted = bare.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
     return noted if noted in range(1, 9) else UPRIGHT
 
 
