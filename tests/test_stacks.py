@@ -1,5 +1,7 @@
 """Files that hold several images: a clip each, and never one image for all."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +97,73 @@ def test_an_image_shown_in_place_of_an_animation_is_none_of_its_frames(tmp_path)
         assert np.array_equal(everything(clip), [noise(number) for number in range(count)])
     assert page_times(tmp_path / "5.png") == (0, 20, 40, 60, 80)
     assert np.array_equal(read_image(tmp_path / "1.png"), noise(0))
+
+
+NOTHING, EMPTY, PREVIOUS = 0, 1, 2
+"""What becomes of a place when the next image comes."""
+REPLACE, BLEND = 0, 1
+WHOLE, PART = (0, 0, 20, 28), (3, 2, 8, 10)
+
+
+def write_animation(path: Path, drawn: list[tuple[tuple[int, ...], int, int]], hidden: bool) -> list[np.ndarray]:
+    """An animated PNG: places (top, left, height, width) of noise, what becomes of them, and how they are drawn.
+
+    Returns:
+        Its frames, as they are to be shown: drawn one after another on black, or on what is left of the one before.
+    """
+    number, frames, canvas = iter(range(99)), [], np.zeros((20, 28, 3), np.uint8)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    def pixels(image: np.ndarray) -> bytes:
+        return zlib.compress(b"".join(b"\0" + row.tobytes() for row in image))
+
+    file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 28, 20, 8, 2, 0, 0, 0))
+    file += chunk(b"acTL", struct.pack(">II", len(drawn), 0)) + (chunk(b"IDAT", pixels(noise(99))) if hidden else b"")
+    for seed, ((top, left, height, width), becomes, how) in enumerate(drawn):
+        image, place = noise(seed, height, width), np.s_[top : top + height, left : left + width]
+        control = struct.pack(">IIIIIHHBB", next(number), width, height, left, top, 20, 1000, becomes, how)
+        data = pixels(image)
+        first = chunk(b"IDAT", data) if not seed and not hidden else b""
+        file += chunk(b"fcTL", control) + (first or chunk(b"fdAT", struct.pack(">I", next(number)) + data))
+        before = canvas.copy()
+        canvas[place] = image
+        frames.append(canvas.copy())
+        if becomes == EMPTY or (becomes == PREVIOUS and not seed):
+            canvas[place] = 0
+        elif becomes == PREVIOUS:
+            canvas = before
+    path.write_bytes(file + chunk(b"IEND", b""))
+    return frames
+
+
+@pytest.mark.parametrize("how", [REPLACE, BLEND])
+@pytest.mark.parametrize("becomes", [NOTHING, EMPTY, PREVIOUS])
+@pytest.mark.parametrize(
+    ("hidden", "places"),
+    [
+        (True, (WHOLE, PART, PART)),
+        (True, (PART, WHOLE, PART)),
+        (True, (WHOLE, WHOLE, WHOLE)),
+        (False, (WHOLE, PART, PART)),
+        (False, (WHOLE, WHOLE, WHOLE)),
+    ],
+)
+def test_frames_of_an_animation_are_drawn_or_refused(tmp_path, hidden, places, becomes, how):
+    frames = write_animation(tmp_path / "a.png", [(place, becomes, how) for place in places], hidden)
+    (clip,) = open_clips([tmp_path / "a.png"])
+    why = ""
+    if hidden and (places[0] == PART or becomes == PREVIOUS):
+        why = "an animation that begins on an image that it does not show"
+    elif (becomes, how) == (PREVIOUS, BLEND):
+        why = "an animation that takes images away that are blended with others"
+    if not why:
+        assert np.array_equal(everything(clip), frames)
+        return
+    for start in range(2):
+        with pytest.raises(InputFileError, match=f"{why}.*; save its images whole, one a file"):
+            list(clip.frames(start + 1, 3))
 
 
 def test_an_animation_is_shown_in_even_steps_or_refused(tmp_path):

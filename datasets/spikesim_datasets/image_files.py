@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import imageio.v3 as iio
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL.PngImagePlugin import Blend, Disposal, PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from spikesim.checks import require_path, require_whole
@@ -104,6 +105,7 @@ def read_image(path: Path | str) -> np.ndarray:
                 f"{path} holds {1 + len(others)} images, where one is expected; give one of them as a file"
             )
         image.seek(page)
+        _require_drawn(path, image)
         return _pixels(path, image)
 
 
@@ -115,9 +117,11 @@ def read_pages(path: Path | str, start: int, stop: int) -> Iterator[np.ndarray]:
     """
     path, start, stop = require_path(path), require_whole(start, "start", 0), require_whole(stop, "stop", 0)
     with _decoding(path), _opened(path) as image:
-        for page in _pages(path, image)[start:stop]:
+        for number, page in enumerate(_pages(path, image)[:stop]):
             image.seek(page)
-            yield _pixels(path, image)
+            _require_drawn(path, image)
+            if number >= start:
+                yield _pixels(path, image)
 
 
 def page_times(path: Path | str) -> tuple[int, ...]:
@@ -157,6 +161,30 @@ def _decoding(path: Path) -> Iterator[None]:
     except Exception as error:
         why = getattr(error, "strerror", None) or error
         raise InputFileError(f"{path} cannot be decoded ({why}){mistaken(path)}; replace it") from error
+
+
+def _require_drawn(path: Path, image: ImageFile.ImageFile) -> None:
+    """Refuse an animated PNG at the image sought, if Pillow draws it, or what follows, otherwise than players do.
+
+    It begins on the image that programs show that know no animation, where the canvas is to be empty; and it does not
+    take away again what it has blended.
+
+    Source:
+        Portable Network Graphics Specification, third edition (W3C, 2025), 11.3.2.2.
+    """
+    if not isinstance(image, PngImageFile) or "bbox" not in image.info:
+        return
+    over = image.info["blend"] == Blend.OP_OVER
+    restores = image.info["disposal"] == Disposal.OP_PREVIOUS
+    clear = "transparency" in image.info or image.mode in ("LA", "RGBA")
+    begins_on_another = image.default_image and image.tell() == 1
+    if begins_on_another and (restores or image.info["bbox"] != (0, 0, *image.size) or (over and clear)):
+        why = "begins on an image that it does not show"
+    elif image.tell() and over and restores:
+        why = "takes images away that are blended with others"
+    else:
+        return
+    raise InputFileError(f"{path} is an animation that {why}, which is not read; save its images whole, one a file")
 
 
 def _pixels(path: Path, image: ImageFile.ImageFile) -> np.ndarray:
