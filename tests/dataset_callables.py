@@ -532,7 +532,7 @@ def _images() -> list[Call]:
             stop=2,
         ),
         Call(videos.to_rgb, image=_decoded(), colours=videos.Colours()),
-        Call(videos.Colours, matrix="bt601", transfer="sdr", wide=False, scaled=False),
+        Call(videos.Colours, matrix="bt601", transfer="sdr", wide=False, scaled=False, limited=False, p3=False),
         Call(videos.Colours.record, self=videos.Colours()),
         Call(videos.write_video, path="out.mp4", frames=frames, fps=30, crf=23),
         Call(videos.find_encoder),

@@ -17,6 +17,7 @@ HD, SD = (720, 1280), (480, 640)
 PQ, HLG, LINEAR, LOG = 16, 18, 8, 9
 BT709, UNTAGGED, BT601, YCGCO, BT2020 = 1, 2, 5, 8, 9
 LIMITED, FULL = 1, 2
+XYZ, P3 = 10, 12
 
 COEFFICIENTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
 """Of red and of blue in luma: ITU-R BT.601, BT.709, BT.2020."""
@@ -25,7 +26,7 @@ COEFFICIENTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0
 def write_codes(
     path: Path, pixels: str, codes: tuple[int, ...], size: tuple[int, int] = (48, 64), **tags: int | None
 ) -> Path:
-    """Two lossless frames of one code in each plane, with tags of colours."""
+    """Two lossless frames of one code in each plane, or several in turn, with tags of colours."""
     said = {name: value for name, value in tags.items() if value is not None}
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=30)
@@ -35,8 +36,8 @@ def write_codes(
         for _ in range(2):
             frame = av.VideoFrame(size[1], size[0], pixels)
             kind = np.uint8 if frame.format.components[0].bits == 8 else np.dtype("<u2")
-            for plane, code in zip(frame.planes, codes, strict=True):
-                plane.update(np.full(plane.buffer_size // np.dtype(kind).itemsize, code, kind).tobytes())
+            for plane, code in zip(frame.planes, np.split(np.array(codes, kind), len(frame.planes)), strict=True):
+                plane.update(np.resize(code, plane.buffer_size // np.dtype(kind).itemsize).tobytes())
             for name, value in said.items():
                 setattr(frame, name, value)
             container.mux(stream.encode(frame))
@@ -127,15 +128,38 @@ def test_a_matrix_that_is_not_converted_is_refused(tmp_path):
 # Grey
 
 
-@pytest.mark.parametrize(("pixels", "scale"), [("gray", 1), ("gray10le", 4), ("gray12le", 16)])
-@pytest.mark.parametrize("level", [0, 16, 17, 120, 235, 255])
-def test_grey_has_the_range_that_it_says(tmp_path, pixels, scale, level):
+@pytest.mark.parametrize(
+    ("pixels", "bits"), [("gray", 8), ("gray10le", 10), ("gray12le", 12), ("gray16le", 16), ("bgr0", 8),
+                         ("gbrp10le", 10), ("gbrp12le", 12), ("gbrp16le", 16)]
+)  # fmt: skip
+@pytest.mark.parametrize("levels", [(0, 16, 255), (235, 120, 17), (128, 16, 235)])
+def test_what_no_matrix_codes_has_the_range_that_it_says(tmp_path, pixels, bits, levels):
     """Black of limited range is 16 of 255, white 235."""
-    limited = write_codes(tmp_path / "a.mkv", pixels, (scale * level,), color_range=LIMITED)
-    assert np.abs(first_pixel(limited) - np.clip((level - 16) / 219, 0, 1) * 255).max() <= 0.51
+    grey = pixels.startswith("gray")
+    red, green, blue = (levels[0],) * 3 if grey else levels
+    codes = (red,) if grey else (blue, green, red, 0) if pixels == "bgr0" else (green, blue, red)
+    limited = write_codes(tmp_path / "a.mkv", pixels, tuple(code << (bits - 8) for code in codes), color_range=LIMITED)
+    expected = np.clip((np.array([red, green, blue]) - 16) / 219, 0, 1) * 255
+    assert np.abs(first_pixel(limited) - expected).max() <= 0.51
+    assert open_clips([limited])[0].index.tags.range == "limited"
     for tag in (FULL, None):
-        path = write_codes(tmp_path / "b.mkv", pixels, (scale * level,), color_range=tag)
-        assert np.abs(first_pixel(path) - level).max() <= 1
+        repeated = tuple(code << (bits - 8) | code >> (16 - bits) for code in codes)  # which are these levels exactly
+        path = write_codes(tmp_path / "b.mkv", pixels, repeated, color_range=tag)
+        assert first_pixel(path).tolist() == [red, green, blue]
+        assert open_clips([path])[0].index.tags.range == "full"
+
+
+@pytest.mark.parametrize(
+    ("pixels", "bits", "chroma"),
+    [("gray10le", 10, ()), ("gray16le", 16, ()), ("gbrp10le", 10, None), ("gbrp12le", 12, None), ("gbrp16le", 16, None),
+     ("yuv444p10le", 10, 512), ("yuv420p12le", 12, 2048), ("yuv444p16le", 16, 32768)],
+)  # fmt: skip
+@pytest.mark.parametrize("part", [0.0, 0.003, 0.501968, 0.8309, 0.997, 1.0])
+def test_more_than_8_bits_of_full_range_are_rounded(tmp_path, pixels, bits, chroma, part):
+    code = round(part * ((1 << bits) - 1))
+    codes = (code,) if chroma == () else (code, *([code if chroma is None else chroma] * 2))
+    path = write_codes(tmp_path / "a.mkv", pixels, codes, color_range=FULL, colorspace=0 if chroma is None else BT709)
+    assert np.abs(first_pixel(path) - 255 * code / ((1 << bits) - 1)).max() <= 0.51
 
 
 def test_grey_of_limited_range_becomes_light(tmp_path):
@@ -195,6 +219,7 @@ def pq_light(signal: float) -> float:
         ("yuv444p10le", FULL, 0, 1023, 512),
         ("yuv420p12le", FULL, 0, 4095, 2048),
         ("gbrp10le", None, 0, 1023, None),
+        ("gbrp10le", LIMITED, 64, 940, None),
         ("gbrp12le", None, 0, 4095, None),
         ("gray10le", FULL, 0, 1023, ()),
         ("gray10le", LIMITED, 64, 940, ()),
@@ -221,6 +246,45 @@ def test_colours_of_wide_primaries_become_those_of_screens(tmp_path):
     assert found[[0, 2]].max() < 40
     narrow = write_flat(tmp_path / "b.mkv", values, bits=10, matrix=BT2020, transfer=PQ, primaries=1)
     assert np.abs(first_pixel(narrow) - [pixel_of(each) for each in light]).max() <= 2
+
+
+def to_xyz(red: tuple[float, float], green: tuple[float, float], blue: tuple[float, float]) -> np.ndarray:
+    """By the places (x, y) of primaries and of white, which is D65."""
+    columns = np.array([[x / y, 1, (1 - x - y) / y] for x, y in (red, green, blue, (0.3127, 0.3290))]).T
+    return columns[:, :3] * np.linalg.solve(columns[:, :3], columns[:, 3])
+
+
+SCREEN = to_xyz((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
+WIDER = {
+    P3: to_xyz((0.68, 0.32), (0.265, 0.69), (0.15, 0.06)),
+    9: to_xyz((0.708, 0.292), (0.17, 0.797), (0.131, 0.046)),
+}
+"""P3 by SMPTE RP 431-2, BT.2020 by its Table 3."""
+
+
+@pytest.mark.parametrize("primaries", WIDER)
+@pytest.mark.parametrize("transfer", [PQ, LINEAR])
+@pytest.mark.parametrize("light", [(0.9, 0.1, 0.1), (0.1, 0.8, 0.2), (0.3, 0.2, 0.7)])
+def test_light_of_wide_primaries_is_that_of_screens(tmp_path, primaries, transfer, light):
+    red, green, blue = np.linalg.solve(WIDER[primaries], SCREEN @ light)
+    signals = [pq_signal(each) if transfer == PQ else each for each in (green, blue, red)]
+    codes = tuple(round(4095 * signal) for signal in signals)
+    path = write_codes(tmp_path / "a.mkv", "gbrp12le", codes, color_trc=transfer, color_primaries=primaries)
+    assert np.abs(first_pixel(path) - [pixel_of(each) for each in light]).max() <= 1.5
+
+
+@pytest.mark.parametrize("primaries", [None, BT709, 9, P3, XYZ])
+def test_primaries_of_standard_video_are_left_as_they_are(tmp_path, primaries):
+    path = write_codes(tmp_path / "a.mkv", "bgr0", (90, 40, 200, 0), color_primaries=primaries)
+    assert first_pixel(path).tolist() == [200, 40, 90]
+
+
+@pytest.mark.parametrize("primaries", [4, 8, XYZ, 11])
+def test_light_in_other_primaries_is_refused(run, tmp_path, primaries):  # noqa: F811
+    path = write_codes(tmp_path / "a.mkv", "gbrp10le", (99, 99, 99), color_trc=PQ, color_primaries=primaries)
+    said = f"light in primaries that are not converted (number {primaries} of ITU-T H.273)"
+    assert_refused(run("simulate", path, tmp_path / "a.npz"), said, "--transfer sdr")
+    assert first_pixel(path, transfer="sdr").tolist() == [25, 25, 25]
 
 
 def test_untagged_wide_video_is_bt2020(tmp_path):
@@ -251,7 +315,7 @@ def test_only_what_is_read_otherwise_than_before_is_another_clip(tmp_path):
     tagged = write_flat(tmp_path / "a.mkv", (100, 0, 0), HD, matrix=BT709)
     small = write_flat(tmp_path / "b.mkv", (100, 0, 0), SD)
     large = write_flat(tmp_path / "c.mkv", (100, 0, 0), HD)
-    names = {"matrix", "transfer", "wide", "scaled"}
+    names = {"matrix", "transfer", "wide", "scaled", "limited", "p3"}
     plain, *others = (
         open_clips([path], reading=Reading(**reading))[0].fingerprint()
         for path, reading in (
@@ -261,16 +325,39 @@ def test_only_what_is_read_otherwise_than_before_is_another_clip(tmp_path):
     assert not names & plain.keys()
     assert not names & others[0].keys()
     assert [other.get("matrix") for other in others[1:]] == ["bt709", "bt601", "bt709"]
-    for pixels, codes, tags, scaled in (
-        ("gray", (99,), {"color_range": LIMITED}, True),
-        ("gray", (99,), {"color_range": FULL}, None),
-        ("yuv444p10le", (99, 512, 512), {"color_range": FULL, "color_trc": PQ}, True),
-        ("yuv444p10le", (99, 512, 512), {"color_range": LIMITED, "color_trc": PQ}, None),
-        ("yuv444p10le", (99, 512, 512), {"color_range": FULL}, None),
-        ("gbrp10le", (99, 99, 99), {"color_trc": HLG}, True),
-    ):
-        (clip,) = open_clips([write_codes(tmp_path / "d.mkv", pixels, codes, **tags)])
-        assert clip.fingerprint().get("scaled") is scaled
+
+
+HDR = {"transfer": "pq"}
+WIDE = HDR | {"wide": True}
+
+
+@pytest.mark.parametrize(
+    ("pixels", "tags", "recorded"),
+    [
+        ("gray", {"color_range": FULL}, {}),
+        ("gray", {"color_range": LIMITED}, {"scaled": True}),
+        ("gray10le", {}, {"scaled": True}),
+        ("yuv444p", {"color_range": FULL}, {}),
+        ("yuv444p", {"color_primaries": P3}, {}),
+        ("yuv444p10le", {"color_range": LIMITED}, {}),
+        ("yuv444p10le", {"color_range": FULL}, {"scaled": True}),
+        ("yuv444p10le", {"color_range": LIMITED, "color_trc": PQ, "colorspace": BT2020}, WIDE),
+        ("yuv444p10le", {"color_range": FULL, "color_trc": PQ, "colorspace": BT2020}, WIDE | {"scaled": True}),
+        ("yuv444p10le", {"color_trc": PQ, "colorspace": BT2020, "color_primaries": BT709}, HDR),
+        ("yuv444p10le", {"color_trc": PQ, "colorspace": BT2020, "color_primaries": P3}, HDR | {"p3": True}),
+        ("yuv444p10le", {"color_trc": LINEAR}, {"transfer": "linear"}),
+        ("yuv444p10le", {"color_trc": LINEAR, "color_primaries": 9}, {"transfer": "linear", "wide": True}),
+        ("bgr0", {}, {}),
+        ("bgr0", {"color_range": LIMITED}, {"scaled": True, "limited": True}),
+        ("gbrp10le", {"color_trc": PQ}, WIDE | {"scaled": True}),
+        ("gbrp10le", {"color_trc": PQ, "color_range": LIMITED}, WIDE | {"scaled": True, "limited": True}),
+    ],
+)
+def test_how_values_are_taken_is_recorded_where_it_is_new(tmp_path, pixels, tags, recorded):
+    codes = {"gray": (99,), "gray10le": (99,), "bgr0": (99, 99, 99, 0)}.get(pixels, (99, 130, 130))
+    (clip,) = open_clips([write_codes(tmp_path / "a.mkv", pixels, codes, **tags)])
+    assert clip.index.colours.record() == recorded
+    assert clip.fingerprint().items() >= recorded.items()
 
 
 def test_a_build_follows_what_is_said(run, tmp_path):  # noqa: F811

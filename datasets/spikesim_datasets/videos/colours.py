@@ -7,11 +7,12 @@ Values of standard video are taken as they are. Those of high dynamic range beco
     HLG:  L = s(E)/s(3/4),   s(E) = E²/3 up to E = 1/2, then (e^((E − c)/a) + b)/12
     v = 255·min(L, 1)^(1/2.2),   L in the primaries of BT.709
 
-so that diffuse white, which is 203 cd/m² or 75 %, is full scale, and what is brighter is clipped.
+so that diffuse white, which is 203 cd/m² or 75 %, is full scale, and what is brighter is clipped. Primaries of standard
+video are left as they are.
 
 Source:
     PQ: SMPTE ST 2084; HLG: ITU-R BT.2100-2, Table 5, the light of the scene; diffuse white: ITU-R BT.2408-7, 2.2;
-    primaries: ITU-R BT.2087-0, 4.
+    primaries: ITU-R BT.2087-0, 4; those of P3 with the white of BT.709: SMPTE EG 432-1.
 """
 
 from dataclasses import dataclass
@@ -42,12 +43,15 @@ _SDR = {
 }
 _TRANSFERS = {ColorTrc.SMPTE2084: "pq", ColorTrc.ARIB_STD_B67: "hlg", ColorTrc.LINEAR: "linear"}
 
-_TO_BT709 = np.array(
-    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
-)  # from BT.2020
+_BT2020_TO_BT709 = ((1.6605, -0.5876, -0.0728), (-0.1246, 1.1329, -0.0083), (-0.0182, -0.1006, 1.1187))
+_P3_TO_BT709 = ((1.2249, -0.2249, 0.0), (-0.0421, 1.0421, 0.0), (-0.0196, -0.0786, 1.0983))
+_WIDE, _P3 = ColorPrimaries.BT2020, ColorPrimaries.SMPTE432
+_ABOUT_BT709 = {
+    *(ColorPrimaries.BT709, ColorPrimaries.BT470BG, ColorPrimaries.SMPTE170M),
+    *(ColorPrimaries.SMPTE240M, ColorPrimaries.EBU3213),
+}
 _DIFFUSE_WHITE, _HLG_WHITE = 203.0, 0.75
-_LIMITED = 16 << 8, 235 << 8  # black and white of limited range in 16 bits
-_WHITE = 255 << 8  # what FFmpeg makes of the latter
+_PLAIN = 0, 255 << 8  # black and white of 8 bits in 16, and of any luma of limited range, which FFmpeg scales itself
 
 # By itself FFmpeg drops fractions, which makes images a level of 255 darker, gives two neighbours one colour, and
 # leaves the last bits to the processor.
@@ -66,12 +70,16 @@ class Colours:
         wide: Whether light has the primaries of BT.2020.
         scaled: Whether another value than that of limited range is black or white, to which earlier versions did not
             scale. It is followed image by image, and recorded here.
+        limited: Whether it is RGB of limited range, which earlier versions took as full. Likewise.
+        p3: Whether light has the primaries of P3, which earlier versions took for those of BT.709.
     """
 
     matrix: Matrix = "auto"
     transfer: Transfer = "sdr"
     wide: bool = False
     scaled: bool = False
+    limited: bool = False
+    p3: bool = False
 
     def record(self) -> dict[str, object]:
         """What tells them from those of earlier versions, which took every video as its images said, and as SDR."""
@@ -111,15 +119,15 @@ def tags_of(image: av.VideoFrame) -> ColourTags:
             matrix = _assumed_matrix(image, taken)
     if trc != ColorTrc.UNSPECIFIED:
         transfer = f"{_trc_name(trc).lower()} ({taken})"
-    full = image.format.is_rgb or image.format.name.startswith("yuvj") or image.color_range == ColorRange.JPEG
-    limited = image.color_range == ColorRange.MPEG
     told = {
         "matrix": not _has_matrix(image) or space != _UNTAGGED,
         "transfer": trc != ColorTrc.UNSPECIFIED,
-        "range": full or limited,
+        "range": image.format.is_rgb
+        or image.color_range in (ColorRange.JPEG, ColorRange.MPEG)
+        or not _is_limited(image),
     }
     assumed = tuple(name for name, said in told.items() if not said)
-    return ColourTags(matrix, transfer, "full" if full or (_is_grey(image) and not limited) else "limited", assumed)
+    return ColourTags(matrix, transfer, "limited" if _is_limited(image) else "full", assumed)
 
 
 def colours_of(image: av.VideoFrame, matrix: Matrix, transfer: Transfer, what: str) -> Colours:
@@ -152,9 +160,9 @@ def colours_of(image: av.VideoFrame, matrix: Matrix, transfer: Transfer, what: s
                 f"{what} is coded by a matrix that is not converted (number {image.colorspace} of ITU-T H.273); "
                 "convert it, or say what to take it for with --matrix bt601, bt709 or bt2020"
             )
-    narrow = image.color_primaries not in (ColorPrimaries.BT2020, ColorPrimaries.UNSPECIFIED)
-    scaled = _is_limited_grey(image) or (transfer != "sdr" and _white(image) != _WHITE)
-    return Colours(matrix, transfer, transfer in ("pq", "hlg") and not narrow, scaled)
+    primaries = _primaries(image, transfer, what)
+    limited = image.format.is_rgb and _is_limited(image)
+    return Colours(matrix, transfer, primaries == _WIDE, _ends(image) != _PLAIN, limited, primaries == _P3)
 
 
 def _has_matrix(image: av.VideoFrame) -> bool:
@@ -166,9 +174,26 @@ def _is_grey(image: av.VideoFrame) -> bool:
     return len(image.format.components) <= 2  # the second is how opaque it is
 
 
-def _is_limited_grey(image: av.VideoFrame) -> bool:
-    """Whether it is grey of limited range, which FFmpeg takes as full."""
-    return _is_grey(image) and image.color_range == ColorRange.MPEG
+def _is_limited(image: av.VideoFrame) -> bool:
+    """Whether its values leave room below black and above white. RGB and grey do if they say so, others unless."""
+    if _has_matrix(image):
+        return image.color_range != ColorRange.JPEG and not image.format.name.startswith("yuvj")
+    return image.color_range == ColorRange.MPEG
+
+
+def _primaries(image: av.VideoFrame, transfer: str, what: str) -> int:
+    """Those of its light: of BT.2020, of P3, or about those of BT.709, as which values that are kept are taken."""
+    said = image.color_primaries
+    if said == ColorPrimaries.UNSPECIFIED and transfer in ("pq", "hlg"):
+        return _WIDE
+    if transfer == "sdr" or said == ColorPrimaries.UNSPECIFIED or said in _ABOUT_BT709:
+        return ColorPrimaries.BT709
+    if said not in (_WIDE, _P3):
+        raise InputFileError(
+            f"{what} has light in primaries that are not converted (number {said} of ITU-T H.273); convert it to those "
+            "of BT.709, BT.2020 or P3 (number 12), or take its values as they are with --transfer sdr"
+        )
+    return said
 
 
 def _assumed_matrix(image: av.VideoFrame, transfer: str) -> Matrix:
@@ -190,27 +215,35 @@ def to_rgb(image: av.VideoFrame, colours: Colours = AS_CODED) -> np.ndarray:
     require_instance(image, "image", av.VideoFrame)
     require_instance(colours, "colours", Colours)
     matrix = _MATRICES.get(colours.matrix)
-    limited_grey = _is_limited_grey(image)
-    if colours.transfer == "sdr" and not limited_grey:
+    black, white = _ends(image)
+    # FFmpeg takes RGB and grey of limited range as full, and is up to a level off where white is not 255 of 8 bits.
+    if colours.transfer == "sdr" and (black, white) == _PLAIN:
         return image.to_ndarray(format="rgb24", interpolation=_CONVERSION, src_colorspace=matrix)
-    values = image.to_ndarray(format="rgb48le", interpolation=_CONVERSION, src_colorspace=matrix)
-    black, white = _LIMITED if limited_grey else (0, _white(image))
+    values: np.ndarray
+    if _is_limited(image) and image.format.is_rgb and image.format.components[0].bits <= 8:
+        # To 16 bits FFmpeg would bring it through YCbCr, which costs a fifth of a level.
+        values = image.to_ndarray(format="rgb24", interpolation=_CONVERSION).astype(np.uint16) << 8
+    else:
+        values = image.to_ndarray(format="rgb48le", interpolation=_CONVERSION, src_colorspace=matrix)
     if colours.transfer == "sdr":
         return _levels(black, white)[values]
     light = _light(colours.transfer, black, white)[values]
-    if colours.wide:
+    if colours.wide or colours.p3:
         red, green, blue = (light[..., channel] for channel in range(3))
-        light = np.stack([a * red + b * green + c * blue for a, b, c in _TO_BT709], axis=-1)
+        rows = np.array(_BT2020_TO_BT709 if colours.wide else _P3_TO_BT709, np.float32)
+        light = np.stack([a * red + b * green + c * blue for a, b, c in rows], axis=-1)
     return np.searchsorted(_steps(), light, side="right").astype(np.uint8)
 
 
-def _white(image: av.VideoFrame) -> int:
-    """What FFmpeg makes of full scale in 16 bits: it repeats bits of RGB, and adds zeros to others of full range."""
-    bits = image.format.components[0].bits
-    if image.format.is_rgb and bits > 8:
-        return (1 << 16) - 1
-    full = _is_grey(image) or image.color_range == ColorRange.JPEG
-    return ((1 << bits) - 1) << (16 - bits) if full else _WHITE
+def _ends(image: av.VideoFrame) -> tuple[int, int]:
+    """What FFmpeg makes of black and white in 16 bits: it repeats bits of RGB, and adds zeros to others."""
+    limited = _is_limited(image)
+    if limited and _has_matrix(image):
+        return _PLAIN
+    bits = min(max(image.format.components[0].bits, 8), 16)  # fewer are made 8, and floats 16
+    black, white = (16 << (bits - 8), 235 << (bits - 8)) if limited else (0, (1 << bits) - 1)
+    repeated = 2 * bits - 16 if image.format.is_rgb and bits > 8 else bits
+    return black << (16 - bits) | black >> repeated, white << (16 - bits) | white >> repeated
 
 
 def _signal(black: int, white: int) -> np.ndarray:
