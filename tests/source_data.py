@@ -50,13 +50,14 @@ def write_video(
     times_ms: Sequence[int] | None = None,
     size: tuple[int, int] = (48, 64),
     options: dict[str, str] | None = None,
+    pixels: str = "yuv420p",
     **container_options: str,
 ) -> Path:
     """40 frames, a key frame every 12, two frames between others coded from both where the codec can."""
     with av.open(str(path), "w", options=container_options) as container:
         stream = container.add_stream(codec, rate=30, options=options or {})
         stream.height, stream.width = size
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixels
         stream.codec_context.gop_size = 12
         stream.codec_context.max_b_frames = 0 if codec == "ffv1" else 2
         if times_ms is not None:

@@ -360,6 +360,14 @@ def test_how_values_are_taken_is_recorded_where_it_is_new(tmp_path, pixels, tags
     assert clip.fingerprint().items() >= recorded.items()
 
 
+@pytest.mark.parametrize("pixels", ["gbrp10le", "gray"])
+def test_a_matrix_is_not_recorded_of_what_has_none(tmp_path, pixels):
+    path = write_codes(tmp_path / "a.mkv", pixels, (99,) * (1 if pixels == "gray" else 3))
+    plain, said = (open_clips([path], reading=Reading(matrix=matrix))[0] for matrix in ("auto", "bt709"))
+    assert said.fingerprint() == plain.fingerprint()
+    assert np.array_equal(everything(said), everything(plain))
+
+
 def test_a_build_follows_what_is_said(run, tmp_path):  # noqa: F811
     path = write_video(tmp_path / "a.mp4")
     build = ("build", path, "--out", tmp_path / "out", "--preset", "ideal", "--interp", "linear", "--workers", 1)

@@ -155,6 +155,8 @@ ABOUT = {
     "folder": {"numbering"},
     "stack.tif": {"timing"},
     "video.mp4": {"timing", "interlacing", "pixels", "matrix", "transfer"},
+    "grey.mkv": {"timing", "interlacing", "pixels", "transfer"},
+    "rgb.mkv": {"timing", "interlacing", "pixels", "transfer"},
     "photo:photo.png": set(),
     "demo:desk#1": set(),
 }
@@ -175,6 +177,8 @@ def test_how_to_read_is_said_where_a_source_is_read_so(
     write_frames(tmp_path / "folder", 3)
     write_stack(tmp_path / "stack.tif", 3)
     write_video(tmp_path / "video.mp4")
+    write_video(tmp_path / "grey.mkv", "ffv1", pixels="gray")
+    write_video(tmp_path / "rgb.mkv", "ffv1", pixels="bgr0")
     Image.fromarray(noise(1, 720, 1280)).save(tmp_path / "photo.png")
     for sources in (*combinations(ABOUT, 1), *combinations(ABOUT, 2)):
         result = run("build", *sources, "--out", "out", f"--{option}", GIVEN[option], "--start", 9999)

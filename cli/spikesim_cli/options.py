@@ -191,7 +191,7 @@ reading_options = together(
         "--matrix",
         type=click.Choice(["auto", "bt601", "bt709", "bt2020"]),
         show_default="as a video says",
-        help="How the colours of a video are coded.",
+        help="How the colours of a video are coded; not of RGB and grey.",
     ),
     click.option(
         "--transfer",

@@ -21,7 +21,7 @@ class Reading:
         interlacing: Of a video whose frames are two half images: `refuse` it, or `ignore` that.
         pixels: Of a video whose pixels are not to be shown as squares: `refuse` it, or `ignore` that.
         matrix: By which the colours of videos are coded: as they say, and as players take it if they do not (`auto`);
-            or `bt601`, `bt709` or `bt2020`.
+            or `bt601`, `bt709` or `bt2020`. RGB and grey have none.
         transfer: What the values of videos mean: as they say (`auto`); `sdr`, taken as they are; or `pq`, `hlg` or
             `linear`, which are converted, see `videos.colours`.
 

@@ -151,7 +151,9 @@ def colours_of(image: av.VideoFrame, matrix: Matrix, transfer: Transfer, what: s
                 "convert it, or say what to take it for with --transfer sdr, pq, hlg or linear"
             )
         transfer = _TRANSFERS.get(trc, "sdr")  # type: ignore[call-overload]
-    if matrix == "auto" and _has_matrix(image):
+    if not _has_matrix(image):
+        matrix = "auto"
+    elif matrix == "auto":
         if image.colorspace == _UNTAGGED:
             assumed = _assumed_matrix(image, transfer)
             matrix = "auto" if assumed == "bt601" else assumed  # which is what FFmpeg takes then

@@ -83,7 +83,7 @@ def index_video(path: Path | str, matrix: Matrix = "auto", transfer: Transfer = 
 
     Args:
         path: The file.
-        matrix: By which its colours are coded, where it does not say so or says it wrongly.
+        matrix: By which its colours are coded, where it does not say so or says it wrongly; RGB and grey have none.
         transfer: What its values mean, likewise.
 
     Raises:
