@@ -1,10 +1,12 @@
 """The size of a `.dat` file: described, configured, given, or suggested by its length."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import format_data
+import numpy as np
 import pytest
 from format_data import random_spikes
 
@@ -105,6 +107,27 @@ def test_a_damaged_description_is_an_error(clip: Path, text: str, problem: str) 
     clip.with_suffix(".json").write_text(text)
     with pytest.raises(InputFileError, match=rf"clip\.json.*{re.escape(problem)}"):
         read_spikes(clip)
+
+
+@pytest.mark.parametrize("crc32", ["x", True, [1], {}, 0.5, -1, 1 << 32])
+@pytest.mark.parametrize("part", [{}, {"start": 1}])
+def test_a_damaged_checksum_is_an_error_of_the_description(clip: Path, crc32: Any, part: dict[str, int]) -> None:
+    description = clip.with_suffix(".json")
+    record = json.loads(description.read_text())
+    description.write_text(json.dumps(record | {"crc32": crc32}))
+    said = rf"clip\.json: crc32 \(null .*\) must be a whole number from 0 to 4294967295, got {re.escape(repr(crc32))}$"
+    with pytest.raises(InputFileError, match=said):
+        read_spikes(clip, **part)
+
+
+@pytest.mark.parametrize("known", [{"crc32": None}, {}])
+def test_a_description_may_know_no_checksum(clip: Path, known: dict[str, None]) -> None:
+    """As those of earlier versions."""
+    description = clip.with_suffix(".json")
+    record = json.loads(description.read_text())
+    del record["crc32"]
+    description.write_text(json.dumps(record | known))
+    assert np.array_equal(read_spikes(clip).dense(), random_spikes(3, 5, 11))
 
 
 @pytest.mark.parametrize("text", ['{"boxes": []}', "[1]", "not JSON"])

@@ -17,6 +17,7 @@ from spikesim.input_files import read_json, require_file
 SCHEMA = "spikesim.dat/1"
 
 _MOST_CONFIG_BYTES = 1 << 20
+_HIGHEST_CRC32 = (1 << 32) - 1
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,10 @@ class Sidecar:
             readouts, height, width = record["shape"]
             layout = DatLayout(height, width, record["flip"], record["header_columns"])
             camera = camera_from_json(json.dumps(record["camera"]))
-            return cls(require_whole(readouts, "readouts", 0), layout, camera, record.get("crc32"))
+            crc32 = record.get("crc32")
+            if crc32 is not None:
+                crc32 = require_whole(crc32, "crc32 (null where none is known)", 0, _HIGHEST_CRC32)
+            return cls(require_whole(readouts, "readouts", 0), layout, camera, crc32)
 
     def to_json(self) -> str:
         """The text that `read` reads back to an equal description."""
