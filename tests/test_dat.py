@@ -140,6 +140,42 @@ def test_a_json_file_of_somebody_else_is_never_replaced(bare: Path, text: str) -
     assert (other.read_text(), bare.read_bytes()) == (text, before)
 
 
+@pytest.mark.parametrize(("there", "written"), [("clip.DAT", "clip.dat"), ("clip.dat", "clip.Dat")])
+@pytest.mark.parametrize("options", [{}, {"describe": False}])
+def test_two_files_do_not_share_a_description(
+    tmp_path: Path, there: str, written: str, options: dict[str, Any]
+) -> None:
+    dense = random_spikes(3, 5, 11)
+    write_spikes(tmp_path / there, SpikeStream.from_dense(dense))
+    if (tmp_path / written).exists():
+        pytest.skip("this file system knows no case")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(OutputError, match=rf"{written} and {there} beside it .* clip\.json.*choose another name"):
+        write_spikes(tmp_path / written, SpikeStream.from_dense(dense[:2]), **options)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert np.array_equal(read_spikes(tmp_path / there).dense(), dense)
+    write_spikes(tmp_path / there, SpikeStream.from_dense(dense[1:]))  # it may replace itself
+    assert len(read_spikes(tmp_path / there)) == 2
+
+
+def test_a_file_without_description_stays_readable_beside_another(bare: Path) -> None:
+    """One that tells its own size by no description must get none."""
+    other = bare.with_suffix(".DAT")
+    if other.exists():
+        pytest.skip("this file system knows no case")
+    with pytest.raises(OutputError, match="would share one description"):
+        write_spikes(other, SpikeStream.from_dense(random_spikes(2, 5, 11)))
+    write_spikes(other, SpikeStream.from_dense(random_spikes(2, 5, 11)), describe=False)
+    assert len(read_spikes(bare, 5, 11)) == 3
+    assert len(read_spikes(other, 5, 11)) == 2
+
+
+def test_a_link_to_the_file_is_no_other_file(clip: Path) -> None:
+    clip.with_suffix(".DAT").symlink_to(clip)
+    write_spikes(clip, SpikeStream.from_dense(random_spikes(2, 5, 11)))
+    assert len(read_spikes(clip)) == 2
+
+
 def test_a_json_file_of_somebody_else_is_not_read(bare: Path) -> None:
     bare.with_suffix(".json").write_text('{"boxes": [], "shape": [9, 9, 9]}')
     assert read_spikes(bare, 5, 11).shape == (3, 5, 11)
