@@ -24,7 +24,7 @@ class SpikeStream:
         camera: The camera that made the stream, None where it is not known.
 
     Raises:
-        InvalidValueError: `packed` has another type or shape, or holds bits beyond W.
+        InvalidValueError: `packed` has another type or shape, no pixels, or holds bits beyond W.
 
     Example:
         >>> stream = SpikeStream.from_dense(np.array([[[0, 1, 1]], [[1, 0, 1]]], dtype=np.uint8))
@@ -42,9 +42,10 @@ class SpikeStream:
             found = f"{packed.dtype} {packed.shape}" if isinstance(packed, np.ndarray) else type(packed).__name__
             raise InvalidValueError(f"packed spikes must be a uint8 array (T, H, ceil(W/8)), got {found}")
         object.__setattr__(self, "width", require_whole(self.width, "width"))
+        check_pixels(packed.shape[1], self.width)
         if self.camera is not None:
             require_instance(self.camera, "camera", SpikeCamera)
-        if self.width < 1 or packed.shape[2] != -(-self.width // 8):
+        if packed.shape[2] != -(-self.width // 8):
             raise InvalidValueError(
                 f"packed spikes of width {self.width} must have ceil({self.width}/8) bytes a row, got {packed.shape[2]}"
             )
@@ -62,11 +63,12 @@ class SpikeStream:
         """The stream of a dense array (T, H, W) that holds only 0 and 1, of any number type.
 
         Raises:
-            InvalidValueError: The array has another shape or other values.
+            InvalidValueError: The array has another shape, no pixels, or other values.
         """
         dense = require_array(array, "dense spikes")
         if dense.ndim != 3:
             raise InvalidValueError(f"dense spikes must have the axes (T, H, W), got shape {dense.shape}")
+        check_pixels(*dense.shape[1:])  # before the work: an array of no values may have any number of rows or readouts
         from spikesim.kernels import bits
 
         if dense.dtype != np.uint8:
@@ -159,6 +161,16 @@ class SpikeStream:
         cost = (stop - start) * width // _LIGHTER
         run_on_rows(reconstruction.count_spikes, height, cost, self.packed[start:stop], counts)
         return counts
+
+
+def check_pixels(height: int, width: int) -> None:
+    """Refuses a size without pixels; a stream may have no readouts, but what it is of has a size.
+
+    Raises:
+        InvalidValueError: H or W is less than 1.
+    """
+    if height < 1 or width < 1:
+        raise InvalidValueError(f"spikes need at least one row and one column of pixels, got H={height}, W={width}")
 
 
 def _number_type(dtype: DTypeLike) -> np.dtype:

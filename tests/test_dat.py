@@ -1,10 +1,12 @@
 """The size of a `.dat` file: described, configured, given, or suggested by its length."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import format_data
+import numpy as np
 import pytest
 from format_data import random_spikes
 
@@ -107,6 +109,27 @@ def test_a_damaged_description_is_an_error(clip: Path, text: str, problem: str) 
         read_spikes(clip)
 
 
+@pytest.mark.parametrize("crc32", ["x", True, [1], {}, 0.5, -1, 1 << 32])
+@pytest.mark.parametrize("part", [{}, {"start": 1}])
+def test_a_damaged_checksum_is_an_error_of_the_description(clip: Path, crc32: Any, part: dict[str, int]) -> None:
+    description = clip.with_suffix(".json")
+    record = json.loads(description.read_text())
+    description.write_text(json.dumps(record | {"crc32": crc32}))
+    said = rf"clip\.json: crc32 \(null .*\) must be a whole number from 0 to 4294967295, got {re.escape(repr(crc32))}$"
+    with pytest.raises(InputFileError, match=said):
+        read_spikes(clip, **part)
+
+
+@pytest.mark.parametrize("known", [{"crc32": None}, {}])
+def test_a_description_may_know_no_checksum(clip: Path, known: dict[str, None]) -> None:
+    """As those of earlier versions."""
+    description = clip.with_suffix(".json")
+    record = json.loads(description.read_text())
+    del record["crc32"]
+    description.write_text(json.dumps(record | known))
+    assert np.array_equal(read_spikes(clip).dense(), random_spikes(3, 5, 11))
+
+
 @pytest.mark.parametrize("text", ['{"boxes": []}', "[1]", "not JSON"])
 def test_a_json_file_of_somebody_else_is_never_replaced(bare: Path, text: str) -> None:
     other = bare.with_suffix(".json")
@@ -115,6 +138,42 @@ def test_a_json_file_of_somebody_else_is_never_replaced(bare: Path, text: str) -
     with pytest.raises(OutputError, match=r"clip\.json.*something else"):
         write_spikes(bare, SpikeStream.from_dense(random_spikes(1, 5, 11)))
     assert (other.read_text(), bare.read_bytes()) == (text, before)
+
+
+@pytest.mark.parametrize(("there", "written"), [("clip.DAT", "clip.dat"), ("clip.dat", "clip.Dat")])
+@pytest.mark.parametrize("options", [{}, {"describe": False}])
+def test_two_files_do_not_share_a_description(
+    tmp_path: Path, there: str, written: str, options: dict[str, Any]
+) -> None:
+    dense = random_spikes(3, 5, 11)
+    write_spikes(tmp_path / there, SpikeStream.from_dense(dense))
+    if (tmp_path / written).exists():
+        pytest.skip("this file system knows no case")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(OutputError, match=rf"{written} and {there} beside it .* clip\.json.*choose another name"):
+        write_spikes(tmp_path / written, SpikeStream.from_dense(dense[:2]), **options)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert np.array_equal(read_spikes(tmp_path / there).dense(), dense)
+    write_spikes(tmp_path / there, SpikeStream.from_dense(dense[1:]))  # it may replace itself
+    assert len(read_spikes(tmp_path / there)) == 2
+
+
+def test_a_file_without_description_stays_readable_beside_another(bare: Path) -> None:
+    """One that tells its own size by no description must get none."""
+    other = bare.with_suffix(".DAT")
+    if other.exists():
+        pytest.skip("this file system knows no case")
+    with pytest.raises(OutputError, match="would share one description"):
+        write_spikes(other, SpikeStream.from_dense(random_spikes(2, 5, 11)))
+    write_spikes(other, SpikeStream.from_dense(random_spikes(2, 5, 11)), describe=False)
+    assert len(read_spikes(bare, 5, 11)) == 3
+    assert len(read_spikes(other, 5, 11)) == 2
+
+
+def test_a_link_to_the_file_is_no_other_file(clip: Path) -> None:
+    clip.with_suffix(".DAT").symlink_to(clip)
+    write_spikes(clip, SpikeStream.from_dense(random_spikes(2, 5, 11)))
+    assert len(read_spikes(clip)) == 2
 
 
 def test_a_json_file_of_somebody_else_is_not_read(bare: Path) -> None:

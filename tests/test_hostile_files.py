@@ -9,9 +9,11 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image, ImageFile
@@ -155,6 +157,61 @@ def test_a_small_archive_that_says_a_long_shape_is_refused(tmp_path: Path) -> No
     np.savez(tmp_path / "clip.npz", packed=np.zeros((1, 1, 1), np.uint8), shape=np.ones(100_000, int), camera="null")
     with pytest.raises(SpikesimError, match=r"no.* a stream of shape with 100000 numbers$"):
         read_spikes(tmp_path / "clip.npz")
+
+
+def claim_npy(path: Path, shape: tuple[int, ...], columns_first: bool = False) -> None:
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": columns_first, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+
+
+def claim_npz(path: Path, shape: tuple[int, ...]) -> None:
+    np.savez(path, np.zeros(shape, np.uint8))
+
+
+def claim_our_npz(path: Path, shape: tuple[int, ...]) -> None:
+    packed = np.zeros((*shape[:2], -(-shape[2] // 8)), np.uint8)
+    np.savez(path, packed=packed, shape=np.array(shape), camera=np.array("null"))
+
+
+def claim_raw_spike(path: Path, shape: tuple[int, ...]) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("raw_spike", shape, np.uint8)
+
+
+def claim_our_h5(path: Path, shape: tuple[int, ...]) -> None:
+    with h5py.File(path, "w") as file:
+        spikes = file.create_dataset("spikes", (*shape[:2], -(-shape[2] // 8)), np.uint8)
+        spikes.attrs.update(schema="spikesim.spikes/1", shape=shape, camera="null")
+
+
+CLAIMS: dict[str, tuple[str, Callable[..., None]]] = {
+    "npy": ("clip.npy", claim_npy),
+    "npy, columns first": ("clip.npy", partial(claim_npy, columns_first=True)),
+    "npz": ("clip.npz", claim_npz),
+    "our npz": ("clip.npz", claim_our_npz),
+    "raw_spike": ("clip.h5", claim_raw_spike),
+    "our h5": ("clip.h5", claim_our_h5),
+}
+"""Small files that say that they hold arrays of any shape, as far as one of their sides is 0."""
+
+
+@pytest.mark.parametrize("shape", [(2**40, 0, 16), (16, 0, 2**40), (2**40, 16, 0), (5, 0, 7), (0, 0, 0)])
+@pytest.mark.parametrize("kind", CLAIMS)
+def test_spikes_without_pixels_are_refused_at_once(tmp_path: Path, kind: str, shape: tuple[int, ...]) -> None:
+    name, claim = CLAIMS[kind]
+    claim(tmp_path / name, shape)
+    with pytest.raises(SpikesimError, match=rf"{name}: .*one column of pixels, got H={shape[1]}, W={shape[2]}$"):
+        read_spikes(tmp_path / name)
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((0, 2**40, 16), "THW"), ((2**40, 16, 0), "HWT"), ((5, 2**40, 0), "WHT")])
+@pytest.mark.parametrize("kind", ["npy", "npy, columns first", "npz", "raw_spike"])
+def test_spikes_without_readouts_are_read_at_once(tmp_path: Path, kind: str, shape: tuple[int, ...], axes: str) -> None:
+    name, claim = CLAIMS[kind]
+    claim(tmp_path / name, shape)
+    size = {"THW": (2**40, 16), "HWT": (2**40, 16), "WHT": (2**40, 5)}[axes]
+    assert read_spikes(tmp_path / name, axes=axes).shape == (0, *size)
 
 
 CUT = """

@@ -117,6 +117,46 @@ def test_where_the_installation_cannot_be_written_the_cache_is_the_users(copy: C
     assert copy.run()[2] == [0, 0]
 
 
+def test_where_nothing_can_be_written_kernels_are_compiled_each_time(copy: Copy) -> None:
+    """As in a read-only container whose user has no home."""
+    due, counts, *_ = copy.run()
+    shutil.rmtree(copy.folder / "spikesim" / "kernels" / "__pycache__")
+    (copy.folder / "spikesim" / "kernels" / "__pycache__").write_text("")
+    copy.home.rmdir()
+    copy.home.write_text("")
+    for _ in range(2):
+        assert copy.run() == [due, counts, [0, 0], "None"]
+    code = "import json; from spikesim_cli.commands import doctor; print(json.dumps([doctor._kernels()]))"
+    (said,) = copy.run(f"import sys; sys.path.append({str(ROOT / 'cli')!r}); {code}")
+    assert str(said).startswith("compiled anew by every command")
+    assert "NUMBA_CACHE_DIR" in str(said)
+
+
+# The index of a kernel is smaller than this, its code larger.
+FULL_DISK = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 13,) * 2)\n"
+
+
+def test_a_full_disk_keeps_no_kernel_from_running(copy: Copy) -> None:
+    """A limit on the size of files is as good as one: the system call fails."""
+    due, counts, hits, place = copy.run(FULL_DISK + RUN)
+    assert hits == [0, 0]
+    assert copy.run() == [due, counts, [0, 0], place]
+    assert copy.run() == [due, counts, [1, 1], place]
+    copy.change("kernels/random.py", "_w(0xD2511F53)", "_w(0xD2511F55)")
+    changed, others, *_ = copy.run(FULL_DISK + RUN)
+    assert changed != due
+    assert copy.run() == [changed, others, [0, 0], place]  # and nothing of the old code, which is there still
+
+
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+def test_a_damaged_cache_is_made_again(copy: Copy, kind: str) -> None:
+    due, counts, _, place = copy.run()
+    for path in Path(str(place)).glob(f"*.{kind}"):
+        path.write_bytes(path.read_bytes()[:70])
+    for hits in ([0, 0], [1, 1]):
+        assert copy.run() == [due, counts, hits, place]
+
+
 def test_without_compilation_kernels_are_plain_functions(copy: Copy) -> None:
     code = (
         "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'\nfrom spikesim.kernels.compile import kernel\n"

@@ -61,6 +61,12 @@ def test_dense_spikes_have_three_axes(shape: tuple[int, ...]) -> None:
         SpikeStream.from_dense(np.zeros(shape))
 
 
+@pytest.mark.parametrize("shape", [(5, 0, 16), (5, 16, 0), (2**58, 0, 16), (2**58, 16, 0), (0, 0, 0)])
+def test_dense_spikes_have_pixels(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InvalidValueError, match=f"one row and one column of pixels, got H={shape[1]}, W={shape[2]}$"):
+        SpikeStream.from_dense(np.zeros(shape, np.uint8))
+
+
 @pytest.mark.parametrize(
     ("packed", "width", "problem"),
     [
@@ -69,7 +75,8 @@ def test_dense_spikes_have_three_axes(shape: tuple[int, ...]) -> None:
         (np.zeros((3, 1), np.uint8), 8, r"got uint8 \(3, 1\)"),
         (np.zeros((2, 3, 2), np.uint8), 8, r"ceil\(8/8\) bytes a row, got 2"),
         (np.zeros((2, 3, 2), np.uint8), 17, "got 2"),
-        (np.zeros((2, 3, 0), np.uint8), 0, "got 0"),
+        (np.zeros((2, 3, 0), np.uint8), 0, "one row and one column of pixels, got H=3, W=0"),
+        (np.zeros((2, 0, 2), np.uint8), 16, "one row and one column of pixels, got H=0, W=16"),
         (np.full((2, 3, 2), 8, np.uint8), 11, "beyond width 11"),
     ],
 )

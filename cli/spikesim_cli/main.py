@@ -2,10 +2,7 @@
 
 import signal
 import sys
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 import click
 
 from spikesim.errors import SpikesimError
+from spikesim_cli.interruptions import Terminated, hearing_interruptions
 from spikesim_cli.terminal_text import printable
 
 # Name of the command and the module in `commands` that holds it, in the order of the help.
@@ -85,40 +83,18 @@ def _show_once(message: str) -> None:
     click.echo(f"Warning: {printable(message)}", err=True)
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, as schedulers send it, which ends a command as Ctrl-C does."""
-
-
-def _terminate(*_: object) -> None:
-    raise _Terminated
-
-
-@contextmanager
-def _hearing_sigterm() -> Iterator[None]:
-    """Take SIGTERM for an interruption, where this is the main thread and nobody has it ignored."""
-    before = signal.getsignal(signal.SIGTERM)
-    if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def main() -> None:
     """Run the command line; the entry point of `spikesim`."""
     warnings.showwarning = _show_warning
     try:
-        with _hearing_sigterm():
+        with hearing_interruptions():
             cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:
         click.echo("Interrupted. Finished files are kept; run it again to go on where it stopped.", err=True)
-        by_sigterm = isinstance(error, _Terminated) or isinstance(error.__cause__, _Terminated)
+        by_sigterm = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)
         sys.exit(128 + (signal.SIGTERM if by_sigterm else signal.SIGINT))
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; there is nobody to tell

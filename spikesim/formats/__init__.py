@@ -86,7 +86,8 @@ def write_spikes(path: str | os.PathLike[str], stream: SpikeStream, **format_opt
 
     Raises:
         InvalidValueError: The extension, an option or a value is not one there is, or `stream` is no stream.
-        OutputError: The file cannot be written, or its description would replace a file that is something else.
+        OutputError: The file cannot be written, or its description would be that of another file as well, or replace
+            one that is something else.
     """
     file = require_path(path)
     write = _function(file, "write", format_options)

@@ -87,10 +87,10 @@ def _keep_apart_along_the_last_axis(array: Any) -> bool:
     Pixels beside each other do so in fine texture as well. But a scene is much the same one readout later, so a pixel
     then keeps apart from its neighbour in the next readout, too, and two pixels do not do so in time.
     """
+    if min(array.shape) < 2:
+        return False
     middle = tuple(slice(start := max(0, (length - _SIDE) // 2), start + _SIDE) for length in array.shape)
     block = np.asarray(array[middle]) != 0
-    if min(block.shape) < 2:
-        return False
     first, last = _correlation(block[:-1], block[1:]), _correlation(block[..., :-1], block[..., 1:])
     both = _correlation(block[:-1, :, :-1], block[1:, :, 1:])
     return last < -max(_APART, _DEVIATIONS / np.sqrt(block.size)) and last < 2 * min(first, both)

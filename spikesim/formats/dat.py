@@ -118,7 +118,7 @@ def grow(
     layout = DatLayout(height, width, **_given(flip, header_columns))
     describe = require_flag(describe, "describe")
     description = Sidecar.path(path)
-    check_replaceable(description)
+    check_replaceable(path, describe)
     with ExitStack() as stack:
         new_description = stack.enter_context(atomic_path(description)) if describe else None
         new_spikes = stack.enter_context(atomic_path(path))

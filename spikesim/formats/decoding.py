@@ -14,7 +14,7 @@ from spikesim.camera import SpikeCamera
 from spikesim.checks import require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats.axis_order import AXES, axis_order
-from spikesim.stream import SpikeStream
+from spikesim.stream import SpikeStream, check_pixels
 
 _BLOCK_BYTES = 1 << 23  # dense bytes handled at a time: more is no faster, and memory stays small
 
@@ -49,11 +49,13 @@ def blocks(readouts: int, bytes_each: int) -> Iterator[slice]:
 
 
 def check_size(size: tuple[int, int] | None, shape: tuple[int, ...]) -> None:
-    """Refuses a file that states another size than the caller expects.
+    """Refuses a file that states another size than the caller expects, or one without pixels.
 
     Raises:
-        InvalidValueError: They differ.
+        InvalidValueError: They differ, or there are no pixels.
     """
+    # Before anything is gone through: a small file may claim any number of readouts of nothing.
+    check_pixels(*shape[1:])
     if size is not None and shape[1:] != size:
         raise InvalidValueError(
             f"it holds spikes of height×width {'×'.join(map(str, shape[1:]))}, not {size[0]}×{size[1]}; "
@@ -98,6 +100,8 @@ def dense_stream(
     readouts, height, width = shape
     part = part_of(readouts, start, stop)
     packed = np.empty((part.stop - part.start, height, -(-width // 8)), np.uint8)
+    if not len(packed):  # of no readouts there may be any number of rows to go through
+        return SpikeStream(packed, width)
     # In the order in which the file holds it, so that it is read once. Where that begins with W, eight columns are a
     # byte.
     outer = order.index(0)

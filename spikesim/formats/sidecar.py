@@ -4,6 +4,7 @@ import json
 import os
 import re
 from dataclasses import asdict, dataclass, fields
+from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from spikesim.input_files import read_json, require_file
 SCHEMA = "spikesim.dat/1"
 
 _MOST_CONFIG_BYTES = 1 << 20
+_HIGHEST_CRC32 = (1 << 32) - 1
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,10 @@ class Sidecar:
             readouts, height, width = record["shape"]
             layout = DatLayout(height, width, record["flip"], record["header_columns"])
             camera = camera_from_json(json.dumps(record["camera"]))
-            return cls(require_whole(readouts, "readouts", 0), layout, camera, record.get("crc32"))
+            crc32 = record.get("crc32")
+            if crc32 is not None:
+                crc32 = require_whole(crc32, "crc32 (null where none is known)", 0, _HIGHEST_CRC32)
+            return cls(require_whole(readouts, "readouts", 0), layout, camera, crc32)
 
     def to_json(self) -> str:
         """The text that `read` reads back to an equal description."""
@@ -113,13 +118,25 @@ class Sidecar:
                 )
 
 
-def check_replaceable(path: Path) -> None:
-    """Refuses to write a description where something else has its name.
+def check_replaceable(dat: Path, describe: bool) -> None:
+    """Refuses to write a `.dat` file whose description would be that of another file, or replace something else.
+
+    Args:
+        dat: The file to be written.
+        describe: Whether a description is written with it; one that is there is removed in any case.
 
     Raises:
-        OutputError: There is a file that is no description of a `.dat` file.
+        OutputError: There is a file of its name in letters of another case, `NAME.DAT` beside `NAME.dat`, and a
+            description of one of them; or the name of the description is that of a file that is none.
     """
-    if not os.path.lexists(path):
+    path = Sidecar.path(dat)
+    there = os.path.lexists(path)
+    if (describe or there) and (other := _other_case(dat)):
+        raise OutputError(
+            f"{dat} and {other.name} beside it would share one description, {path.name}, so that one of them could not "
+            "be read; choose another name or folder"
+        )
+    if not there:
         return
     try:
         ours = _is_ours(read_json(path))
@@ -130,6 +147,20 @@ def check_replaceable(path: Path) -> None:
             f"{path} would be replaced by the description of the .dat file of that name, but is something else; "
             "choose another name or folder"
         )
+
+
+def _other_case(dat: Path) -> Path | None:
+    """Another file whose name differs in the case of the extension alone."""
+    for letters in product(*({letter.lower(), letter.upper()} for letter in dat.suffix)):
+        other = dat.with_suffix("".join(letters))
+        if other.name != dat.name and os.path.lexists(other) and not _are_one(dat, other):
+            return other
+    return None
+
+
+def _are_one(first: Path, second: Path) -> bool:
+    """Whether two names are of one file, as on systems that know no case."""
+    return first.exists() and second.exists() and first.samefile(second)
 
 
 def spikecv_size(folder: Path) -> tuple[int, int] | None:

@@ -75,6 +75,16 @@ def _sensor() -> str:
     return "the compiled sensor agrees with its reference, bit for bit"
 
 
+def _kernels() -> str:
+    from spikesim.kernels import bits
+    from spikesim.kernels.compile import cache_folder
+
+    folder = cache_folder(bits.pack)
+    if folder is None:
+        return "compiled anew by every command, for no folder can be written to keep them; NUMBA_CACHE_DIR names one"
+    return f"kept in {folder}, {shutil.disk_usage(folder).free / 1e9:.0f} GB free there"
+
+
 def _interpolation() -> str:
     import cv2
     import numpy as np
@@ -106,6 +116,7 @@ _CHECKS: dict[str, Callable[[], str]] = {
     "packages": _packages,
     "machine": _machine,
     "sensor": _sensor,
+    "kernels": _kernels,
     "interpolation": _interpolation,
     "shards": _shards,
     "video": _video,
