@@ -10,9 +10,11 @@ Timing = Literal["refuse", "resample", "ignore"]
 """What becomes of a video whose frames are not evenly apart: it is refused, its readouts are made at true times, or its
 frames are taken as even."""
 
+COARSE = 3
+"""Ticks: what a clock rounds to shorter steps tells no frame from two."""
+
 _TICK, _STEP = 0.55, 0.1  # how far from even steps a frame may be: ticks of the clock, which rounds, and part of a step
 _ALIKE = 0.25  # of an interval: those that differ less from the middle one are one step
-_COARSE = 3  # ticks: what a clock rounds to shorter steps tells no frame from two
 _DRIFT = 0.02  # ticks: what a stated rate, rounded as it is, may be off in the end
 _PARTS = 100_000  # of a tick, at most: a file may state any rate, and numbers shall stay small
 _GAPS = 32  # most that are tried for the one between late and early; it is the widest, or as wide as others
@@ -100,7 +102,7 @@ def _stated_numbers(timestamps: Sequence[int], stated: Fraction | None) -> np.nd
     if stated is None or not 1 <= stated < COARSE or len(timestamps) < 3:
         return None
     usual, _ = _even_steps(timestamps)
-    if usual >= _COARSE:
+    if usual >= COARSE:
         return None
     # In parts of a tick, so all is whole. Rounding moves times by a tick at most, and steps of one tick not at all.
     step, parts = stated.limit_denominator(_PARTS).as_integer_ratio()
