@@ -445,7 +445,8 @@ def test_what_takes_frames_as_they_are_cannot_have_them_resampled(run, tmp_path)
         ("simulate", path, tmp_path / "a.npz", "--interp", "none"),
     ):
         result = run(*command, "--timing", "resample")
-        assert_refused(result, "is resampled", "--timing ignore")
+        assert_refused(result, "is resampled", "take its frames as even with --timing ignore")
+        assert "than none" not in result.err  # with --check none was given
     assert not (tmp_path / "a.npz").exists()
 
 

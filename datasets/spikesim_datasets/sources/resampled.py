@@ -55,8 +55,9 @@ class ResampledClip(NamedClip):
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         raise InvalidValueError(
-            f"{self.video.path} is resampled, so its frames are made by an interpolator and cannot be taken as they "
-            "are; take another interpolation than none, or --timing ignore"
+            f"{self.video.path} is resampled, so its frames are made by an interpolator, and cannot be taken as they "
+            "are for readouts (--interp none) or for a comparison (--check); have readouts interpolated, or take its "
+            "frames as even with --timing ignore"
         )
 
     def fingerprint(self) -> dict[str, object]:
