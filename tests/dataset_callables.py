@@ -522,6 +522,7 @@ def _images() -> list[Call]:
             tags=None,
             stream=0,
             other_streams=0,
+            stated_step=None,
             bare=False,
         ),
         Call(

@@ -336,7 +336,7 @@ def test_output_in_a_source_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_clip_is_long_enough(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidValueError, match=r"one window takes 7 raw frames, but train/short has 5"):
+    with pytest.raises(InvalidValueError, match=r"one window takes 7 frames, but train/short has 5"):
         build_clips([clip(source / "short")], tmp_path / "out", recipe(), workers=1)
     with pytest.raises(InvalidValueError, match="there is no clip at all"):
         build_clips([], tmp_path / "out", recipe(), workers=1)

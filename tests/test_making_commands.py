@@ -189,8 +189,19 @@ def test_build_refuses_bad_sources(run: Run, frames: Path, tmp_path: Path) -> No
     odd = write_frames(tmp_path / "odd", 3, 70, 120)
     assert_refused(run("build", odd, "--out", out), "odd is 120×70; both must be multiples of 4")
     short = write_frames(tmp_path / "short", 28)
-    assert_refused(run("build", short, "--out", out), "one window takes 29 raw frames, but train/short has 28")
+    assert_refused(run("build", short, "--out", out), "one window takes 29 frames, but train/short has 28")
     assert not out.exists()
+
+
+def test_frames_that_are_readouts_are_counted_as_they_lie_there(run: Run, tmp_path: Path) -> None:
+    """29 frames with seven between each two and the next are 225."""
+    dense = write_frames(tmp_path / "dense", 224, 16, 24)
+    words = ("build", dense, "--out", tmp_path / "out", "--interp", "none", "--dry-run")
+    assert_refused(run(*words), "one window takes 225 frames where each is a readout", "but train/dense has 224")
+    short = write_frames(tmp_path / "short", 60, 16, 24)
+    shutil.copy(dense / "000000.png", dense / "000224.png")
+    record = run(*words[:1], short, *words[1:], "--json").json
+    assert (record["clips"], record["skipped"]) == ({"train/dense": 1}, {"train/short": 60})
 
 
 def test_a_damaged_frame_is_named(run: Run, frames: Path, tmp_path: Path) -> None:

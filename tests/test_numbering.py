@@ -13,7 +13,7 @@ from source_data import everything, noise, write_frames
 
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.sources import FrameClip, Reading, open_clips, open_gopro
-from spikesim_datasets.sources.numbering import natural_order, whole_series
+from spikesim_datasets.sources.numbering import natural_order, order_of_names, whole_series
 
 HERE = Path("frames")
 
@@ -40,6 +40,11 @@ WHOLE = {
     "a counter behind a point": [f"shot1.{i}.png" for i in range(1, 30)],
     "nanoseconds": ["1403636579763555584.png", "1403636579813555456.png", "1403636579863555584.png"],
     "minus is no sign": ["a-1.png", "a-2.png", "a-3.png"],
+    "a hyphen and zero": ["-000.png", "-001.png", "-002.png"],
+    "a hyphen behind a hyphen": ["clip--1.png", "clip--2.png", "clip--3.png"],
+    "dates": ["2024-01-05.png", "2024-01-06.png", "2024-01-07.png"],
+    "milliseconds": ["0.png", "33.png", "67.png", "100.png", "133.png"],
+    "hundredths of a second": ["0.00.png", "0.02.png", "0.04.png", "0.07.png", "0.09.png"],
     "frames between frames": between(4),
     "frames between two": between(2, 7),
 }  # fmt: skip
@@ -72,6 +77,16 @@ WRONG = {
     "a gap in seconds": (["1.10.png", "1.20.png", "1.40.png"], r"between 1\.20\.png and 1\.40\.png"),
     "a gap in parts of one second": (["0.005.png", "0.01.png", "0.02.png", "0.025.png"], "lacks frames between"),
     "a gap behind a point": (["a1.8.png", "a1.9.png", "a1.11.png"], r"between a1\.9\.png and a1\.11\.png"),
+    "uneven times": ([f"{time:.4f}.png" for time in (0, 0.01, 0.02, 0.03, 0.04, 0.0545, 0.069, 0.0835, 0.098)],
+                     r"0\.0400\.png and 0\.0545\.png are 1\.45 times as far apart as 0\.0000\.png and 0\.0100\.png"),
+    "an uneven counter": (["2.png", "4.png", "6.png", "9.png", "11.png"],
+                          r"uneven steps: 6\.png and 9\.png are 1\.5 times as far apart as 2\.png and 4\.png; rename"),
+    "a wandering number of 200 digits": ([f"{i}{'0' * 200}.png" for i in (10, 20, 30, 44, 58, 72)], "in uneven steps"),
+    "negative": (["-003.png", "-002.png", "-001.png"], r"like -001\.png, and nobody knows whether .* is a minus"),
+    "negative behind a point": (["f.-12.png", "f.-11.png", "f.-10.png"], r"like f\.-10\.png, and nobody knows"),
+    "negative behind a number": (["cam1_-2.png", "cam1_-1.png"], r"like cam1_-1\.png, and nobody knows"),
+    "negative fractions": (["-0.3.png", "-0.2.png", "-0.1.png"], r"like -0\.1\.png, and nobody knows"),
+    "from below zero": (["-1.png", "0.png", "1.png"], "holds 2 series of frames"),
     "a frame between is gone": ([name for name in between(4) if name != "000001_001.png"],
                                 r"lacks frames after 000001\.png: it has 2 there and up to 3 elsewhere"),
     "a frame is gone": ([name for name in between(4) if name != "000001.png"],
@@ -103,12 +118,41 @@ def test_any_series_is_whole_until_a_frame_is_taken_out(first, step, count, widt
             whole_series(HERE, names)
 
 
+@given(rate=st.floats(1, 300), begin=st.floats(0, 9), count=st.integers(3, 200), digits=st.integers(3, 9))
+def test_rounded_times_are_even_until_the_rate_changes(rate, begin, count, digits):
+    names = [f"{begin + number / rate:.{digits}f}.png" for number in range(count)]
+    assert whole_series(HERE, names[::-1]) == names
+    slower = [f"{begin + (count + 1.4 * number) / rate:.{digits}f}.png" for number in range(count)]
+    if count > 5:
+        with pytest.raises(InputFileError, match=r"in uneven steps|lacks frames between"):
+            whole_series(HERE, names + slower)
+
+
+IGNORED = {
+    "parts of one second": ["0.005.png", "0.01.png", "0.015.png", "0.1.png", "0.105.png"],
+    "seconds and fractions": ["t9.9s.png", "t9.95s.png", "t10.005s.png", "t10.1s.png"],
+    "a counter behind a point": ["shot1.8.png", "shot1.9.png", "shot1.11.png"],
+    "a counter with zeros behind a point": ["shot1.08.png", "shot1.09.png", "shot1.100.png"],
+    "scenes and frames": ["1.9.png", "1.10.png", "2.1.png"],
+    "several series": ["a0.1.png", "a0.015.png", "b1.png"],
+    "a hyphen": ["-1.png", "-2.png"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("names", IGNORED.values(), ids=IGNORED)
+def test_what_is_no_series_is_in_the_order_of_names(names):
+    mixed = names.copy()
+    random.Random(1).shuffle(mixed)
+    assert order_of_names(mixed) == names
+
+
 @given(st.lists(st.from_regex(r"[ab]?[0-9]{0,3}([._-][0-9]{0,2})?", fullmatch=True), min_size=1, unique=True))
 def test_nothing_is_doubled_or_left_out(stems):
     names = [f"{stem}.png" for stem in stems if stem]
     if not names:
         return
     assert sorted(natural_order(names)) == sorted(names)
+    assert sorted(order_of_names(names)) == sorted(names)
     try:
         series = whole_series(HERE, names)
     except InputFileError:
@@ -132,6 +176,13 @@ def test_a_clip_is_refused_or_read_in_natural_order(tmp_path):
     (clip,) = open_clips([folder], reading=Reading(numbering="ignore"))
     assert clip.names == tuple(names)
     assert np.array_equal(everything(clip), [noise(number) for number in range(3)])
+
+
+def test_an_ignored_series_of_times_is_read_in_their_order(tmp_path):
+    names = ["0.005.png", "0.01.png", "0.0245.png", "0.1.png"]
+    (clip,) = open_clips([write_named(tmp_path / "walk", names)], reading=Reading(numbering="ignore"))
+    assert clip.names == tuple(names)
+    assert np.array_equal(everything(clip), [noise(number) for number in range(4)])
 
 
 def test_gopro_is_checked_as_well(tmp_path):

@@ -27,15 +27,18 @@ RESAMPLE = Reading(timing="resample")
 DARKEST, BRIGHTER = 20.0, 0.05  # grey levels: at the beginning, and more in each millisecond
 
 
-def write_brightening(path: Path, times_ms: list[int]) -> Path:
-    """A lossless video of one grey that tells its time, so that what is seen at any time is known."""
+CODECS = {".mkv": ("ffv1", "yuv444p", {}), ".webm": ("libvpx-vp9", "yuv420p", {}), ".flv": ("flv", "yuv420p", {})}
+
+
+def write_brightening(path: Path, times_ms: list[int], rate: int = 30, brighter: float = BRIGHTER) -> Path:
+    """A video of one grey that tells its time, so that what is seen at any time is known; lossless as .mkv or .mov."""
     with av.open(str(path), "w") as container:
-        codec, options = ("ffv1", {}) if path.suffix == ".mkv" else ("libx264", {"crf": "0"})
-        stream = container.add_stream(codec, rate=30, options=options)
-        stream.height, stream.width, stream.pix_fmt = 64, 64, "yuv444p"
+        codec, layout, options = CODECS.get(path.suffix, ("libx264", "yuv444p", {"crf": "0"}))
+        stream = container.add_stream(codec, rate=rate, options=options)
+        stream.height, stream.width, stream.pix_fmt = 64, 64, layout
         stream.codec_context.time_base = Fraction(1, 1000)
         for time in times_ms:
-            grey = np.full((64, 64, 3), min(255, round(DARKEST + BRIGHTER * time)), np.uint8)
+            grey = np.full((64, 64, 3), min(255, round(DARKEST + brighter * time)), np.uint8)
             frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
             frame.pts, frame.time_base = time, Fraction(1, 1000)
             container.mux(stream.encode(frame))
@@ -97,6 +100,86 @@ def test_the_figures_are_those_of_the_frames():
 
 def test_times_are_in_steps_of_most_frames():
     assert frame_times([7, 17, 27, 57, 67]) == (0, 1, 2, 5, 6)
+
+
+# Where a clock is nearly as coarse as the steps
+
+FAST = st.sampled_from([1000, 960, 800, 750, 720, 600, 500, 480, 400])
+
+
+@given(
+    rate=st.integers(334, 1000), many=st.integers(1, 2), count=st.integers(3, 400), begin=st.floats(0, 1),
+    down=st.booleans(),
+)  # fmt: skip
+def test_even_steps_of_a_stated_rate_are_even(rate, many, count, begin, down):
+    """Also if it is the rate of a camera of whose frames every second was kept."""
+    times = begin + np.arange(0, many * count, many) * 1000 / rate
+    times = (np.floor(times) if down else np.rint(times)).astype(int).tolist()
+    assert evenly_apart(times, Fraction(1000, rate))
+
+
+@given(rate=FAST, count=st.integers(60, 400), data=st.data(), begin=st.floats(0, 1), down=st.booleans())
+def test_frames_dropped_of_a_stated_rate_are_seen_and_known(rate, count, data, begin, down):
+    dropped = data.draw(st.sets(st.integers(1, count - 2), min_size=1, max_size=count // 10))
+    numbers = np.array([number for number in range(count) if number not in dropped])
+    times = begin + numbers * 1000 / rate
+    times = (np.floor(times) if down else np.rint(times)).astype(int).tolist()
+    assert not evenly_apart(times, Fraction(1000, rate))
+    assert frame_times(times, Fraction(1000, rate)) == tuple(numbers.tolist())
+
+
+def test_frames_dropped_in_the_beat_of_another_rate_are_seen_by_the_stated_one_alone():
+    times = [time for time in range(70) if time % 17 != 16]
+    assert evenly_apart(times)  # as 941 a second are, which a clock of 1 ms shows in the same places
+    assert not evenly_apart(times, Fraction(1))
+    assert describe_uneven(times, Fraction(1, 1000), Fraction(1)) == (
+        "it states 1000 frames per second, by which some are missing in 4 of 65 places, first between frames 15 and 16"
+    )
+
+
+@pytest.mark.parametrize(
+    "stated", [Fraction(2), Fraction(40), Fraction(1, 2), Fraction(1001, 1000), Fraction(2**62 + 1, 2**62 - 1)]
+)
+def test_a_stated_rate_that_times_contradict_says_nothing(stated):
+    assert evenly_apart(list(range(3000)), stated)
+    assert not evenly_apart([0, 1, 2, 3, 6, 7, 8, 9], stated)
+    assert frame_times([0, 1, 2, 4, 5], Fraction(3)) == frame_times([0, 1, 2, 4, 5])
+
+
+def test_of_longer_steps_the_times_say_more_than_the_stated_rate():
+    """Recorders state 1000 frames per second of what comes at any rate."""
+    assert evenly_apart([round(100 / 3 * number) for number in range(99)], Fraction(1))
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+@pytest.mark.parametrize("rate", [600, 750, 960, 1000])
+def test_fast_video_is_read_whole_and_refused_with_gaps(tmp_path, suffix, rate):
+    times = [round(number * 1000 / rate) for number in range(60)]
+    (clip,) = open_clips([write_brightening(tmp_path / f"even{suffix}", times, rate)])
+    assert isinstance(clip, VideoClip)
+    assert clip.n_frames == 60
+    path = write_brightening(tmp_path / f"a{suffix}", [time for i, time in enumerate(times) if i % 17 != 16], rate)
+    with pytest.raises(
+        InputFileError, match=rf"it states {rate} frames .* in 3 of 56 places, first between frames 15 "
+    ):
+        open_clips([path])
+
+
+@pytest.mark.parametrize(("rate", "record"), [(1000, {}), (960, {"rate": "960"})])
+def test_readouts_of_fast_video_are_at_their_times(tmp_path, rate, record):
+    """What earlier versions resampled otherwise, by rounded times, is recorded."""
+    numbers = [number for number in range(60) if number % 17 != 16]
+    times = [round(number * 1000 / rate) for number in numbers]
+    path = write_brightening(tmp_path / "a.mkv", times, rate, brighter=3)
+    (clip,) = open_clips([path], reading=RESAMPLE)
+    assert isinstance(clip, ResampledClip)
+    assert clip.n_frames == 60
+    assert clip.fingerprint() == clip.video.fingerprint() | {"timing": "resample"} | record
+    made = [frame.mean() for _, frame in interpolated(clip, make_interpolator("linear"), 4, [range(59 * 4 + 1)])]
+    expected = DARKEST + 3 * np.arange(59 * 4 + 1) / 4 * 1000 / rate
+    assert np.abs(np.array(made) - expected).max() < 3  # of a clock that rounds to 1 ms, in which three are added
+    kept = np.array(made)[[4 * number for number in numbers]]
+    assert np.abs(kept - (DARKEST + 3 * np.array(times))).max() < 2  # frames that are there are taken
 
 
 # Clips
@@ -362,7 +445,8 @@ def test_what_takes_frames_as_they_are_cannot_have_them_resampled(run, tmp_path)
         ("simulate", path, tmp_path / "a.npz", "--interp", "none"),
     ):
         result = run(*command, "--timing", "resample")
-        assert_refused(result, "is resampled", "--timing ignore")
+        assert_refused(result, "is resampled", "take its frames as even with --timing ignore")
+        assert "than none" not in result.err  # with --check none was given
     assert not (tmp_path / "a.npz").exists()
 
 

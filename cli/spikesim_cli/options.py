@@ -176,7 +176,7 @@ reading_options = together(
         "--numbering",
         type=click.Choice(["refuse", "ignore"]),
         show_default="refuse",
-        help="Folders of frames whose numbers have gaps, are there twice or are of several series.",
+        help="Folders of frames whose numbers have gaps, are uneven, twice there, of several series, or negative.",
     ),
     click.option(
         "--interlacing", type=click.Choice(["refuse", "ignore"]), show_default="refuse", help="Interlaced videos."

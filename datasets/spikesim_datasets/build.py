@@ -52,7 +52,7 @@ class BuildReport(Brief):
         out: Folder of the dataset.
         built, kept: Shards made since this build began, by it or another of the same recipe, and found finished.
         samples: Samples of all these.
-        skipped: Keys of clips too short for one window, with their numbers of raw frames.
+        skipped: Keys of clips too short for one window, with their numbers of frames.
         diagnostics: What was found of clips with scene cuts or motion too fast to follow, by key.
         bytes: Size of the dataset's shards.
         readouts: Readouts made by this build: frames interpolated, averaged and sensed, each counted once.

@@ -54,7 +54,7 @@ class BuildPlan(Brief):
 
     Attributes:
         jobs: Shards, by clip and window.
-        skipped: Keys of clips too short for one window, with their numbers of raw frames.
+        skipped: Keys of clips too short for one window, with their numbers of frames.
     """
 
     jobs: tuple[ShardJob, ...]
@@ -85,15 +85,19 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
         frames = raw_frames(clip, interpolator, recipe.plan)
         windows = recipe.plan.windows(frames)
         if not windows:
-            skipped[clip.key] = frames
+            skipped[clip.key] = clip.n_frames
             continue
         identity = {"clip": {"key": clip.key, **clip.fingerprint()}, "choices": choices}
         for part, first in enumerate(range(0, len(windows), recipe.shard_samples)):
             path = out / f"{clip.key}.{part:03d}.h5"
             jobs.append(ShardJob(clip, tuple(windows[first : first + recipe.shard_samples]), path, identity))
     if not jobs:
+        needed, why = recipe.plan.frames_for_one_window, ""
+        if interpolator.dense:
+            needed = recipe.plan.clip_readouts(needed)
+            why = f" where each is a readout, as the interpolation {interpolator.name!r} takes them"
         raise InvalidValueError(
-            f"no clip is long enough: one window takes {recipe.plan.frames_for_one_window} raw frames, but "
+            f"no clip is long enough: one window takes {needed} frames{why}, but "
             + (", ".join(f"{key} has {frames}" for key, frames in skipped.items()) or "there is no clip at all")
         )
     return BuildPlan(tuple(jobs), skipped)

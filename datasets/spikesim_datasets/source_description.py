@@ -142,7 +142,7 @@ def _of_files(turn: str) -> dict[str, Any]:
 
 
 def _of_video(index: VideoIndex) -> dict[str, Any]:
-    timing = _timing(index.times, index.time_base, index.rate)
+    timing = _timing(index.times, index.time_base, index.rate, index.stated_step)
     if index.lost_times:
         timing |= {"even": False, "timing": f"uneven: it {index.lost_times}"}
     tags = index.tags
@@ -156,8 +156,10 @@ def _of_video(index: VideoIndex) -> dict[str, Any]:
     }
 
 
-def _timing(times: tuple[int, ...], time_base: Fraction, promised: Fraction | None) -> dict[str, Any]:
+def _timing(
+    times: tuple[int, ...], time_base: Fraction, promised: Fraction | None, stated: Fraction | None = None
+) -> dict[str, Any]:
     if len(times) < 2:
         return {"rate": None if promised is None else float(promised), "even": None, "timing": _UNTOLD}
     rate = (len(times) - 1) / float((times[-1] - times[0]) * time_base)
-    return {"rate": rate, "even": evenly_apart(times), "timing": describe_timing(times, time_base)}
+    return {"rate": rate, "even": evenly_apart(times, stated), "timing": describe_timing(times, time_base, stated)}

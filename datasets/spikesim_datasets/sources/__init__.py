@@ -204,20 +204,20 @@ def _stacks(folder: Path, names: list[str]) -> list[Path]:
 
 def _open_video(clip: VideoClip, reading: Reading) -> Clip:
     """A video whose frames are evenly apart, or are to be read otherwise."""
-    timestamps = clip.index.times
+    timestamps, stated = clip.index.times, clip.index.stated_step
     if reading.timing != "ignore" and clip.index.lost_times:
         raise InputFileError(
             f"{clip.path} {clip.index.lost_times}, so that nobody knows when each was seen; take its frames as evenly "
             "apart with --timing ignore"
         )
-    if reading.timing == "ignore" or evenly_apart(timestamps):
+    if reading.timing == "ignore" or evenly_apart(timestamps, stated):
         return clip
     if reading.timing == "resample":
         return ResampledClip(clip.split, clip.name, clip)
     raise InputFileError(
         f"{clip.path} does not show its frames in even steps of time: "
-        f"{describe_uneven(timestamps, clip.index.time_base)}. Make readouts at true times with --timing resample, or "
-        "take its frames as even with --timing ignore"
+        f"{describe_uneven(timestamps, clip.index.time_base, stated)}. Make readouts at true times with "
+        "--timing resample, or take its frames as even with --timing ignore"
     )
 
 

@@ -14,7 +14,7 @@ from spikesim.errors import InputFileError
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import image_header, read_image
 from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, require_span, turned_mark
-from spikesim_datasets.sources.numbering import natural_order, whole_series
+from spikesim_datasets.sources.numbering import natural_order, order_of_names, whole_series
 from spikesim_datasets.sources.reading import STRICT, Reading
 
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -57,8 +57,8 @@ class FrameClip(Brief, NamedClip):
         names = frame_names(folder)
         if not names:
             raise InputFileError(f"{folder} holds no frames ({', '.join(FRAME_SUFFIXES)})")
-        if require_instance(reading, "reading", Reading).numbering == "refuse":
-            names = whole_series(folder, names)
+        refuse = require_instance(reading, "reading", Reading).numbering == "refuse"
+        names = whole_series(folder, names) if refuse else order_of_names(names)
         with ThreadPoolExecutor(4) as pool:
             headers = list(pool.map(image_header, (folder / name for name in names)))
         width, height = headers[0].size

@@ -17,7 +17,7 @@ class Reading:
         timing: Of a video whose frames are not evenly apart: `refuse` it; `resample`, make readouts at even times from
             the frames before and after them; or `ignore` when its frames are shown.
         numbering: Of the frames in a folder: `refuse` those that are no whole series of numbers, or `ignore` that and
-            take them in natural order, 2 before 10.
+            take them in the order of their names, 2 before 10, see `numbering.order_of_names`.
         interlacing: Of a video whose frames are two half images: `refuse` it, or `ignore` that.
         pixels: Of a video whose pixels are not to be shown as squares: `refuse` it, or `ignore` that.
         matrix: By which the colours of videos are coded: as they say, and as players take it if they do not (`auto`);

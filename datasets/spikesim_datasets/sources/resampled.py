@@ -35,7 +35,7 @@ class ResampledClip(NamedClip):
     @property
     def times(self) -> tuple[float, ...]:
         """When the frames of the video are shown, in raw frames from the first here on."""
-        return tuple(time - self.start for time in frame_times(self.video.index.times))
+        return tuple(time - self.start for time in self._frame_times())
 
     @property
     def n_frames(self) -> int:
@@ -55,10 +55,21 @@ class ResampledClip(NamedClip):
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         raise InvalidValueError(
-            f"{self.video.path} is resampled, so its frames are made by an interpolator and cannot be taken as they "
-            "are; take another interpolation than none, or --timing ignore"
+            f"{self.video.path} is resampled, so its frames are made by an interpolator, and cannot be taken as they "
+            "are for readouts (--interp none) or for a comparison (--check); have readouts interpolated, or take its "
+            "frames as even with --timing ignore"
         )
 
     def fingerprint(self) -> dict[str, object]:
         part = {} if self.length is None else excerpt_mark(self.start, self.length)
-        return self.video.fingerprint() | {"timing": "resample"} | part
+        return self.video.fingerprint() | {"timing": "resample"} | self._stated_mark() | part
+
+    def _frame_times(self) -> tuple[float, ...]:
+        return frame_times(self.video.index.times, self.video.index.stated_step)
+
+    def _stated_mark(self) -> dict[str, object]:
+        """What a fingerprint says of times that follow from a stated rate, which earlier versions did not look at."""
+        index = self.video.index
+        if index.stated_step is None or np.allclose(self._frame_times(), frame_times(index.times), rtol=0, atol=1e-9):
+            return {}
+        return {"rate": str(1 / (index.stated_step * index.time_base))}

@@ -17,6 +17,8 @@ _CONTAINERS = (
 )
 """FFmpeg's names of what is opened. It also reads what is no video: it draws text, and runs scripts of other files."""
 
+_STATING = ("matroska,webm", "flv")
+
 _NO_TIMES = 0x80  # AVFMT_NOTIMESTAMPS
 
 
@@ -56,6 +58,11 @@ def is_bare(container: av.container.InputContainer) -> bool:
     MPEG-1 and 2 say their rate themselves.
     """
     return bool(container.format.flags & _NO_TIMES) and container.format.name != "mpegvideo"
+
+
+def states_rate(container: av.container.InputContainer) -> bool:
+    """Whether the rate that FFmpeg gives is what the file states; of others it is worked out from times of frames."""
+    return container.format.name in _STATING
 
 
 def video_streams(container: av.container.InputContainer) -> list[av.VideoStream]:

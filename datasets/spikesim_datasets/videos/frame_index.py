@@ -16,7 +16,7 @@ from spikesim.input_files import require_file
 from spikesim_datasets.mistaken_files import mistaken
 from spikesim_datasets.orientation import UPRIGHT, swaps_sides
 from spikesim_datasets.videos.colours import AS_CODED, Colours, ColourTags, Matrix, Transfer, colours_of, tags_of
-from spikesim_datasets.videos.containers import choose_stream, is_bare, opened
+from spikesim_datasets.videos.containers import choose_stream, is_bare, opened, states_rate
 from spikesim_datasets.videos.cut_off import missing_bytes
 from spikesim_datasets.videos.display import orientation_of, pixel_shape, shown_by_lines
 from spikesim_datasets.videos.frame_times import filled
@@ -50,6 +50,8 @@ class VideoIndex(Brief):
             tells.
         stream: Which of the streams of video in the file holds them, from 0 on.
         other_streams: How many other videos the file holds, which are not taken.
+        stated_step: From frame to frame by the rate that its container states, in units of `time_base`; None where it
+            states none.
         bare: Whether it has no container: `timestamps` are then FFmpeg's own, by which frames are found, no more.
     """
 
@@ -70,6 +72,7 @@ class VideoIndex(Brief):
     steps: tuple[int, ...] = ()
     stream: int = 0
     other_streams: int = 0
+    stated_step: Fraction | None = None
     bare: bool = False
 
     @property
@@ -115,6 +118,7 @@ def _indexed(path: Path, matrix: Matrix, transfer: Transfer) -> VideoIndex:
         frames = _presented_packets(path, container, stream)
         # AVI stores no times of presentation; those FFmpeg makes up are in the order of decoding.
         timed, bare = container.format.name != "avi", is_bare(container)
+        stated_step = 1 / (rate * time_base) if rate and states_rate(container) else None
     if not timed:
         frames = _stepped_frames(path, number)
         time_base /= _PARTS
@@ -147,6 +151,7 @@ def _indexed(path: Path, matrix: Matrix, transfer: Transfer) -> VideoIndex:
         steps=frames.steps,
         stream=number,
         other_streams=others,
+        stated_step=stated_step,
         bare=bare,
     )
 
