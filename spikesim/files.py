@@ -63,7 +63,7 @@ def atomic_path(final: str | os.PathLike[str], *, replace: bool = True) -> Itera
 
     Raises:
         OutputError: The place is taken by something that is no regular file, or the block or the rename ran into an
-            `OSError` (full disk, no permission, ...). What was there before is untouched.
+            `OSError` (full disk, no permission, ...). An older file of the name is untouched.
     """
     target = Path(os.path.realpath(final))
     temporary = target.with_name(f"{_PREFIX}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
@@ -81,10 +81,21 @@ def atomic_path(final: str | os.PathLike[str], *, replace: bool = True) -> Itera
     except SpikesimError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot write {final}: {error}; what was there before is untouched") from error
+        raise write_error(final, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def write_error(final: str | os.PathLike[str], error: OSError) -> OutputError:
+    """What is said of a file that could not be written: of this one alone, and of an older one only where there is one.
+
+    Args:
+        final: Where it was to be.
+        error: What the system said.
+    """
+    kept = "; the older file of this name is untouched" if os.path.lexists(final) else ""
+    return OutputError(f"cannot write {os.fspath(final)}: {error}{kept}")
 
 
 @cache
