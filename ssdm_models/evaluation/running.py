@@ -97,7 +97,7 @@ def evaluate(
         split: `train` or `test`.
         out: Folder for `samples.csv` and `evaluation.json`; with it an evaluation that was interrupted goes on where it
             stopped. None writes nothing.
-        overwrite: Whether to replace another evaluation there.
+        overwrite: Whether to replace another evaluation there, which is given up before this one begins.
         on_progress: Told of images, first of those of samples that are kept.
         request: Values of `Request`.
 
