@@ -9,7 +9,7 @@ import io
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
@@ -42,7 +42,9 @@ _TEMPORARY = re.compile(rf"{re.escape(_PREFIX)}-(?P<pid>[0-9]{{1,9}})-[0-9a-f]{{
 
 
 @contextmanager
-def atomic_path(final: str | os.PathLike[str], *, replace: bool = True) -> Iterator[Path]:
+def atomic_path(
+    final: str | os.PathLike[str], *, replace: bool = True, before: Callable[[], object] | None = None
+) -> Iterator[Path]:
     """A temporary path in the folder of `final`, renamed to it once the `with` block has written the file and left.
 
         with atomic_path("out/clip.mp4") as temporary:
@@ -58,12 +60,14 @@ def atomic_path(final: str | os.PathLike[str], *, replace: bool = True) -> Itera
         replace: Whether a regular file that has the name is replaced. Else it is kept, also where it appears while the
             block runs, and what the block has written is gone: of several who write the same, the first is right.
 
+        before: Called when the file is whole, before it has its name: to remove what it replaces, and no sooner.
+
     Yields:
         A path that does not exist yet, for the block to create. It is gone when the block fails, by any exception.
 
     Raises:
         OutputError: The place is taken by something that is no regular file, or the block or the rename ran into an
-            `OSError` (full disk, no permission, ...). What was there before is untouched.
+            `OSError` (full disk, no permission, ...). An older file of the name is untouched.
     """
     target = Path(os.path.realpath(final))
     temporary = target.with_name(f"{_PREFIX}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
@@ -74,6 +78,8 @@ def atomic_path(final: str | os.PathLike[str], *, replace: bool = True) -> Itera
         _sweep(target.parent)
         yield temporary
         flush_to_disk(temporary)
+        if before is not None:
+            before()
         if replace:
             temporary.replace(target)
         else:
@@ -81,10 +87,21 @@ def atomic_path(final: str | os.PathLike[str], *, replace: bool = True) -> Itera
     except SpikesimError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot write {final}: {error}; what was there before is untouched") from error
+        raise write_error(final, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def write_error(final: str | os.PathLike[str], error: OSError) -> OutputError:
+    """What is said of a file that could not be written: of this one alone, and of an older one only where there is one.
+
+    Args:
+        final: Where it was to be.
+        error: What the system said.
+    """
+    kept = "; the older file of this name is untouched" if os.path.lexists(final) else ""
+    return OutputError(f"cannot write {os.fspath(final)}: {error}{kept}")
 
 
 @cache
@@ -115,14 +132,16 @@ def flush_to_disk(path: Path) -> None:
 
 
 @contextmanager
-def atomic_hdf5(final: str | os.PathLike[str], *, replace: bool = True) -> Iterator["h5py.File"]:
+def atomic_hdf5(
+    final: str | os.PathLike[str], *, replace: bool = True, before: Callable[[], object] | None = None
+) -> Iterator["h5py.File"]:
     """A new HDF5 file, open for writing, that has its final name once the `with` block has left it.
 
     HDF5 itself does not survive a full disk: it raises from destructors, where nothing can catch it, and then crashes
     the process. So it writes through a Python file that never fails towards it; the failure is raised at the end.
 
     Args:
-        final, replace: As for `atomic_path`.
+        final, replace, before: As for `atomic_path`.
 
     Yields:
         The open file.
@@ -132,7 +151,10 @@ def atomic_hdf5(final: str | os.PathLike[str], *, replace: bool = True) -> Itera
     """
     import h5py
 
-    with atomic_path(final, replace=replace) as temporary, _DeferringFile(temporary, "x+") as raw:
+    with (
+        atomic_path(final, replace=replace, before=before) as temporary,
+        _DeferringFile(temporary, "x+") as raw,
+    ):
         try:
             with h5py.File(raw, "w") as file:
                 yield file

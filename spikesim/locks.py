@@ -54,24 +54,25 @@ def locked(
     path = Path(folder) / name
     share = None if work is None else hashlib.sha256(json.dumps(work, sort_keys=True).encode()).hexdigest()
     new = [place for place in path.parents if not place.exists()]
+    file = None
     try:
-        file = _acquire(path, share, time.monotonic() + patience)
-    except OutputError:
-        raise
-    except OSError as error:
-        if error.errno == errno.ELOOP and path.is_symlink():
-            raise OutputError(f"{path} is a link, and no file that locks the folder; remove it") from error
-        if error.errno not in _NO_LOCKS:
-            raise OutputError(f"cannot write to {folder}: {error.strerror or error}; choose another folder") from error
-        told = f"{folder} is on a file system without locks: see to it yourself that nothing else writes there"
-        warnings.warn(told, UnlockedWarning, stacklevel=3)
-        path.unlink(missing_ok=True)
-        yield
-        return
-    try:
+        try:
+            file = _acquire(path, share, time.monotonic() + patience)
+        except OutputError:
+            raise
+        except OSError as error:
+            if error.errno == errno.ELOOP and path.is_symlink():
+                raise OutputError(f"{path} is a link, and no file that locks the folder; remove it") from error
+            if error.errno not in _NO_LOCKS:
+                told = f"cannot write to {folder}: {error.strerror or error}; choose another folder"
+                raise OutputError(told) from error
+            told = f"{folder} is on a file system without locks: see to it yourself that nothing else writes there"
+            warnings.warn(told, UnlockedWarning, stacklevel=3)
+            path.unlink(missing_ok=True)
         yield
     finally:
-        _release(file, path)
+        if file is not None:
+            _release(file, path)
         with suppress(OSError):  # not empty, or another's meanwhile
             for place in new:
                 place.rmdir()
@@ -84,14 +85,15 @@ def _acquire(path: Path, share: str | None, deadline: float) -> int:
         # In a folder from elsewhere a link of this name could lead to any file, which would be emptied.
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         _held[file] = False
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            _close(file)
+            raise OutputError(f"{path} is no file that locks the folder; remove it")
         try:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise OutputError(f"{path} is no file that locks the folder; remove it")
             if _take(file, share) and _is_at(file, path):
                 return file
             holders = _records(file)
-        except BaseException:
-            _close(file)
+        except BaseException:  # on a full disk the file can be made, and not signed
+            _release(file, path)
             raise
         _close(file)
         if time.monotonic() > deadline:
@@ -124,9 +126,10 @@ def _take(file: int, share: str | None) -> bool:
 def _release(file: int, path: Path) -> None:
     if file not in _held:  # a forked child, whom the lock is none of
         return
-    with suppress(OSError):
-        if _held[file]:
+    if _held[file]:
+        with suppress(OSError):  # on a full disk there is no room to sign out
             _sign(file, left=True)
+    with suppress(OSError):
         # Whoever has it alone may remove it: nobody else relies on it, and those who wait will see that it is gone.
         if _is_alone(file) and _is_at(file, path):
             path.unlink()

@@ -205,7 +205,7 @@ def deblur_recording(
         network: Any network that deblurs, such as LDN.
         recording: The blurry image and its spikes.
         output: A folder, a video (.mp4, .mov, .mkv, .gif) or a single image (.png); these replace older ones.
-        overwrite: Remove frames in a folder that were made of something else.
+        overwrite: Remove frames in a folder that were made of something else, when the first new one is whole.
         on_progress: Told of frames, first of those kept.
         options: Values of `FrameOptions`.
 
@@ -280,9 +280,10 @@ def _fill(
         missing = [time for time, path in paths.items() if path.name not in there]
         kept = len(times) - len(missing)
         sharp = made(missing) if missing else iter(())
-        folder.begin(there)
+        before = folder.begin(there, overwrite)
         for time, frame in zip(missing, sharp, strict=True):
-            write_png(paths[time], frame)
+            write_png(paths[time], frame, before)
+            before = None
         if not missing:
             tell(Progress(kept, kept))
     return Deblurred(tuple(paths.values()), times, kept)

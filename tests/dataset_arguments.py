@@ -98,9 +98,9 @@ def item(index: Any) -> None:
 
 
 @wraps(shards.ShardWriter, updated=())
-def write(path: Any, recipe: Any, compression: Any, replace: Any) -> None:
+def write(path: Any, recipe: Any, compression: Any, replace: Any, before: Any) -> None:
     """A shard of one sample; a shard without would be refused for that."""
-    with shards.ShardWriter(path, recipe, compression, replace=replace) as made:
+    with shards.ShardWriter(path, recipe, compression, replace=replace, before=before) as made:
         made.append(SAMPLE)
 
 

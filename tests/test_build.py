@@ -1,5 +1,7 @@
 """Building a dataset: the same arrays however it is run, nothing half-written, and it goes on where it stopped."""
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pytest
 from build_data import PLAN, assert_whole, clip, content, leftovers, recipe, snapshot, write_frames
 from PIL import Image
 
-from spikesim import SpikeCamera
+from spikesim import SpikeCamera, files
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.build import BuildReport, build_clips, build_dataset
 from spikesim_datasets.exposure import ExposurePlan
@@ -227,9 +229,10 @@ def test_a_dataset_of_another_recipe_is_refused(copy: Path, source: Path, choice
     assert snapshot(copy) == before
 
 
-def test_overwriting_replaces_the_other_recipe(copy: Path, source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_overwriting_replaces_the_other_recipe(copy: Path, source: Path, tmp_path: Path, workers: int) -> None:
     new = recipe((4,), seed=1, shard_samples=3)
-    report = build_clips(open_clips([source]), copy, new, workers=1, overwrite=True)
+    report = build_clips(open_clips([source]), copy, new, workers=workers, overwrite=True)
     assert (report.built, report.kept) == (4, 0)
     build_clips(open_clips([source]), tmp_path / "fresh", new, workers=1)
     assert content(copy) == content(tmp_path / "fresh")
@@ -268,6 +271,41 @@ def test_a_build_that_is_told_to_overwrite_and_is_killed_leaves_no_old_checksums
     assert (report.built, report.kept) == (4, 2)
     assert [file.stat().st_size for file in shard_files(tmp_path)] == sizes
     assert_whole(tmp_path)
+
+
+@pytest.mark.parametrize("trouble", ["a full disk", "a damaged frame", "an interruption"])
+def test_overwriting_that_fails_before_the_first_shard_is_whole_loses_nothing(
+    copy: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    clips, before, stop = shutil.copytree(source, tmp_path / "clips"), snapshot(copy), None
+    if trouble == "a full disk":
+        monkeypatch.setattr(files, "flush_to_disk", full)
+    elif trouble == "a damaged frame":
+        frame = sorted((clips / "a").iterdir())[5]
+        frame.write_bytes(frame.read_bytes()[:-30])
+    else:
+        stop = stop_after(20)
+    with pytest.raises((OutputError, InputFileError, KeyboardInterrupt)):
+        build_clips(open_clips([clips]), copy, recipe((4,)), workers=1, overwrite=True, on_progress=stop)
+    assert snapshot(copy) == before
+
+
+def test_overwriting_leaves_what_another_builder_has_replaced(copy: Path, source: Path) -> None:
+    new = recipe((4,), seed=1)
+    made: dict[str, Any] = {}
+
+    def another(progress: Progress) -> None:
+        if progress.done == 20 and not made:
+            made["begun"] = None
+            build_clips(open_clips([source]), copy, new, workers=1, overwrite=True)
+            made.update({path.name: path.stat().st_ino for path in shard_files(copy)})
+
+    build_clips(open_clips([source]), copy, new, workers=1, overwrite=True, on_progress=another)
+    assert made == {"begun": None} | {path.name: path.stat().st_ino for path in shard_files(copy)}
+    assert_whole(copy)
 
 
 def stop_after(readouts: int) -> Callable[[Progress], None]:

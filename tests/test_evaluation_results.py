@@ -1,6 +1,7 @@
 """Results of an evaluation: means, intervals and tables are those of the figures, and nothing is lost."""
 
 import csv
+import io
 import json
 import re
 from collections.abc import Callable
@@ -201,17 +202,43 @@ def test_a_folder_of_something_else_is_refused(data: Path, tmp_path: Path, files
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
 
 
+def with_cell(text: str, column: str, value: str, line: int = 1) -> str:
+    """A CSV with another value in a column."""
+    header, *rows = csv.reader(io.StringIO(text))
+    rows[line - 1][header.index(column)] = value
+    with io.StringIO(newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+        return file.getvalue()
+
+
 @pytest.mark.parametrize(
     "change",
     [
         lambda text: text.replace("colour", "color", 1),
         lambda text: text.replace(",68,", ",sixty,", 1),
+        lambda text: with_cell(text, "psnr", "1e999"),
+        lambda text: with_cell(text, "psnr", "nan"),
+        lambda text: with_cell(text, "psnr", "-inf"),
+        lambda text: with_cell(text, "ssim_ssdm", "inf"),
+        lambda text: with_cell(text, "seconds", "nan"),
         lambda text: text.replace("psnr", "PSNR", 1),
         lambda text: text[: text.rindex(",", 0, -200)],
         lambda text: text + "x" * 200_000,
         lambda text: "",
     ],
-    ids=["domain", "readout", "column", "truncated", "a field without end", "empty"],
+    ids=[
+        "domain",
+        "readout",
+        "PSNR too large",
+        "PSNR no number",
+        "PSNR below all",
+        "SSIM infinite",
+        "time",
+        "column",
+        "truncated",
+        "a field without end",
+        "empty",
+    ],
 )
 @pytest.mark.usefixtures("results")
 def test_a_changed_csv_is_refused(evaluated: Path, tmp_path: Path, change: Callable[[str], str]) -> None:
@@ -325,3 +352,31 @@ def test_ablations_have_the_rows_of_the_paper(data: Path, run: Path, tmp_path: P
     assert weights.rows[1][2] == f"{ten.metrics['psnr'].mean:.2f}"
     bare = ablation_tables(evaluation.evaluate(data, sequence=False, limit=1))
     assert [[row[1] for row in table.rows[:2]] for table in bare] == [["SDM", "SDM"], ["TFP", "TFI"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda text: with_cell(text, "key", "x"), "of x is not compared"),
+        (lambda text: with_cell(text, "window", "99"), "of test/a is not compared"),
+        (lambda text: with_cell(text, "method", "x"), "has rows of other images"),
+        (lambda text: with_cell(text, "domain", "grey"), "has rows of other images"),
+        (lambda text: with_cell(text, "v_th", "3"), "has rows of other images"),
+        (lambda text: with_cell(text, "readout", "3"), "has rows of other images"),
+        (lambda text: text[: text.rindex("\n", 0, -1) + 1], "rows, not one for each"),
+        (lambda text: text + text.splitlines(keepends=True)[-1], "rows, not one for each"),
+    ],
+    ids=["key", "window", "method", "domain", "threshold", "readout", "a row missing", "a row twice"],
+)
+def test_rows_that_an_evaluation_cannot_have_written_are_refused(
+    data: Path, tmp_path: Path, change: Callable[[str], str], problem: str
+) -> None:
+    evaluation.evaluate(data, sequence=False, limit=1, out=tmp_path)
+    path = tmp_path / "samples.csv"
+    text = path.read_bytes().decode()
+    path.write_bytes(change(text).encode())
+    with pytest.raises(InputFileError, match=rf"samples\.csv was changed or damaged: sample .*{problem}.*remove its"):
+        evaluation.evaluate(data, sequence=False, limit=1, out=tmp_path)
+    path.write_bytes(text.splitlines(keepends=True)[0].encode())  # no sample is finished
+    again = evaluation.evaluate(data, sequence=False, limit=1, out=tmp_path)
+    assert tuple(read_rows(path)) == again.rows

@@ -76,6 +76,14 @@ def test_a_system_error_becomes_an_output_error_that_names_the_file(final: Path)
     assert names(final.parent) == ["clip.bin"]
 
 
+@pytest.mark.parametrize("place", ["new.bin", "new/clip.bin", "clip.bin/below"])
+def test_an_older_file_is_spoken_of_only_where_there_is_one(final: Path, place: str) -> None:
+    with pytest.raises(OutputError) as refused:
+        write_half(final.parent / place, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert str(refused.value).startswith(f"cannot write {final.parent / place}: ")
+    assert "untouched" not in str(refused.value)
+
+
 def test_nothing_is_renamed_before_it_is_on_disk(final: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing_disk(descriptor: int) -> None:
         assert os.fstat(descriptor).st_size == len(b"new")
@@ -309,7 +317,7 @@ for write in (hdf5(many), hdf5(never_written), hdf5(read_back), plain):
 
 def test_a_full_disk_is_an_output_error_for_hdf5_too(final: Path) -> None:
     done = run(FULL_DISK, final)
-    message = f"cannot write {final}: [Errno {errno.EFBIG}] File too large; what was there before is untouched"
+    message = f"cannot write {final}: [Errno {errno.EFBIG}] File too large; the older file of this name is untouched"
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [message] * 4
     assert final.read_bytes() == OLD

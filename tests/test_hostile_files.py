@@ -23,6 +23,8 @@ from spikesim.calibration import calibrated
 from spikesim.errors import SpikesimError
 from spikesim.formats.sidecar import Sidecar, config_size
 from spikesim_datasets.image_files import image_header, page_times, read_image, read_pages
+from spikesim_datasets.interpolation import rife
+from spikesim_datasets.interpolation.networks.torchscript import load_script
 from spikesim_datasets.layouts import open_layout
 from spikesim_datasets.layouts.sample_files import read_array
 from spikesim_datasets.recognition import recognise
@@ -92,6 +94,8 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "checkpoint": ("ldn.safetensors", checkpoints.load),
     "released checkpoint": ("ldn.pth", lambda path: checkpoints.load_released(path, "ldn")),
     "state of a training": ("state.pt", load_state),
+    "weights of an interpolator": ("flownet.pkl", rife.load_released),
+    "exported interpolator": ("network.pt", load_script),
     "figures of an evaluation": ("samples.csv", read_rows),
 }
 
@@ -126,6 +130,17 @@ def test_what_is_no_file_is_not_recognised_as_one(tmp_path: Path, monkeypatch: A
     HOSTILE[kind](tmp_path / "clip.h5")
     with pytest.raises(SpikesimError, match="pipe, a socket or a device"):
         recognise(tmp_path / "clip.h5")
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a socket"])
+@pytest.mark.parametrize("reader", ["released checkpoint", "weights of an interpolator", "exported interpolator"])
+def test_what_is_no_file_is_not_called_missing(tmp_path: Path, monkeypatch: Any, reader: str, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, read = READERS[reader]
+    HOSTILE[kind](tmp_path / name)
+    for path in (tmp_path / name, Path(name)):
+        with pytest.raises(SpikesimError, match=rf"{name}: it is a pipe, a socket or a device; a file is expected"):
+            read(path)
 
 
 def test_a_pipe_beside_spikes_is_not_waited_for(tmp_path: Path) -> None:

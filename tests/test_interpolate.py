@@ -1,5 +1,6 @@
 """Interpolated frames on disk: folders and videos, made once, and refused where they are not ours."""
 
+import errno
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 from wave_clips import HEIGHT, WIDTH, WaveClip, content, expected, two_scenes, write, write_frames
 
+from spikesim import files
 from spikesim.errors import InputFileError, InvalidValueError, OutputError, SpikesimError
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.clip_interpolation import interpolate_clip
@@ -145,6 +147,27 @@ def test_frames_made_otherwise_are_refused_or_replaced(tmp_path: Path, choices: 
     assert write(**choices, overwrite=True).kept == 0
     write(**{**choices, "output": tmp_path / "fresh"})
     assert content(tmp_path / "out") == {**content(tmp_path / "fresh"), "notes.txt": b""}
+
+
+def test_frames_are_not_given_up_before_the_first_new_one_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / "out"
+    write(WaveClip(n_frames=3), out)
+    before = content(out), out.with_suffix(".json").read_bytes()
+    monkeypatch.setattr(files, "flush_to_disk", full)
+    with pytest.raises(
+        OutputError, match=r"cannot write .*\.png: .*No space left on device; the older file of this name is"
+    ):
+        write(WaveClip(n_frames=4), out, start=1, frames=2, overwrite=True)
+    monkeypatch.undo()
+    assert (content(out), out.with_suffix(".json").read_bytes()) == before
+    write(WaveClip(n_frames=4), out, start=1, frames=2, overwrite=True)
+    write(WaveClip(n_frames=4), tmp_path / "fresh", start=1, frames=2)
+    assert content(out) == content(tmp_path / "fresh")
 
 
 NOT_OURS = ("{", "[]", '{"schema": "other"}', "[" * 10_000)

@@ -234,3 +234,51 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / LOCK).mkdir()
     with pytest.raises(OutputError, match="cannot write to"):
         locked(tmp_path).__enter__()
+
+
+@pytest.mark.parametrize("call", ["mkdir", "open", "write"])
+@pytest.mark.parametrize("work", [None, "a"])
+def test_a_full_disk_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, work: str | None
+) -> None:
+    as_ever = getattr(os, call)
+    refused = []
+
+    def full(place: object, *more: object, **options: object) -> object:
+        if isinstance(place, int) or Path(str(place)).name in {"below", LOCK}:
+            refused.append(place)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return as_ever(place, *more, **options)
+
+    out = tmp_path / "new" / "below"
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(OutputError, match=f"cannot write to {out}: No space left"), locked(out, work):
+        pytest.fail("it is locked")
+    monkeypatch.undo()
+    assert refused
+    assert list(tmp_path.iterdir()) == []
+    assert is_free(out, "b")
+
+
+def test_a_disk_that_fills_up_meanwhile_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int, text: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with locked(tmp_path / "out"):
+        monkeypatch.setattr(os, "write", full)
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_cannot_join_leaves_the_lock_of_others(
+    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int, text: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    start(tmp_path, "a")
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OutputError, match="No space left"), locked(tmp_path, "a"):
+        pytest.fail("it is locked")
+    monkeypatch.undo()
+    assert not is_free(tmp_path, "b")

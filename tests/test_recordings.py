@@ -1,6 +1,8 @@
 """Recordings: an image and its spikes, and the files that are made of them."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ from deblurring_data import (
 )
 from PIL import Image
 
-from spikesim import SpikeStream
+from spikesim import SpikeStream, files
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.image_files import write_gif
@@ -218,6 +220,25 @@ def test_frames_made_otherwise_are_refused_or_replaced(ldn: LDN, tmp_path: Path)
         assert write(network, out, recording, overwrite=True, **choices).kept == 0
         write(network, tmp_path / "fresh", recording, overwrite=True, **choices)
         assert content(out) == {**content(tmp_path / "fresh"), "notes.txt": b""}
+
+
+def test_frames_are_not_given_up_before_the_first_new_one_is_whole(
+    ldn: LDN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / "out"
+    write(ldn, out, frames=2)
+    before = content(out), out.with_suffix(".json").read_bytes()
+    monkeypatch.setattr(files, "flush_to_disk", full)
+    with pytest.raises(OutputError, match=r"cannot write .*0009\.png: .*No space left on device$"):
+        write(ldn, out, at=(9, 11), overwrite=True)
+    monkeypatch.undo()
+    assert (content(out), out.with_suffix(".json").read_bytes()) == before
+    write(ldn, out, at=(9, 11), overwrite=True)
+    write(ldn, tmp_path / "fresh", at=(9, 11))
+    assert content(out) == content(tmp_path / "fresh")
 
 
 @pytest.mark.parametrize(

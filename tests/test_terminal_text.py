@@ -1,6 +1,9 @@
 """Names that anybody may choose, in what the command line says."""
 
+import io
+import json
 import os
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -63,3 +66,40 @@ def test_spikes_of_a_name_that_is_not_utf8_are_described(run: Run, tmp_path: Pat
     result = run("info", path)
     assert result.code == 0, result.err
     assert result.out.encode()
+
+
+def printed(run: Run, monkeypatch: pytest.MonkeyPatch, encoding: str, *arguments: object) -> str:
+    """What a command writes to a stdout of an encoding."""
+    raw = io.BytesIO()
+    with io.TextIOWrapper(raw, encoding) as stdout, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stdout)
+        assert run(*arguments).code == 0
+        stdout.flush()
+        return raw.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_what_an_encoding_lacks_is_escaped(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Path("7×5 日本.npz").open("wb") as file:
+        np.savez(file, spikes=np.zeros((3, 5, 7), np.uint8))
+    table = printed(run, monkeypatch, encoding, "info", "7×5 日本.npz")
+    assert ("日本.npz" if encoding == "utf-8" else r"\u65e5\u672c.npz") in table
+    assert (r"7\xd75" if encoding == "ascii" else "7×5") in table
+    if encoding != "utf-8":  # whose wide letters take two columns
+        assert len({*map(len, table.splitlines())}) == 1
+    record = json.loads(printed(run, monkeypatch, encoding, "info", "7×5 日本.npz", "--json"))
+    assert record["path"] == "7×5 日本.npz"
+
+
+def test_who_chose_what_becomes_of_such_letters_gets_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "spikes.npy", np.zeros((3, 5, 7), np.uint8))
+    stdout = io.TextIOWrapper(io.BytesIO(), "ascii", "replace")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stdout)
+        assert run("info", tmp_path / "spikes.npy").code == 0
+    assert stdout.errors == "replace"

@@ -1,13 +1,18 @@
 """`verify` of what is no dataset: spike files, shards, checkpoints, and folders of trainings."""
 
 import json
+import math
 import shutil
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+import torch
 from commands import Run, assert_refused, run
 from shard_data import make_sample, write_shard
 from training_data import data, taught
@@ -31,6 +36,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "clip.dat": (lambda path: write_spikes(path, STREAM), "9 readouts"),
     "clip.npz": (lambda path: write_spikes(path, STREAM), "9 readouts"),
     "clip.000.h5": (lambda path: write_shard(path, make_sample()), "1 sample"),
+    "ldn.pth": (lambda path: torch.save(LDN(5).state_dict(), path), f"{len(LDN(5).state_dict())} tensors"),
     "ldn.safetensors": (lambda path: checkpoints.save(path, LDN(5)), "LDN"),
 }
 
@@ -121,3 +127,65 @@ def test_a_training_is_read_whole(run: Run, taught: Path, tmp_path: Path) -> Non
         assert named == [damaged.relative_to(root).as_posix()]
         assert damaged.name in result.err
         damaged.write_bytes(whole)
+
+
+def state(**more: Any) -> dict[str, Any]:
+    """What a training leaves of a network: its weights, those of an average of them, and the memory of Adam."""
+    weights = {"a.weight": torch.rand(3, 5), "a.count": torch.tensor(7)}
+    memory = {0: {"step": torch.tensor(1.0), "average": torch.rand(3, 5)}}
+    return {"model": weights, "ema": {**weights, **more}, "optimiser": {"state": memory, "groups": [{"lr": 0.1}]}}
+
+
+@pytest.mark.parametrize("name", ["a.pth", "a.pt", "A.PKL"])
+def test_a_checkpoint_of_any_network_is_read_whole(run: Run, tmp_path: Path, name: str) -> None:
+    torch.save(state(), tmp_path / name)
+    assert "4 tensors, " in (said := run("verify", tmp_path / name).err)  # shared ones once
+    assert "equal to its checksum" in said
+    torch.save(state(), tmp_path / name, _use_new_zipfile_serialization=False)  # as torch wrote before 1.6
+    result = run("verify", tmp_path / name, "--json")
+    assert "read whole; it has no checksum" in result.err
+    assert (result.code, result.json["compared"]) == (0, False)
+
+
+BAD_TENSORS = {
+    "no number": (torch.tensor([1.0, math.nan]), "ema.b"),
+    "infinite": (torch.tensor([-math.inf, 1.0], dtype=torch.float16), "ema.b"),
+    "without values": (torch.empty(3, device="meta"), "ema.b"),
+    "sparse": (torch.eye(3).to_sparse(), "ema.b"),
+    "without end": (torch.zeros(1).expand(10**9, 10**6), "tensors say"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_TENSORS)
+def test_a_checkpoint_with_a_tensor_that_is_of_no_use_is_refused(run: Run, tmp_path: Path, kind: str) -> None:
+    tensor, said = BAD_TENSORS[kind]
+    torch.save(state(b=tensor), tmp_path / "a.pth")
+    assert_refused(run("verify", tmp_path / "a.pth"), "a.pth", said)
+
+
+@pytest.mark.parametrize("held", [{}, {"epoch": 3}, [torch.zeros(3)], torch.zeros(3), {"model": torch.nn.Linear(2, 2)}])
+def test_a_file_of_torch_without_named_tensors_is_refused(run: Run, tmp_path: Path, held: Any) -> None:
+    torch.save(held, tmp_path / "a.pth")
+    assert_refused(run("verify", tmp_path / "a.pth"), "a.pth")
+
+
+def test_what_holds_itself_comes_to_an_end(run: Run, tmp_path: Path) -> None:
+    held: dict[str, Any] = {"weight": torch.zeros(3)}
+    held["held"] = held
+    torch.save(held, tmp_path / "a.pth")
+    assert "1 tensor, " in run("verify", tmp_path / "a.pth").err
+
+
+def test_a_program_of_torch_is_called_one(run: Run, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(torch.nn.Linear(2, 2)).save(tmp_path / "a.pt")
+    assert_refused(run("verify", tmp_path / "a.pt"), "it is TorchScript")
+
+
+def test_a_checkpoint_needs_torch(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(state(), tmp_path / "a.pth")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for module in ("tensor_verification", "torch_files", "state_dicts", "pickle_check"):
+        monkeypatch.delitem(sys.modules, f"spikesim_datasets.torch_tools.{module}", raising=False)
+    assert_refused(run("verify", tmp_path / "a.pth"), "`spikesim verify` needs torch; pip install 'spikesim[ssdm]'")

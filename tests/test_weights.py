@@ -61,6 +61,16 @@ def test_a_path_may_be_a_file_or_its_folder(tmp_path, monkeypatch):
     assert find_weights("rife", "~/train_log/flownet.pkl", {}) == file
 
 
+def test_what_is_no_file_is_not_called_missing(places, tmp_path, monkeypatch):
+    folders, environment = places
+    monkeypatch.chdir(tmp_path)
+    for pipe in (tmp_path / "pipe.pkl", folders[0] / "flownet.pkl"):
+        os.mkfifo(pipe)
+    for given in ("pipe.pkl", tmp_path / "pipe.pkl", folders[0], None, "/dev/zero"):
+        with pytest.raises(InputFileError, match=r": it is a pipe, a socket or a device; a file is expected$"):
+            find_weights("rife", given, environment)
+
+
 @pytest.mark.parametrize(
     ("name", "file", "source", "licence"),
     [

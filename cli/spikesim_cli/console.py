@@ -48,7 +48,7 @@ def print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: st
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: str | None) -> Table:
-    table = Table(*map(printable, columns), title=title and printable(title), title_justify="left")
+    table = Table(*map(_written, columns), title=title and _written(title), title_justify="left")
     texts = [_alike([row[i] for row in rows]) for i in range(len(columns))]
     for i, column in enumerate(table.columns):
         column.overflow = "fold"
@@ -67,7 +67,12 @@ def _alike(cells: list[Any]) -> list[str]:
     decimals = max(0, _DIGITS - 1 - floor(log10(largest))) if largest else 0
     while decimals and all(f"{number:.{decimals}f}".endswith("0") for number in numbers):
         decimals -= 1
-    return [f"{cell:.{decimals}f}" if isinstance(cell, float) else printable_lines(str(cell)) for cell in cells]
+    return [f"{cell:.{decimals}f}" if isinstance(cell, float) else _written(str(cell)) for cell in cells]
+
+
+def _written(text: str) -> str:
+    """A text as stdout will show it, so that columns are as wide as what is in them."""
+    return printable_lines(text).encode(results.encoding, "backslashreplace").decode(results.encoding)
 
 
 def tell_licence(interpolator: dict[str, Any]) -> None:

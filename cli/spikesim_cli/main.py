@@ -1,5 +1,6 @@
 """The group of commands. Each command is imported when it is called for, and imports what computes when it runs."""
 
+import io
 import signal
 import sys
 import warnings
@@ -83,9 +84,19 @@ def _show_once(message: str) -> None:
     click.echo(f"Warning: {printable(message)}", err=True)
 
 
+def _escape_what_cannot_be_written() -> None:
+    """Let stdout write escapes for letters that its encoding lacks, as stderr does, unless somebody chose otherwise.
+
+    A terminal that is not UTF-8 has no × and few of the letters that names of files have.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in ("strict", "surrogateescape"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line; the entry point of `spikesim`."""
     warnings.showwarning = _show_warning
+    _escape_what_cannot_be_written()
     try:
         with hearing_interruptions():
             cli.main(standalone_mode=False)

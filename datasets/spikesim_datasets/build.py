@@ -1,7 +1,7 @@
 """Building a dataset: every clip to shards, in parallel, resumable after any interruption."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
@@ -23,6 +23,7 @@ from spikesim.checks import (
 )
 from spikesim.errors import OutputError, SlowPrecisionWarning, UnlockedWarning
 from spikesim.files import checksum, remove_stale_temporaries
+from spikesim.input_files import require_file
 from spikesim.locks import locked
 from spikesim.threads import available_cores
 from spikesim_datasets.interpolation.networks.weights import UnknownWeightsWarning
@@ -124,7 +125,7 @@ def build_clips(
         recipe: How.
         workers: Processes, one shard each at a time; None means one for each core. Several are started with `spawn`, so
             a script that calls this keeps its own work under `if __name__ == "__main__"`.
-        overwrite: Replace shards in `out` that another recipe made.
+        overwrite: Replace shards in `out` that another recipe made; all of them go when the first new one is whole.
         executor: Where to run the shards instead: any `concurrent.futures.Executor` whose workers see the same files,
             such as a Dask client's `get_executor()`.
         on_progress: Told of readouts, first of those of shards that are kept; where an `executor` makes them, of those
@@ -155,10 +156,16 @@ def build_clips(
     with locked(out, recipe.choices()):
         with index_locked(out):
             listed = read_index(out) or []
-            kept = finished_jobs(plan, out, recipe, overwrite=overwrite)
+            kept, replaced = finished_jobs(plan, out, recipe, overwrite=overwrite)
             kept_paths = {job.path for job, _, _ in kept}
             waiting = [job for job in plan.jobs if job.path not in kept_paths]
-            unchanged = _entries_that_stay(listed, out, waiting)
+            unchanged = _entries_that_stay(listed, out, {*replaced, *(job.path for job in waiting)})
+            # An index that lists others too goes: were this build killed, old checksums would stay beside new shards.
+            remove_old = partial(_remove_old, out, {path: _version(path) for path in replaced})
+            if len(unchanged) < len(listed) and not replaced:
+                (out / INDEX).unlink()
+        if not waiting:
+            remove_old()
         tally = Tally(
             [(job.clip.key, readouts_of(job, recipe.plan)) for job in waiting],
             sum(readouts_of(job, recipe.plan) for job, _, _ in kept),
@@ -172,13 +179,22 @@ def build_clips(
         try:
             _remove_leftovers(folders)
             making = [partial(make_shard, job, out, recipe, record) for job in waiting]
-            for number, (entry, found) in _run(
-                making, min(workers or available_cores(), len(waiting)), executor, tally
-            ):
-                entries += [entry] if entry else []
-                key = waiting[number].clip.key
-                diagnostics[key] = found.merge(diagnostics.get(key, Diagnostics()))
-                tally.finish(number)
+            numbers = range(len(waiting))
+            # What is replaced goes when the first new shard is whole, which is therefore made before all others.
+            first = numbers[: 1 if replaced else 0]
+            for number in first:
+                making[number] = partial(making[number], before=remove_old)
+            for part in (first, numbers[len(first) :]):
+                for number, (entry, found) in _run(
+                    {number: making[number] for number in part},
+                    min(workers or available_cores(), len(part)),
+                    executor,
+                    tally,
+                ):
+                    entries += [entry] if entry else []
+                    key = waiting[number].clip.key
+                    diagnostics[key] = found.merge(diagnostics.get(key, Diagnostics()))
+                    tally.finish(number)
         finally:
             _remove_leftovers(folders)
         index = index_shards(out, {"choices": recipe.choices(), **record}, [*entries, *unchanged])
@@ -196,7 +212,12 @@ def build_clips(
 
 
 def make_shard(
-    job: ShardJob, out: Path, recipe: Recipe, record: dict[str, Any], on_readout: Callable[[], None] | None = None
+    job: ShardJob,
+    out: Path,
+    recipe: Recipe,
+    record: dict[str, Any],
+    on_readout: Callable[[], None] | None = None,
+    before: Callable[[], None] | None = None,
 ) -> Made:
     """Make one shard, unless another builder has; the unit of work, which depends on nothing but its arguments.
 
@@ -206,6 +227,7 @@ def make_shard(
         recipe: How.
         record: What else to write into the shard's recipe.
         on_readout: As for `synthesis.synthesise`.
+        before: Removes what the shard replaces, which may have its name; called when it is whole.
 
     Returns:
         The shard's line of the index, None where cuts left no sample for a shard; and what was found of the clip.
@@ -217,8 +239,8 @@ def make_shard(
     """
     # A worker may outlive the build that has locked the folder, and another recipe may have it by now.
     with locked(out, job.identity["choices"]):
-        if not job.path.exists():  # else another builder has been quicker
-            diagnostics = _write_shard(job, recipe, record, on_readout)
+        if before is not None or not job.path.exists():  # else another builder has been quicker
+            diagnostics = _write_shard(job, recipe, record, on_readout, before)
             if not job.path.exists():
                 return None, diagnostics
         with ShardReader(job.path) as shard:
@@ -230,7 +252,11 @@ def make_shard(
 
 
 def _write_shard(
-    job: ShardJob, recipe: Recipe, record: dict[str, Any], on_readout: Callable[[], None] | None
+    job: ShardJob,
+    recipe: Recipe,
+    record: dict[str, Any],
+    on_readout: Callable[[], None] | None,
+    before: Callable[[], None] | None,
 ) -> Diagnostics:
     """Write a shard, unless cuts leave no sample for it or another is quicker."""
     diagnostics = Diagnostics()
@@ -239,28 +265,31 @@ def _write_shard(
     samples = synthesise(job.clip, job.windows, recipe, interpolator, diagnostics, on_readout)
     first = next(samples, None)
     if first is not None:
-        with ShardWriter(job.path, {**job.identity, **record}, recipe.compression, replace=False) as writer:
+        recorded = {**job.identity, **record}
+        with ShardWriter(job.path, recorded, recipe.compression, replace=False, before=before) as writer:
             for sample in chain([first], samples):
                 writer.append(sample)
             writer.note(diagnostics)
+    elif before is not None:
+        before()
     return diagnostics
 
 
 def _run(
-    making: Sequence[Callable[..., Made]], workers: int, executor: Executor | None, tally: Tally
+    making: Mapping[int, Callable[..., Made]], workers: int, executor: Executor | None, tally: Tally
 ) -> Iterator[tuple[int, Made]]:
     """Make the shards, in any order: the number of each, and what came of it."""
     if executor is None and workers <= 1:
-        for number, make in enumerate(making):
+        for number, make in making.items():
             yield number, make(partial(tally.step, number))
         return
     # Workers of another's executor may run on other machines.
-    counts = shared_counts(len(making)) if executor is None else None
+    counts = shared_counts(max(making, default=-1) + 1) if executor is None else None
     with worker_processes(workers, counts) if executor is None else nullcontext(executor) as pool:
         futures: dict[Future[Made], int] = uninterrupted(
             lambda: {
                 pool.submit(_make_alone, make, None if counts is None else number): number
-                for number, make in enumerate(making)
+                for number, make in making.items()
             }
         )
         waiting = set(futures)
@@ -298,13 +327,21 @@ def _remove_leftovers(folders: set[Path]) -> None:
         remove_stale_temporaries(folder)
 
 
-def _entries_that_stay(listed: Sequence[ShardEntry], out: Path, waiting: Sequence[ShardJob]) -> list[ShardEntry]:
-    """The index's entries of shards that this build does not make.
+def _entries_that_stay(listed: Sequence[ShardEntry], out: Path, others: set[Path]) -> list[ShardEntry]:
+    """The index's entries of shards that this build neither makes nor replaces."""
+    return [entry for entry in listed if out / entry.path not in others and (out / entry.path).exists()]
 
-    An index that lists others too is removed: were this build killed, old checksums would stay beside new shards.
-    """
-    made = {job.path for job in waiting}
-    unchanged = [entry for entry in listed if out / entry.path not in made and (out / entry.path).exists()]
-    if len(unchanged) < len(listed):
-        (out / INDEX).unlink()
-    return unchanged
+
+def _version(path: Path) -> tuple[int, ...]:
+    """What tells a shard from another of its name, on every machine that sees it."""
+    found = require_file(path)
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _remove_old(out: Path, versions: dict[Path, tuple[int, ...]]) -> None:
+    """Remove the index and the shards that are replaced, those that another builder has not replaced already."""
+    with index_locked(out):
+        (out / INDEX).unlink(missing_ok=True)
+        for path, version in versions.items():
+            if path.exists() and _version(path) == version:
+                path.unlink()

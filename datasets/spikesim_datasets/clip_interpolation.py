@@ -74,7 +74,8 @@ def interpolate_clip(
         interpolation: What makes the frames.
         stretch: Which of the clip's frames, and how many frames from one of them to the next.
         fps: Frames per second that a video is shown at.
-        overwrite: Remove frames in a folder that were made of something else, or otherwise.
+        overwrite: Remove frames in a folder that were made of something else, or otherwise, when the first new one is
+            whole.
         on_progress: Told of frames, first of those kept.
 
     Returns:
@@ -125,9 +126,9 @@ def interpolate_clip(
         kept = len(span) - len(missing)
         # All of the clip is read even if nothing is missing: what is found of it does not depend on interruptions.
         numbered = made([span[:0], *_ranges(missing), span[len(span) :]])
-        folder.begin(there)
+        before = folder.begin(there, overwrite)
         tally = Tally([(clip.key, len(missing))], kept, tell)
-        _write(((paths[readout], frame) for readout, frame in numbered), lambda: tally.step(0))
+        _write(((paths[readout], frame) for readout, frame in numbered), lambda: tally.step(0), before)
     return InterpolatedClip(output, len(span), kept, diagnostics)
 
 
@@ -162,8 +163,13 @@ def _ranges(numbers: Sequence[int]) -> list[range]:
     return [range(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
 
 
-def _write(frames: Iterator[tuple[Path, np.ndarray]], on_written: Callable[[], None]) -> None:
-    """Write frames in threads of their own while the next are made."""
+def _write(
+    frames: Iterator[tuple[Path, np.ndarray]], on_written: Callable[[], None], before: Callable[[], None] | None
+) -> None:
+    """Write frames in threads of their own while the next are made; the first alone, where something goes before it."""
+    for path, frame in islice(frames, 0 if before is None else 1):
+        write_png(path, frame, before)
+        on_written()
     waiting: deque[Future[None]] = deque()
     with ThreadPoolExecutor(_WRITERS) as pool:
         for path, frame in frames:

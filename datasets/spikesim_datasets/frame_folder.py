@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +75,26 @@ class FrameFolder:
             )
         return set()
 
-    def begin(self, kept: set[str]) -> None:
+    def begin(self, kept: set[str], overwrite: bool) -> Callable[[], None] | None:
         """Say what the frames of the folder are going to be; all but those that are kept go first.
+
+        Args:
+            kept: Names of frames that stay.
+            overwrite: As for `frames_there`.
+
+        Returns:
+            Where frames of another description may be replaced, nothing is done yet, and this does it: to be called
+            when the first new frame is whole, before it has its name, so that what fails earlier loses nothing.
 
         Raises:
             OutputError: It cannot be written.
         """
+        if overwrite and not kept:
+            return partial(self._begin, kept)
+        self._begin(kept)
+        return None
+
+    def _begin(self, kept: set[str]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         for path in self.path.iterdir():
             if self.frame_name.fullmatch(path.name) and path.name not in kept:

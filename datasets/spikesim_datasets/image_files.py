@@ -7,7 +7,7 @@ files the reason is wanted.
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from PIL.PngImagePlugin import Blend, Disposal, PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from spikesim.checks import require_path, require_whole
+from spikesim.checks import require_callable, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
 from spikesim.input_files import require_file
@@ -255,8 +255,13 @@ def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     return iio.imread(iio.imwrite("<bytes>", image, extension=".jpg", quality=quality), extension=".jpg")
 
 
-def write_png(path: Path | str, image: np.ndarray) -> None:
+def write_png(path: Path | str, image: np.ndarray, before: Callable[[], object] | None = None) -> None:
     """Write an RGB image, uint8 (H, W, 3), as PNG.
+
+    Args:
+        path: The file.
+        image: The image.
+        before: As for `spikesim.files.atomic_path`.
 
     Raises:
         InvalidValueError: It is no such image.
@@ -266,7 +271,9 @@ def write_png(path: Path | str, image: np.ndarray) -> None:
     encoded = iio.imwrite(
         "<bytes>", require_image(image, "image"), plugin="pillow", extension=".png", compress_level=_PNG_LEVEL
     )
-    with atomic_path(path) as temporary:
+    if before is not None:
+        require_callable(before, "before")
+    with atomic_path(path, before=before) as temporary:
         temporary.write_bytes(encoded)
 
 

@@ -117,8 +117,8 @@ def check_size(clip: Clip) -> None:
 
 
 def finished_jobs(
-    plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool, remove: bool = True
-) -> list[tuple[ShardJob, int, Diagnostics]]:
+    plan: BuildPlan, out: Path, recipe: Recipe, *, overwrite: bool
+) -> tuple[list[tuple[ShardJob, int, Diagnostics]], list[Path]]:
     """The jobs whose shards are there already, made by the same recipe from the same clips.
 
     Shards of other clips may lie beside them if their recipe's choices are the same: a dataset can be built in several
@@ -128,11 +128,11 @@ def finished_jobs(
         plan: What is to be made.
         out: Folder of the dataset.
         recipe: The recipe.
-        overwrite: Remove shards of another recipe or another clip of the same name instead of refusing them.
-        remove: Whether to; otherwise they are only looked at, for what a build would do.
+        overwrite: Take shards of another recipe or another clip of the same name for such as are replaced, instead of
+            refusing them.
 
     Returns:
-        Each job, how many samples its shard holds, and what was found of the clip.
+        Each job, how many samples its shard holds, and what was found of the clip; and the shards to replace.
 
     Raises:
         OutputError: A shard of another recipe, or a file that is no whole shard, is in the way.
@@ -140,6 +140,7 @@ def finished_jobs(
     by_path = {job.path: job for job in plan.jobs}
     keys = {job.clip.key for job in plan.jobs} | plan.skipped.keys()
     finished: list[tuple[ShardJob, int, Diagnostics]] = []
+    replaced: list[Path] = []
     for file in shard_files(out):
         try:
             with ShardReader(file) as shard:
@@ -159,9 +160,8 @@ def finished_jobs(
                 f"{file} was built with another recipe ({differing}); choose another folder, or give --overwrite to "
                 "rebuild its shards"
             )
-        if remove:
-            file.unlink()
-    return finished
+        replaced.append(file)
+    return finished, replaced
 
 
 def readouts_of(job: ShardJob, plan: ExposurePlan) -> int:

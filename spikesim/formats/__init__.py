@@ -13,6 +13,7 @@ import numpy as np
 from spikesim.camera import SpikeCamera
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InvalidValueError, OutputError
+from spikesim.files import write_error
 from spikesim.formats import dat, h5, npy, npz
 from spikesim.formats.sidecar import DatLayout
 from spikesim.input_files import require_file
@@ -170,7 +171,7 @@ class SpikeWriter:
         try:
             self._append(stream.packed)
         except OSError as error:
-            raise OutputError(f"cannot write {self._path}: {error}; what was there before is untouched") from error
+            raise write_error(self._path, error) from error
         self.readouts += len(stream)
         self.spikes += int(np.bitwise_count(stream.packed).sum(dtype=np.int64))
 

@@ -4,8 +4,10 @@ import csv
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from typing import Any
 
+from spikesim.brief import short
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
@@ -90,11 +92,19 @@ def _row(record: dict[str, Any]) -> Row:
         domain,
         record["method"],
         Score(
-            float(record["psnr"]),
-            float(record["ssim_ssdm"]),
-            float(record["ssim_standard"]),
-            float(record["lpips"]) if record["lpips"] else None,
-            float(record["liqe"]) if record["liqe"] else None,
+            _number(record["psnr"], infinite=True),
+            _number(record["ssim_ssdm"]),
+            _number(record["ssim_standard"]),
+            _number(record["lpips"]) if record["lpips"] else None,
+            _number(record["liqe"]) if record["liqe"] else None,
         ),
-        float(record["seconds"]),
+        _number(record["seconds"]),
     )
+
+
+def _number(text: str, infinite: bool = False) -> float:
+    """A figure; of two equal images it may be infinite, which is written `inf`."""
+    number = float(text)
+    if not isfinite(number) and not (infinite and text == "inf"):
+        raise InvalidValueError(f"{short(text)} is no figure")
+    return number

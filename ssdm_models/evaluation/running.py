@@ -1,9 +1,11 @@
 """Evaluation: every method on every sample, one sample after the other."""
 
 import platform
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -12,14 +14,14 @@ import torch
 
 import spikesim
 from spikesim.checks import parse_device, require_flag, require_list, require_path, require_whole
-from spikesim.errors import InvalidValueError
+from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.gpu.devices import find_device, full_precision
 from spikesim.locks import locked
 from spikesim_datasets.optics import SCALE
 from spikesim_datasets.progress import OnProgress, Progress, teller
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models.evaluation.evaluation_set import EvaluationSet, MethodInput
-from ssdm_models.evaluation.folder import Folder
+from ssdm_models.evaluation.folder import ROWS, Folder
 from ssdm_models.evaluation.methods import Method, make_methods
 from ssdm_models.evaluation.results import MethodCard, Results
 from ssdm_models.evaluation.rows import Row
@@ -95,12 +97,13 @@ def evaluate(
         split: `train` or `test`.
         out: Folder for `samples.csv` and `evaluation.json`; with it an evaluation that was interrupted goes on where it
             stopped. None writes nothing.
-        overwrite: Whether to replace another evaluation there.
+        overwrite: Whether to replace another evaluation there, which is given up before this one begins.
         on_progress: Told of images, first of those of samples that are kept.
         request: Values of `Request`.
 
     Raises:
-        InputFileError: Data, a run folder or a checkpoint is missing, damaged or of another kind.
+        InputFileError: Data, a run folder or a checkpoint is missing, damaged or of another kind; or the rows in `out`
+            are not those of whole samples of this evaluation.
         InvalidValueError: There is no such split, threshold, ground truth or option, images have no quarter size or
             streams no room for a window, two rows would have one name, or there is no such device.
         OutputError: `out` holds another evaluation, another process writes it, or it cannot be written.
@@ -134,9 +137,11 @@ def evaluate(
     with nullcontext() if out is None else locked(out):
         folder = None if out is None else Folder(out, _request(results, evaluation_set, scorer), overwrite)
         rows = [] if folder is None else folder.rows
+        if out is not None and rows:
+            _check_rows(rows, out / ROWS, evaluation_set, methods.rows)
         done = {(row.key, row.window) for row in rows}
         waiting = [number for number in evaluation_set.numbers if not done or evaluation_set.name(number) not in done]
-        of_sample = sum(_images(method, evaluation_set) for method in methods.rows)
+        of_sample = sum(len(_images(method, evaluation_set)) for method in methods.rows)
         total = of_sample * len(evaluation_set.numbers)
         made = total - of_sample * len(waiting)
         tell(Progress(made, total))
@@ -177,10 +182,31 @@ def _evaluate_sample(
                 )
 
 
-def _images(method: Method, evaluation_set: EvaluationSet) -> int:
-    """How many images of a sample a method gives."""
-    thresholds = len(evaluation_set.thresholds) if method.sees_spikes else 1
-    return thresholds * (1 if method.domain == "exposure" else len(evaluation_set.all_times))
+def _images(method: Method, evaluation_set: EvaluationSet) -> list[tuple[float | None, int | None]]:
+    """Threshold and time of each image of a sample that a method gives."""
+    thresholds = evaluation_set.thresholds if method.sees_spikes else (None,)
+    times = (None,) if method.domain == "exposure" else evaluation_set.all_times
+    return list(product(thresholds, times))
+
+
+def _check_rows(rows: Sequence[Row], path: Path, evaluation_set: EvaluationSet, methods: Sequence[Method]) -> None:
+    """Refuse rows that are not those of whole samples of this evaluation, before they count as its own."""
+    whole = Counter((method.label, method.domain, *at) for method in methods for at in _images(method, evaluation_set))
+    found: dict[tuple[str, int], Counter[tuple[Any, ...]]] = defaultdict(Counter)
+    for row in rows:
+        found[row.key, row.window][row.method, row.domain, row.v_th, row.readout] += 1
+    names = {evaluation_set.name(number) for number in evaluation_set.numbers}
+    for (key, window), images in found.items():
+        problem = "is not compared"
+        if (key, window) in names:
+            if images == whole:
+                continue
+            problem = f"has {images.total()} rows, not one for each of its {whole.total()} images"
+            if images.total() == whole.total():
+                problem = "has rows of other images than those that are compared"
+        raise InputFileError(
+            f"{path} was changed or damaged: sample {window} of {key} {problem}; remove its folder to evaluate again"
+        )
 
 
 def _timed(method: Method, scene: MethodInput) -> tuple[torch.Tensor, float]:

@@ -29,7 +29,7 @@ class LPIPS(PerceptualLoss):
         super().__init__()
         weights = Path(torch.hub.get_dir()) / "checkpoints" / VGG_SOURCE.rpartition("/")[2]
         self.network = _network()
-        if not weights.is_file():
+        if not weights.exists():
             raise InputFileError(
                 f"LPIPS needs the weights of VGG-16, {weights}: download {VGG_SOURCE} to that "
                 "place, or choose a perceptual loss without weights, such as ms-ssim"

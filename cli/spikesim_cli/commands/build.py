@@ -227,9 +227,8 @@ def _estimate(
     )
 
     plan = plan_build(clips, out, recipe)
-    kept = {
-        job.path: samples for job, samples, _ in finished_jobs(plan, out, recipe, overwrite=overwrite, remove=False)
-    }
+    finished, _ = finished_jobs(plan, out, recipe, overwrite=overwrite)
+    kept = {job.path: samples for job, samples, _ in finished}
     waiting = replace(plan, jobs=tuple(job for job in plan.jobs if job.path not in kept))
     workers, seconds = min(workers or available_cores(), len(waiting.jobs)), 0.0
     if waiting.jobs:

@@ -64,7 +64,7 @@ _RUN = Path("runs/ssdm")
     show_default="nowhere",
     help="Folder for samples.csv and evaluation.json; an interrupted evaluation continues from there.",
 )
-@overwrite_option("another evaluation in --out")
+@overwrite_option("another evaluation in --out, which is given up at once")
 @click.option("--table", type=click.Choice(["markdown", "latex"]), help="Print tables for a document.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def eval_ssdm(data: Path, single: bool, ablation: bool, table: str | None, as_json: bool, **options: Any) -> None:

@@ -105,7 +105,7 @@ def _stage_names() -> list[str]:
 @click.option("--devices", type=click.IntRange(1), show_default="1", help="Number of devices, or CPU processes.")
 @click.option("--workers", type=click.IntRange(0), show_default="2", help="Loader processes per device.")
 @click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop then; the next run continues.")
-@overwrite_option("stages that were trained with other options")
+@overwrite_option("stages that were trained with other options, each given up when its training begins")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train_ssdm(data: Path, out: Path, stage: str, initial: tuple[Path, ...], as_json: bool, **choices: Any) -> None:
     """Train S-SDM without ground truth: BSN denoises short exposures of the spikes, SR upsamples them, and LDN learns

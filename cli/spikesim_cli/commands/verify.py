@@ -11,6 +11,9 @@ from spikesim_cli.options import read_options, refuse_read_options, size_options
 if TYPE_CHECKING:
     from spikesim_cli.steps import Steps
 
+_OF_TORCH = (".pth", ".pt", ".pkl")
+"""Names of files that `torch.save` wrote."""
+
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
@@ -19,15 +22,17 @@ if TYPE_CHECKING:
 def verify(path: Path, as_json: bool, **options: Any) -> None:
     """Read every sample of the dataset at PATH and compare every shard with its checksum.
 
-    PATH may also be a folder in the layout of the S-SDM release, the folder of a training, a checkpoint, a shard, or a
-    spike file. They are read whole, and compared with a checksum where they have one. The exit code is 2 if anything
-    is damaged or missing.
+    PATH may also be a folder in the layout of the S-SDM release, the folder of a training, a checkpoint of spikesim or
+    of torch (.pth, .pt, .pkl), a shard, or a spike file. They are read whole, and compared with a checksum where they
+    have one; of a checkpoint of torch, every value must be a finite number. The exit code is 2 if anything is damaged
+    or missing.
 
     \b
     Examples:
       spikesim verify data/gopro
       spikesim verify runs/ssdm
       spikesim verify recording.dat
+      spikesim verify DeblurNet_100.pth
     """
     from dataclasses import asdict
 
@@ -99,6 +104,13 @@ def _read_whole(path: Path, **options: Any) -> tuple[bool, str]:
         with needs_ssdm("verify"):
             from ssdm_models import checkpoints
         return checkpoints.has_checksum(path), type(checkpoints.load(path)).__name__
+    if path.suffix.lower() in _OF_TORCH:
+        refuse_read_options(**options)
+        with needs_ssdm("verify"):
+            from spikesim_datasets.torch_tools.tensor_verification import verify_tensors
+            from spikesim_datasets.torch_tools.torch_files import has_checksums
+        tensors = verify_tensors(path)
+        return has_checksums(path), count(tensors, "tensor")
     match recognise(path):
         case "shard":
             refuse_read_options(**options)
@@ -114,4 +126,6 @@ def _read_whole(path: Path, **options: Any) -> tuple[bool, str]:
                 stream = read_spikes(path, **read_options(path, **options))
                 steps.reach(1, 1)
             return require_format(path).has_checksum(path), count(len(stream), "readout")
-    raise InvalidValueError(f"{path} is no dataset, training, shard or spike file; there is nothing to verify")
+    raise InvalidValueError(
+        f"{path} is no dataset, training, checkpoint, shard or spike file; there is nothing to verify"
+    )

@@ -14,6 +14,7 @@ from spikesim.brief import brief_object
 from spikesim.checks import require_callable, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import known_checksum
+from spikesim.input_files import require_file
 from spikesim_datasets.shards.index import INDEX, ShardEntry, list_shards
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.sample import Sample
@@ -172,12 +173,12 @@ def check_entry(root: Path, entry: ShardEntry) -> None:
         InputFileError: It is not.
     """
     file = root / entry.path
-    if not file.is_file():
+    if not file.exists():
         raise InputFileError(
             f"{root / INDEX} lists {entry.path}, which is missing; build the dataset again to fill it in"
         )
-    if file.stat().st_size != entry.bytes:
-        raise InputFileError(f"{file} has {file.stat().st_size} bytes, {INDEX} says {entry.bytes}; {_REBUILD}")
+    if (size := require_file(file).st_size) != entry.bytes:
+        raise InputFileError(f"{file} has {size} bytes, {INDEX} says {entry.bytes}; {_REBUILD}")
 
 
 def check_bytes(file: Path, entry: ShardEntry, sha256: str) -> None:

@@ -1,6 +1,7 @@
 """Writing a shard: consecutive samples of one clip in one HDF5 file, whole or not at all."""
 
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Literal, Self, get_args
 import hdf5plugin
 import numpy as np
 
-from spikesim.checks import require_choice, require_flag, require_instance, require_path
+from spikesim.checks import require_callable, require_choice, require_flag, require_instance, require_path
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_hdf5
 from spikesim_datasets.shards.axes import Lengths
@@ -40,7 +41,7 @@ class ShardWriter:
         recipe: Everything needed to build the shard again, as JSON values.
         compression: Filter of the images: `gzip` and `none` are read by any HDF5 library, `zstd` fastest. Spikes are
             stored as they are.
-        replace: As for `spikesim.files.atomic_path`.
+        replace, before: As for `spikesim.files.atomic_path`.
 
     Raises:
         OutputError: The file cannot be written; nothing is left of it, and an older file of the name stays.
@@ -48,9 +49,16 @@ class ShardWriter:
     """
 
     def __init__(
-        self, path: Path | str, recipe: dict[str, Any], compression: Compression = "zstd", *, replace: bool = True
+        self,
+        path: Path | str,
+        recipe: dict[str, Any],
+        compression: Compression = "zstd",
+        *,
+        replace: bool = True,
+        before: Callable[[], object] | None = None,
     ) -> None:
         self._path, self._replace = require_path(path, "path"), require_flag(replace, "replace")
+        self._before = None if before is None else require_callable(before, "before")
         self._filters = _FILTERS[require_choice(compression, "compression", get_args(Compression))]
         try:
             self._recipe = json.dumps(require_instance(recipe, "recipe", dict))
@@ -60,7 +68,7 @@ class ShardWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._file = stack.enter_context(atomic_hdf5(self._path, replace=self._replace))
+            self._file = stack.enter_context(atomic_hdf5(self._path, replace=self._replace, before=self._before))
             stack.push(self._refuse_empty)
             self._open = stack.pop_all()
         return self

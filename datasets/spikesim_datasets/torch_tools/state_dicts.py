@@ -68,7 +68,7 @@ def read_tensors(weights: Weights, entry: str | None = None) -> dict[str, Tensor
         InputFileError: The file cannot be read, is damaged, or holds more than tensors, numbers and names; or it holds
             tensors under several keys, or of several names that become one.
     """
-    held = weights if isinstance(weights, Mapping) else _parsed(require_path(weights, "the weights"))
+    held = weights if isinstance(weights, Mapping) else read_held(require_path(weights, "the weights"))
     if entry is not None and isinstance(held.get(entry), Mapping):
         held = held[entry]
     found = _named_tensors(held) or _tensors_beside_others(held)
@@ -123,8 +123,13 @@ def origin_of(weights: Weights) -> str:
     return "the state dict" if isinstance(weights, Mapping) else f"the weights file {os.fspath(weights)}"
 
 
-def _parsed(path: str | os.PathLike[str]) -> Mapping[str, Any]:
-    """What `torch.save` wrote, read without calling anything it names."""
+def read_held(path: str | os.PathLike[str]) -> Mapping[Any, Any]:
+    """What `torch.save` wrote, read without calling anything it names.
+
+    Raises:
+        InputFileError: It cannot be read, is damaged, holds what would have to be called, or not several things by
+            name.
+    """
     try:
         held = load_torch_file(Path(path), _IGNORED)
     except InputFileError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, ZipFile
 
@@ -13,6 +13,7 @@ from spikesim.input_files import require_file
 from spikesim_datasets.torch_tools.pickle_check import check_pickle
 
 _ARCHIVE = b"PK\x03\x04"
+_PROGRAM = "constants.pkl"  # a record that torch.jit.save writes, and torch.save does not
 _OLD_PICKLES = 5  # with which files begin that are no archives; the values of tensors follow
 
 
@@ -42,6 +43,12 @@ def load_torch_file(path: Path, also: Sequence[Any] = ()) -> Any:
         return torch.load(readable, map_location="cpu", weights_only=True)
 
 
+def has_checksums(path: Path) -> bool:
+    """Whether a file is an archive, as torch writes since 1.6, whose records have checksums that reading compares."""
+    with path.open("rb") as file:
+        return file.read(len(_ARCHIVE)) == _ARCHIVE
+
+
 def _checked_archive(file: BinaryIO, size: int) -> BinaryIO:
     """The records of an archive, whose checksums are right, in one that this process made.
 
@@ -49,14 +56,19 @@ def _checked_archive(file: BinaryIO, size: int) -> BinaryIO:
     """
     copy = BytesIO()
     with ZipFile(file) as archive, ZipFile(copy, "w") as checked:
-        records = {record.filename: record for record in archive.infolist()}.values()
-        declared = sum(record.file_size for record in records)
-        if declared > size or any(record.compress_type != ZIP_STORED for record in records):
+        records = {record.filename: record for record in archive.infolist()}
+        if any(PurePosixPath(name).name == _PROGRAM for name in records):
+            raise InvalidValueError(
+                "it is TorchScript, a program with its tensors in it; give a file of tensors alone, as torch.save "
+                "writes them"
+            )
+        declared = sum(record.file_size for record in records.values())
+        if declared > size or any(record.compress_type != ZIP_STORED for record in records.values()):
             raise InvalidValueError(
                 f"its {size} bytes would unpack to {declared}, and torch.save packs nothing; if you trust it, load "
                 "it with torch and save it again"
             )
-        for record in records:
+        for record in records.values():
             content = archive.read(record)
             if record.filename.lower().endswith(".pkl"):  # torch finds its own by either case
                 check_pickle(BytesIO(content))

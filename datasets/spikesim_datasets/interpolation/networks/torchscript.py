@@ -10,6 +10,7 @@ from torch import Tensor
 
 from spikesim.checks import require_instance
 from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.input_files import require_file
 from spikesim_datasets.interpolation.networks.network import InterpolationNetwork
 
 
@@ -83,12 +84,13 @@ def load_script(path: str | os.PathLike[str]) -> ScriptedNetwork:
         path: File that `torch.jit.save` wrote.
 
     Raises:
-        InputFileError: It is missing, or no TorchScript.
+        InputFileError: It is missing, no regular file, or no TorchScript.
         InvalidValueError: It takes other arguments.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise InputFileError(f"there is no TorchScript file {path}; torch.jit.save writes one")
+    require_file(path)
     try:
         with warnings.catch_warnings():
             # torch would rather have networks exported otherwise; whoever runs one cannot help it.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spikesim.errors import InputFileError
+from spikesim.input_files import require_file
 
 FOLDER_VARIABLE = "SPIKESIM_WEIGHTS"
 """Environment variable that names a folder of weights."""
@@ -68,18 +69,20 @@ def find_weights(
         environment: Environment variables.
 
     Raises:
-        InputFileError: There is no such file; the message says where its authors publish it, and its licence.
+        InputFileError: There is no such file; the message says where its authors publish it, and its licence. Or what
+            has the name is no regular file.
     """
     release = RELEASES[name]
     wanted = Path(release.file_name if weights is None else weights).expanduser()
     if weights is not None and wanted.is_dir():
         places = [wanted / release.file_name]
-    elif weights is not None and (wanted.name != os.fspath(weights) or wanted.is_file()):
+    elif weights is not None and (wanted.name != os.fspath(weights) or wanted.exists()):
         places = [wanted]
     else:
         places = [folder / wanted for folder in _folders(environment)]
     for place in places:
-        if place.is_file():
+        if place.exists():
+            require_file(place)
             return place
     raise InputFileError(
         f"no weights of {release.network}: looked for {' and '.join(map(str, places))}. Download {release.file_name} "
