@@ -107,6 +107,21 @@ def test_colours_are_those_of_the_matrix(tmp_path, size, tag, reading, matrix):
     assert all(np.abs(first_pixel(path, **reading) - other).max() > 3 for other in others.values())
 
 
+@pytest.mark.parametrize("transfer", [None, PQ])
+@pytest.mark.parametrize("tag", [LIMITED, FULL])
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("sharing", ["420", "422", "444"])
+def test_rows_that_share_chroma_have_its_colours(tmp_path, sharing, bits, tag, transfer):
+    scale, top = 1 << (bits - 8), (1 << bits) - 1
+    codes = 100 * scale, 140 * scale, 117 * scale
+    (black, luma), chroma = ((16, 219), 224) if tag == LIMITED else ((0, top / scale), top / scale)
+    signals = rgb_of("bt709", 100 - black, (140 - 128) * luma / chroma, (117 - 128) * luma / chroma) / luma
+    path = write_codes(tmp_path / "a.mkv", f"yuv{sharing}p" + (f"{bits}le" if bits > 8 else ""), codes,
+                       color_range=tag, colorspace=BT709, color_trc=transfer, color_primaries=BT709)  # fmt: skip
+    expected = 255 * signals if transfer is None else [pixel_of(pq_light(signal)) for signal in signals]
+    assert np.abs(first_pixel(path) - expected).max() <= (1 if bits > 8 else 2)
+
+
 def test_what_no_matrix_codes_needs_none(tmp_path):
     for pixels in ("bgr0", "gray"):
         with av.open(str(tmp_path / "a.mkv"), "w") as container:
@@ -345,6 +360,10 @@ WIDE = HDR | {"wide": True}
         ("yuv444p10le", {"color_range": FULL, "color_trc": PQ, "colorspace": BT2020}, WIDE | {"scaled": True}),
         ("yuv444p10le", {"color_trc": PQ, "colorspace": BT2020, "color_primaries": BT709}, HDR),
         ("yuv444p10le", {"color_trc": PQ, "colorspace": BT2020, "color_primaries": P3}, HDR | {"p3": True}),
+        ("yuv422p10le", {"color_trc": PQ, "colorspace": BT2020}, WIDE),
+        ("yuv420p10le", {"color_trc": PQ, "colorspace": BT2020}, WIDE | {"shared": True}),
+        ("yuv420p", {"color_trc": HLG, "colorspace": BT2020}, WIDE | {"transfer": "hlg", "shared": True}),
+        ("yuv420p10le", {}, {}),
         ("yuv444p10le", {"color_trc": LINEAR}, {"transfer": "linear"}),
         ("yuv444p10le", {"color_trc": LINEAR, "color_primaries": 9}, {"transfer": "linear", "wide": True}),
         ("bgr0", {}, {}),

@@ -72,6 +72,7 @@ class Colours:
             scale. It is followed image by image, and recorded here.
         limited: Whether it is RGB of limited range, which earlier versions took as full. Likewise.
         p3: Whether light has the primaries of P3, which earlier versions took for those of BT.709.
+        shared: Whether it becomes light and two rows share chroma, of which earlier versions lost channels.
     """
 
     matrix: Matrix = "auto"
@@ -80,6 +81,7 @@ class Colours:
     scaled: bool = False
     limited: bool = False
     p3: bool = False
+    shared: bool = False
 
     def record(self) -> dict[str, object]:
         """What tells them from those of earlier versions, which took every video as its images said, and as SDR."""
@@ -164,7 +166,8 @@ def colours_of(image: av.VideoFrame, matrix: Matrix, transfer: Transfer, what: s
             )
     primaries = _primaries(image, transfer, what)
     limited = image.format.is_rgb and _is_limited(image)
-    return Colours(matrix, transfer, primaries == _WIDE, _ends(image) != _PLAIN, limited, primaries == _P3)
+    shared = transfer != "sdr" and _has_matrix(image) and image.format.chroma_height(2) < 2
+    return Colours(matrix, transfer, primaries == _WIDE, _ends(image) != _PLAIN, limited, primaries == _P3, shared)
 
 
 def _has_matrix(image: av.VideoFrame) -> bool:
@@ -226,7 +229,9 @@ def to_rgb(image: av.VideoFrame, colours: Colours = AS_CODED) -> np.ndarray:
         # To 16 bits FFmpeg would bring it through YCbCr, which costs a fifth of a level.
         values = image.to_ndarray(format="rgb24", interpolation=_CONVERSION).astype(np.uint16) << 8
     else:
-        values = image.to_ndarray(format="rgb48le", interpolation=_CONVERSION, src_colorspace=matrix)
+        # In planes, for where rows share chroma FFmpeg sets channels of interleaved RGB to zero.
+        kind = "gbrp16le" if _has_matrix(image) else "rgb48le"
+        values = image.to_ndarray(format=kind, interpolation=_CONVERSION, src_colorspace=matrix)
     if colours.transfer == "sdr":
         return _levels(black, white)[values]
     light = _light(colours.transfer, black, white)[values]
