@@ -81,6 +81,7 @@ WRONG = {
                      r"0\.0400\.png and 0\.0545\.png are 1\.45 times as far apart as 0\.0000\.png and 0\.0100\.png"),
     "an uneven counter": (["2.png", "4.png", "6.png", "9.png", "11.png"],
                           r"uneven steps: 6\.png and 9\.png are 1\.5 times as far apart as 2\.png and 4\.png; rename"),
+    "a wandering clock": ([f"{i / 30 + i * i / 60_000:.6f}.png" for i in range(100)], "whose differences add up:"),
     "a wandering number of 200 digits": ([f"{i}{'0' * 200}.png" for i in (10, 20, 30, 44, 58, 72)], "in uneven steps"),
     "negative": (["-003.png", "-002.png", "-001.png"], r"like -001\.png, and nobody knows whether .* is a minus"),
     "negative behind a point": (["f.-12.png", "f.-11.png", "f.-10.png"], r"like f\.-10\.png, and nobody knows"),

@@ -147,6 +147,17 @@ def test_a_checkpoint_of_any_network_is_read_whole(run: Run, tmp_path: Path, nam
     assert (result.code, result.json["compared"]) == (0, False)
 
 
+@pytest.mark.parametrize(
+    "kind", [torch.float8_e4m3fn, torch.float8_e5m2, torch.bfloat16, torch.complex64, torch.bool, torch.uint8]
+)
+def test_numbers_of_any_kind_are_looked_at(run: Run, tmp_path: Path, kind: torch.dtype) -> None:
+    torch.save({"a": torch.ones(3).to(kind)}, tmp_path / "a.pth")
+    assert "1 tensor, " in run("verify", tmp_path / "a.pth").err
+    if kind.is_floating_point:
+        torch.save({"a": torch.tensor([1.0, math.nan]).to(kind)}, tmp_path / "a.pth")
+        assert_refused(run("verify", tmp_path / "a.pth"), "a.pth", "no numbers")
+
+
 BAD_TENSORS = {
     "no number": (torch.tensor([1.0, math.nan]), "ema.b"),
     "infinite": (torch.tensor([-math.inf, 1.0], dtype=torch.float16), "ema.b"),

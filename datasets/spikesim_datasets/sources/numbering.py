@@ -15,6 +15,7 @@ Numbering = Literal["refuse", "ignore"]
 """What becomes of frames whose numbers are no whole series: they are refused, or taken in the order of their names."""
 
 _UNEVEN = 1.5  # times the smallest step: a step from which something is missing
+_NEARLY_EVEN = 1.2  # times the smallest step: no step alone is why they are uneven
 _SHOWN = 3
 _DIGITS = 15  # of times: those that floating point holds
 _MINUS = re.compile(r"(^|[._=(\[])-$")  # before a number; behind letters and digits a hyphen only parts
@@ -110,10 +111,11 @@ def _in_order(folder: Path, names: list[str], of_names: list[Decimal]) -> list[s
     if not _even(numbers):
         (least, near), (most, far) = ((step, steps.index(step)) for step in (min(steps), max(steps)))
         names = [by_number[number] for number in numbers]
+        added = ", whose differences add up" if most < Decimal(_NEARLY_EVEN) * least else ""
         raise InputFileError(
-            f"{folder} counts its frames in uneven steps: {names[far]} and {names[far + 1]} are {most / least:.4g} "
-            f"times as far apart as {names[near]} and {names[near + 1]}; rename them if they are even, or make a video "
-            f"of them with their times{_WAY_OUT}"
+            f"{folder} counts its frames in uneven steps{added}: {names[far]} and {names[far + 1]} are "
+            f"{most / least:.4g} times as far apart as {names[near]} and {names[near + 1]}; rename them if they are "
+            f"even, or make a video of them with their times{_WAY_OUT}"
         )
     return [by_number[number] for number in numbers]
 

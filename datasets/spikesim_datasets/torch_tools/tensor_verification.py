@@ -45,7 +45,7 @@ def verify_tensors(path: str | os.PathLike[str]) -> int:
         raise InputFileError(f"{origin_of(path)} has {size} bytes, but its tensors say that they have {spread}")
     refuse(
         "has infinite values, or some that are no numbers, in",
-        [name for name, tensor in tensors.items() if not tensor.isfinite().all()],
+        [name for name, tensor in tensors.items() if not _is_finite(tensor)],
     )
     return len(tensors)
 
@@ -74,3 +74,9 @@ def _called(name: Any) -> str:
 def _is_plain(tensor: Tensor) -> bool:
     """Whether a tensor has values, one after the other, that can be looked at."""
     return not (tensor.is_nested or tensor.is_meta or tensor.is_quantized) and tensor.layout is torch.strided
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    # torch does not look at all floating point numbers of a byte.
+    values = tensor.float() if tensor.is_floating_point() and tensor.element_size() == 1 else tensor
+    return bool(values.isfinite().all())
