@@ -59,7 +59,6 @@ def atomic_path(
         final: Where the file is to be.
         replace: Whether a regular file that has the name is replaced. Else it is kept, also where it appears while the
             block runs, and what the block has written is gone: of several who write the same, the first is right.
-
         before: Called when the file is whole, before it has its name: to remove what it replaces, and no sooner.
 
     Yields:
