@@ -2,16 +2,20 @@
 
 from typing import TYPE_CHECKING
 
+from ssdm_models.engines import load_deblurrer
+
 if TYPE_CHECKING:
     from ssdm_models.deblurring_network import DeblurringNetwork
 
-__all__ = ["pretrained"]
+__all__ = ["load_deblurrer", "pretrained"]
 
 
 def pretrained() -> "DeblurringNetwork":
-    """The network that comes with spikesim: it deblurs at any threshold, and was trained on synthetic data.
+    """The network that comes with spikesim, for torch: it deblurs at any threshold, and was trained on synthetic data.
 
-        frames = deblur_frames(pretrained(), blur, stream, times=[68], exposure=(20, 117))
+        sharp = deblur_sequence(pretrained(), blur, spikes, readouts=[68], exposure=(20, 117))
+
+    To deblur images and files, with torch or without it, take `load_deblurrer`.
 
     Returns:
         `multi_exposure.MultiExposure`, float32, on the CPU, ready to deblur or to be adapted.

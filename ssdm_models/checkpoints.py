@@ -7,11 +7,8 @@ weights and card can neither be parted nor come from two different moments.
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import safetensors
@@ -32,20 +29,15 @@ from spikesim.checks import (
 )
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path
-from spikesim.formats.decoding import reading
-from spikesim.input_files import parse_json, require_file
-from spikesim_datasets.torch_tools.state_dicts import Slot, fill, origin_of
+from spikesim_datasets.torch_tools.state_dicts import Slot, fill
+from ssdm_models.checkpoint_file import CARD, CHECKSUM, FORMAT, Bytes, card_of, checksum, damaged, is_ours, opened
 from ssdm_models.old_names import renamed
 from ssdm_models.released import load_released, recognise_stage
 from ssdm_models.stages import STAGES
 from ssdm_models.stages.stage_spec import StageSpec
 from ssdm_models.tensor_checks import require_thresholds
 
-__all__ = ["Card", "Loaded", "has_checksum", "is_ours", "load", "load_any", "load_released", "read_card", "save"]
-
-_ENTRY = "spikesim"  # of the card in the file's metadata
-_CHECKSUM = "sha256"  # of card and tensors, there as well; older checkpoints have none
-_FORMAT = 1
+__all__ = ["Card", "Loaded", "load", "load_any", "load_released", "read_card", "save"]
 
 
 @dataclass(frozen=True)
@@ -152,8 +144,8 @@ def save(
         metrics={} if metrics is None else metrics,
         versions={"spikesim": spikesim.__version__, "torch": torch.__version__, "python": platform.python_version()},
     )
-    text = json.dumps({"format": _FORMAT, **asdict(card)})
-    written = safetensors.torch.save(tensors, {_ENTRY: text, _CHECKSUM: _checksum(text, tensors)})
+    text = json.dumps({"format": FORMAT, **asdict(card)})
+    written = safetensors.torch.save(tensors, {CARD: text, CHECKSUM: checksum(text, _bytes(tensors))})
     with atomic_path(path) as temporary:
         temporary.write_bytes(written)
     return card
@@ -196,22 +188,6 @@ def load_any(path: str | os.PathLike[str], stages: Sequence[str], **arguments: o
     return Loaded(load_released(path, spec.released.kind), spec, None)
 
 
-def is_ours(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is one of safetensors, as `save` writes, rather than of torch's, as authors' are.
-
-    Raises:
-        InputFileError: It is missing or a folder.
-    """
-    path = require_path(path)
-    if path.is_dir():
-        raise InputFileError(
-            f"{path} is a folder; give the file of a network in it, such as {path / 'ldn'}.safetensors"
-        )
-    require_file(path)
-    with reading(path), path.open("rb") as file:
-        return file.read(9)[8:] == b"{"  # the length of the header, then JSON
-
-
 def read_card(path: str | os.PathLike[str]) -> Card:
     """The card of a checkpoint.
 
@@ -219,16 +195,6 @@ def read_card(path: str | os.PathLike[str]) -> Card:
         InputFileError: As for `load`.
     """
     return _read(path)[0]
-
-
-def has_checksum(path: str | os.PathLike[str]) -> bool:
-    """Whether a checkpoint holds a checksum, with which it is compared when it is read; older ones hold none.
-
-    Raises:
-        InputFileError: As for `load`.
-    """
-    with _opened(require_path(path)) as file:
-        return _CHECKSUM in (file.metadata() or {})
 
 
 def _spec_of(network: nn.Module, stage: str | None) -> StageSpec:
@@ -269,7 +235,7 @@ def _load(path: str | os.PathLike[str], stages: Sequence[str], arguments: Mappin
         with torch.device("meta"):
             network = spec.network(**card.arguments)
     except (TypeError, ValueError) as error:
-        raise _damaged(path, f"no {card.architecture} can be made with {dict(card.arguments)}") from error
+        raise damaged(path, f"no {card.architecture} can be made with {dict(card.arguments)}") from error
     slots = [Slot(name, (name,), tuple(value.shape)) for name, value in network.state_dict().items()]
     fill(network, slots, tensors, path)
     return Loaded(network.eval(), spec, card)
@@ -277,58 +243,28 @@ def _load(path: str | os.PathLike[str], stages: Sequence[str], arguments: Mappin
 
 def _read(path: str | os.PathLike[str]) -> tuple[Card, dict[str, Tensor]]:
     path = require_path(path)
-    with _opened(path) as file:
+    with opened(path, "pt") as file:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it has no other iterator
-    if _ENTRY not in metadata:
-        raise InputFileError(f"{path} has no card that says what its tensors are: it is no checkpoint of spikesim")
-    if metadata.get(_CHECKSUM) not in (None, _checksum(metadata[_ENTRY], tensors)):
-        raise InputFileError(
-            f"{path} holds other bytes than when it was written: its checksum differs; take another copy of the "
-            "checkpoint"
-        )
+    held = card_of(path, metadata, _bytes(tensors))
     try:
-        held = parse_json(metadata[_ENTRY])
-        if held.pop("format") != _FORMAT:
-            raise InputFileError(f"{path} has a card of another format than {_FORMAT}; read it with a newer spikesim")
         return Card(**_of_today(held)), tensors
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
 
 
-def _checksum(card: str, tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of a card and of tensors with their names, types and shapes."""
-    digest = sha256(card.encode())
-    for name, value in sorted(tensors.items()):
-        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """An open file of safetensors; what is wrong with it is said in our words."""
-    require_file(path)
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            yield file
-    except safetensors.SafetensorError as error:
-        raise InputFileError(
-            f"{origin_of(path)} is truncated, damaged or no checkpoint of spikesim at all ({error}); the files that "
-            "the authors of S-SDM released are read by load_released"
-        ) from error
-    except OSError as error:
-        raise InputFileError(f"cannot read {origin_of(path)}: {error.strerror or error}") from error
+def _bytes(tensors: Mapping[str, Tensor]) -> dict[str, Bytes]:
+    """What a checksum is taken of tensors."""
+    return {
+        name: Bytes(f"{value.dtype}", tuple(value.shape), value.contiguous().flatten().view(torch.uint8).numpy().data)
+        for name, value in tensors.items()
+    }
 
 
 def _of_today(card: dict[str, Any]) -> dict[str, Any]:
     """A card of whatever version, with the arguments' names of today."""
     spec = STAGES.get(card["stage"])
     return card if spec is None else {**card, "arguments": renamed(card["arguments"], spec.old_arguments)}
-
-
-def _damaged(path: str | os.PathLike[str], problem: str) -> InputFileError:
-    return InputFileError(f"the card in {path} is damaged: {problem}; take another copy of the checkpoint")
 
 
 def _argument(value: Any, name: str) -> int:

@@ -9,21 +9,16 @@ import torch
 from torch import Tensor
 
 from spikesim import SpikeStream
-from spikesim.checks import require_array, require_instance, require_whole
+from spikesim.checks import require_instance, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim.gpu.devices import full_precision, ran_out
-from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.optics import planes
+from ssdm_models.deblurrer import Deblurrer, out_of_memory, require_blur
 from ssdm_models.deblurring_network import DeblurringNetwork, Renderer
+from ssdm_models.readout_spans import require_times, span
 from ssdm_models.stream_view import PackedView, StreamView, TensorView
-from ssdm_models.tensor_checks import require_exposure, require_one_device, require_tensor, require_times
+from ssdm_models.tensor_checks import require_one_device, require_tensor, require_thresholds
 from ssdm_models.tiled_deblurring import LEAST_SIDE
-from ssdm_models.windows import span, within
-
-_PLAN = ExposurePlan()
-
-FRAMES = len(_PLAN.sharp_readouts("sequence"))
-"""Sharp images of an exposure where no number is given."""
 
 LARGE = 3_000_000
 """Pixels over which an image is computed in tiles where nothing is said: one piece is slower from here on."""
@@ -100,67 +95,39 @@ def deblur_frames(
         InvalidValueError: As for `deblur_sequence`; before any frame is computed, but where memory runs out.
     """
     require_instance(network, "network", DeblurringNetwork)
-    if (array := require_array(blur, "blur")).dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
-        raise InvalidValueError(f"blur must be RGB uint8 (H, W, 3), got {array.dtype} {array.shape}")
-    times = require_times(times)
+    array, times = require_blur(blur), require_times(times)
     image = torch.from_numpy(planes(array)).to(next(network.parameters()).device)
     render = _renderer(network, image, PackedView(image, stream, exposure), times, tile)
     # `map`, not a loop: no frame is kept while the next is computed.
     return map(_levels, map(render, times))
 
 
-def usual_exposure(readouts: int) -> tuple[int, int] | None:
-    """The exposure of the release, in a stream of so many readouts: in the middle of 137; of others, None."""
-    return _PLAN.exposure if require_whole(readouts, "readouts") == _PLAN.stream_length else None
-
-
-def frame_times(
-    readouts: int, length: int, exposure: tuple[int, int] | None = None, frames: int = FRAMES
-) -> tuple[int, ...]:
-    """Times spread evenly over an exposure, from its first readout to its last; of one alone, the middle.
+class TorchDeblurrer(Deblurrer):
+    """A network that torch computes, on the device that it is on.
 
     Args:
-        readouts: How many the stream has.
-        length: Of the network's window around a time, readouts.
-        exposure: First readout of the exposure and the one after its last. None stands for `usual_exposure`.
-        frames: How many, ≥ 1.
-
-    Raises:
-        InvalidValueError: The exposure is not known, empty or not in the stream, has fewer readouts than frames are
-            wanted, or a window reaches outside the stream.
+        network: Any network that deblurs, such as LDN.
+        v_th: Thresholds of the spikes it was trained on, as far as they are known.
     """
-    readouts, length = require_whole(readouts, "readouts"), require_whole(length, "length", 1)
-    exposure = usual_exposure(readouts) if exposure is None else require_exposure(exposure)
-    if exposure is None:
-        raise InvalidValueError(
-            f"in which of its {readouts} readouts the image was exposed is not known, only of streams of "
-            f"{_PLAN.stream_length}; give the exposure, its first readout and the one after its last, such as "
-            f"--exposure {' '.join(map(str, _PLAN.exposure))}, or the times themselves (--at)"
-        )
-    during = within(exposure, readouts)
-    start, stop = during.start, during.stop
-    if not 1 <= require_whole(frames, "frames") <= stop - start:
-        raise InvalidValueError(
-            f"an exposure of {stop - start} readouts has no {frames} different times; give fewer frames"
-        )
-    first, last = (start, stop - 1) if frames > 1 else ((start + stop - 1) // 2,) * 2
-    least, most = length // 2, readouts - 1 - length // 2
-    if first < least or last > most:
-        raise InvalidValueError(_out_of_reach(first, last, least, most, readouts, length))
-    return tuple(first + round(i * (last - first) / max(frames - 1, 1)) for i in range(frames))
 
+    engine = "torch"
 
-def _out_of_reach(first: int, last: int, least: int, most: int, readouts: int, length: int) -> str:
-    """What to do about times whose windows reach outside the stream."""
-    looks = f"the network looks at {length} readouts around a time"
-    if least > most:
-        return f"{looks}, and the stream has {readouts}; give a longer recording"
-    inside = max(first, least), min(last, most)
-    advice = f"--exposure {inside[0]} {inside[1] + 1}, or " if inside[0] <= inside[1] else ""
-    return (
-        f"{looks}, so of {readouts} it can show those from {least} to {most}, not from {first} to {last}; give {advice}"
-        f"a recording that goes on {length // 2} readouts before and after the exposure"
-    )
+    def __init__(self, network: DeblurringNetwork, v_th: Sequence[float] = ()) -> None:
+        self._network = require_instance(network, "network", DeblurringNetwork)
+        self.title, self.length, self.v_th = network.title, network.length, require_thresholds(v_th)
+
+    def frames(
+        self,
+        blur: np.ndarray,
+        stream: SpikeStream,
+        times: Sequence[int],
+        exposure: tuple[int, int],
+        tile: int | None = None,
+    ) -> Iterator[np.ndarray]:
+        return deblur_frames(self._network, blur, stream, times, exposure, tile)
+
+    def weights(self) -> Iterator[np.ndarray]:
+        return (parameter.detach().cpu().numpy() for parameter in self._network.parameters())
 
 
 def _renderer(
@@ -204,7 +171,7 @@ def _computing(network: DeblurringNetwork, blur: Tensor) -> Iterator[None]:
             raise
         height, width = blur.shape[2:]
         advice = f"take smaller tiles (--tile {LEAST_SIDE} is least)" if network.has_tiles else "take a smaller image"
-        raise InvalidValueError(f"memory ran out on an image of {width}×{height}; {advice}") from error
+        raise out_of_memory(height, width, advice) from error
 
 
 @torch.inference_mode()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from spikesim.checks import require_instance
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.optics import SCALE
+from ssdm_models.deblurrer import require_quarter
 from ssdm_models.stream_view import StreamView
 from ssdm_models.tensor_checks import require_tensor
 
@@ -65,10 +65,4 @@ def check_sizes(blur: Tensor, spikes: Tensor) -> None:
     """Raise an InvalidValueError where spikes (..., h, w) are not a quarter of images (N, 3, H, W)."""
     require_tensor(blur, "blur", "N 3 H W")
     require_tensor(spikes, "spikes", "...")
-    height, width = blur.shape[2:]
-    quarter = (height // SCALE, width // SCALE)
-    if height % SCALE or width % SCALE or tuple(spikes.shape[2:]) != quarter:
-        raise InvalidValueError(
-            f"spikes must be a quarter of the blurry image, {width}×{height} pixels, whose sides must be multiples "
-            f"of {SCALE}; got spikes {tuple(spikes.shape)}"
-        )
+    require_quarter(tuple(spikes.shape[2:]), *blur.shape[2:])

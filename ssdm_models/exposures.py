@@ -1,31 +1,15 @@
 """Exposures of many lengths around a time, in the unit of light, from streams that are tensors."""
 
-from itertools import chain
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spikesim.checks import require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.optics import SCALE
+from ssdm_models.exposure_spans import FULL_RATE, LEAST_SHARE, SCALES, WHITE, WHOLE, exposure_spans
 from ssdm_models.intensity import luma
-from ssdm_models.tensor_checks import require_exposure, require_one_device, require_tensor
-from ssdm_models.windows import within
-
-# Readouts before and after the time itself: centred exposures, then those that end and that begin with it.
-_CENTRED = (0, 1, 3, 6, 10, 16, 24, 36, 48)
-_ONE_SIDED = (3, 7, 13, 22, 34, 50)
-
-PLANES = len(_CENTRED) + 2 * len(_ONE_SIDED) + 5
-"""How many planes `exposure_planes` gives."""
-
-# Pixels that fire nearly every readout, or are nearly white, say little of the scale between spikes and image.
-_FULL_RATE, _WHITE = 0.9, 0.97
-_LEAST_SHARE = 0.03
-
-# A recording that is dark throughout has any scale.
-_SCALES = (1e-3, 1e3)
+from ssdm_models.readout_spans import within
+from ssdm_models.tensor_checks import require_one_device, require_tensor
 
 
 def fractional_counts(spikes: Tensor) -> Tensor:
@@ -81,11 +65,11 @@ def robust_scale(blur: Tensor, long_exposure: Tensor) -> Tensor:
             f"long_exposure must be a quarter of the blurry image, {tuple(grey.shape)}, got "
             f"{tuple(long_exposure.shape)}"
         )
-    counted = ((long_exposure < _FULL_RATE) & (grey < _WHITE)).to(blur.dtype)
-    counted = torch.where(counted.mean((1, 2, 3), keepdim=True) < _LEAST_SHARE, 1, counted)
+    counted = ((long_exposure < FULL_RATE) & (grey < WHITE)).to(blur.dtype)
+    counted = torch.where(counted.mean((1, 2, 3), keepdim=True) < LEAST_SHARE, 1, counted)
     light, spikes = ((counted * image).sum((1, 2, 3), keepdim=True) for image in (grey, long_exposure))
     scale = light / spikes.clamp(min=torch.finfo(spikes.dtype).tiny)
-    return torch.where(spikes > 0, scale.clamp(*_SCALES), 1)
+    return torch.where(spikes > 0, scale.clamp(*SCALES), 1)
 
 
 def counted_scale(blur: Tensor, counts: Tensor, exposure: tuple[int, int]) -> Tensor:
@@ -111,9 +95,8 @@ def counted_scale(blur: Tensor, counts: Tensor, exposure: tuple[int, int]) -> Te
 def exposure_planes(counts: Tensor, time: int, exposure: tuple[int, int], scale: Tensor) -> Tensor:
     """What the spikes tell of the light around a time, through windows of many lengths.
 
-    In the unit of light: windows of 1 to 97 readouts centred on the time, windows of 4 to 51 that end and that begin
-    with it, the whole exposure, and its parts up to the time and from it on. A window that reaches beyond the stream
-    is cut there. Besides: the exposure in spikes per readout, which shows saturation, and log₂(c)/4.
+    The exposures of `exposure_spans.exposure_spans` in the unit of light. Besides: the whole exposure in spikes per
+    readout, which shows saturation, and log₂(c)/4.
 
     Args:
         counts: Fractional counts (N, T + 1, h, w).
@@ -129,22 +112,7 @@ def exposure_planes(counts: Tensor, time: int, exposure: tuple[int, int], scale:
     """
     require_tensor(counts, "counts", "N boundaries h w")
     require_tensor(scale, "scale", "N 1 1 1")
-    readouts = counts.shape[1] - 1
-    time, (start, stop) = require_whole(time, "time"), require_exposure(exposure)
-    within(exposure, readouts)
-    if not 0 <= time < readouts:
-        raise InvalidValueError(f"time must be a readout of the stream, 0..{readouts - 1}, got {time}")
-
-    def rate(begin: int, end: int) -> Tensor:
-        begin, end = max(begin, 0), min(end, readouts)
-        return (counts[:, end] - counts[:, begin]) / (end - begin)
-
-    spans = chain(
-        ((time - reach, time + reach + 1) for reach in _CENTRED),
-        ((time - reach, time + 1) for reach in _ONE_SIDED),
-        ((time, time + reach + 1) for reach in _ONE_SIDED),
-        [(start, stop), (min(start, time), time + 1), (time, max(stop, time + 1))],
-    )
-    rates = torch.stack([rate(*span) for span in spans], 1)
-    whole = rates[:, -3:-2]
+    spans = exposure_spans(time, exposure, counts.shape[1] - 1)
+    rates = torch.stack([(counts[:, end] - counts[:, begin]) / (end - begin) for begin, end in spans], 1)
+    whole = rates[:, WHOLE, None]
     return torch.cat([rates * scale, whole, (scale.log2() / 4).expand_as(whole)], 1)

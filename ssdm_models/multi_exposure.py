@@ -10,7 +10,8 @@ from spikesim.checks import require_instance
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.optics import SCALE
 from ssdm_models.deblurring_network import DeblurringNetwork, Renderer, check_sizes
-from ssdm_models.exposures import PLANES, exposure_planes
+from ssdm_models.exposure_spans import PLANES
+from ssdm_models.exposures import exposure_planes
 from ssdm_models.memory_format import channels_last
 from ssdm_models.stream_view import StreamView
 from ssdm_models.tensor_checks import require_tensor

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 
 from spikesim import SpikeStream, read_spikes
 from spikesim.brief import Brief, brief_object
@@ -20,17 +19,16 @@ from spikesim.formats import FORMATS
 from spikesim.formats.sidecar import Sidecar
 from spikesim_datasets.frame_folder import FrameFolder
 from spikesim_datasets.image_files import read_image, write_gif, write_png
+from spikesim_datasets.kernels.optics import LUMA
 from spikesim_datasets.optics import SCALE, planes
 from spikesim_datasets.progress import OnProgress, Progress, Tally, teller
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES
 from spikesim_datasets.videos import CONTAINERS, FINE_CRF, write_video
-from ssdm_models.deblur import FRAMES, deblur_frames, frame_times, usual_exposure
-from ssdm_models.deblurring_network import DeblurringNetwork
-from ssdm_models.intensity import intensity_scale
+from ssdm_models.deblurrer import Deblurrer
+from ssdm_models.exposure_times import FRAMES, frame_times, usual_exposure
 from ssdm_models.option_groups import sort_options
-from ssdm_models.tensor_checks import require_exposure, require_times
-from ssdm_models.windows import within
+from ssdm_models.readout_spans import require_exposure, require_times, within
 
 _INSIDE = "deblurring.json"  # of earlier versions
 SCHEMA = "spikesim.deblurring/1"
@@ -117,7 +115,7 @@ class FrameOptions:
     """Which sharp frames of a recording are shown, and how.
 
     Args:
-        exposure: In which readouts of the stream the image was exposed, as for `deblur.frame_times`.
+        exposure: In which readouts of the stream the image was exposed, as for `exposure_times.frame_times`.
         frames: How many frames to spread over the exposure; None makes 7, and of a single image 1, the middle.
         at: The times themselves. Then an exposure only normalises the spikes; where it is not known, all of the stream
             does.
@@ -151,7 +149,7 @@ class FrameOptions:
         """The times to show, of a stream of so many readouts and by a network that looks at a window of a length.
 
         Args:
-            readouts, length: As for `deblur.frame_times`.
+            readouts, length: As for `exposure_times.frame_times`.
             usual: How many, where nothing is said.
         """
         frames = usual if self.frames is None else self.frames
@@ -181,14 +179,14 @@ def taken_threshold(recording: BlurryRecording, exposure: tuple[int, int] | None
     during = within(FrameOptions(exposure).exposed(len(stream)), len(stream))
     if not (rate := stream[during].rate):
         return None
-    return float(intensity_scale(torch.from_numpy(planes(blur))[None], torch.full((1, 1, 1, 1), rate)))
+    return float(planes(blur).mean((1, 2)) @ np.array(LUMA)) / rate
 
 
 FRAME_OPTIONS = tuple(field.name for field in fields(FrameOptions))
 
 
 def deblur_recording(
-    network: DeblurringNetwork,
+    deblurrer: Deblurrer,
     recording: BlurryRecording,
     output: str | os.PathLike[str],
     *,
@@ -202,7 +200,7 @@ def deblur_recording(
     and frames that are there are kept, so that running again after an interruption finishes the work.
 
     Args:
-        network: Any network that deblurs, such as LDN.
+        deblurrer: A trained network, as `load_deblurrer` gives it.
         recording: The blurry image and its spikes.
         output: A folder, a video (.mp4, .mov, .mkv, .gif) or a single image (.png); these replace older ones.
         overwrite: Remove frames in a folder that were made of something else, when the first new one is whole.
@@ -217,7 +215,7 @@ def deblur_recording(
         OutputError: The folder holds something else, another process writes it, or a file cannot be written. Every file
             is whole or absent.
     """
-    require_instance(network, "network", DeblurringNetwork)
+    require_instance(deblurrer, "deblurrer", Deblurrer)  # type: ignore[type-abstract]
     require_instance(recording, "recording", BlurryRecording, "read_recording gives one")
     output, overwrite = require_path(output, "output"), require_flag(overwrite, "overwrite")
     tell = teller(on_progress)
@@ -225,7 +223,7 @@ def deblur_recording(
     (values,) = sort_options(options, FRAME_OPTIONS)
     chosen = FrameOptions(**values)
     blur, stream = recording
-    times = chosen.times(len(stream), network.length, 1 if form == "image" else FRAMES)
+    times = chosen.times(len(stream), deblurrer.length, 1 if form == "image" else FRAMES)
     exposed = chosen.exposed(len(stream))
     if form == "image" and len(times) > 1:
         raise InvalidValueError(f"{output} is one image, not {len(times)} frames; give a folder or a video")
@@ -233,7 +231,7 @@ def deblur_recording(
     def made(wanted: Sequence[int]) -> Iterator[np.ndarray]:
         tally = Tally([("", len(wanted))], len(times) - len(wanted), tell)
         # What is refused is refused here, before anything is written.
-        sharp = deblur_frames(network, blur, stream, wanted, exposed, chosen.tile)
+        sharp = deblurrer.frames(blur, stream, wanted, exposed, chosen.tile)
         return _noted(chain([next(sharp)], sharp), lambda: tally.step(0))
 
     match form:
@@ -244,7 +242,7 @@ def deblur_recording(
         case "video":
             write_video(output, made(times), chosen.fps, FINE_CRF)
         case "folder":
-            return _fill(output, _describe(network, recording, times, exposed), overwrite, made, tell)
+            return _fill(output, _describe(deblurrer, recording, times, exposed), overwrite, made, tell)
     return Deblurred((output,), times, 0)
 
 
@@ -297,13 +295,12 @@ def _noted(frames: Iterator[np.ndarray], note: Callable[[], None]) -> Iterator[n
 
 
 def _describe(
-    network: DeblurringNetwork, recording: BlurryRecording, times: tuple[int, ...], exposure: tuple[int, int]
+    deblurrer: Deblurrer, recording: BlurryRecording, times: tuple[int, ...], exposure: tuple[int, int]
 ) -> dict[str, Any]:
     """Everything that decides what the frames of a folder are, as JSON values."""
-    weights = (parameter.detach().cpu().numpy() for parameter in network.parameters())
     return {
         "schema": SCHEMA,
-        "network": _digest(*weights),
+        "network": _digest(*deblurrer.weights()),
         "blur": _digest(recording.blur),
         "spikes": _digest(recording.spikes.packed),
         "readouts": times,

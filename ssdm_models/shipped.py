@@ -3,20 +3,23 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ssdm_models import checkpoints
-from ssdm_models.trained_networks import TrainedNetwork, load_deblurring
+if TYPE_CHECKING:
+    from ssdm_models.trained_networks import TrainedNetwork
 
 SHIPPED = Path(__file__).with_name("weights") / "multi_exposure.safetensors"
 """Their file."""
 
 
-def load_shipped() -> TrainedNetwork:
+def load_shipped() -> "TrainedNetwork":
     """The multi-exposure network that comes with the package, float32, on the CPU, ready to deblur.
 
     Raises:
         InputFileError: The installation is damaged.
     """
+    from ssdm_models.trained_networks import load_deblurring
+
     return load_deblurring(SHIPPED)
 
 
@@ -30,6 +33,8 @@ def _ship(path: str | os.PathLike[str]) -> None:
         InputFileError: It is missing, damaged, or of another stage.
         OutputError: The installation cannot be written.
     """
+    from ssdm_models import checkpoints
+
     network, card = checkpoints.load(path, "multi_exposure"), checkpoints.read_card(path)
     checkpoints.save(
         SHIPPED,

@@ -11,8 +11,9 @@ from spikesim import SpikeStream, to_torch
 from spikesim.checks import require_instance
 from ssdm_models.exposures import counted_scale, fractional_counts
 from ssdm_models.intensity import intensity_scale
-from ssdm_models.tensor_checks import require_exposure, require_tensor
-from ssdm_models.windows import long_exposure, span, within
+from ssdm_models.readout_spans import require_exposure, span, within
+from ssdm_models.tensor_checks import require_tensor
+from ssdm_models.windows import long_exposure
 
 
 class StreamView(ABC):

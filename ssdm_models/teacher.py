@@ -9,7 +9,8 @@ from spikesim.checks import require_instance
 from spikesim_datasets.optics import SCALE
 from ssdm_models import sdm
 from ssdm_models.intensity import intensity_scale
-from ssdm_models.tensor_checks import require_tensor, require_times
+from ssdm_models.readout_spans import require_times
+from ssdm_models.tensor_checks import require_tensor
 from ssdm_models.windows import long_exposure, short_exposures
 
 

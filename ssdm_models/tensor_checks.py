@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikesim.checks import require_list, require_number, require_whole
+from spikesim.checks import require_list, require_number
 from spikesim.errors import InvalidValueError
 
 
@@ -55,32 +55,6 @@ def require_one_device(**tensors: Tensor) -> None:
     if len({tensor.device for tensor in tensors.values()}) > 1:
         places = ", ".join(f"{name} on {tensor.device}" for name, tensor in tensors.items())
         raise InvalidValueError(f"{' and '.join(tensors)} must be on one device, got {places}")
-
-
-def require_times(times: Any, name: str = "times", least: int = 0) -> list[int]:
-    """Readouts of a stream, at least so many.
-
-    Raises:
-        InvalidValueError: They are no whole numbers, or too few.
-    """
-    found = [require_whole(time, f"each of {name}") for time in require_list(times, name, "readouts")]
-    if len(found) < least:
-        raise InvalidValueError(f"{name} must be at least {least} readout{'s' * (least > 1)}, got {len(found)}")
-    return found
-
-
-def require_exposure(exposure: Any) -> tuple[int, int]:
-    """The first readout of an exposure and the one after its last; whether they are in a stream is not looked at.
-
-    Raises:
-        InvalidValueError: It is no pair of whole numbers.
-    """
-    bounds = require_times(exposure, "exposure")
-    if len(bounds) != 2:
-        raise InvalidValueError(
-            f"exposure must be two readouts, its first and the one after its last, got {len(bounds)} of them"
-        )
-    return bounds[0], bounds[1]
 
 
 def require_thresholds(v_th: Any) -> tuple[float, ...]:

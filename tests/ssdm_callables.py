@@ -16,16 +16,21 @@ from training_data import write_moving
 
 from spikesim import write_spikes
 from ssdm_models import (
+    checkpoint_file,
     checkpoints,
     cost,
     deblur,
     deblurring_network,
     evaluation,
+    exposure_spans,
+    exposure_times,
     exposures,
     intensity,
+    load_deblurrer,
     losses,
     metrics,
     pretrained,
+    readout_spans,
     recordings,
     sdm,
     sensed_samples,
@@ -35,6 +40,7 @@ from ssdm_models import (
     windows,
 )
 from ssdm_models.bsn import BSN
+from ssdm_models.deblur import TorchDeblurrer
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.edsr import EDSR
 from ssdm_models.evaluation import Figures, Interval, MethodCard, Results, Row, Score
@@ -51,16 +57,27 @@ from ssdm_models.stages.stage_registry import Stages
 from ssdm_models.stages.stage_spec import ReleasedFile, StageSpec
 from ssdm_models.stream_view import PackedView, StreamView, TensorView
 from ssdm_models.teacher import Bilinear, Teacher
+from ssdm_models.without_torch.opencv_deblurrer import OpenCVDeblurrer
 
 MODULES: tuple[ModuleType, ...] = (
     *(checkpoints, cost, deblur, deblurring_network, evaluation, intensity, metrics, objective, reblur, recordings),
-    *(exposures, sdm, sensed_samples, shipped, trained_networks, training, windows),
+    *(
+        exposure_spans,
+        exposure_times,
+        exposures,
+        sdm,
+        sensed_samples,
+        shipped,
+        trained_networks,
+        training,
+        windows,
+    ),
 )
 """Of `losses` and of the tables of an evaluation not everything is for other people to call."""
 
 CLASSES: tuple[type, ...] = (
     *(Bilinear, BSN, EDSR, FrameOptions, PackedView, Results, Stages, StreamView, Table, Teacher),
-    TensorView,
+    *(OpenCVDeblurrer, TensorView, TorchDeblurrer),
 )
 """Not networks that deblur: the parts that they are computed in are checked where their inputs are."""
 
@@ -153,6 +170,7 @@ def prepare(folder: Path) -> None:
     (folder / "run").mkdir()
     checkpoints.save(folder / "bsn.safetensors", BSN())
     checkpoints.save(folder / "run" / "ldn.safetensors", NETWORK, v_th=(1,))
+    checkpoints.save(folder / "shipped.safetensors", pretrained(), stage="multi_exposure")
     released_ldn(folder / "ldn.pth")
     write_rows(folder / "samples.csv", ROWS)
 
@@ -177,12 +195,10 @@ def _networks() -> list[Call]:
         Call(Bilinear.forward, self=Bilinear(), image=GREY),
         Call(Teacher, denoiser=BSN(), upsampler=EDSR()),
         Call(Teacher.forward, self=Teacher(), blur=BLUR, spikes=SPIKES, times=TIMES, exposure=EXPOSURE),
-        Call(windows.span, time=8, length=5, readouts=30),
         Call(windows.window, spikes=SPIKES, time=8, length=5),
         Call(windows.windows, spikes=SPIKES, times=TIMES, length=5),
         Call(windows.short_exposures, spikes=SPIKES, times=TIMES),
         Call(windows.long_exposure, spikes=SPIKES, exposure=EXPOSURE),
-        Call(windows.within, exposure=EXPOSURE, readouts=30),
         Call(intensity.luma, image=BLUR),
         Call(intensity.intensity_scale, blur=BLUR, long_exposure=GREY),
         Call(cost.parameters, network=NETWORK),
@@ -198,8 +214,29 @@ def _deblurring() -> list[Call]:
     return [
         Call(deblur.deblur_sequence, **sequence, readouts=TIMES, exposure=EXPOSURE, tile=64),
         Call(deblur.deblur_frames, **frames, times=TIMES, exposure=EXPOSURE, tile=64),
-        Call(deblur.usual_exposure, readouts=137),
-        Call(deblur.frame_times, readouts=30, length=5, exposure=EXPOSURE, frames=3),
+        Call(TorchDeblurrer, network=NETWORK, v_th=(1.0,)),
+        *(
+            Call(
+                type(engine).frames,
+                self=engine,
+                blur=RECORDING.blur,
+                stream=RECORDING.spikes,
+                times=TIMES,
+                exposure=EXPOSURE,
+                tile=tile,
+            )
+            for engine, tile in ((TorchDeblurrer(NETWORK), 64), (OpenCVDeblurrer(shipped.SHIPPED), None))
+        ),
+        Call(OpenCVDeblurrer, path="shipped.safetensors"),
+        Call(TorchDeblurrer.weights, self=TorchDeblurrer(NETWORK)),
+        Call(OpenCVDeblurrer.weights, self=OpenCVDeblurrer(shipped.SHIPPED)),
+        Call(load_deblurrer, path="run/ldn.safetensors", device="cpu"),
+        Call(exposure_times.usual_exposure, readouts=137),
+        Call(exposure_times.frame_times, readouts=30, length=5, exposure=EXPOSURE, frames=3),
+        Call(readout_spans.require_exposure, exposure=EXPOSURE),
+        Call(readout_spans.span, time=8, length=5, readouts=30),
+        Call(readout_spans.within, exposure=EXPOSURE, readouts=30),
+        Call(exposure_spans.exposure_spans, time=8, exposure=EXPOSURE, readouts=30),
         Call(TensorView, blur=IMAGE, spikes=STREAM, exposure=EXPOSURE),
         Call(TensorView.take, self=VIEW, part=slice(1, 3)),
         Call(PackedView, blur=IMAGE, stream=RECORDING.spikes, exposure=EXPOSURE),
@@ -229,7 +266,7 @@ def _deblurring() -> list[Call]:
         *(
             Call(
                 recordings.deblur_recording,
-                network=NETWORK,
+                deblurrer=TorchDeblurrer(NETWORK),
                 recording=RECORDING,
                 output=output,
                 overwrite=True,
@@ -271,8 +308,9 @@ def _checkpoints() -> list[Call]:
         Call(checkpoints.load, path="run/ldn.safetensors", stage="ldn", length=5),
         Call(checkpoints.load_any, path="ldn.pth", stages=["bsn", "ldn"]),
         Call(checkpoints.load_any, path="run/ldn.safetensors", stages=["ldn"], length=5),
-        Call(checkpoints.has_checksum, path="run/ldn.safetensors"),
-        Call(checkpoints.is_ours, path="ldn.pth"),
+        Call(checkpoint_file.has_checksum, path="run/ldn.safetensors"),
+        Call(checkpoint_file.is_ours, path="ldn.pth"),
+        Call(checkpoint_file.read_arrays, path="run/ldn.safetensors"),
         Call(checkpoints.load_released, path_or_state_dict="ldn.pth", kind="ldn"),
         Call(checkpoints.read_card, path="run/ldn.safetensors"),
     ]

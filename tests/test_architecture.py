@@ -46,10 +46,11 @@ TORCH_AT_HEAD = (
 )
 
 
-# What lies under imageio, each in the one place that says why imageio does not do.
+# What lies under imageio, each in the one place that says why imageio does not do; and what computes without torch.
 DIRECTLY = {
     "spikesim_datasets/image_files.py": {"PIL"},
     "spikesim_datasets/videos/": {"av"},
+    "ssdm_models/without_torch/": {"cv2"},
 }
 
 
@@ -259,6 +260,7 @@ def test_packages_import_only_what_lies_above_them(package: str) -> None:
         ("spikesim_datasets", "from PIL import Image"),
         ("spikesim_datasets", "import av"),
         ("ssdm_models", "import spikesim_cli"),
+        ("ssdm_models", "import cv2"),
         ("spikesim_cli", "import numpy"),
         ("spikesim_cli", "from spikesim_datasets.build import build_clips"),
     ],
@@ -290,6 +292,12 @@ def test_importing_the_sensor_is_light() -> None:
 def test_interpolators_load_torch_only_for_networks() -> None:
     code = "from spikesim_datasets.interpolation import make_interpolator; make_interpolator('flow')"
     assert "torch" not in loaded_after(code)
+
+
+def test_deblurring_can_do_without_torch() -> None:
+    code = "import ssdm_models.recordings, ssdm_models.without_torch.opencv_deblurrer"
+    assert not {"torch", "skimage"} & loaded_after(code)
+    assert "torch" in loaded_after("import ssdm_models; ssdm_models.pretrained()")  # the check sees what is loaded
 
 
 def test_help_loads_nothing_that_computes() -> None:

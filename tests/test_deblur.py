@@ -22,7 +22,8 @@ from ssdm_models import deblur, stream_view, tiled_deblurring
 from ssdm_models import ldn as ldn_module
 from ssdm_models.bsn import BSN
 from ssdm_models.checkpoints import load_released, save
-from ssdm_models.deblur import deblur_frames, deblur_sequence, frame_times
+from ssdm_models.deblur import deblur_frames, deblur_sequence
+from ssdm_models.exposure_times import frame_times
 from ssdm_models.ldn import LDN
 from ssdm_models.released import slots
 from ssdm_models.trained_networks import load_deblurring

@@ -1,6 +1,5 @@
 """The command that deblurs, and what it says without the packages it needs."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,8 @@ from deblurring_data import EXPOSURE, PLAN, content, scene
 from PIL import Image
 
 from spikesim import SpikeStream, write_spikes
-from spikesim.errors import MissingExtraError, SpikesimError
-from spikesim_cli.extras import needs_ssdm
-from ssdm_models import deblur, recordings, tiled_deblurring
-from ssdm_models.deblur import deblur_frames
+from ssdm_models import deblur, exposure_times, recordings, tiled_deblurring
+from ssdm_models.deblur import TorchDeblurrer, deblur_frames
 from ssdm_models.ldn import LDN
 from ssdm_models.recordings import deblur_recording
 from ssdm_models.trained_networks import load_deblurring
@@ -41,7 +38,7 @@ def test_deblur(run: Run, recorded: Path, checkpoint: Path, ldn: LDN, tmp_path: 
         "frames: 7 of 7",
         f"{tmp_path / 'out'}: 7 frames of 52×36, at readouts 5 to 24",
     ]
-    deblur_recording(ldn, scene(), tmp_path / "same", exposure=EXPOSURE)
+    deblur_recording(TorchDeblurrer(ldn), scene(), tmp_path / "same", exposure=EXPOSURE)
     assert content(tmp_path / "out") == content(tmp_path / "same")
     again = run(*words, "--exposure", 5, 25, "--json")
     assert again.json == {
@@ -162,7 +159,7 @@ def test_shown_defaults_are_those_of_the_library() -> None:
     assert shown("deblur") == {
         "checkpoint": "the network that comes with spikesim",
         "exposure": f"{start} {stop} in a stream of {PLAN.stream_length} readouts",
-        "frames": f"{deblur.FRAMES}; 1 for a .png",
+        "frames": f"{exposure_times.FRAMES}; 1 for a .png",
         "fps": str(recordings.FPS),
         "tile": f"{deblur.TILE} for images of over {deblur.LARGE / 1e6:g} megapixels, else none",
         "device": "auto",
@@ -170,28 +167,3 @@ def test_shown_defaults_are_those_of_the_library() -> None:
     (tile,) = [option.type for option in command("deblur").params if option.name == "tile"]
     assert isinstance(tile, click.IntRange)
     assert tile.min == tiled_deblurring.LEAST_SIDE
-
-
-# The extra
-
-
-@pytest.mark.parametrize("package", ["torch", "safetensors"])
-def test_without_the_packages_the_extra_is_named(
-    run: Run,
-    recorded: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    package: str,
-) -> None:
-    for module in [name for name in sys.modules if name.partition(".")[0] in ("ssdm_models", package)]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, package, None)
-    result = run("deblur", recorded / "blur.png", recorded / "bare.dat", recorded / "out", "--checkpoint", "a.pth")
-    assert_refused(result, f"`spikesim deblur` needs {package}; pip install 'spikesim[ssdm]'")
-
-
-def test_other_missing_packages_are_not_taken_for_those_of_the_extra() -> None:
-    with pytest.raises(ModuleNotFoundError) as caught, needs_ssdm("deblur"):
-        raise ModuleNotFoundError("No module named 'ssdm_models.nothing'", name="ssdm_models.nothing")
-    assert not isinstance(caught.value, SpikesimError)
-    with pytest.raises(MissingExtraError), needs_ssdm("deblur"):
-        raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")

@@ -10,7 +10,8 @@ from spike_strategies import dense_spikes
 import spikesim
 from spikesim import SpikeCamera, SpikeStream, simulate
 from spikesim.errors import InvalidValueError
-from ssdm_models.exposures import PLANES, exposure_planes, fractional_counts, robust_scale
+from ssdm_models.exposure_spans import PLANES
+from ssdm_models.exposures import exposure_planes, fractional_counts, robust_scale
 from ssdm_models.intensity import intensity_scale
 
 ONE = torch.ones(1, 1, 1, 1)

@@ -7,7 +7,8 @@ from deblurring_data import EXPOSURE, scene, tensors
 from spikesim.errors import InvalidValueError
 from ssdm_models.cost import deblurring_macs, parameters
 from ssdm_models.deblur import deblur_frames, deblur_sequence
-from ssdm_models.exposures import PLANES, exposure_planes
+from ssdm_models.exposure_spans import PLANES
+from ssdm_models.exposures import exposure_planes
 from ssdm_models.multi_exposure import MultiExposure
 from ssdm_models.stream_view import PackedView, TensorView
 

@@ -33,7 +33,8 @@ from spikesim_datasets.progress import Progress
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.sources import DemoClip
 from ssdm_models import recordings
-from ssdm_models.deblur import deblur_frames, frame_times
+from ssdm_models.deblur import TorchDeblurrer, deblur_frames
+from ssdm_models.exposure_times import frame_times
 from ssdm_models.ldn import LDN
 from ssdm_models.recordings import BlurryRecording, deblur_recording, read_recording
 
@@ -96,7 +97,7 @@ def test_samples_of_a_dataset_are_to_be_exported(tmp_path: Path, recorded: Path)
 
 
 def write(ldn: LDN, output: Path, recording: BlurryRecording | None = None, **choices: Any) -> recordings.Deblurred:
-    return deblur_recording(ldn, recording or scene(), output, **{"exposure": EXPOSURE, **choices})
+    return deblur_recording(TorchDeblurrer(ldn), recording or scene(), output, **{"exposure": EXPOSURE, **choices})
 
 
 def expected(ldn: LDN, times: tuple[int, ...]) -> list[np.ndarray]:

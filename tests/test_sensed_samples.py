@@ -16,7 +16,7 @@ from spikesim_datasets.samples import SeededIndex
 from spikesim_datasets.shards import ShardWriter, open_dataset
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints, recorded_scenes, sensed_samples
-from ssdm_models.exposures import PLANES
+from ssdm_models.exposure_spans import PLANES
 from ssdm_models.intensity import luma
 from ssdm_models.sensed_samples import SensedSamples
 from ssdm_models.training import train_stage

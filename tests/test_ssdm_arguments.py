@@ -14,9 +14,9 @@ from ssdm_callables import WRONG as WRONG_TENSORS
 from spikesim.errors import InvalidValueError, SpikesimError
 from ssdm_models import checkpoints, cost
 from ssdm_models.bsn import BSN
-from ssdm_models.deblur import frame_times
 from ssdm_models.edsr import EDSR
 from ssdm_models.evaluation import Request
+from ssdm_models.exposure_times import frame_times
 from ssdm_models.recordings import FrameOptions
 from ssdm_models.stage_config import StageConfig
 from ssdm_models.training import Execution, train_stage

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from spikesim.errors import MissingExtraError
 
-_SSDM = {"torch", "safetensors", "skimage", "lightning_fabric", "lightning_utilities", "tensorboard"}
+_SSDM = {"torch", "skimage", "lightning_fabric", "lightning_utilities", "tensorboard"}
 
 
 @contextmanager

@@ -27,8 +27,8 @@ from ssdm_models.evaluation.results import MethodCard, Results
 from ssdm_models.evaluation.rows import Row
 from ssdm_models.evaluation.scores import Scorer
 from ssdm_models.option_groups import sort_options
+from ssdm_models.readout_spans import span
 from ssdm_models.tensor_checks import require_thresholds
-from ssdm_models.windows import span
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from ssdm_models.intensity import intensity_scale
+from ssdm_models.readout_spans import require_exposure
 from ssdm_models.stage_config import StageConfig
 from ssdm_models.teacher import Teacher
-from ssdm_models.tensor_checks import require_exposure
 from ssdm_models.windows import long_exposure
 
 _TIMES = 5

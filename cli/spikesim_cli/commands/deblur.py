@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spikesim_cli.extras import needs_ssdm
 from spikesim_cli.options import (
     NumbersCommand,
     check_free,
@@ -86,7 +85,6 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
         if source is not None and output.resolve() == source.resolve():
             raise click.UsageError(f"OUT would replace {source}; choose another name")
     check_free(output, options["overwrite"])
-    from spikesim.gpu.devices import find_device
     from spikesim_cli.console import count, messages, print_json
     from spikesim_cli.steps import Steps
     from spikesim_datasets.videos import CONTAINERS
@@ -94,20 +92,18 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
     if output.suffix.lower() not in (*CONTAINERS, ".gif"):
         refuse("is of videos, and OUT is none", fps=options["fps"])
     with Steps("frames").shown() as steps:
-        with needs_ssdm("deblur"):
-            from ssdm_models.recordings import FRAME_OPTIONS, deblur_recording, read_recording, taken_threshold
-            from ssdm_models.shipped import load_shipped
-            from ssdm_models.trained_networks import load_deblurring
+        from ssdm_models import load_deblurrer
+        from ssdm_models.recordings import FRAME_OPTIONS, deblur_recording, read_recording, taken_threshold
 
         shown = given(**{name: options.pop(name) for name in FRAME_OPTIONS})
-        device, overwrite = given(name=options.pop("device")), options.pop("overwrite")
+        device, overwrite = given(device=options.pop("device")), options.pop("overwrite")
         recording = read_recording(blur, spikes, **read_options(spikes, **options))
-        trained = load_shipped() if checkpoint is None else load_deblurring(checkpoint)
+        deblurrer = load_deblurrer(checkpoint, **device)
         if checkpoint is None:
-            messages.print(f"with {trained.deblurring.title} that comes with spikesim; --checkpoint takes another")
-        _tell_threshold(recording.spikes, taken_threshold(recording, shown.get("exposure")), trained.v_th)
-        network = trained.deblurring.to(find_device(**device))
-        made = deblur_recording(network, recording, output, overwrite=overwrite, on_progress=steps.tell, **shown)
+            by = "" if deblurrer.engine == "torch" else f", computed by {deblurrer.engine}"
+            messages.print(f"with {deblurrer.title} that comes with spikesim{by}; --checkpoint takes another")
+        _tell_threshold(recording.spikes, taken_threshold(recording, shown.get("exposure")), deblurrer.v_th)
+        made = deblur_recording(deblurrer, recording, output, overwrite=overwrite, on_progress=steps.tell, **shown)
     height, width, _ = recording.blur.shape
     if as_json:
         record = {"output": output, "files": made.files, "readouts": made.times, "kept": made.kept}

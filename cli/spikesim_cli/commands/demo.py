@@ -1,11 +1,12 @@
 """`demo`: build, verify, render and deblur a dataset of built-in scenes."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from spikesim_cli.extras import needs_ssdm
+if TYPE_CHECKING:
+    from ssdm_models.deblurrer import Deblurrer
 
 _THRESHOLDS = (1.0, 2.0, 4.0)
 _FRAMES = 42  # two windows a scene
@@ -21,7 +22,7 @@ def demo(out: Path, workers: int | None) -> None:
     Example:
       spikesim demo --out demo
     """
-    from spikesim.errors import InputFileError, MissingExtraError
+    from spikesim.errors import InputFileError
     from spikesim_cli.console import messages, print_table, size
     from spikesim_cli.steps import Steps
     from spikesim_datasets import visualisation
@@ -30,6 +31,7 @@ def demo(out: Path, workers: int | None) -> None:
     from spikesim_datasets.scenes import SCENES
     from spikesim_datasets.shards import open_dataset, verify_dataset
     from spikesim_datasets.sources import DemoClip
+    from ssdm_models import load_deblurrer
 
     clips = [DemoClip("train", name, name, _FRAMES) for name in SCENES]
     dataset = out / "dataset"
@@ -65,27 +67,18 @@ def demo(out: Path, workers: int | None) -> None:
         title="TFP of the exposure and grey blur; TFP of 21 readouts and grey middle frame",
     )
     visualisation.write_animation(out / "first.mp4", visualisation.sample_video(samples[0], "spikes", window=21))
-    try:
-        with needs_ssdm("demo"):
-            from ssdm_models import pretrained
-
-            network = pretrained()
-    except MissingExtraError as error:
-        messages.print(f"nothing is deblurred: {error}")
-    else:
-        deblurred = [_deblurred(network, sample) for sample in firsts.values()]
-        visualisation.write_image(out / "deblurred.png", visualisation.sheet(deblurred))
+    deblurrer = load_deblurrer()
+    deblurred = [_deblurred(deblurrer, sample) for sample in firsts.values()]
+    visualisation.write_image(out / "deblurred.png", visualisation.sheet(deblurred))
     messages.print(f"the dataset, images and a video are in {out}")
 
 
-def _deblurred(network: Any, sample: Any) -> list[tuple[str, Any]]:
+def _deblurred(deblurrer: "Deblurrer", sample: Any) -> list[tuple[str, Any]]:
     """Panels of a sample: its blurry image, what the network in the box makes of it, and the truth."""
-    from ssdm_models.deblur import deblur_frames
-
     middle = sum(sample.exposure) // 2
     panels = [(f"{sample.name}: blur", sample.blur)]
     for v_th in (_THRESHOLDS[0], _THRESHOLDS[-1]):
-        (frame,) = deblur_frames(network, sample.blur, sample.spikes[v_th], [middle], sample.exposure)
+        (frame,) = deblurrer.frames(sample.blur, sample.spikes[v_th], [middle], sample.exposure)
         panels.append((f"deblurred, V_th {v_th:g}", frame))
     return [*panels, ("sharp", sample.sharp[sample.sharp_readouts.index(middle)])]
 

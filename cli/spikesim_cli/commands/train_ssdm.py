@@ -163,7 +163,8 @@ def _told(result: "StageResult") -> str:
 
 def _by_stage(paths: tuple[Path, ...], stage: str) -> dict[str, Path]:
     """Checkpoints to begin with, by their stage."""
-    from ssdm_models.checkpoints import is_ours, read_card
+    from ssdm_models.checkpoint_file import is_ours
+    from ssdm_models.checkpoints import read_card
     from ssdm_models.stages import STAGES
 
     found: dict[str, Path] = {}

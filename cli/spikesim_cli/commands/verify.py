@@ -102,8 +102,8 @@ def _read_whole(path: Path, **options: Any) -> tuple[bool, str]:
     if path.suffix.lower() == ".safetensors":
         refuse_read_options(**options)
         with needs_ssdm("verify"):
-            from ssdm_models import checkpoints
-        return checkpoints.has_checksum(path), type(checkpoints.load(path)).__name__
+            from ssdm_models import checkpoint_file, checkpoints
+        return checkpoint_file.has_checksum(path), type(checkpoints.load(path)).__name__
     if path.suffix.lower() in _OF_TORCH:
         refuse_read_options(**options)
         with needs_ssdm("verify"):

@@ -1,0 +1,1 @@
+"""The multi-exposure network where torch is not installed: as an ONNX model that OpenCV computes."""
