@@ -31,7 +31,7 @@ from ssdm_models.exposure_spans import PLANES
 from ssdm_models.multi_exposure import MultiExposure
 from ssdm_models.shipped import SHIPPED
 from ssdm_models.without_torch import planes_of_counts
-from ssdm_models.without_torch.multi_exposure_graph import multi_exposure_model, weight_shapes
+from ssdm_models.without_torch.multi_exposure_graph import image_model, planes_model, weight_shapes
 from ssdm_models.without_torch.onnx_model import model, node
 from ssdm_models.without_torch.opencv_deblurrer import OpenCVDeblurrer
 
@@ -102,20 +102,22 @@ def test_the_layers_are_those_of_the_network() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 8), (12, 20)])
-def test_the_model_is_valid_and_computes_what_the_network_does(
+def test_the_models_are_valid_and_compute_what_the_network_does(
     height: int, width: int, rng: np.random.Generator
 ) -> None:
     _, halves = read_arrays(SHIPPED)
     weights = {name: array.astype(np.float32) for name, array in halves.items()}
-    written = multi_exposure_model(weights, height, width)
-    onnx.checker.check_model(onnx.load_model_from_string(written), full_check=True)
-    seen = rng.random((1, 48 + PLANES, height, width), np.float32)
-    network = cv2.dnn.readNetFromONNX(np.frombuffer(written, np.uint8))
-    network.setInput(seen)
-    image, planes = torch.from_numpy(seen[:, :48]), torch.from_numpy(seen[:, 48:])
-    blur = functional.pixel_shuffle(image, 4)
+    image, planes = (rng.random((1, channels, height, width), np.float32) for channels in (48, PLANES))
+    models = image_model(weights, height, width), planes_model(weights, height, width)
+    for written in models:
+        onnx.checker.check_model(onnx.load_model_from_string(written), full_check=True)
+    encoder, network = (cv2.dnn.readNetFromONNX(np.frombuffer(written, np.uint8)) for written in models)
+    encoder.setInput(image, "image")
+    network.setInput(planes, "planes")
+    network.setInput(encoder.forward(), "encoded")
+    blur = functional.pixel_shuffle(torch.from_numpy(image), 4)
     with torch.inference_mode():
-        change = pretrained()(blur, planes) - blur
+        change = pretrained()(blur, torch.from_numpy(planes)) - blur
     found = torch.from_numpy(planes_of_counts.unfolded(network.forward()[0]))
     torch.testing.assert_close(found[None], change, rtol=0, atol=1e-5)
 
@@ -123,7 +125,7 @@ def test_the_model_is_valid_and_computes_what_the_network_does(
 def test_a_model_says_its_shapes_and_weights(rng: np.random.Generator) -> None:
     weight = rng.random((5, 3, 2, 2), np.float32)
     nodes = [node("Conv", ["a", "w"], "b", kernel_shape=(2, 2), strides=[2, 2]), node("Relu", ["b"], "c")]
-    read = onnx.load_model_from_string(model(nodes, {"w": weight}, {"a": (1, 3, 300, 8), "c": (1, 5, 150, 4)}))
+    read = onnx.load_model_from_string(model(nodes, {"w": weight}, {"a": (1, 3, 300, 8)}, {"c": (1, 5, 150, 4)}))
     onnx.checker.check_model(read, full_check=True)
     assert np.array_equal(onnx.numpy_helper.to_array(read.graph.initializer[0]), weight)
     sizes = [[d.dim_value for d in v.type.tensor_type.shape.dim] for v in (*read.graph.input, *read.graph.output)]

@@ -17,6 +17,7 @@ _FLOAT = 1  # TensorProto.DataType
 _INT, _STRING, _INTS = 2, 3, 7  # AttributeProto.AttributeType
 
 Attribute = int | str | Sequence[int]
+Shapes = Mapping[str, Sequence[int]]
 
 
 def node(operator: str, inputs: Sequence[str], output: str, **attributes: Attribute) -> bytes:
@@ -31,22 +32,21 @@ def node(operator: str, inputs: Sequence[str], output: str, **attributes: Attrib
     )
 
 
-def model(nodes: Sequence[bytes], weights: Mapping[str, np.ndarray], shapes: Mapping[str, Sequence[int]]) -> bytes:
-    """The bytes of a model that takes the first of some named shapes and gives the last.
+def model(nodes: Sequence[bytes], weights: Mapping[str, np.ndarray], inputs: Shapes, outputs: Shapes) -> bytes:
+    """The bytes of a model.
 
     Args:
         nodes: What `node` gives, in the order of computation.
         weights: Constants by name, float32.
-        shapes: Shapes of the graph's input and of its output, by name.
+        inputs, outputs: Shapes of what the graph takes and gives, float32, by name.
     """
-    taken, given = (_message(number, _value(*item)) for number, item in zip((11, 12), shapes.items(), strict=True))
     graph = b"".join(
         [
             *(_message(1, one) for one in nodes),
             _text(2, "network"),
             *(_message(5, _tensor(name, array)) for name, array in weights.items()),
-            taken,
-            given,
+            *(_message(11, _value(*each)) for each in inputs.items()),
+            *(_message(12, _value(*each)) for each in outputs.items()),
         ]
     )
     return _number(1, _IR_VERSION) + _message(7, graph) + _message(8, _text(1, "") + _number(2, _OPSET))

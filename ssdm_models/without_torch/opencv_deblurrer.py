@@ -14,7 +14,7 @@ from spikesim_datasets.optics import planes
 from ssdm_models.checkpoint_file import damaged, is_ours, read_arrays
 from ssdm_models.deblurrer import Deblurrer, out_of_memory, require_blur, require_quarter
 from ssdm_models.readout_spans import require_times, span, within
-from ssdm_models.without_torch.multi_exposure_graph import multi_exposure_model, weight_shapes
+from ssdm_models.without_torch.multi_exposure_graph import image_model, planes_model, weight_shapes
 from ssdm_models.without_torch.planes_of_counts import exposure_planes, folded, robust_scale, unfolded
 
 _ARCHITECTURE = "MultiExposure"
@@ -81,13 +81,17 @@ class OpenCVDeblurrer(Deblurrer):
             image, counts = planes(blur), fractional_counts(stream)
             start, stop = exposure
             scale = robust_scale(image, (counts[stop] - counts[start]) / (stop - start))
-            of_image = np.pad(folded(image), borders, "edge")
-            model = multi_exposure_model(self._weights, *of_image.shape[1:])
-            network = cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8))
+            of_image = np.pad(folded(image), borders, "edge")[None]
+            encoder, network = (
+                cv2.dnn.readNetFromONNX(np.frombuffer(make(self._weights, *of_image.shape[2:]), np.uint8))
+                for make in (image_model, planes_model)
+            )
+            encoder.setInput(of_image, "image")
+            network.setInput(encoder.forward(), "encoded")
         for time in times:
             with _explained(blur):
                 of_time = np.pad(exposure_planes(counts, time, exposure, scale), borders, "edge")
-                network.setInput(np.concatenate([of_image, of_time])[None])
+                network.setInput(of_time[None], "planes")
                 change = network.forward()[0, :, :height, :width]
                 frame = _levels(image + unfolded(change))
             yield frame
