@@ -2,14 +2,13 @@
 
 import os
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from spikesim.checks import parse_device
-from spikesim.errors import MissingExtraError
-from ssdm_models import shipped
-from ssdm_models.deblurrer import Deblurrer
+if TYPE_CHECKING:
+    from ssdm_models.deblurrer import Deblurrer
 
 
-def load_deblurrer(path: str | os.PathLike[str] | None = None, device: str = "auto") -> Deblurrer:
+def load_deblurrer(path: str | os.PathLike[str] | None = None, device: str = "auto") -> "Deblurrer":
     """A trained network, ready to deblur: computed by torch, or where that is not installed, by OpenCV.
 
         deblurrer = load_deblurrer()
@@ -28,7 +27,11 @@ def load_deblurrer(path: str | os.PathLike[str] | None = None, device: str = "au
         InvalidValueError: There is no such device.
         MissingExtraError: torch is not installed, and the network or the device needs it.
     """
-    path = shipped.SHIPPED if path is None else path
+    from spikesim.checks import parse_device
+    from spikesim.errors import MissingExtraError
+    from ssdm_models.shipped import SHIPPED
+
+    path = SHIPPED if path is None else path
     if find_spec("torch") is None:
         if parse_device(device) not in ("auto", "cpu"):
             raise MissingExtraError(f"device {device!r} needs torch; pip install 'spikesim[ssdm]'")
