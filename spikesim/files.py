@@ -69,7 +69,7 @@ def atomic_path(
             `OSError` (full disk, no permission, ...). An older file of the name is untouched.
     """
     target = Path(os.path.realpath(final))
-    temporary = target.with_name(f"{_PREFIX}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    temporary = temporary_beside(target)
     try:
         if target.exists() and not target.is_file():
             raise OutputError(f"cannot write {final}: a folder or device has that name; choose another")
@@ -90,6 +90,11 @@ def atomic_path(
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def temporary_beside(path: Path) -> Path:
+    """A new name for a file of this process in the folder of another; `remove_stale_temporaries` knows it by that."""
+    return path.with_name(f"{_PREFIX}-{os.getpid()}-{secrets.token_hex(8)}.tmp")
 
 
 def write_error(final: str | os.PathLike[str], error: OSError) -> OutputError:

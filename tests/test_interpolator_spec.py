@@ -10,11 +10,12 @@ import pytest
 from build_data import recipe, write_frames
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.build import build_clips, make_shard
+from spikesim_datasets.build import build_clips
 from spikesim_datasets.interpolation import InterpolatorSpec, interpolator_spec, make_interpolator
 from spikesim_datasets.interpolation.flow import FlowInterpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
 from spikesim_datasets.planning import plan_build
+from spikesim_datasets.shard_work import Setting, make_shard
 from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.sources import open_clips
 
@@ -93,10 +94,10 @@ def test_a_worker_with_another_version_refuses_and_names_both(
         with pytest.raises(
             InvalidValueError, match=rf"'flow' of this process.*opencv was '{was}', here it is '0\.0\.1'"
         ):
-            make_shard(job, tmp_path / "out", sent, {})
+            make_shard(job, Setting(tmp_path / "out", sent, {}))
     assert not shard_files(tmp_path / "out")
     monkeypatch.setattr(cv2, "__version__", was)
-    make_shard(job, tmp_path / "out", planned, {})
+    make_shard(job, Setting(tmp_path / "out", planned, {}))
     assert len(shard_files(tmp_path / "out")) == 1
 
 

@@ -24,10 +24,11 @@ from build_data import (
 
 from spikesim.errors import OutputError
 from spikesim.locks import locked
-from spikesim_datasets import build
-from spikesim_datasets.build import build_clips, make_shard
+from spikesim_datasets import shard_work
+from spikesim_datasets.build import build_clips
 from spikesim_datasets.planning import plan_build
 from spikesim_datasets.progress import Progress
+from spikesim_datasets.shard_work import Setting, make_shard
 from spikesim_datasets.shards import ShardReader
 from spikesim_datasets.shards.index import read_index, shard_files, write_index
 from spikesim_datasets.sources import open_clips
@@ -104,7 +105,7 @@ def test_a_shard_that_another_builder_has_finished_meanwhile_is_kept(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other builder, whose shards have other bytes, begins and ends while this one writes its first shard."""
-    clips, whole = open_clips([source]), build.synthesise
+    clips, whole = open_clips([source]), shard_work.synthesise
     first: dict[str, tuple[int, int]] = {}
 
     def late(*arguments: Any) -> Iterator[Any]:
@@ -116,7 +117,7 @@ def test_a_shard_that_another_builder_has_finished_meanwhile_is_kept(
             first = snapshot(tmp_path / "train")
         yield from samples
 
-    monkeypatch.setattr(build, "synthesise", late)
+    monkeypatch.setattr(shard_work, "synthesise", late)
     report = build_clips(clips, tmp_path, recipe(), workers=1, command="spikesim build")
     assert (report.built, report.samples) == (6, 10)
     assert snapshot(tmp_path / "train") == first
@@ -130,17 +131,17 @@ def test_a_shard_of_another_clip_of_the_name_is_not_taken_for_ours(source: Path,
     with pytest.raises(
         OutputError, match=r"a\.000\.h5 has been built meanwhile, from another clip of this name: its files"
     ):
-        make_shard(job, tmp_path / "out", recipe(), {})
+        make_shard(job, Setting(tmp_path / "out", recipe(), {}))
     assert snapshot(tmp_path) == before
 
 
 def test_a_worker_that_outlives_its_build_writes_nothing_into_anothers(source: Path, tmp_path: Path) -> None:
     (job, *_) = plan_build([clip(source / "a")], tmp_path, recipe()).jobs
     with locked(tmp_path, recipe(seed=1).choices()), pytest.raises(OutputError, match="is being written by"):
-        make_shard(job, tmp_path, recipe(), {})
+        make_shard(job, Setting(tmp_path, recipe(), {}))
     assert list(tmp_path.iterdir()) == []
     with locked(tmp_path, recipe().choices()):
-        make_shard(job, tmp_path, recipe(), {})
+        make_shard(job, Setting(tmp_path, recipe(), {}))
     with ShardReader(job.path) as shard:
         assert job.is_in(shard)
 

@@ -1,18 +1,13 @@
 """Building a dataset: every clip to shards, in parallel, resumable after any interruption."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
-from warnings import catch_warnings, simplefilter
 
-from spikesim import thread_limit
 from spikesim.brief import Brief
 from spikesim.checks import (
     require_flag,
@@ -21,28 +16,19 @@ from spikesim.checks import (
     require_path,
     require_whole,
 )
-from spikesim.errors import OutputError, SlowPrecisionWarning, UnlockedWarning
-from spikesim.files import checksum, remove_stale_temporaries
+from spikesim.files import remove_stale_temporaries
 from spikesim.input_files import require_file
 from spikesim.locks import locked
 from spikesim.threads import available_cores
-from spikesim_datasets.interpolation.networks.weights import UnknownWeightsWarning
-from spikesim_datasets.planning import ShardJob, difference, finished_jobs, plan_build, readouts_of
-from spikesim_datasets.processes import count_up, shared_counts, uninterrupted, worker_processes
+from spikesim_datasets.planning import finished_jobs, plan_build, readouts_of
 from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.recipe import Recipe, make_recipe, provenance
+from spikesim_datasets.shard_work import Setting, divided, make_shards, remove_pieces
 from spikesim_datasets.shards.diagnostics import Diagnostics
-from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, index_locked, index_shards, read_index
-from spikesim_datasets.shards.reader import ShardReader
-from spikesim_datasets.shards.writer import ShardWriter
+from spikesim_datasets.shards.index import INDEX, ShardEntry, index_locked, index_shards, read_index
 from spikesim_datasets.sources import Clip, Split, open_clips
 from spikesim_datasets.sources.clip import refuse_output_in_source
-from spikesim_datasets.synthesis import synthesise
-
-Made = tuple[ShardEntry | None, Diagnostics]
-"""What came of a shard."""
-
-_LOOK = 0.5  # seconds between looks at how far workers are
+from spikesim_datasets.work_pools import work_pool
 
 
 @dataclass(frozen=True, repr=False)
@@ -123,8 +109,9 @@ def build_clips(
         clips: What to build from, such as `sources.open_gopro` gives; their sources are never written to.
         out: Folder of the dataset.
         recipe: How.
-        workers: Processes, one shard each at a time; None means one for each core. Several are started with `spawn`, so
-            a script that calls this keeps its own work under `if __name__ == "__main__"`.
+        workers: Processes; None means one for each core. Several are started with `spawn`, so a script that calls this
+            keeps its own work under `if __name__ == "__main__"`. With an `executor`, how many units of work it does at
+            a time, so that the last shards can be divided among as many; None leaves all whole.
         overwrite: Replace shards in `out` that another recipe made; all of them go when the first new one is whole.
         executor: Where to run the shards instead: any `concurrent.futures.Executor` whose workers see the same files,
             such as a Dask client's `get_executor()`.
@@ -166,8 +153,13 @@ def build_clips(
                 (out / INDEX).unlink()
         if not waiting:
             remove_old()
+        workers = workers or (available_cores() if executor is None else 1)
+        # What is replaced goes when the first new shard is whole, which is therefore made before all others.
+        head = 1 if replaced else 0
+        parts = [divided(part, workers, recipe.plan) for part in (waiting[:head], waiting[head:])]
+        units = [unit for part in parts for shard in part for unit in shard.units]
         tally = Tally(
-            [(job.clip.key, readouts_of(job, recipe.plan)) for job in waiting],
+            [(unit.clip.key, readouts_of(unit, recipe.plan)) for unit in units],
             sum(readouts_of(job, recipe.plan) for job, _, _ in kept),
             tell,
         )
@@ -176,26 +168,20 @@ def build_clips(
         for job, _, found in kept:
             diagnostics[job.clip.key] = found.merge(diagnostics.get(job.clip.key, Diagnostics()))
         record = {"provenance": provenance(), "command": command}
+        setting = Setting(out, recipe, record)
         try:
             _remove_leftovers(folders)
-            making = [partial(make_shard, job, out, recipe, record) for job in waiting]
-            numbers = range(len(waiting))
-            # What is replaced goes when the first new shard is whole, which is therefore made before all others.
-            first = numbers[: 1 if replaced else 0]
-            for number in first:
-                making[number] = partial(making[number], before=remove_old)
-            for part in (first, numbers[len(first) :]):
-                for number, (entry, found) in _run(
-                    {number: making[number] for number in part},
-                    min(workers or available_cores(), len(part)),
-                    executor,
-                    tally,
-                ):
-                    entries += [entry] if entry else []
-                    key = waiting[number].clip.key
-                    diagnostics[key] = found.merge(diagnostics.get(key, Diagnostics()))
-                    tally.finish(number)
+            place = 0
+            for part, before in zip(parts, (remove_old, None), strict=True):
+                number = sum(len(shard.units) for shard in part)
+                with work_pool(min(workers, number), len(units), executor, tally) as pool:
+                    for job, (entry, found) in make_shards(part, pool, place, setting, before):
+                        entries += [entry] if entry else []
+                        diagnostics[job.clip.key] = found.merge(diagnostics.get(job.clip.key, Diagnostics()))
+                place += number
         finally:
+            for part in parts:
+                remove_pieces(part)
             _remove_leftovers(folders)
         index = index_shards(out, {"choices": recipe.choices(), **record}, [*entries, *unchanged])
     return BuildReport(
@@ -209,117 +195,6 @@ def build_clips(
         sum(readouts_of(job, recipe.plan) for job in waiting),
         time.perf_counter() - began,
     )
-
-
-def make_shard(
-    job: ShardJob,
-    out: Path,
-    recipe: Recipe,
-    record: dict[str, Any],
-    on_readout: Callable[[], None] | None = None,
-    before: Callable[[], None] | None = None,
-) -> Made:
-    """Make one shard, unless another builder has; the unit of work, which depends on nothing but its arguments.
-
-    Args:
-        job: What to make.
-        out: Folder of the dataset.
-        recipe: How.
-        record: What else to write into the shard's recipe.
-        on_readout: As for `synthesis.synthesise`.
-        before: Removes what the shard replaces, which may have its name; called when it is whole.
-
-    Returns:
-        The shard's line of the index, None where cuts left no sample for a shard; and what was found of the clip.
-
-    Raises:
-        InvalidValueError: The interpolator describes itself otherwise in this process than where the job was planned.
-        InputFileError: A frame is damaged.
-        OutputError: The shard cannot be written, or the folder is another recipe's by now.
-    """
-    # A worker may outlive the build that has locked the folder, and another recipe may have it by now.
-    with locked(out, job.identity["choices"]):
-        if before is not None or not job.path.exists():  # else another builder has been quicker
-            diagnostics = _write_shard(job, recipe, record, on_readout, before)
-            if not job.path.exists():
-                return None, diagnostics
-        with ShardReader(job.path) as shard:
-            if not job.is_in(shard):
-                differing = difference(shard.recipe, job.identity)
-                raise OutputError(f"{job.path} has been built meanwhile, {differing}; choose another folder")
-            diagnostics = shard.diagnostics
-        return describe_shard(out, job.path, checksum(job.path)), diagnostics
-
-
-def _write_shard(
-    job: ShardJob,
-    recipe: Recipe,
-    record: dict[str, Any],
-    on_readout: Callable[[], None] | None,
-    before: Callable[[], None] | None,
-) -> Diagnostics:
-    """Write a shard, unless cuts leave no sample for it or another is quicker."""
-    diagnostics = Diagnostics()
-    # Pinned to what the shard's recipe will say, whatever this machine has.
-    interpolator = recipe.interpolation.pin(job.identity["choices"]["interpolation"]).make()
-    samples = synthesise(job.clip, job.windows, recipe, interpolator, diagnostics, on_readout)
-    first = next(samples, None)
-    if first is not None:
-        recorded = {**job.identity, **record}
-        with ShardWriter(job.path, recorded, recipe.compression, replace=False, before=before) as writer:
-            for sample in chain([first], samples):
-                writer.append(sample)
-            writer.note(diagnostics)
-    elif before is not None:
-        before()
-    return diagnostics
-
-
-def _run(
-    making: Mapping[int, Callable[..., Made]], workers: int, executor: Executor | None, tally: Tally
-) -> Iterator[tuple[int, Made]]:
-    """Make the shards, in any order: the number of each, and what came of it."""
-    if executor is None and workers <= 1:
-        for number, make in making.items():
-            yield number, make(partial(tally.step, number))
-        return
-    # Workers of another's executor may run on other machines.
-    counts = shared_counts(max(making, default=-1) + 1) if executor is None else None
-    with worker_processes(workers, counts) if executor is None else nullcontext(executor) as pool:
-        futures: dict[Future[Made], int] = uninterrupted(
-            lambda: {
-                pool.submit(_make_alone, make, None if counts is None else number): number
-                for number, make in making.items()
-            }
-        )
-        waiting = set(futures)
-        try:
-            while waiting:
-                finished, waiting = wait(waiting, None if counts is None else _LOOK, FIRST_COMPLETED)
-                for number, count in enumerate(counts or ()):
-                    tally.reach(number, count)
-                for future in finished:
-                    yield futures[future], future.result()
-        except BrokenProcessPool as error:
-            raise OutputError(
-                "a worker process was killed, perhaps for want of memory: run again with fewer workers, finished "
-                'shards are kept (or this script does not keep its own work under `if __name__ == "__main__"`)'
-            ) from error
-        except BaseException:
-            # Our own pool does so itself: one that breaks while others cancel ends with a traceback of its own.
-            if executor is not None:
-                for future in futures:
-                    future.cancel()
-            raise
-
-
-def _make_alone(make: Callable[..., Made], place: int | None) -> Made:
-    """Make a shard in a worker, and count its readouts there."""
-    # The other cores have work of their own, and what there is to warn of the first process has told.
-    with thread_limit(1), catch_warnings():
-        for told in (UnknownWeightsWarning, SlowPrecisionWarning, UnlockedWarning):
-            simplefilter("ignore", told)
-        return make(None if place is None else partial(count_up, place))
 
 
 def _remove_leftovers(folders: set[Path]) -> None:
