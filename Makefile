@@ -28,7 +28,7 @@ $(VENV)/ssdm: $(VENV)/core
 	touch $@
 
 $(VENV)/dev: $(VENV)/core
-	$(PIP_INSTALL) --editable '.[ssdm,dev]'
+	$(PIP_INSTALL) --editable '.[ssdm,cluster,dev]'
 	touch $@
 
 $(VENV)/docs: $(VENV)/core
@@ -67,8 +67,8 @@ PRECISION ?= bfloat16
 TRAINING := --light --sharp sequence
 weights: $(VENV)/ssdm
 	@test -n "$(PHOTOS)" -a -n "$(CLIPS)" || { echo "give a folder of photos and videos: make weights PHOTOS=photos CLIPS='cups.mp4 coffee.mp4'"; exit 2; }
-	$(BIN)/spikesim build "photo:$(PHOTOS)#2000" --part 256 --out $(BOX)/data/photos $(TRAINING)
-	$(BIN)/spikesim build "photo:$(PHOTOS)#500" --part 256 --out $(BOX)/data/short $(TRAINING) --exposure-frames 7 --seed 1
+	$(BIN)/spikesim build "photo:$(PHOTOS)#2000" --side 256 --out $(BOX)/data/photos $(TRAINING)
+	$(BIN)/spikesim build "photo:$(PHOTOS)#500" --side 256 --out $(BOX)/data/short $(TRAINING) --exposure-frames 7 --seed 1
 	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips $(TRAINING)
 	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips-short $(TRAINING) --exposure-frames 9
 	$(BIN)/spikesim build $(CLIPS) --out $(BOX)/data/clips-long $(TRAINING) --exposure-frames 17

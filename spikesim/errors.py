@@ -25,6 +25,10 @@ class MissingExtraError(SpikesimError, ImportError):
     """A command needs an optional dependency that is not installed; the message names the extra."""
 
 
+class ClusterError(SpikesimError, RuntimeError):
+    """The scheduler of a cluster, or its workers, cannot be reached or are lost."""
+
+
 class SlowPrecisionWarning(UserWarning):
     """What was asked for works, but is faster in another precision."""
 

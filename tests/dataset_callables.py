@@ -2,7 +2,6 @@
 
 import re
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from inspect import isclass
 from pathlib import Path
 from pkgutil import resolve_name
@@ -155,7 +154,7 @@ def _building() -> list[Call]:
             recipe=clip_recipe,
             workers=1,
             overwrite=False,
-            executor=Fresh(lambda: ThreadPoolExecutor(1)),
+            part=(1, 1),
             on_progress=lambda progress: None,
             command="a",
         ),
@@ -242,11 +241,11 @@ def _sources() -> list[Call]:
             sources=["frames", "video.mp4", "demo:desk"],
             split="test",
             seed=3,
-            part=None,
+            side=None,
             reading=READING,
         ),
-        Call(sources.open_clips, sources=["photo:photo.png#2"], split="test", seed=3, part=64, reading=READING),
-        Call(sources.open_photos, path="photo.png", split="train", count=2, seed=3, part=64),
+        Call(sources.open_clips, sources=["photo:photo.png#2"], split="test", seed=3, side=64, reading=READING),
+        Call(sources.open_photos, path="photo.png", split="train", count=2, seed=3, side=64),
         Call(sources.clip_places, path="frames"),
         Call(sources.excerpt, clip=CLIP, start=0, frames=1),
         Call(sources.ExcerptClip, split="train", name="a", whole=CLIP, start=0, n_frames=1),

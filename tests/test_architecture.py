@@ -51,6 +51,7 @@ DIRECTLY = {
     "spikesim_datasets/image_files.py": {"PIL"},
     "spikesim_datasets/videos/": {"av"},
     "ssdm_models/without_torch/": {"cv2"},
+    "spikesim_datasets/cluster.py": {"distributed"},
 }
 
 

@@ -107,7 +107,7 @@ def test_two_workers_make_the_same(source: Path, tmp_path: Path, expected: dict[
 def test_any_executor_makes_the_same(source: Path, tmp_path: Path, expected: dict[Any, Any]) -> None:
     told: list[Progress] = []
     with ThreadPoolExecutor(3) as pool:
-        build_clips(open_clips([source]), tmp_path, recipe(), executor=pool, on_progress=told.append)
+        build_clips(open_clips([source]), tmp_path, recipe(), workers=pool, on_progress=told.append)
     assert content(tmp_path) == expected
     assert told[0] == Progress(0, 126)
     assert sorted(after.done - before.done for before, after in pairwise(told)) == [13] * 2 + [25] * 4
@@ -326,7 +326,7 @@ def test_an_interrupted_build_keeps_its_shards_and_goes_on(
     executor = pool and pool(1)
     stopped = stop_after(0 if executor else 50)
     with pytest.raises(KeyboardInterrupt):
-        build_clips(open_clips([source]), tmp_path, recipe(), workers=1, executor=executor, on_progress=stopped)
+        build_clips(open_clips([source]), tmp_path, recipe(), workers=executor or 1, on_progress=stopped)
     if executor:
         executor.shutdown()
     done = len(shard_files(tmp_path))

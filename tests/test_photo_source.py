@@ -489,11 +489,11 @@ def test_sizes_that_are_none_are_refused(photos, changes, what):
 
 
 def test_parts_are_square_frames_of_a_720p_one(photos, tmp_path):
-    (clip,) = open_clips([f"photo:{photos}#1"], part=64)
+    (clip,) = open_clips([f"photo:{photos}#1"], side=64)
     assert (clip.height, clip.width, clip.whole) == (64, 64, 720)
     (whole,) = open_clips([f"photo:{photos}#1"])
     assert clip.fingerprint() != whole.fingerprint() != replace(clip, whole=None).fingerprint()
-    code, _ = outcome("build", f"photo:{photos}#1", "--part", 64, "--out", tmp_path, "--workers", 1)
+    code, _ = outcome("build", f"photo:{photos}#1", "--side", 64, "--out", tmp_path, "--workers", 1)
     assert code == 0
     ((_, sample),) = samples(tmp_path)
     assert sample.blur.shape == (64, 64, 3)
@@ -501,18 +501,18 @@ def test_parts_are_square_frames_of_a_720p_one(photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "part", "what"),
+    ("source", "side", "what"),
     [
-        ("photo:{}", 60, "part must be a whole number of at least 64, got 60"),
-        ("photo:{}", 66, "part must be a multiple of 4, got 66"),
-        ("photo:{}", 724, "part must be a whole number of at most 720, got 724"),
-        ("demo:desk#1", 64, "demo:desk#1 cannot be shown in part, only photo:PATH can; build it without part"),
+        ("photo:{}", 60, "side must be a whole number of at least 64, got 60"),
+        ("photo:{}", 66, "side must be a multiple of 4, got 66"),
+        ("photo:{}", 724, "side must be a whole number of at most 720, got 724"),
+        ("demo:desk#1", 64, "demo:desk#1 cannot be shown in part, only photo:PATH can; build it without side"),
     ],
 )
-def test_parts_that_are_none_are_refused(photos, tmp_path, source, part, what):
+def test_sides_that_are_none_are_refused(photos, tmp_path, source, side, what):
     with pytest.raises(InvalidValueError, match=what):
-        open_clips([source.format(photos)], part=part)
-    code, said = outcome("build", source.format(photos), "--part", part, "--out", tmp_path / "out")
+        open_clips([source.format(photos)], side=side)
+    code, said = outcome("build", source.format(photos), "--side", side, "--out", tmp_path / "out")
     assert code == 2
     assert what.split(",")[0] in said
     assert not (tmp_path / "out").exists()

@@ -16,11 +16,28 @@ from spikesim_datasets import shard_work
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.planning import ShardJob, plan_build
+from spikesim_datasets.progress import Tally
 from spikesim_datasets.shard_work import Setting, divided, join_pieces, make_piece
 from spikesim_datasets.shards import ShardReader
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.sources import DemoClip, open_clips
+from spikesim_datasets.work_pools import ExecutorPool, PoolExecutor, WorkPool
+
+
+class Threads(ThreadPoolExecutor, PoolExecutor):
+    """Threads that work as so many workers."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(3)
+        self._workers = workers
+
+    @property
+    def workers(self) -> int:
+        return self._workers
+
+    def pool(self, tally: Tally) -> WorkPool:
+        return ExecutorPool(self, tally)
 
 
 def job_of(windows: int, number: int = 0, plan: ExposurePlan = PLAN) -> ShardJob:
@@ -75,8 +92,8 @@ def test_pieces_are_joined_to_the_same_shards(cut: Path, tmp_path: Path, cuts: s
     by: dict[str, Any] = {"recipe": recipe(cuts=cuts, shard_samples=shard_samples), "command": "spikesim build a"}
     whole = build_clips(open_clips([cut]), tmp_path / "one", workers=1, **by)
     for workers in (2, 20):
-        with ThreadPoolExecutor(3) as executor:
-            report = build_clips(open_clips([cut]), tmp_path / str(workers), workers=workers, executor=executor, **by)
+        with Threads(workers) as executor:
+            report = build_clips(open_clips([cut]), tmp_path / str(workers), workers=executor, **by)
         out = tmp_path / str(workers)
         assert content(out) == content(tmp_path / "one")
         assert diagnostics(out) == diagnostics(tmp_path / "one")
@@ -120,7 +137,7 @@ def test_pieces_that_are_not_joined_do_not_stay(cut: Path, tmp_path: Path, monke
         raise RuntimeError("no space")
 
     monkeypatch.setattr(shard_work, "join_pieces", fail)
-    with ThreadPoolExecutor(1) as executor, pytest.raises(RuntimeError, match="no space"):
-        build_clips(open_clips([cut]), tmp_path, recipe(), workers=2, executor=executor)
+    with Threads(2) as executor, pytest.raises(RuntimeError, match="no space"):
+        build_clips(open_clips([cut]), tmp_path, recipe(), workers=executor)
     assert leftovers(tmp_path) == []
     assert not list(tmp_path.rglob("*.tmp"))

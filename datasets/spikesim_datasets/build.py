@@ -16,6 +16,7 @@ from spikesim.checks import (
     require_path,
     require_whole,
 )
+from spikesim.errors import InvalidValueError
 from spikesim.files import remove_stale_temporaries
 from spikesim.input_files import require_file
 from spikesim.locks import locked
@@ -25,10 +26,10 @@ from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.recipe import Recipe, make_recipe, provenance
 from spikesim_datasets.shard_work import Setting, divided, make_shards, remove_pieces
 from spikesim_datasets.shards.diagnostics import Diagnostics
-from spikesim_datasets.shards.index import INDEX, ShardEntry, index_locked, index_shards, read_index
+from spikesim_datasets.shards.index import INDEX, ShardEntry, index_locked, index_shards, read_index, shard_files
 from spikesim_datasets.sources import Clip, Split, open_clips
 from spikesim_datasets.sources.clip import refuse_output_in_source
-from spikesim_datasets.work_pools import work_pool
+from spikesim_datasets.work_pools import PoolExecutor, work_pool
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,7 +42,7 @@ class BuildReport(Brief):
         samples: Samples of all these.
         skipped: Keys of clips too short for one window, with their numbers of frames.
         diagnostics: What was found of clips with scene cuts or motion too fast to follow, by key.
-        bytes: Size of the dataset's shards.
+        bytes: Size of the dataset's shards, or those of the part that was built.
         readouts: Readouts made by this build: frames interpolated, averaged and sensed, each counted once.
         seconds: How long it took.
     """
@@ -63,7 +64,7 @@ def build_dataset(
     v_th: Sequence[float] = (1.0,),
     *,
     split: Split = "train",
-    workers: int | None = None,
+    workers: int | Executor | None = None,
     overwrite: bool = False,
     **choices: Any,
 ) -> BuildReport:
@@ -93,9 +94,9 @@ def build_clips(
     out: str | Path,
     recipe: Recipe,
     *,
-    workers: int | None = None,
+    workers: int | Executor | None = None,
+    part: tuple[int, int] | None = None,
     overwrite: bool = False,
-    executor: Executor | None = None,
     on_progress: OnProgress | None = None,
     command: str = "",
 ) -> BuildReport:
@@ -110,29 +111,32 @@ def build_clips(
         out: Folder of the dataset.
         recipe: How.
         workers: Processes; None means one for each core. Several are started with `spawn`, so a script that calls this
-            keeps its own work under `if __name__ == "__main__"`. With an `executor`, how many units of work it does at
-            a time, so that the last shards can be divided among as many; None leaves all whole.
+            keeps its own work under `if __name__ == "__main__"`. Or who does the work instead: the workers of a Dask
+            scheduler (`cluster.open_scheduler`), or any `concurrent.futures.Executor` whose workers see the same files.
+        part: Make the i-th of n parts of the shards, (i, n) with 1 ≤ i ≤ n, and no index: parts may be made at the same
+            time, in any order. When all are there, a build without part, or `shards.write_index`, writes the index.
         overwrite: Replace shards in `out` that another recipe made; all of them go when the first new one is whole.
-        executor: Where to run the shards instead: any `concurrent.futures.Executor` whose workers see the same files,
-            such as a Dask client's `get_executor()`.
-        on_progress: Told of readouts, first of those of shards that are kept; where an `executor` makes them, of those
-            of a whole shard at a time.
+        on_progress: Told of readouts, first of those of shards that are kept; where an executor does the work that is
+            not Dask's, of those of a whole shard at a time.
         command: What to record as the command line.
 
     Raises:
-        InvalidValueError: A clip's size is no multiple of 4, two have one key, none has a whole window, or a source
-            would be written to.
+        InvalidValueError: A clip's size is no multiple of 4, two have one key, none has a whole window, a source would
+            be written to, or a part is none or to overwrite.
         InputFileError: A frame is damaged.
         OutputError: `out` holds shards of another recipe, is being written by another process, or cannot be written.
             Finished shards stay.
+        ClusterError: A scheduler, or its workers, are gone. Finished shards stay.
     """
     began = time.perf_counter()
     clips, out = require_list(clips, "clips", "clips"), require_path(out, "out")
-    if workers is not None:
+    if workers is not None and not isinstance(workers, Executor):
         workers = require_whole(workers, "workers", 1, unit="processes")
-    overwrite = require_flag(overwrite, "overwrite")
-    if executor is not None:
-        require_instance(executor, "executor", Executor)
+    number, parts = (1, 1) if part is None else _require_part(part)
+    if require_flag(overwrite, "overwrite") and part is not None:
+        raise InvalidValueError(
+            "parts that overwrite would remove each other's shards; choose another folder, or overwrite without part"
+        )
     tell = teller(on_progress)
     require_instance(command, "command", str)
     recipe = require_instance(recipe, "recipe", Recipe, "make_recipe makes one").resolve()
@@ -144,8 +148,10 @@ def build_clips(
         with index_locked(out):
             listed = read_index(out) or []
             kept, replaced = finished_jobs(plan, out, recipe, overwrite=overwrite)
-            kept_paths = {job.path for job, _, _ in kept}
-            waiting = [job for job in plan.jobs if job.path not in kept_paths]
+            ours = {job.path for job in plan.jobs[number - 1 :: parts]}
+            kept = [found for found in kept if found[0].path in ours]
+            missing = ours - {job.path for job, _, _ in kept}
+            waiting = [job for job in plan.jobs if job.path in missing]
             unchanged = _entries_that_stay(listed, out, {*replaced, *(job.path for job in waiting)})
             # An index that lists others too goes: were this build killed, old checksums would stay beside new shards.
             remove_old = partial(_remove_old, out, {path: _version(path) for path in replaced})
@@ -153,11 +159,11 @@ def build_clips(
                 (out / INDEX).unlink()
         if not waiting:
             remove_old()
-        workers = workers or (available_cores() if executor is None else 1)
+        most = _most_at_a_time(workers)
         # What is replaced goes when the first new shard is whole, which is therefore made before all others.
         head = 1 if replaced else 0
-        parts = [divided(part, workers, recipe.plan) for part in (waiting[:head], waiting[head:])]
-        units = [unit for part in parts for shard in part for unit in shard.units]
+        goes = [divided(jobs, most, recipe.plan) for jobs in (waiting[:head], waiting[head:])]
+        units = [unit for shards in goes for shard in shards for unit in shard.units]
         tally = Tally(
             [(unit.clip.key, readouts_of(unit, recipe.plan)) for unit in units],
             sum(readouts_of(job, recipe.plan) for job, _, _ in kept),
@@ -172,18 +178,20 @@ def build_clips(
         try:
             _remove_leftovers(folders)
             place = 0
-            for part, before in zip(parts, (remove_old, None), strict=True):
-                number = sum(len(shard.units) for shard in part)
-                with work_pool(min(workers, number), len(units), executor, tally) as pool:
-                    for job, (entry, found) in make_shards(part, pool, place, setting, before):
+            for shards, before in zip(goes, (remove_old, None), strict=True):
+                counted = sum(len(shard.units) for shard in shards)
+                by = workers if isinstance(workers, Executor) else min(most, counted)
+                with work_pool(by, len(units), tally) as pool:
+                    for job, (entry, found) in make_shards(shards, pool, place, setting, before):
                         entries += [entry] if entry else []
                         diagnostics[job.clip.key] = found.merge(diagnostics.get(job.clip.key, Diagnostics()))
-                place += number
+                place += counted
         finally:
-            for part in parts:
-                remove_pieces(part)
+            for shards in goes:
+                remove_pieces(shards)
             _remove_leftovers(folders)
-        index = index_shards(out, {"choices": recipe.choices(), **record}, [*entries, *unchanged])
+        if part is None:
+            index_shards(out, {"choices": recipe.choices(), **record}, [*entries, *unchanged])
     return BuildReport(
         out,
         len(entries),
@@ -191,10 +199,35 @@ def build_clips(
         sum(entry.samples for entry in entries) + sum(samples for _, samples, _ in kept),
         plan.skipped,
         {key: found for key, found in sorted(diagnostics.items()) if found.cuts or found.fast},
-        sum(entry.bytes for entry in index),
+        sum(file.stat().st_size for file in (shard_files(out) if part is None else ours) if file.exists()),
         sum(readouts_of(job, recipe.plan) for job in waiting),
         time.perf_counter() - began,
     )
+
+
+def _most_at_a_time(workers: int | Executor | None) -> int:
+    """How many units are made at a time, as far as that is known; 1 leaves shards undivided."""
+    match workers:
+        case PoolExecutor():
+            return workers.workers
+        case Executor():
+            return 1
+        case None:
+            return available_cores()
+    return workers
+
+
+def _require_part(part: Any) -> tuple[int, int]:
+    """Which part of how many."""
+    try:
+        number, parts = part
+    except (TypeError, ValueError) as error:
+        raise InvalidValueError(
+            f"part must be two numbers, such as (1, 3) for the first of three, got {part!r}"
+        ) from error
+    if (number := require_whole(number, "part", 1)) > (parts := require_whole(parts, "number of parts", 1)):
+        raise InvalidValueError(f"there is no part {number} of {parts}; parts are 1 to {parts}")
+    return number, parts
 
 
 def _remove_leftovers(folders: set[Path]) -> None:

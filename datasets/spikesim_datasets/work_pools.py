@@ -40,18 +40,32 @@ class WorkPool(ABC):
         """The name of each unit and what came of it, as they are finished, until none is left."""
 
 
+class PoolExecutor(Executor, ABC):
+    """An executor that knows how many workers it has, and how far they are."""
+
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """How many units are made at a time."""
+
+    @abstractmethod
+    def pool(self, tally: Tally) -> WorkPool:
+        """A pool for the units of one build."""
+
+
 @contextmanager
-def work_pool(workers: int, places: int, executor: Executor | None, tally: Tally) -> Iterator[WorkPool]:
+def work_pool(workers: int | Executor, places: int, tally: Tally) -> Iterator[WorkPool]:
     """A pool for the units of a build.
 
     Args:
-        workers: Processes to start; of one, the work is done here.
+        workers: Processes to start; of one, the work is done here. Or who does it instead.
         places: How many units the tally has.
-        executor: Where to do the work instead.
         tally: Told how far units are.
     """
-    if executor is not None:
-        yield _Executed(executor, tally)
+    if isinstance(workers, PoolExecutor):
+        yield workers.pool(tally)
+    elif isinstance(workers, Executor):
+        yield ExecutorPool(workers, tally)
     elif workers <= 1:
         yield _Here(tally)
     else:
@@ -79,15 +93,20 @@ class _Here(WorkPool):
                 self._tally.finish(place)
 
 
-class _Executed(WorkPool):
-    """An executor, whose workers may run on other machines; only what is finished is seen."""
+class ExecutorPool(WorkPool):
+    """An executor, whose workers may run on other machines; only what is finished is seen.
+
+    Args:
+        executor: The executor.
+        tally: Told of units that are finished.
+    """
 
     def __init__(self, executor: Executor, tally: Tally) -> None:
         self._executor, self._tally = executor, tally
         self._units: dict[Future[Any], tuple[Any, int | None]] = {}
 
     def submit(self, name: Any, work: Work, place: int | None = None) -> None:
-        self._units[self._executor.submit(_alone, work)] = name, place
+        self._add(name, place, done_alone, work)
 
     def results(self) -> Iterator[tuple[Any, Any]]:
         try:
@@ -101,7 +120,11 @@ class _Executed(WorkPool):
             self._give_up()
             raise
 
+    def _add(self, name: Any, place: int | None, function: Callable[..., Any], *arguments: Any) -> None:
+        self._units[self._executor.submit(function, *arguments)] = name, place
+
     def _finished(self) -> set[Future[Any]]:
+        """Units that are finished, at least one or after a while."""
         return wait(self._units, None, FIRST_COMPLETED).done
 
     def _give_up(self) -> None:
@@ -109,7 +132,7 @@ class _Executed(WorkPool):
             future.cancel()
 
 
-class _Processes(_Executed):
+class _Processes(ExecutorPool):
     """Processes of this build, which are gone with it; how far they are is seen in `counts`, place by place."""
 
     def __init__(self, processes: Executor, tally: Tally, counts: Any) -> None:
@@ -117,8 +140,9 @@ class _Processes(_Executed):
         self._counts = counts
 
     def submit(self, name: Any, work: Work, place: int | None = None) -> None:
+        counted = work if place is None else partial(_counting, work, place)
         # Processes are started by the first ones, and Ctrl-C must not reach them.
-        self._units[uninterrupted(partial(self._executor.submit, _alone, work, place))] = name, place
+        uninterrupted(lambda: self._add(name, place, done_alone, counted))
 
     def results(self) -> Iterator[tuple[Any, Any]]:
         try:
@@ -139,10 +163,13 @@ class _Processes(_Executed):
         """Whoever has started the processes ends them: a pool that breaks while others cancel leaves a traceback."""
 
 
-def _alone(work: Work, place: int | None = None) -> Any:
-    """Do the work in a worker, and count its readouts there."""
-    # The other cores have work of their own, and what there is to warn of the first process has told.
+def done_alone(work: Callable[[], Any]) -> Any:
+    """Do work in a worker: on one thread, and without warnings that the first process has told."""
     with thread_limit(1), catch_warnings():
         for told in (UnknownWeightsWarning, SlowPrecisionWarning, UnlockedWarning):
             simplefilter("ignore", told)
-        return work() if place is None else work(on_readout=partial(count_up, place))
+        return work()
+
+
+def _counting(work: Work, place: int) -> Any:
+    return work(on_readout=partial(count_up, place))

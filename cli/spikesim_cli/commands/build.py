@@ -14,6 +14,7 @@ from spikesim_cli.options import (
     optics_of,
     overwrite_option,
     reading_of,
+    refuse,
     spec_of,
     stretch_options,
     synthesis_options,
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from spikesim_datasets.recipe import Recipe
     from spikesim_datasets.shards.diagnostics import Diagnostics
     from spikesim_datasets.sources import Clip
+
+
+def _part(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    number, slash, parts = value.partition("/")
+    if not (slash and number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
+        raise click.BadParameter(f"{value!r} is no part; write the second of three as 2/3")
+    return int(number), int(parts)
 
 
 _build_options = together(
@@ -72,6 +82,17 @@ _build_options = together(
         help="Of images; gzip and none need no plugin to read.",
     ),
     click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes."),
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Have the workers of a Dask scheduler do the work: tcp://HOST:PORT, its .json file, or local:N.",
+    ),
+    click.option(
+        "--part",
+        callback=_part,
+        metavar="I/N",
+        help="Make the I-th of N parts of the shards and no index, as one of several jobs; then `spikesim index`.",
+    ),
     overwrite_option("shards that another recipe made"),
     click.option(
         "--dry-run", is_flag=True, help="Print what would be built and kept, its size and time; build nothing."
@@ -113,13 +134,13 @@ def build_gopro(root: Path, out: Path, **options: Any) -> None:
     "--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Split of the clips."
 )
 @click.option(
-    "--part",
+    "--side",
     type=click.IntRange(1),
     metavar="PIXELS",
     help="Side of square frames of photo: that show a part of one of 1280×720, as crops do.",
 )
 @_build_options
-def build(sources: tuple[str, ...], out: Path, split: str, part: int | None, **options: Any) -> None:
+def build(sources: tuple[str, ...], out: Path, split: str, side: int | None, **options: Any) -> None:
     """Build a spike dataset from any SOURCE: a video file, a folder of frames, a folder of those, still photos, or a
     built-in scene.
 
@@ -137,7 +158,7 @@ def build(sources: tuple[str, ...], out: Path, split: str, part: int | None, **o
     from spikesim_datasets.sources import open_clips
 
     reading = reading_of(options)
-    clips = open_clips(sources, split, **given(seed=options["seed"], part=part), reading=reading)  # type: ignore[arg-type]
+    clips = open_clips(sources, split, **given(seed=options["seed"], side=side), reading=reading)  # type: ignore[arg-type]
     check_reading(reading, clips)
     _build(clips, out, **options)
 
@@ -146,12 +167,13 @@ def _build(
     clips: "list[Clip]",
     out: Path,
     *,
-    workers: int | None,
+    part: tuple[int, int] | None,
     overwrite: bool,
     dry_run: bool,
     as_json: bool,
     **choices: Any,
 ) -> None:
+    from contextlib import nullcontext
     from dataclasses import asdict
 
     from spikesim_cli.console import (
@@ -165,26 +187,33 @@ def _build(
     )
     from spikesim_cli.steps import Steps
     from spikesim_datasets.build import build_clips
+    from spikesim_datasets.cluster import open_scheduler
     from spikesim_datasets.recipe import make_recipe
     from spikesim_datasets.sources import excerpt
 
-    part = given(start=choices.pop("start"), frames=choices.pop("frames"))
-    clips = [excerpt(clip, **part) for clip in clips]
+    workers, scheduler = choices.pop("workers"), choices.pop("scheduler")
+    if scheduler is not None and workers is not None:
+        raise click.UsageError("--workers are processes of this machine; those of a --scheduler are started elsewhere")
+
+    excerpted = given(start=choices.pop("start"), frames=choices.pop("frames"))
+    clips = [excerpt(clip, **excerpted) for clip in clips]
     interpolation, optics, plan = spec_of(choices), optics_of(choices), _plan_of(choices)
     recipe = make_recipe(
         **given(v_th=choices.pop("vth"), interpolation=interpolation, optics=optics, plan=plan, **choices)
     ).resolve()
     if dry_run:
+        refuse("is of builds, and --dry-run makes none", part=part, scheduler=scheduler)
         _estimate(clips, out, recipe, workers, overwrite, as_json)
         return
     tell_licence(recipe.choices()["interpolation"])
     steps = Steps("readouts")
-    with steps.shown():
+    with nullcontext(workers) if scheduler is None else open_scheduler(scheduler) as by, steps.shown():
         report = build_clips(
             clips,
             out,
             recipe,
-            workers=workers,
+            workers=by,
+            part=part,
             overwrite=overwrite,
             on_progress=steps.tell,
             command=shlex.join(["spikesim", *sys.argv[1:]]),

@@ -58,7 +58,7 @@ def open_clips(
     sources: Iterable[str | Path],
     split: Split = "train",
     seed: int = 0,
-    part: int | None = None,
+    side: int | None = None,
     reading: Reading = STRICT,
 ) -> list[Clip]:
     """The clips of any sources, in order.
@@ -72,7 +72,7 @@ def open_clips(
         sources: Paths and names.
         split: The split all of them go to.
         seed: Of everything random about clips of photos and about variants; other clips do not depend on it.
-        part: Of clips of photos, see `open_photos`; other sources cannot be shown in part.
+        side: Of the frames of clips of photos, see `open_photos`; other sources cannot be shown in part.
         reading: What is done with videos and frames that are not plain.
 
     Raises:
@@ -85,7 +85,7 @@ def open_clips(
     require_instance(reading, "reading", Reading)
     clips = []
     for source in require_list(sources, "sources", "paths"):
-        if rendered := _open_rendered(source, split, seed, part):
+        if rendered := _open_rendered(source, split, seed, side):
             clips += rendered
         else:
             path = require_path(source, "source")
@@ -96,18 +96,18 @@ def open_clips(
     return clips
 
 
-def _open_rendered(source: str | Path, split: Split, seed: int, part: int | None) -> list[Clip]:
+def _open_rendered(source: str | Path, split: Split, seed: int, side: int | None) -> list[Clip]:
     """The clips of a source that is a name and not a path; none of others."""
     name = str(source)
-    if part is not None and not name.startswith(PHOTO_PREFIX):
+    if side is not None and not name.startswith(PHOTO_PREFIX):
         raise InvalidValueError(
-            f"{name} cannot be shown in part, only {PHOTO_PREFIX}PATH can; build it without part, in whole frames"
+            f"{name} cannot be shown in part, only {PHOTO_PREFIX}PATH can; build it without side, in whole frames"
         )
     if name.startswith(DEMO_PREFIX):
         return _open_scene(*_counted(name, DEMO_PREFIX), split, seed)
     if name.startswith(PHOTO_PREFIX):
         photos, count = _counted(name, PHOTO_PREFIX)
-        return open_photos(require_path(photos, f"the path after {PHOTO_PREFIX}"), split, count, seed, part)
+        return open_photos(require_path(photos, f"the path after {PHOTO_PREFIX}"), split, count, seed, side)
     return []
 
 

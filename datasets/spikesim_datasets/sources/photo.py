@@ -81,7 +81,7 @@ class PhotoClip(RenderedClip):
         return tuple(map(_state, (self.photo, *self.others)))
 
 
-def open_photos(path: Path | str, split: Split, count: int | None, seed: int, part: int | None = None) -> list[Clip]:
+def open_photos(path: Path | str, split: Split, count: int | None, seed: int, side: int | None = None) -> list[Clip]:
     """Clips of a photo or of the photos of a folder, whose sizes are read and no image decoded.
 
     Args:
@@ -89,7 +89,7 @@ def open_photos(path: Path | str, split: Split, count: int | None, seed: int, pa
         split: The split all clips go to.
         count: Number of random clips; None gives one for each photo, named after it.
         seed: With the number of a clip it decides all that is random about it.
-        part: Side of square frames, a multiple of 4 from 64 to 720, that show a part of one of 1280×720, as crops do;
+        side: Of square frames, a multiple of 4 from 64 to 720, that show a part of one of 1280×720, as crops do;
             None gives whole frames.
 
     Raises:
@@ -99,9 +99,9 @@ def open_photos(path: Path | str, split: Split, count: int | None, seed: int, pa
     path, seed = require_path(path), require_whole(seed, "seed", 0)
     if count is not None:
         count = require_whole(count, "count", 1, MOST_CLIPS, unit="random clips")
-    if part is not None:
-        part = require_size(require_whole(part, "part", most=HEIGHT), "part")
-    form = {} if part is None else {"height": part, "width": part, "whole": HEIGHT}
+    if side is not None:
+        side = require_size(require_whole(side, "side", most=HEIGHT), "side")
+    form = {} if side is None else {"height": side, "width": side, "whole": HEIGHT}
     photos = _photos(path)
     source = name_of(path) if path.is_dir() else path.stem
     clips: list[Clip] = []
