@@ -37,5 +37,9 @@ class LeftOutWarning(UserWarning):
     """Something that was given is not used."""
 
 
+class LowSpaceWarning(UserWarning):
+    """A disk may have less room than what is to be written takes."""
+
+
 class UnlockedWarning(UserWarning):
     """A folder is written that cannot be kept for one process, because its file system has no locks."""

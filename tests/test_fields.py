@@ -210,13 +210,13 @@ def test_the_size_of_a_sample_is_that_of_what_is_written(tmp_path: Path, extra: 
 def test_the_estimate_of_a_build_is_the_size_of_what_it_writes(source: Path, built: tuple[Path, BuildReport]) -> None:
     out, _ = built
     plan = plan_build(open_clips([source]), out, build_data.recipe())
-    assert uncompressed_bytes(plan, build_data.recipe()) == sum(map(array_bytes, shard_files(out)))
+    assert uncompressed_bytes(plan.jobs, build_data.recipe()) == sum(map(array_bytes, shard_files(out)))
 
 
 def test_the_estimate_counts_light(source: Path, tmp_path: Path) -> None:
     recipe = build_data.recipe(light=True)
     build_clips(open_clips([source]), tmp_path / "lit", recipe, workers=1)
     plan = plan_build(open_clips([source]), tmp_path / "lit", recipe)
-    assert uncompressed_bytes(plan, recipe) == sum(map(array_bytes, shard_files(tmp_path / "lit")))
+    assert uncompressed_bytes(plan.jobs, recipe) == sum(map(array_bytes, shard_files(tmp_path / "lit")))
     item = SpikeBlurDataset(tmp_path / "lit", "train", 1.0)[0]
     assert item["light"].shape == item["spikes"].shape

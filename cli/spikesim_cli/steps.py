@@ -54,7 +54,14 @@ class Steps:
     def tell_part(self, before: int, total: int, progress: "Progress") -> None:
         """Show how far a part of the work is, with so many steps before it."""
         done = before + progress.done
-        self.reach(done, total, progress.at if done < total else "")
+        said = [progress.at] if progress.at else []
+        if (state := progress.state) is not None:
+            said += [
+                f"{state.samples} of {console.count(state.total, 'sample')}",
+                console.count(state.workers, "worker"),
+                f"{console.size(state.free)} free",
+            ]
+        self.reach(done, total, ", ".join(said) if done < total else "")
 
     def reach(self, done: int, total: int, note: str = "") -> None:
         """Have done so many steps of a total; a note is shown beside."""

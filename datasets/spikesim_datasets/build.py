@@ -21,7 +21,8 @@ from spikesim.files import remove_stale_temporaries
 from spikesim.input_files import require_file
 from spikesim.locks import locked
 from spikesim.threads import available_cores
-from spikesim_datasets.planning import finished_jobs, plan_build, readouts_of
+from spikesim_datasets.build_state import BuildLook, warn_of_space
+from spikesim_datasets.planning import finished_jobs, plan_build, readouts_of, uncompressed_bytes
 from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.recipe import Recipe, make_recipe, provenance
 from spikesim_datasets.shard_work import Setting, divided, make_shards, remove_pieces
@@ -157,17 +158,23 @@ def build_clips(
             remove_old = partial(_remove_old, out, {path: _version(path) for path in replaced})
             if len(unchanged) < len(listed) and not replaced:
                 (out / INDEX).unlink()
-        if not waiting:
+        if replaced and not waiting:
             remove_old()
         most = _most_at_a_time(workers)
         # What is replaced goes when the first new shard is whole, which is therefore made before all others.
         head = 1 if replaced else 0
         goes = [divided(jobs, most, recipe.plan) for jobs in (waiting[:head], waiting[head:])]
         units = [unit for shards in goes for shard in shards for unit in shard.units]
+        warn_of_space(out, uncompressed_bytes(waiting, recipe))
+        there = sum(samples for _, samples, _ in kept)
+        look = BuildLook(
+            out, there + sum(len(job.windows) for job in waiting), there, partial(_most_at_a_time, workers)
+        )
         tally = Tally(
             [(unit.clip.key, readouts_of(unit, recipe.plan)) for unit in units],
             sum(readouts_of(job, recipe.plan) for job, _, _ in kept),
             tell,
+            look,
         )
         entries: list[ShardEntry] = []
         diagnostics: dict[str, Diagnostics] = {}
@@ -184,6 +191,7 @@ def build_clips(
                 with work_pool(by, len(units), tally) as pool:
                     for job, (entry, found) in make_shards(shards, pool, place, setting, before):
                         entries += [entry] if entry else []
+                        look.add(len(job.windows))
                         diagnostics[job.clip.key] = found.merge(diagnostics.get(job.clip.key, Diagnostics()))
                 place += counted
         finally:
@@ -196,7 +204,7 @@ def build_clips(
         out,
         len(entries),
         len(kept),
-        sum(entry.samples for entry in entries) + sum(samples for _, samples, _ in kept),
+        sum(entry.samples for entry in entries) + there,
         plan.skipped,
         {key: found for key, found in sorted(diagnostics.items()) if found.cuts or found.fast},
         sum(file.stat().st_size for file in (shard_files(out) if part is None else ours) if file.exists()),

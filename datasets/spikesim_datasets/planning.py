@@ -182,11 +182,11 @@ def seconds_per_readout(clip: Clip, recipe: Recipe) -> float:
     return seconds / plan.readouts
 
 
-def uncompressed_bytes(plan: BuildPlan, recipe: Recipe) -> int:
-    """Size of all arrays of a build; images shrink when compressed, spikes do not."""
+def uncompressed_bytes(jobs: Sequence[ShardJob], recipe: Recipe) -> int:
+    """Size of all arrays of some shards; images shrink when compressed, spikes do not."""
     total = 0
     thresholds = [camera.v_th for camera in recipe.cameras]
-    for job in plan.jobs:
+    for job in jobs:
         sharp = len(recipe.plan.sharp_frames(recipe.sharp_of(job.clip.split)))
         lengths = axis_lengths(sharp, recipe.plan.stream_length, job.clip.height, job.clip.width)
         total += len(job.windows) * sample_bytes(lengths, thresholds, recipe.extra)

@@ -267,7 +267,7 @@ def _estimate(
     samples = {job.clip.key: [0, 0] for job in plan.jobs}  # to build, and kept
     for job in plan.jobs:
         samples[job.clip.key][job.path in kept] += kept.get(job.path, len(job.windows))
-    total = uncompressed_bytes(waiting, recipe)
+    total = uncompressed_bytes(waiting.jobs, recipe)
     if as_json:
         print_json(
             {
