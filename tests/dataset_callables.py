@@ -304,7 +304,7 @@ def _light() -> list[Call]:
             diagnostics=Fresh(diagnostics.Diagnostics),
             on_readout=lambda: None,
         ),
-        Call(progress.Progress, done=1, total=3, at="train/a"),
+        Call(progress.Progress, done=1, total=3, at="train/a", state=progress.BuildState(1, 2, 3, 4)),
         Call(progress.teller, on_progress=lambda progress: None),
         Call(synthesis.Stretch, start=1, frames=2, factor=3),
         Call(synthesis.Stretch.readouts, self=synthesis.Stretch(), clip=CLIP),
