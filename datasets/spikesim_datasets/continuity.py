@@ -17,6 +17,7 @@ CUT, FAST = 0.5, 0.15
 """From which `unexplained` part on a frame begins a new scene, or moved too fast."""
 
 _SIZE = 160, 96  # width and height to compare frames at: enough for what is where, and quick
+_SEARCH = 1, 3, 16  # scale, stride and descents
 _GRID = np.dstack(np.meshgrid(*(np.arange(length, dtype=np.float32) for length in _SIZE)))
 
 
@@ -71,7 +72,7 @@ def _small(frame: np.ndarray) -> np.ndarray:
 
 def _unexplained(grey0: np.ndarray, grey1: np.ndarray) -> float:
     moved = cv2.remap(
-        grey1, _GRID + optical_flow(grey0, grey1, 1, 3), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        grey1, _GRID + optical_flow(grey0, grey1, *_SEARCH), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )  # type: ignore[call-overload]
     before, after = (grey - grey.mean(dtype=np.float32) for grey in (grey0, moved))
     return float(np.abs(before - after).mean() / (np.abs(before).mean() + 1))

@@ -1,0 +1,137 @@
+"""Two groups at once: eight neighbouring pixels each, as the two halves of a vector of sixteen.
+
+What a group shares, such as where its pixels lead, is a number for each half; what its pixels look up lies in one
+piece. The operators are those of `lanes`, and no bit depends on the processor either.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core.cgutils import get_or_insert_function
+from numba.extending import intrinsic
+
+from spikesim.kernels.lanes import FLOAT, LANES, Lanes
+
+GROUP = LANES // 2
+"""Pixels of a group."""
+
+BYTES = 3 * GROUP
+"""Bytes of a group in colour."""
+
+_SHORT = Lanes(types.uint16)
+_INT8, _INT16, _INT32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
+
+
+def _order(places):
+    """Which lanes a shuffle takes."""
+    places = list(places)
+    return ir.Constant(ir.VectorType(_INT32, len(places)), places)
+
+
+def _address(context, builder, array_type, array, at, vector):
+    """Where a vector begins in a flat array."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [at]), vector.as_pointer())
+
+
+@intrinsic
+def in_each(typing_context, first, second):
+    """A number in every lane of the first group, and another in those of the second."""
+    lanes = Lanes(first)
+
+    def generate(context, builder, sig, arguments):
+        both = ir.Constant(lanes.vector, ir.Undefined)
+        for i, number in enumerate(arguments):
+            both = builder.insert_element(both, number, _INT32(i))
+        return builder.shuffle_vector(both, both, _order([0] * GROUP + [1] * GROUP))
+
+    return lanes(first, first), generate
+
+
+@intrinsic
+def place_in_group(typing_context):
+    """0, 1, ..., 7 in the lanes of either group."""
+    numbers = ir.Constant(FLOAT.vector, [float(i % GROUP) for i in range(LANES)])
+    return FLOAT(), lambda context, builder, sig, arguments: numbers
+
+
+@intrinsic
+def bilinear(typing_context, image, first, second, stride, across, down):
+    """Samples between the values of an image, in 1/32 of them.
+
+        u + down (l − u),   u = 32 a[i] + across (a[i+1] − a[i]) in uint16, l the same a stride farther
+
+    image is flat, uint16 under 2048; a group begins at `first` or `second`. across is uint16 up to 32; down is float32,
+    whole 1/32. Every step is exact, so that it may be fused with the next.
+    """
+
+    def generate(context, builder, sig, arguments):
+        image, first, second, stride, across, down = arguments
+        half = ir.VectorType(_INT16, GROUP)
+
+        def values(offset):
+            groups = [
+                builder.load(_address(context, builder, sig.args[0], image, builder.add(at, offset), half), align=2)
+                for at in (first, second)
+            ]
+            return builder.shuffle_vector(*groups, _order(range(LANES)))
+
+        def line(offset):
+            before, after = values(offset), values(builder.add(offset, one))
+            whole = builder.shl(before, ir.Constant(_SHORT.vector, [5] * LANES))
+            return builder.uitofp(builder.add(whole, builder.mul(builder.sub(after, before), across)), FLOAT.vector)
+
+        one = stride.type(1)
+        upper, lower = line(stride.type(0)), line(stride)
+        kind = ir.FunctionType(FLOAT.vector, [FLOAT.vector] * 3)
+        function = get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
+        return builder.call(function, [builder.fsub(lower, upper), down, upper])
+
+    return FLOAT(image, types.intp, types.intp, types.intp, _SHORT, FLOAT), generate
+
+
+@intrinsic
+def absolute(typing_context, value):
+    """The absolute value."""
+
+    def generate(context, builder, sig, arguments):
+        kind = ir.FunctionType(FLOAT.vector, [FLOAT.vector])
+        return builder.call(get_or_insert_function(builder.module, kind, f"llvm.fabs.v{LANES}f32"), arguments)
+
+    return FLOAT(FLOAT), generate
+
+
+@intrinsic
+def sums(typing_context, value):
+    """The sum of each group: of pairs of lanes, of pairs of these, and so on."""
+
+    def generate(context, builder, sig, arguments):
+        (vector,) = arguments
+        for distance in (4, 2, 1):
+            far = [min(i + distance, LANES - 1) for i in range(LANES)]
+            vector = builder.fadd(vector, builder.shuffle_vector(vector, vector, _order(far)))
+        return context.make_tuple(
+            builder, sig.return_type, [builder.extract_element(vector, _INT32(i)) for i in (0, GROUP)]
+        )
+
+    return types.UniTuple(types.float32, 2)(FLOAT), generate
+
+
+@intrinsic
+def write_colours(typing_context, row, first, second, red, green, blue):
+    """Write floats of [0, 256), cut to bytes, as RGB to a flat array: one group from `first` on, one from `second`."""
+
+    def generate(context, builder, sig, arguments):
+        row, first, second, *colours = arguments
+        whole = ir.VectorType(_INT32, LANES)
+        red, green, blue = (
+            builder.trunc(builder.fptosi(colour, whole), ir.VectorType(_INT8, LANES)) for colour in colours
+        )
+        two = builder.shuffle_vector(red, green, _order(range(2 * LANES)))
+        third = builder.shuffle_vector(blue, blue, _order(range(2 * LANES)))
+        for at, group in ((first, 0), (second, GROUP)):
+            order = [i + channel * LANES for i in range(group, group + GROUP) for channel in range(3)]
+            pixels = builder.shuffle_vector(two, third, _order(order))
+            builder.store(pixels, _address(context, builder, sig.args[0], row, at, pixels.type), align=1)
+        return context.get_dummy_value()
+
+    return types.none(row, types.intp, types.intp, FLOAT, FLOAT, FLOAT), generate
