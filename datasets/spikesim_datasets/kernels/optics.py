@@ -32,3 +32,11 @@ def mean_luma(frame, linear, block, border, light):
                         + LUMA[2] * linear[frame[i, j, 2]]
                     )
             light[y, x] = min(1.0, total * scale)
+
+
+@kernel
+def add_codes(frame, total):
+    """Add a frame to a total of frames, uint8 and uint32 of one shape; both lie in one piece."""
+    codes, sums = frame.reshape(-1), total.reshape(-1)
+    for i in range(sums.size):
+        sums[i] += codes[i]
