@@ -85,3 +85,58 @@ def test_colours_are_cut_to_bytes_and_nothing_else_is_touched(colours, first, ga
     expected[first : first + groups.BYTES] = levels[:8].ravel()
     expected[second : second + groups.BYTES] = levels[8:].ravel()
     assert row.tolist() == expected.tolist()
+
+
+def rows_of(image, at, stride):
+    return np.stack([image[at + stride * row : at + stride * row + 8] for row in range(8)])
+
+
+@njit
+def taken(image, at, stride, across, down, out):
+    rows, between = groups.patch(image, at, stride), groups.patch_between(image, at, stride, across, down)
+    for i in range(4):
+        store(out, (0, LANES * i), LANES, rows[i])
+        store(out, (1, LANES * i), LANES, between[i])
+
+
+@njit
+def added(image, at, stride, values):
+    lanes = (
+        load(values, (0,), LANES),
+        load(values, (16,), LANES),
+        load(values, (32,), LANES),
+        load(values, (48,), LANES),
+    )
+    groups.add_patch(image, at, stride, lanes)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), at=st.integers(0, 30), stride=st.integers(9, 20))
+def test_patches_are_rows_of_an_image(seed, at, stride):
+    rng = np.random.default_rng(seed)
+    image, (across, down) = rng.uniform(0, 255, 250).astype(F32), rng.uniform(0, 1, 2).astype(F32)
+    out = np.empty((2, 64), F32)
+    taken(image, at, stride, across, down, out)
+    here, right, below, beyond = (rows_of(image, at + i, stride) for i in (0, 1, stride, stride + 1))
+    upper, lower = here + across * (right - here), below + across * (beyond - below)
+    assert np.array_equal(out[0].reshape(8, 8), here)
+    assert np.array_equal(out[1].reshape(8, 8), upper + down * (lower - upper))
+    before, values = image.copy(), out[1]
+    added(image, at, stride, values)
+    expected = rows_of(before, at, stride) + values.reshape(8, 8)
+    assert np.array_equal(rows_of(image, at, stride), expected)
+    assert np.count_nonzero(image != before) <= 64
+
+
+@njit
+def total_of(values):
+    return groups.sum_of_lanes(load(values, (0,), LANES))
+
+
+@settings(max_examples=30, deadline=None)
+@given(values=LEVELS)
+def test_the_sum_of_all_lanes_is_that_of_halves_of_halves(values):
+    expected = values
+    while len(expected) > 1:
+        expected = expected[: len(expected) // 2] + expected[len(expected) // 2 :]
+    assert total_of(values) == expected[0]

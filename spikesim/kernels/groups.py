@@ -1,12 +1,15 @@
 """Two groups at once: eight neighbouring pixels each, as the two halves of a vector of sixteen.
 
 What a group shares, such as where its pixels lead, is a number for each half; what its pixels look up lies in one
-piece. The operators are those of `lanes`, and no bit depends on the processor either.
+piece. Eight groups, one below the other, are a patch: four vectors. The operators are those of `lanes`, and no bit
+depends on the processor either.
 """
+
+from itertools import pairwise
 
 from llvmlite import ir
 from numba import types
-from numba.core.cgutils import get_or_insert_function
+from numba.core.cgutils import get_or_insert_function, unpack_tuple
 from numba.extending import intrinsic
 
 from spikesim.kernels.lanes import FLOAT, LANES, Lanes
@@ -89,6 +92,93 @@ def bilinear(typing_context, image, first, second, stride, across, down):
     return FLOAT(image, types.intp, types.intp, types.intp, _SHORT, FLOAT), generate
 
 
+def _rows(context, builder, array_type, image, starts, stride, offset=0):
+    """Pairs of rows of eight values of a flat float32 image, from a place on; an odd last row is a pair with itself."""
+    half, (at, rows) = ir.VectorType(ir.FloatType(), GROUP), starts
+
+    def row(number):
+        start = builder.add(builder.add(at, builder.mul(stride, stride.type(number))), stride.type(offset))
+        return builder.load(_address(context, builder, array_type, image, start, half), align=4)
+
+    pairs = [(row(number), row(min(number + 1, rows - 1))) for number in range(0, rows, 2)]
+    return [builder.shuffle_vector(*pair, _order(range(LANES))) for pair in pairs]
+
+
+@intrinsic
+def patch(typing_context, image, at, stride):
+    """Eight rows of eight values of a flat float32 image, from a place on, as four pairs of rows."""
+
+    def generate(context, builder, sig, arguments):
+        image, at, stride = arguments
+        return context.make_tuple(
+            builder, sig.return_type, _rows(context, builder, sig.args[0], image, (at, GROUP), stride)
+        )
+
+    return types.UniTuple(FLOAT, 4)(image, types.intp, types.intp), generate
+
+
+@intrinsic
+def patch_between(typing_context, image, at, stride, across, down):
+    """As `patch`, bilinear between the places and those one to the right and one down, by float32 parts of 1."""
+
+    def generate(context, builder, sig, arguments):
+        image, at, stride, *parts = arguments
+        ones = ir.Constant(FLOAT.vector, ir.Undefined)
+        across, down = (
+            builder.shuffle_vector(builder.insert_element(ones, part, _INT32(0)), ones, _order([0] * LANES))
+            for part in parts
+        )
+
+        def mix(a, b, part):
+            return builder.fadd(a, builder.fmul(part, builder.fsub(b, a)))
+
+        sides = (_rows(context, builder, sig.args[0], image, (at, GROUP + 1), stride, offset) for offset in (0, 1))
+        lines = [mix(a, b, across) for a, b in zip(*sides, strict=True)]
+        values = [
+            mix(line, builder.shuffle_vector(line, following, _order(range(GROUP, GROUP + LANES))), down)
+            for line, following in pairwise(lines)
+        ]
+        return context.make_tuple(builder, sig.return_type, values)
+
+    return types.UniTuple(FLOAT, 4)(image, types.intp, types.intp, types.float32, types.float32), generate
+
+
+@intrinsic
+def add_patch(typing_context, image, at, stride, values):
+    """Add the values of a patch to a flat float32 image, from a place on."""
+
+    def generate(context, builder, sig, arguments):
+        image, at, stride, values = arguments
+        half = ir.VectorType(ir.FloatType(), GROUP)
+        for number, pair in enumerate(unpack_tuple(builder, values, 4)):
+            for side in (0, 1):
+                start = builder.add(at, builder.mul(stride, stride.type(2 * number + side)))
+                address = _address(context, builder, sig.args[0], image, start, half)
+                more = builder.shuffle_vector(pair, pair, _order(range(GROUP * side, GROUP * side + GROUP)))
+                builder.store(builder.fadd(builder.load(address, align=4), more), address, align=4)
+        return context.get_dummy_value()
+
+    return types.none(image, types.intp, types.intp, types.UniTuple(FLOAT, 4)), generate
+
+
+@intrinsic
+def sum_of_lanes(typing_context, value):
+    """The sum of all lanes: of those eight apart, of those four apart of these, and so on."""
+
+    def generate(context, builder, sig, arguments):
+        return builder.extract_element(_folded(builder, arguments[0], (8, 4, 2, 1)), _INT32(0))
+
+    return types.float32(FLOAT), generate
+
+
+def _folded(builder, vector, distances):
+    """Every lane, with those that lie so far on added, one after the other."""
+    for distance in distances:
+        far = [min(i + distance, LANES - 1) for i in range(LANES)]
+        vector = builder.fadd(vector, builder.shuffle_vector(vector, vector, _order(far)))
+    return vector
+
+
 @intrinsic
 def absolute(typing_context, value):
     """The absolute value."""
@@ -105,10 +195,7 @@ def sums(typing_context, value):
     """The sum of each group: of pairs of lanes, of pairs of these, and so on."""
 
     def generate(context, builder, sig, arguments):
-        (vector,) = arguments
-        for distance in (4, 2, 1):
-            far = [min(i + distance, LANES - 1) for i in range(LANES)]
-            vector = builder.fadd(vector, builder.shuffle_vector(vector, vector, _order(far)))
+        vector = _folded(builder, arguments[0], (4, 2, 1))
         return context.make_tuple(
             builder, sig.return_type, [builder.extract_element(vector, _INT32(i)) for i in (0, GROUP)]
         )

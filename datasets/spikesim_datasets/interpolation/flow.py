@@ -27,7 +27,6 @@ Source:
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -36,10 +35,11 @@ import numpy as np
 from spikesim.errors import InvalidValueError
 from spikesim.kernels.groups import GROUP
 from spikesim_datasets.interpolation.base import check_request
-from spikesim_datasets.kernels import blending, sampling
+from spikesim_datasets.kernels import blending, sampling, search
+from spikesim_datasets.opencv import without_ipp
 
 MIN_SIDE = 16
-"""Shortest side of a frame, pixels; given less, OpenCV may search pyramid levels smaller than its patch and crash."""
+"""Shortest side of a frame, pixels: that of two patches."""
 
 _AGREEMENT = 4.0
 """Mean absolute difference of its two samples, in grey levels of 255, at which a motion's weight is halved; under it
@@ -48,14 +48,17 @@ the mean motion is trusted. The mean is that of three groups; at one pixel, wron
 _SWIFT, _BLUR = 24.0, 1.4
 """Motion beyond which frames are sampled smoothed, and the sigma of the Gaussian that smooths them, pixels."""
 
-_FINE, _COARSE = (1, 5), (2, 5)
-"""Scale and stride of the two flows: one is found in frames made 2 times smaller, the other in 4 times smaller ones."""
+_FINE, _COARSE = 1, 2
+"""Scales of the two flows: one is found in frames made 2 times smaller, the other in 4 times smaller ones."""
+
+_STRIDE, _STEPS, _GAIN = 5, 3, 0.5
+"""How patches are searched for, see `kernels.search.refine`; a stride of 4 takes a third longer for 0.02 dB."""
+
+_SMALLEST = 46
+"""Flow begins at a size whose longer side is under this: a patch then is as long as the farthest motion."""
 
 _TOGETHER = 8
 """Frames made in one pass over the rows, while what they sample lies in the cache; no more, for they lie in memory."""
-
-_DESCENTS = 10
-"""Steps of gradient descent for each patch at each scale; the preset's 25 take a sixth longer for 0.01 dB."""
 
 
 class FlowInterpolator:
@@ -72,9 +75,9 @@ class FlowInterpolator:
         return {
             "name": self.name,
             "version": 4,
-            "estimator": "DIS medium, not refined, in grey and in steepness",
-            "scales and strides": [list(_FINE), list(_COARSE)],
-            "descents": _DESCENTS,
+            "estimator": "DIS in grey and in steepness",
+            "scales": [_FINE, _COARSE],
+            "search": [_STRIDE, _STEPS, _GAIN],
             "group": GROUP,
             "agreement": _AGREEMENT,
             "swift": _SWIFT,
@@ -98,11 +101,10 @@ class FlowInterpolator:
             return
         first, second = (self._prepared(frame) for frame in (frame0, frame1))
         motions = blending.join_flows(
-            *(
-                optical_flow(*ordered, 0, stride, _DESCENTS)
-                for pair, (_, stride) in (((first.grey, second.grey), _FINE), ((first.edges, second.edges), _COARSE))
-                for ordered in (pair, pair[::-1])
-            ),
+            optical_flow(first.grey, second.grey),
+            optical_flow(second.grey, first.grey),
+            optical_flow(first.edges, second.edges),
+            optical_flow(second.edges, first.edges),
             *frame0.shape[:2],
         )
         for begin in range(0, len(times), _TOGETHER):
@@ -129,26 +131,34 @@ class FlowInterpolator:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A frame with what flow is found in, reduced, and what is sampled."""
+    """A frame, what flow is found in, and what is sampled."""
 
     frame: np.ndarray
-    grey: np.ndarray
-    edges: np.ndarray
+    grey: tuple[np.ndarray, ...]
+    edges: tuple[np.ndarray, ...]
     coefficients: np.ndarray
 
 
 def _prepare(frame: np.ndarray) -> _Prepared:
-    with _without_ipp():
+    with without_ipp():
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         edges = edge_strength(grey)
         smooth = cv2.GaussianBlur(frame, (0, 0), _BLUR)
-        small_grey, small_edges = _reduced(grey, _FINE[0]), _reduced(edges, _COARSE[0])
-    return _Prepared(frame.copy(), small_grey, small_edges, sampling.coefficients(frame, smooth))
+        sizes = pyramid(_reduced(grey, 1 << _FINE)), pyramid(_reduced(edges, 1 << _COARSE))
+    return _Prepared(frame.copy(), *sizes, coefficients=sampling.coefficients(frame, smooth))
 
 
-def _reduced(image: np.ndarray, scale: int) -> np.ndarray:
-    """An image 2^scale times smaller, but no smaller than `MIN_SIDE`."""
-    height, width = (max(side >> scale, MIN_SIDE) for side in image.shape)
+def pyramid(image: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What `optical_flow` takes of a grey frame, uint8 (H,W), of at least `MIN_SIDE`: its `slopes` at all sizes."""
+    images = [image]
+    while max(images[-1].shape) >= _SMALLEST and min(images[-1].shape) >= 2 * GROUP:
+        images.append(_reduced(images[-1], 2, GROUP))
+    return tuple(search.slopes(image) for image in images)
+
+
+def _reduced(image: np.ndarray, times: int, least: int = MIN_SIDE) -> np.ndarray:
+    """An image so many times smaller, but no side under the least."""
+    height, width = (max(side // times, least) for side in image.shape)
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
@@ -159,45 +169,19 @@ def edge_strength(grey: np.ndarray) -> np.ndarray:
     return cv2.addWeighted(across, 0.5, down, 0.5, 0)
 
 
-def optical_flow(grey0: np.ndarray, grey1: np.ndarray, scale: int, stride: int, descents: int) -> np.ndarray:
-    """Estimate the motion from one frame to the next by dense inverse search.
-
-    The bits are the same on any number of threads (OpenCV cuts DIS into eight stripes whatever their number) and, as
-    neither Intel IPP nor the variational refinement takes part, on processors with other vector instructions. Without
-    the refinement, flow takes half as long and frames between come out as good.
+def optical_flow(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
+    """Estimate the motion from one frame to another by dense inverse search.
 
     Args:
-        grey0: Frame, uint8 (H,W), both sides at least `MIN_SIDE`.
-        grey1: The next one, of the same size.
-        scale: Flow is found on frames made 2^scale times smaller.
-        stride: Distance of the patches there, pixels.
-        descents: Steps of gradient descent for each patch at each scale.
+        first, second: What `pyramid` gives of frames of one size.
 
     Returns:
-        Flow, float32 (H,W,2): pixel (x, y) of `grey0` is at (x, y) + flow[y, x] in `grey1`, pixels.
+        Flow, float32 (2,H,W): pixel (x, y) of the first is at (x + flow[0, y, x], y + flow[1, y, x]) in the second.
 
     Source:
         Kroeger, Timofte, Dai and Van Gool, "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
     """
-    # A new object each time: it keeps buffers, and no call may depend on the one before.
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    dis.setVariationalRefinementIterations(0)
-    dis.setGradientDescentIterations(descents)
-    dis.setFinestScale(scale)
-    dis.setPatchStride(stride)
-    with _without_ipp():
-        return dis.calc(grey0, grey1, None)  # type: ignore[call-overload]  # the stubs know no call without initial flow
-
-
-@contextmanager
-def _without_ipp() -> Iterator[None]:
-    """Keep Intel IPP out of OpenCV: it picks its code, and with it the last bits, by processor.
-
-    The switch is OpenCV's own for each thread, so that nothing else in the process is affected.
-    """
-    before = cv2.ipp.useIPP()
-    cv2.ipp.setUseIPP(False)
-    try:
-        yield
-    finally:
-        cv2.ipp.setUseIPP(before)
+    flow = np.zeros((2, 1, 1), np.float32)
+    for one, other in zip(reversed(first), reversed(second), strict=True):
+        flow = search.refine(one, other, flow, _STRIDE, _STEPS, np.float32(_GAIN))
+    return flow

@@ -45,7 +45,7 @@ def join_flows(
 ) -> np.ndarray:
     """Return the motions from frame 0 to frame 1 that four flows mean, of frames of that height and width.
 
-    Flows are float32 (h,w,2) in their own pixels, at any size up to the frames'. Motions are int16 (H,8,G) in 1/32 px:
+    Flows are float32 (2,h,w) in their own pixels, at any size up to the frames'. Motions are int16 (H,8,G) in 1/32 px:
     x and y of fine01, -fine10, coarse01 and -coarse10 for each group of eight pixels of a row, the mean of what the
     flow has there. Beyond ±1023 px they are cut. G is even: where groups are not, there is one more.
     """
@@ -61,24 +61,26 @@ def join_flows(
 @kernel
 def _join_flow(flow: np.ndarray, scale: np.float32, width: int, motions: np.ndarray) -> None:
     """Write one motion of every group, `scale` times the flow in pixels of the frame; rows are linear between."""
-    (height, _, groups), (rows, columns, _) = motions.shape, flow.shape
-    means = np.empty((rows, 2, groups), np.float32)
-    for y in range(rows):
-        for g in range(groups):
-            start = min(GROUP * g, width - 1) * columns // width
-            stop = max(start + 1, min(GROUP * (g + 1), width) * columns // width)
-            across, down, share = _F32(0), _F32(0), _F32(scale) / _F32(stop - start)
-            for x in range(start, stop):
-                across += flow[y, x, 0]
-                down += flow[y, x, 1]
-            means[y, 0, g] = across * share * _F32(width / columns)
-            means[y, 1, g] = down * share * _F32(height / rows)
+    (height, _, groups), (_, rows, columns) = motions.shape, flow.shape
+    starts, stops = np.empty(groups, np.int64), np.empty(groups, np.int64)
+    for g in range(groups):
+        starts[g] = min(GROUP * g, width - 1) * columns // width
+        stops[g] = max(starts[g] + 1, min(GROUP * (g + 1), width) * columns // width)
+    scales = _F32(scale * width / columns), _F32(scale * height / rows)
+    means = np.empty((2, rows, groups), np.float32)
+    for axis in range(2):
+        for y in range(rows):
+            for g in range(groups):
+                total = _F32(0)
+                for x in range(starts[g], stops[g]):
+                    total += flow[axis, y, x]
+                means[axis, y, g] = scales[axis] * total / _F32(stops[g] - starts[g])
     for y in range(height):
         place = min(max((y + 0.5) * rows / height - 0.5, 0.0), rows - 1.0)
         above = int(place)
         below, part = min(above + 1, rows - 1), _F32(place - above)
-        _quantise(means[above, 0], means[below, 0], part, motions[y, 0])
-        _quantise(means[above, 1], means[below, 1], part, motions[y, 1])
+        _quantise(means[0, above], means[0, below], part, motions[y, 0])
+        _quantise(means[1, above], means[1, below], part, motions[y, 1])
 
 
 @kernel
