@@ -210,15 +210,22 @@ def write_colours(typing_context, row, first, second, red, green, blue):
     def generate(context, builder, sig, arguments):
         row, first, second, *colours = arguments
         whole = ir.VectorType(_INT32, LANES)
-        red, green, blue = (
-            builder.trunc(builder.fptosi(colour, whole), ir.VectorType(_INT8, LANES)) for colour in colours
-        )
-        two = builder.shuffle_vector(red, green, _order(range(2 * LANES)))
-        third = builder.shuffle_vector(blue, blue, _order(range(2 * LANES)))
-        for at, group in ((first, 0), (second, GROUP)):
-            order = [i + channel * LANES for i in range(group, group + GROUP) for channel in range(3)]
-            pixels = builder.shuffle_vector(two, third, _order(order))
-            builder.store(pixels, _address(context, builder, sig.args[0], row, at, pixels.type), align=1)
+        red, green, blue = (builder.fptosi(colour, whole) for colour in colours)
+        pixels = builder.or_(red, builder.shl(green, ir.Constant(whole, [8] * LANES)))
+        pixels = builder.or_(pixels, builder.shl(blue, ir.Constant(whole, [16] * LANES)))
+        # Bytes are moved within registers of sixteen: of others, compilers take each byte alone.
+        four, eight = ir.VectorType(_INT8, LANES), ir.VectorType(ir.IntType(64), 2)
+        order = [i for i in range(2 * LANES) if i % 4 != 3]
+        for at, start in ((first, 0), (second, GROUP)):
+            left, right = (
+                builder.bitcast(builder.shuffle_vector(pixels, pixels, _order(range(i, i + 4))), four)
+                for i in (start, start + 4)
+            )
+            most = builder.shuffle_vector(left, right, _order(order[:LANES]))
+            rest = builder.bitcast(builder.shuffle_vector(left, right, _order(order[LANES:] * 2)), eight)
+            builder.store(most, _address(context, builder, sig.args[0], row, at, four), align=1)
+            rest, at = builder.extract_element(rest, _INT32(0)), builder.add(at, at.type(LANES))
+            builder.store(rest, _address(context, builder, sig.args[0], row, at, rest.type), align=1)
         return context.get_dummy_value()
 
     return types.none(row, types.intp, types.intp, FLOAT, FLOAT, FLOAT), generate

@@ -114,7 +114,7 @@ def motion_blend(
     n_groups = motions.shape[2]
     inside = (width + GROUP - 1) // GROUP  # the others have no pixel
     everywhere, apart = np.arange(n_groups).astype(np.int32), np.empty(n_groups + 1, np.int32)
-    doubtful = np.empty(n_groups + 1, np.int32)
+    doubtful, indices = np.empty(n_groups + 1, np.int32), np.empty(n_groups, np.int32)
     mean, motion = np.empty((2, n_groups), np.float32), np.zeros((2, n_groups), np.float32)
     starts, places = np.empty((2, n_groups), np.float32), np.empty((4, n_groups), np.int32)
     colours, totals = np.empty((3, GROUP * n_groups), np.float32), np.empty((3, GROUP * n_groups), np.float32)
@@ -138,7 +138,7 @@ def motion_blend(
                 totals[:, : GROUP * even] = 0
                 sums[:even] = 0
                 for k in range(_CANDIDATES.shape[0]):
-                    _pick(motions, _CANDIDATES[k], doubtful[:n], y, t, motion)
+                    _pick(motions, _CANDIDATES[k], doubtful[:n], y, t, indices[:n], motion)
                     follow(motion, doubtful[:even], y, height, width, t, swift, starts, places)
                     join(coefficients0, coefficients1, starts, places, width, t, even, differences, colours)
                     _weigh(differences[:n], agreement, weights)
@@ -194,30 +194,43 @@ def _doubtful(weights: np.ndarray, apart: np.ndarray, n: int, doubtful: np.ndarr
 
 @kernel
 def _pick(
-    motions: np.ndarray, candidate: np.ndarray, groups: np.ndarray, y: int, t: np.float32, motion: np.ndarray
+    motions: np.ndarray,
+    candidate: np.ndarray,
+    groups: np.ndarray,
+    y: int,
+    t: np.float32,
+    indices: np.ndarray,
+    motion: np.ndarray,
 ) -> None:
-    """The motions that a row of `_CANDIDATES` means for groups of row y."""
+    """The motions that a row of `_CANDIDATES` means for groups of row y; indices int32 (n,) are a buffer."""
     k, at_origin, right, down = candidate
     height, values, width = motions.shape
     row = min(max(y + down, 0), height - 1)
-    flat, own = motions.reshape(-1), _U64((row * values + 2 * k) * width)
-    step, line = _U64(width), _U64(values * width)
-    if not at_origin:
-        for j in range(groups.size):
-            i = own + _U64(groups[j])
-            motion[0, j], motion[1, j] = _F32(flat[i]), _F32(flat[i + step])
-        return
-    bottom, last, zero, half = _F32(height - 1), _F32(width - 1), _F32(0), _F32(0.5)
-    scale = (-t if k % 2 == 0 else _F32(1) - t) / _F32(SUBPIXELS)
-    across, first, edge, shift = scale * _F32(1 / GROUP), _U64(2 * k * width), _I32(width - 1), _I32(right)
+    flat, own, step = motions.reshape(-1), _U64((row * values + 2 * k) * width), _U64(width)
+    shift, last = _I32(right), _I32(width - 1)
     for j in range(groups.size):
-        g = min(max(groups[j] + shift, _I32(0)), edge)
-        i = own + _U64(g)
-        start_x = _F32(g) + across * _F32(flat[i]) + half
-        start_y = _F32(row) + scale * _F32(flat[i + step]) + half
-        nearest_x, nearest_y = _I32(min(max(start_x, zero), last)), _I32(min(max(start_y, zero), bottom))
-        i = _U64(nearest_y) * line + first + _U64(nearest_x)
+        indices[j] = min(max(groups[j] + shift, _I32(0)), last)
+    for j in range(groups.size):
+        i = own + _U64(indices[j])
         motion[0, j], motion[1, j] = _F32(flat[i]), _F32(flat[i + step])
+    if at_origin:
+        scale = (-t if k % 2 == 0 else _F32(1) - t) / _F32(SUBPIXELS)
+        _start(motion, indices, scale, row, height, values * width)
+        own = _U64(2 * k * width)
+        for j in range(groups.size):
+            i = own + _U64(indices[j])
+            motion[0, j], motion[1, j] = _F32(flat[i]), _F32(flat[i + step])
+
+
+@kernel
+def _start(motion: np.ndarray, indices: np.ndarray, scale: np.float32, row: int, height: int, line: int) -> None:
+    """Change indices of groups of a row to those of where motions, times a scale, lead from them."""
+    horizontal, vertical, across, half, zero = motion[0], motion[1], scale * _F32(1 / GROUP), _F32(0.5), _F32(0)
+    top, right, bottom = _F32(row), _F32(motion.shape[1] - 1), _F32(height - 1)
+    for j in range(indices.size):
+        x = min(max(zero, _F32(indices[j]) + across * horizontal[j] + half), right)
+        y = min(max(zero, top + scale * vertical[j] + half), bottom)
+        indices[j] = _I32(y) * _I32(line) + _I32(x)
 
 
 @kernel
