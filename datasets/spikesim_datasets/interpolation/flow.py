@@ -34,6 +34,7 @@ import numpy as np
 
 from spikesim.errors import InvalidValueError
 from spikesim.kernels.groups import GROUP
+from spikesim.threads import run_on_rows
 from spikesim_datasets.interpolation.base import check_request
 from spikesim_datasets.kernels import blending, sampling, search
 from spikesim_datasets.opencv import without_ipp
@@ -55,20 +56,18 @@ _STRIDE, _STEPS, _GAIN = 5, 3, 0.5
 """How patches are searched for, see `kernels.search.refine`; a stride of 4 takes a third longer for 0.02 dB."""
 
 _SMALLEST = 46
-"""Flow begins at a size whose longer side is under this: a patch then is as long as the farthest motion."""
+"""Flow begins at the largest size whose longer side is under this, pixels: what is far is near there."""
 
 _TOGETHER = 8
 """Frames made in one pass over the rows, while what they sample lies in the cache; no more, for they lie in memory."""
 
 
 class FlowInterpolator:
-    """Follows the motion between two frames; see the module for the method."""
+    """Follows the motion between two frames; see the module for the method. Up to eight frames are made at once."""
 
     name = "flow"
     dense = False
-
-    def __init__(self) -> None:
-        self._last: _Prepared | None = None  # of the latest frame 1, mostly the next pair's frame 0
+    _last: "_Prepared | None" = None  # of the latest frame 1, mostly the next pair's frame 0
 
     def describe(self) -> dict[str, object]:
         """See `Interpolator.describe`."""
@@ -100,17 +99,15 @@ class FlowInterpolator:
         if not len(times):
             return
         first, second = (self._prepared(frame) for frame in (frame0, frame1))
-        motions = blending.join_flows(
-            optical_flow(first.grey, second.grey),
-            optical_flow(second.grey, first.grey),
-            optical_flow(first.edges, second.edges),
-            optical_flow(second.edges, first.edges),
-            *frame0.shape[:2],
-        )
+        height, width, _ = frame0.shape
+        motions = blending.join_flows(*_flows(first, second, height * width), height, width)
         for begin in range(0, len(times), _TOGETHER):
             some = times[begin : begin + _TOGETHER]
             frames = tuple(np.empty_like(frame0) for _ in range(_TOGETHER))
-            blending.motion_blend(
+            run_on_rows(
+                blending.motion_blend,
+                height,
+                width * len(some),
                 first.coefficients,
                 second.coefficients,
                 motions,
@@ -160,6 +157,25 @@ def _reduced(image: np.ndarray, times: int, least: int = MIN_SIDE) -> np.ndarray
     """An image so many times smaller, but no side under the least."""
     height, width = (max(side // times, least) for side in image.shape)
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _flows(first: _Prepared, second: _Prepared, size: int) -> list[np.ndarray]:
+    """The fine flow ahead and back, and the coarse one ahead and back, between frames of so many pixels."""
+    # The order in which two threads have as much to do: a fine one and a coarse one each.
+    pairs = (
+        (first.grey, second.grey),
+        (first.edges, second.edges),
+        (second.grey, first.grey),
+        (second.edges, first.edges),
+    )
+    flows = [np.empty(0, np.float32)] * len(pairs)
+
+    def estimate(start: int, stop: int) -> None:
+        for i in range(start, stop):
+            flows[i] = optical_flow(*pairs[i])
+
+    run_on_rows(estimate, len(pairs), size)
+    return [flows[i] for i in (0, 2, 1, 3)]
 
 
 def edge_strength(grey: np.ndarray) -> np.ndarray:

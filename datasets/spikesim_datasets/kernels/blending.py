@@ -93,6 +93,8 @@ def _quantise(above: np.ndarray, below: np.ndarray, part: np.float32, motion: np
 
 @kernel
 def motion_blend(
+    first: int,
+    stop: int,
     coefficients0: np.ndarray,
     coefficients1: np.ndarray,
     motions: np.ndarray,
@@ -101,14 +103,14 @@ def motion_blend(
     swift: np.float32,
     frames: tuple[np.ndarray, ...],
 ) -> None:
-    """Write the frames at some times between two frames, given as `coefficients`; frames are a tuple of uint8 (H,W,3).
+    """Write rows first..stop-1 of the frames at some times between two, given as `coefficients`.
 
     A motion v of a group gives for each of its pixels a sample of frame 0 at -t·v and one of frame 1 at (1-t)·v from
     it, weighted 1-t and t, or 0 and 1 where only one lies within its frame; beyond `swift` pixels (see `follow`), of
     the smoothed frames. d is the mean absolute difference of the two over the channels, the group and its neighbours.
     Where the four `motions` of a group are nearly one, or where d of their mean is under `agreement`, that mean is
     followed. Elsewhere the result is the mean of `_CANDIDATES`, weighted by 1/(1 + d/agreement), the neighbours then
-    being those among such groups of the row. times is float32 (N,), with as many frames or more.
+    being those among such groups of the row. times is float32 (N,); frames are a tuple of uint8 (H,W,3), N or more.
     """
     height, width, _ = frames[0].shape
     n_groups = motions.shape[2]
@@ -121,7 +123,7 @@ def motion_blend(
     differences, sums = np.empty(n_groups, np.float32), np.empty(n_groups, np.float32)
     weights = np.ones(n_groups, np.float32)  # that of a group without pixels stays: it is not looked at closer
     row = np.empty(BYTES * (n_groups + 1), np.uint8)
-    for y in range(height):
+    for y in range(first, stop):
         n_apart = _tell_apart(motions[y], mean, apart)
         for i in range(times.size):
             t = times[i]
