@@ -17,8 +17,8 @@ by photometric error; weights by the error of a single pixel, by windows of two 
 error, by forward-backward consistency, or learned from all of these; splatting; median and Gaussian filters on the
 flow; the variational refinement; motion zero as a candidate, or some of a fade mixed in; larger patches; a third flow
 at an eighth of the size; smoothing by how much the motions differ; groups of sixteen; a motion for each pixel, which
-takes three times as long to blend (0.01 dB). Slightly more, but not built: a third flow in red
-minus blue (0.02 dB, two candidates more), and smoothing by speed and by how much the two frames disagree (0.01 dB).
+takes three times as long to blend (0.01 dB). Slightly more, but not built: a third flow in red minus blue (0.02 dB, two
+candidates more), and smoothing by speed and by how much the two frames disagree (0.01 dB).
 
 Source:
     Kroeger, Timofte, Dai and Van Gool, "Fast Optical Flow using Dense Inverse Search", ECCV 2016.

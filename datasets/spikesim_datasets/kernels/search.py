@@ -3,8 +3,8 @@
 At each size of two frames, from the smallest up, the motion of patches of 8×8 pixels is found: each begins with what
 the size before gave, takes that of the patch beside or above it if it fits better, and descends to where it fits best
 in the other frame; then all do so again from the last patch to the first. The flow of a pixel is the mean of the
-patches that cover it, those that fit it there counting for more. A patch is four vectors, of two rows each; what is one
-after the other from patch to patch cannot be, so that one core does it all.
+patches that cover it, those that fit it there counting for more. A patch is four vectors of two rows each. As each may
+take the motion of the one before it, a flow takes one thread.
 
 Differences to OpenCV's DIS, which takes four times as long for frames between that are as good: a step is half that of
 Gauss and Newton, there it is an eighth, so that few of them suffice; a motion is kept only if it was found to fit
@@ -56,7 +56,7 @@ def slopes(image: np.ndarray) -> np.ndarray:
 def refine(
     first: np.ndarray, second: np.ndarray, before: np.ndarray, stride: int, steps: int, gain: np.float32
 ) -> np.ndarray:
-    """Return the flow from one frame to another, float32 (2,h,w), right and down: what moves by it is in the second.
+    """Return the flow, float32 (2,h,w): how far to the right and down each pixel of one frame is in another.
 
     Args:
         first, second: Frames, as `slopes` gives them, both sides at least 8 pixels.
