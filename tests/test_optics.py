@@ -114,6 +114,15 @@ def test_an_exposure_keeps_nothing_of_the_frames_it_was_given():
     assert np.array_equal(exposure.blur(), before)
 
 
+def test_an_exposure_takes_frames_however_they_lie_in_memory():
+    frames = np.random.default_rng(0).integers(0, 256, (3, 8, 12, 3), np.uint8)
+    exposure, other = Optics().exposure(), Optics().exposure()
+    for frame in frames:
+        exposure.add(frame)
+        other.add(np.asfortranarray(frame)[::-1][:, ::-1])
+    assert np.array_equal(other.blur()[::-1, ::-1], exposure.blur())
+
+
 def test_exposures_of_the_same_optics_are_independent():
     optics = Optics()
     first, second = optics.exposure(), optics.exposure()

@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 
 from spikesim_datasets.image_checks import require_image
-from spikesim_datasets.interpolation.flow import optical_flow
+from spikesim_datasets.opencv import without_ipp
 from spikesim_datasets.shards.diagnostics import Diagnostics
 
 CUT, FAST = 0.5, 0.15
 """From which `unexplained` part on a frame begins a new scene, or moved too fast."""
 
 _SIZE = 160, 96  # width and height to compare frames at: enough for what is where, and quick
+_SCALE, _STRIDE, _DESCENTS = 1, 3, 16  # flow is found at half that size
 _GRID = np.dstack(np.meshgrid(*(np.arange(length, dtype=np.float32) for length in _SIZE)))
 
 
@@ -71,7 +72,33 @@ def _small(frame: np.ndarray) -> np.ndarray:
 
 def _unexplained(grey0: np.ndarray, grey1: np.ndarray) -> float:
     moved = cv2.remap(
-        grey1, _GRID + optical_flow(grey0, grey1, 1, 3), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        grey1, _GRID + optical_flow(grey0, grey1), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )  # type: ignore[call-overload]
     before, after = (grey - grey.mean(dtype=np.float32) for grey in (grey0, moved))
     return float(np.abs(before - after).mean() / (np.abs(before).mean() + 1))
+
+
+def optical_flow(grey0: np.ndarray, grey1: np.ndarray) -> np.ndarray:
+    """Estimate the motion from one frame to the next by OpenCV's dense inverse search.
+
+    The bits are the same on any number of threads (OpenCV cuts DIS into eight stripes whatever their number) and, as
+    neither Intel IPP nor the variational refinement takes part, on processors with other vector instructions.
+
+    Args:
+        grey0: Frame, uint8 (H,W), both sides at least 16 pixels.
+        grey1: The next one, of the same size.
+
+    Returns:
+        Flow, float32 (H,W,2): pixel (x, y) of `grey0` is at (x, y) + flow[y, x] in `grey1`, pixels.
+
+    Source:
+        Kroeger, Timofte, Dai and Van Gool, "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
+    """
+    # A new object each time: it keeps buffers, and no call may depend on the one before.
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis.setVariationalRefinementIterations(0)
+    dis.setGradientDescentIterations(_DESCENTS)
+    dis.setFinestScale(_SCALE)
+    dis.setPatchStride(_STRIDE)
+    with without_ipp():
+        return dis.calc(grey0, grey1, None)  # type: ignore[call-overload]  # the stubs know no call without initial flow

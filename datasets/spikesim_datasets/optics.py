@@ -9,7 +9,7 @@ import numpy as np
 from spikesim.checks import require_array, require_choice, require_flag
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_checks import require_image
-from spikesim_datasets.kernels.optics import look_up, mean_luma
+from spikesim_datasets.kernels.optics import add_codes, look_up, mean_luma
 
 Downscale = Literal["bilinear", "area", "none"]
 
@@ -109,13 +109,16 @@ class Exposure:
         require_image(frame, "frame")
         light = frame if self._linear is None else self._linear[frame]
         if self._frames == 0:
-            self._total = light.astype(self._total.dtype)
+            self._total = light.astype(self._total.dtype, order="C")
         else:
             if light.shape != self._total.shape:
                 raise InvalidValueError(
                     f"the frames of an exposure have one size, got {light.shape} after {self._total.shape}"
                 )
-            np.add(self._total, light, out=self._total)
+            if self._linear is None:
+                add_codes(np.ascontiguousarray(frame), self._total)
+            else:
+                np.add(self._total, light, out=self._total)
         self._frames += 1
 
     def blur(self) -> np.ndarray:

@@ -15,8 +15,8 @@ have them; before it allows a newer one, run the tests with that.
   kernels run old code after a change, or are compiled in every process (`tests/test_kernel_cache.py`).
 - `numba.core.cgutils`, `numba.core.typing.templates`, and of `numba.extending` `lower_builtin`, `lower_cast`, `models`,
   `register_model`, `intrinsic`; llvmlite's typed pointers and the names of LLVM's intrinsics. Used by `lanes` and, some
-  of them, by `quads`. Without them no kernel of the sensor compiles (`tests/test_lanes.py`), and none that renders
-  photos (`tests/test_quads.py`).
+  of them, by `groups` and `quads`. Without them no kernel of the sensor compiles (`tests/test_lanes.py`), and none that
+  interpolates (`tests/test_groups.py`) or renders photos (`tests/test_quads.py`).
 - `overload` and `njit` with `inline="always"`. Used by `integration`, and by `inline` here. Without it bits stay equal
   and kernels get slower (`benchmarks/sensor.py`).
 """

@@ -1,22 +1,24 @@
 """Motion-compensated interpolation with dense inverse search (DIS) optical flow; needs no weights.
 
 Flow is estimated once a pair, in both directions and twice: the fine flow follows detail in the grey frames; the coarse
-one is steadier, and as it is found in the steepness of the frames, which light changes little, it errs elsewhere. Each
-pixel of a frame between thus has four motions. Where all are nearly one, or where the samples to which their mean leads
-in the two frames agree, the mean stands for them. Elsewhere there are eight candidates: the fine motions at the pixel,
-the coarse ones at the place in their own frame from which they lead to it, as flow reversal does, and the fine ones
-taken likewise for two places beside the pixel. Each is followed to both frames, and the two samples are averaged, the
-nearer frame's counting for more and one that lies outside its frame not at all. The results are averaged, those of
-motions whose two samples agree along a piece of the row counting for more: a prediction from several hypotheses, the
-mean of which errs less than the best that one can choose. Samples keep fine detail, which linear ones blur, but not of
-what moves fast, whose place is known less sharply; see `spikesim_datasets.kernels.sampling`.
+one is steadier, and as it is found in the steepness of the frames, which light changes little, it errs elsewhere. Eight
+neighbouring pixels of a row form a group, and each group of a frame between thus has four motions. Where all are nearly
+one, or where the samples to which their mean leads in the two frames agree, the mean stands for them. Elsewhere there
+are eight candidates: the fine motions at the group, the coarse ones at the place in their own frame from which they
+lead to it, as flow reversal does, and the fine ones taken likewise for two groups beside it. Each is followed from
+every pixel to both frames, and the two samples are averaged, the nearer frame's counting for more and one that lies
+outside its frame not at all. The results are averaged, those of motions whose two samples agree along a piece of the
+row counting for more: a prediction from several hypotheses, the mean of which errs less than the best that one can
+choose. Samples keep fine detail, which linear ones blur, but not of what moves fast, whose place is known less sharply;
+see `spikesim_datasets.kernels.sampling`.
 
 Measured on three 720p clips (PSNR at t = 1/2), less or nothing for their cost: one motion a pixel, chosen or averaged
 by photometric error; weights by the error of a single pixel, by windows of two dimensions, by higher powers of the
 error, by forward-backward consistency, or learned from all of these; splatting; median and Gaussian filters on the
 flow; the variational refinement; motion zero as a candidate, or some of a fade mixed in; larger patches; a third flow
-at an eighth of the size; smoothing by how much the motions differ. Slightly more, but not built: a third flow in red
-minus blue (0.02 dB, two candidates more), and smoothing by speed and by how much the two frames disagree (0.01 dB).
+at an eighth of the size; smoothing by how much the motions differ; groups of sixteen; a motion for each pixel, which
+takes three times as long to blend (0.01 dB). Slightly more, but not built: a third flow in red minus blue (0.02 dB, two
+candidates more), and smoothing by speed and by how much the two frames disagree (0.01 dB).
 
 Source:
     Kroeger, Timofte, Dai and Van Gool, "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
@@ -25,51 +27,58 @@ Source:
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from spikesim.errors import InvalidValueError
+from spikesim.kernels.groups import GROUP
+from spikesim.threads import run_on_rows
 from spikesim_datasets.interpolation.base import check_request
-from spikesim_datasets.kernels import blending, sampling
+from spikesim_datasets.kernels import blending, sampling, search
+from spikesim_datasets.opencv import without_ipp
 
 MIN_SIDE = 16
-"""Shortest side of a frame, pixels; given less, OpenCV may search pyramid levels smaller than its patch and crash."""
+"""Shortest side of a frame, pixels: that of two patches."""
 
 _AGREEMENT = 4.0
 """Mean absolute difference of its two samples, in grey levels of 255, at which a motion's weight is halved; under it
-the mean motion is trusted."""
-
-_RADIUS = 8
-"""Pixels to either side over which that difference is averaged; at one pixel, wrong motions agree by chance."""
+the mean motion is trusted. The mean is that of three groups; at one pixel, wrong motions agree by chance."""
 
 _SWIFT, _BLUR = 24.0, 1.4
 """Motion beyond which frames are sampled smoothed, and the sigma of the Gaussian that smooths them, pixels."""
 
-_FINE, _COARSE = (1, 5), (2, 4)
-"""Scale and stride of the two flows: one is found at half the size of the frames, the other at a quarter."""
+_FINE, _COARSE = 1, 2
+"""Scales of the two flows: one is found in frames made 2 times smaller, the other in 4 times smaller ones."""
 
-_DESCENTS = 16
-"""Steps of gradient descent for each patch at each scale; the preset's 25 take longer for no better frames."""
+_STRIDE, _STEPS, _GAIN = 5, 3, 0.5
+"""How patches are searched for, see `kernels.search.refine`; a stride of 4 takes a third longer for 0.02 dB."""
+
+_SMALLEST = 46
+"""Flow begins at the largest size whose longer side is under this, pixels: what is far is near there."""
+
+_TOGETHER = 8
+"""Frames made in one pass over the rows, while what they sample lies in the cache; no more, for they lie in memory."""
 
 
 class FlowInterpolator:
-    """Follows the motion between two frames; see the module for the method."""
+    """Follows the motion between two frames; see the module for the method. Up to eight frames are made at once."""
 
     name = "flow"
     dense = False
+    _last: "_Prepared | None" = None  # of the latest frame 1, mostly the next pair's frame 0
 
     def describe(self) -> dict[str, object]:
         """See `Interpolator.describe`."""
         return {
             "name": self.name,
-            "version": 3,
-            "estimator": "DIS medium, not refined, in grey and in steepness",
-            "scales and strides": [list(_FINE), list(_COARSE)],
-            "descents": _DESCENTS,
+            "version": 4,
+            "estimator": "DIS in grey and in steepness",
+            "scales": [_FINE, _COARSE],
+            "search": [_STRIDE, _STEPS, _GAIN],
+            "group": GROUP,
             "agreement": _AGREEMENT,
-            "radius": _RADIUS,
             "swift": _SWIFT,
             "blur": _BLUR,
             "opencv": cv2.__version__,
@@ -89,28 +98,84 @@ class FlowInterpolator:
     def _frames(self, frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]) -> Iterator[np.ndarray]:
         if not len(times):
             return
-        with _without_ipp():
-            greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (frame0, frame1)]
-            edges = [edge_strength(grey) for grey in greys]
-            smooth = [cv2.GaussianBlur(frame, (0, 0), _BLUR) for frame in (frame0, frame1)]
-        motions = blending.join_flows(
-            *(
-                optical_flow(one, other, *scale)
-                for (one, other), scale in (
-                    (greys, _FINE),
-                    (greys[::-1], _FINE),
-                    (edges, _COARSE),
-                    (edges[::-1], _COARSE),
-                )
+        first, second = (self._prepared(frame) for frame in (frame0, frame1))
+        height, width, _ = frame0.shape
+        motions = blending.join_flows(*_flows(first, second, height * width), height, width)
+        for begin in range(0, len(times), _TOGETHER):
+            some = times[begin : begin + _TOGETHER]
+            frames = tuple(np.empty_like(frame0) for _ in range(_TOGETHER))
+            run_on_rows(
+                blending.motion_blend,
+                height,
+                width * len(some),
+                first.coefficients,
+                second.coefficients,
+                motions,
+                np.array(some, np.float32),
+                np.float32(_AGREEMENT),
+                np.float32(_SWIFT),
+                frames,
             )
-        )
-        first, second = (sampling.coefficients(*pair) for pair in zip((frame0, frame1), smooth, strict=True))
-        for t in times:
-            frame = np.empty_like(frame0)
-            blending.motion_blend(
-                first, second, motions, np.float32(t), np.float32(_AGREEMENT), _RADIUS, np.float32(_SWIFT), frame
-            )
-            yield frame
+            yield from frames[: len(some)]
+
+    def _prepared(self, frame: np.ndarray) -> "_Prepared":
+        """What is made of a frame, kept until the next one, compared by its pixels."""
+        last = self._last
+        if last is None or not np.array_equal(last.frame, frame):
+            self._last = last = _prepare(frame)
+        return last
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A frame, what flow is found in, and what is sampled."""
+
+    frame: np.ndarray
+    grey: tuple[np.ndarray, ...]
+    edges: tuple[np.ndarray, ...]
+    coefficients: np.ndarray
+
+
+def _prepare(frame: np.ndarray) -> _Prepared:
+    with without_ipp():
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        edges = edge_strength(grey)
+        smooth = cv2.GaussianBlur(frame, (0, 0), _BLUR)
+        sizes = pyramid(_reduced(grey, 1 << _FINE)), pyramid(_reduced(edges, 1 << _COARSE))
+    return _Prepared(frame.copy(), *sizes, coefficients=sampling.coefficients(frame, smooth))
+
+
+def pyramid(image: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What `optical_flow` takes of a grey frame, uint8 (H,W), of at least `MIN_SIDE`: its `slopes` at all sizes."""
+    images = [image]
+    while max(images[-1].shape) >= _SMALLEST and min(images[-1].shape) >= 2 * GROUP:
+        images.append(_reduced(images[-1], 2, GROUP))
+    return tuple(search.slopes(image) for image in images)
+
+
+def _reduced(image: np.ndarray, times: int, least: int = MIN_SIDE) -> np.ndarray:
+    """An image so many times smaller, but no side under the least."""
+    height, width = (max(side // times, least) for side in image.shape)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _flows(first: _Prepared, second: _Prepared, size: int) -> list[np.ndarray]:
+    """The fine flow ahead and back, and the coarse one ahead and back, between frames of so many pixels."""
+    # The order in which two threads have as much to do: a fine one and a coarse one each.
+    pairs = (
+        (first.grey, second.grey),
+        (first.edges, second.edges),
+        (second.grey, first.grey),
+        (second.edges, first.edges),
+    )
+    flows = [np.empty(0, np.float32)] * len(pairs)
+
+    def estimate(start: int, stop: int) -> None:
+        for i in range(start, stop):
+            flows[i] = optical_flow(*pairs[i])
+
+    run_on_rows(estimate, len(pairs), size)
+    return [flows[i] for i in (0, 2, 1, 3)]
 
 
 def edge_strength(grey: np.ndarray) -> np.ndarray:
@@ -120,44 +185,19 @@ def edge_strength(grey: np.ndarray) -> np.ndarray:
     return cv2.addWeighted(across, 0.5, down, 0.5, 0)
 
 
-def optical_flow(grey0: np.ndarray, grey1: np.ndarray, scale: int, stride: int) -> np.ndarray:
-    """Estimate the motion from one frame to the next by dense inverse search.
-
-    The bits are the same on any number of threads (OpenCV cuts DIS into eight stripes whatever their number) and, as
-    neither Intel IPP nor the variational refinement takes part, on processors with other vector instructions. Without
-    the refinement, flow takes half as long and frames between come out as good.
+def optical_flow(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> np.ndarray:
+    """Estimate the motion from one frame to another by dense inverse search.
 
     Args:
-        grey0: Frame, uint8 (H,W), both sides at least `MIN_SIDE`.
-        grey1: The next one, of the same size.
-        scale: Flow is found on frames made 2^scale times smaller.
-        stride: Distance of the patches there, pixels.
+        first, second: What `pyramid` gives of frames of one size.
 
     Returns:
-        Flow, float32 (H,W,2): pixel (x, y) of `grey0` is at (x, y) + flow[y, x] in `grey1`, pixels.
+        Flow, float32 (2,H,W): pixel (x, y) of the first is at (x + flow[0, y, x], y + flow[1, y, x]) in the second.
 
     Source:
         Kroeger, Timofte, Dai and Van Gool, "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
     """
-    # A new object each time: it keeps buffers, and no call may depend on the one before.
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    dis.setVariationalRefinementIterations(0)
-    dis.setGradientDescentIterations(_DESCENTS)
-    dis.setFinestScale(scale)
-    dis.setPatchStride(stride)
-    with _without_ipp():
-        return dis.calc(grey0, grey1, None)  # type: ignore[call-overload]  # the stubs know no call without initial flow
-
-
-@contextmanager
-def _without_ipp() -> Iterator[None]:
-    """Keep Intel IPP out of OpenCV: it picks its code, and with it the last bits, by processor.
-
-    The switch is OpenCV's own for each thread, so that nothing else in the process is affected.
-    """
-    before = cv2.ipp.useIPP()
-    cv2.ipp.setUseIPP(False)
-    try:
-        yield
-    finally:
-        cv2.ipp.setUseIPP(before)
+    flow = np.zeros((2, 1, 1), np.float32)
+    for one, other in zip(reversed(first), reversed(second), strict=True):
+        flow = search.refine(one, other, flow, _STRIDE, _STEPS, np.float32(_GAIN))
+    return flow

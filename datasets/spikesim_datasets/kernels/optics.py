@@ -7,7 +7,7 @@ LUMA = (0.30, 0.59, 0.11)
 
 
 @kernel
-def look_up(images, values, planes):  # type: ignore[no-untyped-def]
+def look_up(images, values, planes):
     """Fill planes (N,3,H,W) with the value of each code of images (N,H,W,3)."""
     for n in range(images.shape[0]):
         for y in range(images.shape[1]):
@@ -17,7 +17,7 @@ def look_up(images, values, planes):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def mean_luma(frame, linear, block, border, light):  # type: ignore[no-untyped-def]
+def mean_luma(frame, linear, block, border, light):
     """Fill light (h,w) from the blocks of frame (h·block, w·block, 3), less the `border` pixels at each one's rim."""
     side = block - 2 * border
     scale = 1.0 / (255.0 * side * side)
@@ -32,3 +32,11 @@ def mean_luma(frame, linear, block, border, light):  # type: ignore[no-untyped-d
                         + LUMA[2] * linear[frame[i, j, 2]]
                     )
             light[y, x] = min(1.0, total * scale)
+
+
+@kernel
+def add_codes(frame, total):
+    """Add a frame to a total of frames, uint8 and uint32 of one shape; both lie in one piece."""
+    codes, sums = frame.reshape(-1), total.reshape(-1)
+    for i in range(sums.size):
+        sums[i] += codes[i]

@@ -55,7 +55,7 @@ def resample_columns(rows: np.ndarray, places: np.ndarray, weights: np.ndarray, 
 
 
 @inline
-def _mirrored(place, length):  # type: ignore[no-untyped-def]
+def _mirrored(place, length):
     """The texel that stands at any place when an image is mirrored at its borders again and again."""
     if place < 0:
         place = -1 - place
@@ -92,7 +92,7 @@ def _bend(waves: np.ndarray, sheet: int, sign: float, count: int, xs: np.ndarray
 
 
 @inline
-def _near(place):  # type: ignore[no-untyped-def]
+def _near(place):
     """The texel next to a place, and the weights of the one before it, of itself and of the one after it."""
     texel = np.floor(place + 0.5)
     away = _F32(place - texel)
@@ -127,18 +127,18 @@ def _fill(background: np.ndarray, count: int, texels: np.ndarray, weights: np.nd
         across, down = (weights[0, x], weights[1, x], weights[2, x]), (weights[3, x], weights[4, x], weights[5, x])
         if 1 <= column < width - 1 and 1 <= row < height - 1:
             i = 4 * ((row - 1) * width + column - 1)
-            mean_of_nine(image, (i, i + 4 * width, i + 8 * width), (0, 4, 8), across, down, colours, 4 * x)  # type: ignore[call-arg]
+            mean_of_nine(image, (i, i + 4 * width, i + 8 * width), (0, 4, 8), across, down, colours, 4 * x)
         elif column == np.int64(_NOWHERE):  # the horizon, where everything is seen at once
             colours[4 * x : 4 * x + 4] = 0
         else:
             i, j, k = _mirrored(row - 1, height), _mirrored(row, height), _mirrored(row + 1, height)
             rows = 4 * width * i, 4 * width * j, 4 * width * k
             i, j, k = _mirrored(column - 1, width), _mirrored(column, width), _mirrored(column + 1, width)
-            mean_of_nine(image, rows, (4 * i, 4 * j, 4 * k), across, down, colours, 4 * x)  # type: ignore[call-arg]
+            mean_of_nine(image, rows, (4 * i, 4 * j, 4 * k), across, down, colours, 4 * x)
 
 
 @inline
-def _around(texels, weights, x, start, height, width):  # type: ignore[no-untyped-def]
+def _around(texels, weights, x, start, height, width):
     """Of a place in a cut-out whether all three rows of texels around it are there, where these begin, and the weights.
 
     Its outermost texels are transparent.
@@ -160,11 +160,11 @@ def _cover(
     for x in range(count):
         inside, rows, across, down = _around(texels, weights, x, start, height, width)
         if inside:
-            lay_mean_of_nine(cutouts, rows, (0, 4, 8), across, down, _F32(1 / OPAQUE), colours, 4 * (first + x))  # type: ignore[call-arg]
+            lay_mean_of_nine(cutouts, rows, (0, 4, 8), across, down, _F32(1 / OPAQUE), colours, 4 * (first + x))
 
 
 @inline
-def _cut(slope, constant, left, right):  # type: ignore[no-untyped-def]
+def _cut(slope, constant, left, right):
     """What of an interval is left where slope·x + constant is 0 or more."""
     if slope > 0:
         left = max(left, -constant / slope)
@@ -176,7 +176,7 @@ def _cut(slope, constant, left, right):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _reach(matrices: np.ndarray, waves: np.ndarray, shapes: np.ndarray, layer: int, y: int, left: int, right: int):  # type: ignore[no-untyped-def]
+def _reach(matrices: np.ndarray, waves: np.ndarray, shapes: np.ndarray, layer: int, y: int, left: int, right: int):
     """Where a cut-out begins and ends among a row's pixels from `left` to `right`, or farther out, never farther in."""
     sheet, bend = layer + 1, np.hypot(waves[layer + 1, 0], waves[layer + 1, 1])
     start, stop = _F64(left), _F64(right)
@@ -194,7 +194,7 @@ def _reach(matrices: np.ndarray, waves: np.ndarray, shapes: np.ndarray, layer: i
 
 
 @kernel
-def render_sheets(background, cutouts, shapes, matrices, waves, boxes, gain, offset, out):  # type: ignore[no-untyped-def]
+def render_sheets(background, cutouts, shapes, matrices, waves, boxes, gain, offset, out):
     """Write a frame, uint8 (H,W,3): gain times the colour, in grey levels, plus offset, clipped and rounded.
 
     background: uint16 (h,w,4), mirrored without end. cutouts: all texels of the cut-outs, uint16 (N,), the rearmost
@@ -226,7 +226,7 @@ def render_sheets(background, cutouts, shapes, matrices, waves, boxes, gain, off
 
 
 @kernel
-def flow_of_sheets(cutouts, shapes, matrices, waves, boxes, later, later_waves, flow):  # type: ignore[no-untyped-def]
+def flow_of_sheets(cutouts, shapes, matrices, waves, boxes, later, later_waves, flow):
     """Write where each pixel goes, float32 (H,W,2) in pixels: with the topmost cut-out that covers half of it.
 
     later: float64 (1+L,3,3), from texels to the pixels of the later frame. later_waves: float64 (1+L,3), the waves
@@ -266,6 +266,6 @@ def _own(
     for x in range(count):
         inside, rows, across, down = _around(texels, weights, x, start, height, width)
         if inside:
-            mean_of_nine(cutouts, rows, (0, 4, 8), across, down, seen, 0)  # type: ignore[call-arg]
+            mean_of_nine(cutouts, rows, (0, 4, 8), across, down, seen, 0)
             if seen[3] >= _F32(OPAQUE / 2):
                 owner[first + x] = layer + 1
