@@ -1,8 +1,10 @@
 """Parts of a build for job arrays, and what a long build tells of itself."""
 
 import itertools
+import os
 import shutil
 import subprocess
+import time
 import warnings
 from collections import namedtuple
 from pathlib import Path
@@ -18,6 +20,7 @@ from spikesim.errors import InvalidValueError, LowSpaceWarning, OutputError
 from spikesim_cli.steps import Steps
 from spikesim_datasets import build_state
 from spikesim_datasets.build import build_clips
+from spikesim_datasets.processes import worker_processes
 from spikesim_datasets.progress import BuildState, Progress
 from spikesim_datasets.shards import verify_dataset
 from spikesim_datasets.shards.index import INDEX, read_index, shard_files
@@ -116,6 +119,44 @@ def test_the_command_makes_a_part(run: Run, source: Path, tmp_path: Path) -> Non
     assert result.json["built"] == len(shard_files(tmp_path / "out")) < 6
     assert not (tmp_path / "out" / INDEX).exists()
     assert_refused(run(*words, "--part", "2/3", "--dry-run"), "--part", "--dry-run makes none")
+
+
+# GPUs
+
+
+def seen_gpu(_: int) -> str:
+    time.sleep(0.3)  # so that each worker has some
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "")
+
+
+def test_each_worker_sees_a_gpu_of_its_own() -> None:
+    with worker_processes(3, gpus=(4, 2, 2)) as pool:
+        assert sorted({*pool.map(seen_gpu, range(12))}) == ["2", "4"]
+    with worker_processes(1) as pool:
+        assert pool.submit(seen_gpu, 0).result() == os.environ.get("CUDA_VISIBLE_DEVICES", "")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "problem"),
+    [
+        ((0, 1), "GPUs are for interpolation by a network on the device 'cuda', got 'linear' on 'auto'"),
+        ([-1], "each of the GPUs must be a whole number of at least 0, got -1"),
+        ([0.5], "each of the GPUs must be a whole number of at least 0, got 0.5"),
+        ((), "give at least one GPU, or leave them out"),
+    ],
+)
+def test_gpus_that_are_none(source: Path, tmp_path: Path, gpus: Any, problem: str) -> None:
+    with pytest.raises(InvalidValueError, match=problem):
+        build_clips(open_clips([source]), tmp_path / "out", recipe(), workers=gpus)
+    assert not (tmp_path / "out").exists()
+
+
+def test_gpus_of_the_command(run: Run, source: Path, tmp_path: Path) -> None:
+    words = ("build", source, "--out", tmp_path / "out", "--interp", "linear")
+    assert_refused(run(*words, "--gpus", "0,1"), "GPUs are for interpolation by a network")
+    assert_refused(run(*words, "--gpus", "a"), "'a' is no whole number; give GPUs as --gpus 0,1")
+    assert_refused(run(*words, "--gpus", "0", "--workers", 2), "--workers", "is the number of --gpus")
+    assert_refused(run(*words, "--gpus", "0", "--scheduler", "local:1"), "--gpus", "are started elsewhere")
 
 
 # What a build tells of itself

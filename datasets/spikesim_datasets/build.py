@@ -65,7 +65,7 @@ def build_dataset(
     v_th: Sequence[float] = (1.0,),
     *,
     split: Split = "train",
-    workers: int | Executor | None = None,
+    workers: int | Sequence[int] | Executor | None = None,
     overwrite: bool = False,
     **choices: Any,
 ) -> BuildReport:
@@ -95,7 +95,7 @@ def build_clips(
     out: str | Path,
     recipe: Recipe,
     *,
-    workers: int | Executor | None = None,
+    workers: int | Sequence[int] | Executor | None = None,
     part: tuple[int, int] | None = None,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
@@ -112,8 +112,9 @@ def build_clips(
         out: Folder of the dataset.
         recipe: How.
         workers: Processes; None means one for each core. Several are started with `spawn`, so a script that calls this
-            keeps its own work under `if __name__ == "__main__"`. Or who does the work instead: the workers of a Dask
-            scheduler (`cluster.open_scheduler`), or any `concurrent.futures.Executor` whose workers see the same files.
+            keeps its own work under `if __name__ == "__main__"`. Or numbers of GPUs, for interpolation by a network: a
+            process for each, which sees no other. Or who does the work instead: the workers of a Dask scheduler
+            (`cluster.open_scheduler`), or any `concurrent.futures.Executor` whose workers see the same files.
         part: Make the i-th of n parts of the shards, (i, n) with 1 ≤ i ≤ n, and no index: parts may be made at the same
             time, in any order. When all are there, a build without part, or `shards.write_index`, writes the index.
         overwrite: Replace shards in `out` that another recipe made; all of them go when the first new one is whole.
@@ -131,7 +132,9 @@ def build_clips(
     """
     began = time.perf_counter()
     clips, out = require_list(clips, "clips", "clips"), require_path(out, "out")
-    if workers is not None and not isinstance(workers, Executor):
+    if isinstance(workers, Sequence) and not isinstance(workers, str):
+        workers = _require_gpus(workers)
+    elif workers is not None and not isinstance(workers, Executor):
         workers = require_whole(workers, "workers", 1, unit="processes")
     number, parts = (1, 1) if part is None else _require_part(part)
     if require_flag(overwrite, "overwrite") and part is not None:
@@ -141,6 +144,11 @@ def build_clips(
     tell = teller(on_progress)
     require_instance(command, "command", str)
     recipe = require_instance(recipe, "recipe", Recipe, "make_recipe makes one").resolve()
+    if isinstance(workers, tuple) and recipe.interpolation.device not in ("cuda", "cuda:0"):
+        raise InvalidValueError(
+            f"GPUs are for interpolation by a network on the device 'cuda', got {recipe.interpolation.name!r} on "
+            f"{recipe.interpolation.device!r}; leave the GPUs out"
+        )
     plan = plan_build(clips, out, recipe)
     folders = {out, *(job.path.parent for job in plan.jobs)}
     refuse_output_in_source(folders, clips)
@@ -187,8 +195,7 @@ def build_clips(
             place = 0
             for shards, before in zip(goes, (remove_old, None), strict=True):
                 counted = sum(len(shard.units) for shard in shards)
-                by = workers if isinstance(workers, Executor) else min(most, counted)
-                with work_pool(by, len(units), tally) as pool:
+                with work_pool(_at_most(workers, min(most, counted)), len(units), tally) as pool:
                     for job, (entry, found) in make_shards(shards, pool, place, setting, before):
                         entries += [entry] if entry else []
                         look.add(len(job.windows))
@@ -213,16 +220,31 @@ def build_clips(
     )
 
 
-def _most_at_a_time(workers: int | Executor | None) -> int:
+def _most_at_a_time(workers: int | Sequence[int] | Executor | None) -> int:
     """How many units are made at a time, as far as that is known; 1 leaves shards undivided."""
     match workers:
         case PoolExecutor():
             return workers.workers
         case Executor():
             return 1
+        case int():
+            return workers
         case None:
             return available_cores()
-    return workers
+    return len(workers)
+
+
+def _at_most(workers: int | Sequence[int] | Executor | None, most: int) -> int | Sequence[int] | Executor:
+    """Who does the work, no more processes than units."""
+    if isinstance(workers, Executor):
+        return workers
+    return workers[:most] if isinstance(workers, tuple) else most
+
+
+def _require_gpus(numbers: Sequence[int]) -> tuple[int, ...]:
+    if not numbers:
+        raise InvalidValueError("give at least one GPU, or leave them out")
+    return tuple(require_whole(number, "each of the GPUs", 0) for number in numbers)
 
 
 def _require_part(part: Any) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
@@ -28,15 +28,19 @@ def shared_counts(number: int) -> Any:
 
 
 @contextmanager
-def worker_processes(workers: int, counts: Any = None) -> Iterator[Executor]:
+def worker_processes(workers: int, counts: Any = None, gpus: Sequence[int] = ()) -> Iterator[Executor]:
     """A pool of processes; none is left when the `with` block is, and after an error they are not waited for.
 
     Args:
         workers: How many.
         counts: What `shared_counts` gave, for `count_up` in the workers.
+        gpus: One for each worker, which sees no other; none leaves all of them to all.
     """
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, _SPAWN, _start_worker, (counts,))
+    free = _SPAWN.SimpleQueue()
+    for gpu in gpus:
+        free.put(gpu)
+    pool = ProcessPoolExecutor(workers, _SPAWN, _start_worker, (counts, free if gpus else None))
     try:
         yield pool
         pool.shutdown()
@@ -71,9 +75,12 @@ def count_up(place: int) -> None:
     _counts[place] += 1
 
 
-def _start_worker(counts: Any) -> None:
+def _start_worker(counts: Any, free_gpus: Any) -> None:
     global _counts
     _counts = counts
+    if free_gpus is not None:
+        # CUDA looks at it when it is first used. Whichever it is, a worker calls its GPU the first.
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(free_gpus.get())
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -54,11 +54,12 @@ class PoolExecutor(Executor, ABC):
 
 
 @contextmanager
-def work_pool(workers: int | Executor, places: int, tally: Tally) -> Iterator[WorkPool]:
+def work_pool(workers: int | Sequence[int] | Executor, places: int, tally: Tally) -> Iterator[WorkPool]:
     """A pool for the units of a build.
 
     Args:
-        workers: Processes to start; of one, the work is done here. Or who does it instead.
+        workers: Processes to start; of one, the work is done here. Or the GPUs of as many processes. Or who does it
+            instead.
         places: How many units the tally has.
         tally: Told how far units are.
     """
@@ -66,11 +67,12 @@ def work_pool(workers: int | Executor, places: int, tally: Tally) -> Iterator[Wo
         yield workers.pool(tally)
     elif isinstance(workers, Executor):
         yield ExecutorPool(workers, tally)
-    elif workers <= 1:
+    elif isinstance(workers, int) and workers <= 1:
         yield _Here(tally)
     else:
         counts = shared_counts(places)
-        with worker_processes(workers, counts) as processes:
+        number, gpus = (workers, ()) if isinstance(workers, int) else (len(workers), workers)
+        with worker_processes(number, counts, gpus) as processes:
             yield _Processes(processes, tally, counts)
 
 

@@ -13,6 +13,7 @@ from spikesim_cli.options import (
     given,
     optics_of,
     overwrite_option,
+    parse_numbers,
     reading_of,
     refuse,
     spec_of,
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from spikesim_datasets.recipe import Recipe
     from spikesim_datasets.shards.diagnostics import Diagnostics
     from spikesim_datasets.sources import Clip
+
+
+def _gpus(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    return parse_numbers((value,), int, "GPUs as --gpus 0,1") if value is not None else None
 
 
 def _part(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -82,6 +87,12 @@ _build_options = together(
         help="Of images; gzip and none need no plugin to read.",
     ),
     click.option("--workers", type=click.IntRange(1), show_default="one a core", help="Processes."),
+    click.option(
+        "--gpus",
+        callback=_gpus,
+        metavar="N,N,...",
+        help="GPUs for interpolation by a network, with a process on each: 0,1, or 0,0,1,1 for two on each.",
+    ),
     click.option(
         "--scheduler",
         metavar="ADDRESS",
@@ -191,9 +202,15 @@ def _build(
     from spikesim_datasets.recipe import make_recipe
     from spikesim_datasets.sources import excerpt
 
-    workers, scheduler = choices.pop("workers"), choices.pop("scheduler")
-    if scheduler is not None and workers is not None:
-        raise click.UsageError("--workers are processes of this machine; those of a --scheduler are started elsewhere")
+    workers, gpus, scheduler = (choices.pop(name) for name in ("workers", "gpus", "scheduler"))
+    if scheduler is not None:
+        refuse(
+            "is of processes of this machine, and those of a --scheduler are started elsewhere",
+            workers=workers,
+            gpus=gpus,
+        )
+    if gpus is not None:
+        refuse("is the number of --gpus", workers=workers)
 
     excerpted = given(start=choices.pop("start"), frames=choices.pop("frames"))
     clips = [excerpt(clip, **excerpted) for clip in clips]
@@ -202,12 +219,12 @@ def _build(
         **given(v_th=choices.pop("vth"), interpolation=interpolation, optics=optics, plan=plan, **choices)
     ).resolve()
     if dry_run:
-        refuse("is of builds, and --dry-run makes none", part=part, scheduler=scheduler)
+        refuse("is of builds, and --dry-run makes none", part=part, scheduler=scheduler, gpus=gpus)
         _estimate(clips, out, recipe, workers, overwrite, as_json)
         return
     tell_licence(recipe.choices()["interpolation"])
     steps = Steps("readouts")
-    with nullcontext(workers) if scheduler is None else open_scheduler(scheduler) as by, steps.shown():
+    with nullcontext(gpus or workers) if scheduler is None else open_scheduler(scheduler) as by, steps.shown():
         report = build_clips(
             clips,
             out,
