@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spikesim.errors import InputFileError
 from spikesim.hdf5.child import Inspector
+from spikesim.hdf5.source import Source, SourceFile
 from spikesim.input_files import version_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,38 @@ def open_hdf5(path: Path, **options: Any) -> "h5py.File":
         raise InputFileError(f"cannot read {path}: {problem}")
     # What is never written in place is read without a lock.
     return h5py.File(path, "r", locking=False, **options)
+
+
+def open_hdf5_of(source: Source, **options: Any) -> "h5py.File":
+    """As `open_hdf5`, of bytes that lie elsewhere: of values only where they lie is looked at, not what they hold.
+
+    What the other process has read of them is held in memory, so that this one meets the same bytes, whatever lies
+    there by then.
+
+    Args:
+        source: The bytes. What is read of the file is read within `source.telling()`.
+        **options: Of `h5py.File`.
+
+    Raises:
+        InputFileError: As for `open_hdf5`, or the bytes cannot be fetched.
+    """
+    import h5py
+
+    key = source.version
+    if key not in _inspected:
+        if len(_inspected) >= _MOST_INSPECTED:
+            _inspected.pop(next(iter(_inspected)))
+        _inspected[key] = _inspector().look_through(source)
+    problem, parts = _inspected[key]
+    if problem:
+        raise InputFileError(f"cannot read {source.name}: {problem}")
+    source.hold(parts)
+    with source.telling():
+        return h5py.File(SourceFile(source), "r", **options)
+
+
+_MOST_INSPECTED = 64  # whose metadata, of some 100 kB, this process has in memory
+_inspected: dict[tuple[str, ...], tuple[str, list[tuple[int, bytes]]]] = {}
 
 
 @lru_cache(maxsize=1 << 16)
