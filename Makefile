@@ -28,7 +28,7 @@ $(VENV)/ssdm: $(VENV)/core
 	touch $@
 
 $(VENV)/dev: $(VENV)/core
-	$(PIP_INSTALL) --editable '.[ssdm,dev]'
+	$(PIP_INSTALL) --editable '.[ssdm,remote,dev]'
 	touch $@
 
 $(VENV)/docs: $(VENV)/core
