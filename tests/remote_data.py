@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
 
 @dataclass
 class WebServer:
@@ -104,3 +106,38 @@ def serving(folder: Path) -> Iterator[WebServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def bucket_server() -> Iterator[None]:
+    """A server of S3 buckets while the `with` block runs; variables tell programs where it is, and credentials."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    variables = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        try:
+            yield
+        finally:
+            server.stop()
+
+
+def upload(folder: Path, place: str) -> str:
+    """Copies a folder into a bucket, and returns its address."""
+    import fsspec
+
+    fs = fsspec.filesystem("s3")
+    fs.makedirs(place.partition("/")[0], exist_ok=True)
+    for path in folder.rglob("*.*"):
+        if path.is_file():
+            fs.pipe(f"{place}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+    return f"s3://{place}"

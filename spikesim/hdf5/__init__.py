@@ -5,6 +5,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from spikesim.errors import InputFileError
 from spikesim.hdf5.child import Inspector
@@ -63,7 +64,19 @@ def open_hdf5_of(source: Source, **options: Any) -> "h5py.File":
         raise InputFileError(f"cannot read {source.name}: {problem}")
     source.hold(parts)
     with source.telling():
-        return h5py.File(SourceFile(source), "r", **options)
+        file = h5py.File(SourceFile(source), "r", **options)
+    _open.add(file)
+    return file
+
+
+_open: "WeakSet[h5py.File]" = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """What is still open when Python has ended, HDF5 closes through a Python file that is no more, which crashes."""
+    for file in list(_open):
+        file.close()
 
 
 _MOST_INSPECTED = 64  # whose metadata, of some 100 kB, this process has in memory

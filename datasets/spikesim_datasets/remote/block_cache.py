@@ -83,7 +83,9 @@ class BlockCache:
                 total = self._make_room(taken)
             # Counted before it is there: who is killed in between leaves a cache that is smaller than it thinks.
             if fits := total + taken <= self._most:
-                os.pwrite(tally, b"%020d\n" % (total + taken), 0)
+                told = b"%020d\n" % (total + taken)
+                os.pwrite(tally, told, 0)
+                os.ftruncate(tally, len(told))
             yield fits
         finally:
             os.close(tally)

@@ -31,15 +31,15 @@ class Url:
 
     def __post_init__(self) -> None:
         given = self.address
-        if not isinstance(given, str) or len(given) > _LONGEST or not given.isprintable() or " " in given:
-            raise InvalidValueError(f"an address must be text without spaces, got {short(given)}")
+        if not isinstance(given, str) or len(given) > _LONGEST or not given.isprintable():
+            raise InvalidValueError(f"an address must be printable text, got {short(given)}")
         try:
             parts = urlsplit(given)
             host = parts.hostname
             parts.port  # noqa: B018 - it raises where it is no number
         except ValueError as error:
             raise InvalidValueError(f"{short(given)} is no address ({error})") from error
-        if parts.scheme not in _SCHEMES or not host:
+        if parts.scheme not in _SCHEMES or not host or " " in host:
             raise InvalidValueError(
                 f"datasets elsewhere are read from s3://BUCKET/KEY, https://HOST/PLACE or http://HOST/PLACE, got "
                 f"{short(given)}; copy others to this machine"
