@@ -300,7 +300,7 @@ def test_interpolators_load_torch_only_for_networks() -> None:
 def test_local_datasets_load_nothing_that_fetches() -> None:
     code = "from spikesim_datasets.shards import open_dataset\n"
     code += "try:\n    open_dataset('/nowhere', 'train')\nexcept OSError:\n    pass"
-    assert not {"fsspec", "s3fs", "aiohttp", "botocore"} & loaded_after(code)
+    assert not {"fsspec", "s3fs", "aiohttp", "botocore", "asyncio"} & loaded_after(code)
     code += "\ntry:\n    open_dataset('http://127.0.0.1:1/a', 'train')\nexcept OSError:\n    pass"
     assert {"fsspec", "aiohttp"} <= loaded_after(code)  # the check sees what is loaded
 

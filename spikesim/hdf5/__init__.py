@@ -54,12 +54,10 @@ def open_hdf5_of(source: Source, **options: Any) -> "h5py.File":
     """
     import h5py
 
-    key = source.version
-    if key not in _inspected:
-        if len(_inspected) >= _MOST_INSPECTED:
-            _inspected.pop(next(iter(_inspected)))
-        _inspected[key] = _inspector().look_through(source)
-    problem, parts = _inspected[key]
+    known = _inspected.pop(source.version, None)
+    problem, parts = _inspected[source.version] = known or _inspector().look_through(source)
+    while len(_inspected) > 1 and sum(map(_length, _inspected.values())) > _MOST_INSPECTED:
+        _inspected.pop(next(iter(_inspected)))  # used longest ago
     if problem:
         raise InputFileError(f"cannot read {source.name}: {problem}")
     source.hold(parts)
@@ -79,8 +77,14 @@ def _close_all() -> None:
         file.close()
 
 
-_MOST_INSPECTED = 64  # whose metadata, of some 100 kB, this process has in memory
-_inspected: dict[tuple[str, ...], tuple[str, list[tuple[int, bytes]]]] = {}
+_Looked = tuple[str, list[tuple[int, bytes]]]
+
+_MOST_INSPECTED = 1 << 26  # bytes of metadata, of shards some 100 kB each, that this process has in memory
+_inspected: dict[tuple[str, ...], _Looked] = {}
+
+
+def _length(looked: _Looked) -> int:
+    return 1000 + sum(len(part) for _, part in looked[1])
 
 
 @lru_cache(maxsize=1 << 16)

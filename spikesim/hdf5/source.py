@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import RLock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Source(ABC):
     def __init__(self) -> None:
         self.error: BaseException | None = None
         self._held: list[tuple[int, bytes]] = []
+        self._lock = RLock()
 
     @abstractmethod
     def fetch(self, pieces: Sequence[Piece]) -> list[bytes]:
@@ -48,7 +50,9 @@ class Source(ABC):
         Raises:
             InputFileError: As for `fetch`.
         """
-        inside = max(0, min(length, self.size - start))
+        inside = min(length, self.size - start)
+        if inside <= 0:
+            return bytes(length)
         found = self._find(start, inside)
         if found is None:
             [found] = self.fetch([(start, inside)])
@@ -86,13 +90,14 @@ class Source(ABC):
 
     @contextmanager
     def telling(self) -> Iterator[None]:
-        """Raise what kept the `with` block from reading, and not what HDF5 makes of it."""
-        try:
-            yield
-        finally:
-            error, self.error = self.error, None
-            if error is not None:
-                raise error from None
+        """Raise what kept the `with` block from reading, and not what HDF5 makes of it; for one thread at a time."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                error, self.error = self.error, None
+                if error is not None:
+                    raise error from None
 
     def _find(self, start: int, length: int) -> bytes | None:
         """A piece of what is held."""

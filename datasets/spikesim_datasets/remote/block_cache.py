@@ -44,7 +44,7 @@ class BlockCache:
         self._folder, self._most = folder, int(most_bytes)
 
     def get(self, file: str, number: int) -> bytes | None:
-        """A block; None where it is not there, or no longer whole."""
+        """A block; None where it is missing, or no longer whole."""
         path = self._path(file, number)
         try:
             held = path.read_bytes()

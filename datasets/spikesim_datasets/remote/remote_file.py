@@ -5,10 +5,8 @@ from functools import lru_cache
 
 from spikesim.errors import InputFileError
 from spikesim.hdf5.source import Piece, Source
-from spikesim_datasets.remote import transport
 from spikesim_datasets.remote.block_cache import cache_of_environment
-from spikesim_datasets.remote.transport import FileVersion
-from spikesim_datasets.remote.url import Url
+from spikesim_datasets.remote.url import FileVersion, Url
 
 BLOCK = 1 << 16
 """Bytes of a block: the metadata of a shard are pieces of some kB all over it, its chunks some tens of kB."""
@@ -46,6 +44,8 @@ class RemoteFile(Source):
         return [_cut(blocks, start, length) for start, length in pieces]
 
     def _blocks(self, numbers: Sequence[int]) -> dict[int, bytes]:
+        from spikesim_datasets.remote.transport import fetch  # which takes long to import, and few read from elsewhere
+
         key = repr((*self.version, BLOCK))
         blocks, missing = {}, []
         for number in numbers:
@@ -57,7 +57,7 @@ class RemoteFile(Source):
         runs = _runs(missing)
         parts = [(run.start * BLOCK, min(run.stop * BLOCK, self.size)) for run in runs]
         try:
-            fetched = transport.fetch(self._url, parts, self._version) if parts else []
+            fetched = fetch(self._url, parts, self._version) if parts else []
         except InputFileError:
             known_version.cache_clear()  # it may have changed: who opens it again is to see that
             raise
@@ -76,7 +76,9 @@ def known_version(url: Url) -> FileVersion:
     Raises:
         InputFileError, MissingExtraError: As for `RemoteFile`.
     """
-    return transport.version_at(url)
+    from spikesim_datasets.remote.transport import version_at
+
+    return version_at(url)
 
 
 def _runs(numbers: Sequence[int]) -> list[range]:

@@ -9,13 +9,12 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from spikesim.brief import shortened
 from spikesim.errors import InputFileError, MissingExtraError
-from spikesim_datasets.remote.url import Url
+from spikesim_datasets.remote.url import FileVersion, Url
 
 if TYPE_CHECKING:
     import aiohttp
@@ -25,25 +24,13 @@ _ATTEMPTS = 4
 _FIRST_PAUSE = 0.3  # seconds, doubled each time
 _CONNECT, _SILENCE = 10.0, 30.0  # seconds
 _PASSING = {408, 425, 429, 500, 502, 503, 504}  # what servers say that may say another thing a moment later
+_NETWORK = {"ClientError", "HTTPClientError", "ConnectionError"}
 _RANGE = re.compile(r"bytes (?P<first>\d+)-(?P<last>\d+)/(?P<size>\d+)")
 _DENIED = (
     "credentials are those of other programs: for s3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws, or "
     "FSSPEC_S3_ANON=true for a public bucket; for https ~/.netrc or the address itself"
 )
 _MISSING = "check the address, and that all of the dataset was copied there, with its dataset.json"
-
-
-@dataclass(frozen=True)
-class FileVersion:
-    """Which version of a file something is of.
-
-    Attributes:
-        size: Of the whole file, in bytes.
-        tag: What the server calls this version: its ETag, or the time of its last change; empty where it says neither.
-    """
-
-    size: int
-    tag: str
 
 
 class _TellError(Exception):
@@ -157,16 +144,20 @@ def _run(fs: Any, work: Callable[[], Awaitable[Any]]) -> Any:
 
 async def _patient(ask: Callable[[], Awaitable[Any]]) -> Any:
     """Ask again after what may pass."""
-    import aiohttp
-
     for attempt in range(_ATTEMPTS):
         try:
             return await ask()
-        except (_PassingError, aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError):
-            if attempt == _ATTEMPTS - 1:
+        except Exception as error:
+            if attempt == _ATTEMPTS - 1 or not _may_pass(error):
                 raise
         await asyncio.sleep(_FIRST_PAUSE * 2**attempt)
     raise AssertionError
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether it is of the network, as aiohttp, botocore and the system call that."""
+    known = isinstance(error, _PassingError | TimeoutError | asyncio.IncompleteReadError)
+    return known or not _NETWORK.isdisjoint(kind.__name__ for kind in type(error).__mro__)
 
 
 # The web

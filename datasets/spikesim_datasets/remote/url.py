@@ -1,4 +1,4 @@
-"""Where something lies elsewhere: an address, and what of it is shown."""
+"""Where something lies elsewhere: its address, and which version of it is there."""
 
 import re
 from dataclasses import dataclass
@@ -72,6 +72,19 @@ class Url:
         parts = urlsplit(self.address)
         host = parts.netloc.rpartition("@")[2]
         return urlunsplit(parts._replace(netloc=host, query="", fragment=""))
+
+
+@dataclass(frozen=True)
+class FileVersion:
+    """Which version of a file something is of.
+
+    Attributes:
+        size: Of the whole file, in bytes.
+        tag: What the server calls this version: its ETag, or the time of its last change; empty where it says neither.
+    """
+
+    size: int
+    tag: str
 
 
 Place = Path | Url

@@ -17,7 +17,6 @@ from spikesim.input_files import MOST_JSON_BYTES, parse_json, read_json
 from spikesim.locks import locked
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.keys import Keyed, check_clip, check_place, parse_key
-from spikesim_datasets.remote.transport import fetch_whole
 from spikesim_datasets.remote.url import Place, Url
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.unfinished import OF_DATASET, refuse_unfinished
@@ -140,6 +139,8 @@ def fetch_index(root: Url) -> list[ShardEntry]:
         InputFileError: As for `read_index`; or it is missing or cannot be fetched.
         MissingExtraError: The extra `remote` is not installed.
     """
+    from spikesim_datasets.remote.transport import fetch_whole  # which takes long to import
+
     place = root / INDEX
     text = fetch_whole(place, MOST_JSON_BYTES)
     return _entries_in(place, lambda: parse_json(text.decode()))
