@@ -343,6 +343,20 @@ def test_what_is_missing_is_told(address: str, root: Path) -> None:
         open_dataset(address, "val")
 
 
+def test_an_empty_file_is_told(address: str, root: Path) -> None:
+    (root / "train" / "a.000.h5").write_bytes(b"")
+    with pytest.raises(InputFileError, match=r"/train/a\.000\.h5: it is empty"):
+        open_dataset(address, "train")
+
+
+def test_an_empty_object_is_told(bucket: str) -> None:
+    import fsspec
+
+    fsspec.filesystem("s3").pipe("bucket/empty.h5", b"")
+    with pytest.raises(InputFileError, match=r"s3://bucket/empty\.h5: it is empty"):
+        ShardReader("s3://bucket/empty.h5")
+
+
 def test_a_server_that_gives_no_parts_is_told(address: str, web: WebServer) -> None:
     web.ranges = False
     with pytest.raises(InputFileError, match=r"gives whole files only, and no parts .*; copy the dataset to this mach"):

@@ -95,7 +95,7 @@ class ShardReader(SampleReader):
             array: np.ndarray = self._arrays[path][(number, *field.cut(cuts))]
         except InputFileError:
             raise  # which was not fetched, and may be whole
-        except (OSError, InvalidValueError) as error:
+        except (OSError, RuntimeError, InvalidValueError) as error:
             raise InputFileError(
                 f"{self.path}: {path} of sample {number} is damaged ({error}); build the shard again"
             ) from error
