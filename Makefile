@@ -28,7 +28,7 @@ $(VENV)/ssdm: $(VENV)/core
 	touch $@
 
 $(VENV)/dev: $(VENV)/core
-	$(PIP_INSTALL) --editable '.[ssdm,cluster,dev]'
+	$(PIP_INSTALL) --editable '.[ssdm,cluster,remote,dev]'
 	touch $@
 
 $(VENV)/docs: $(VENV)/core

@@ -43,7 +43,11 @@ _TEMPORARY = re.compile(rf"{re.escape(_PREFIX)}-(?P<pid>[0-9]{{1,9}})-[0-9a-f]{{
 
 @contextmanager
 def atomic_path(
-    final: str | os.PathLike[str], *, replace: bool = True, before: Callable[[], object] | None = None
+    final: str | os.PathLike[str],
+    *,
+    replace: bool = True,
+    before: Callable[[], object] | None = None,
+    flush: bool = True,
 ) -> Iterator[Path]:
     """A temporary path in the folder of `final`, renamed to it once the `with` block has written the file and left.
 
@@ -60,6 +64,7 @@ def atomic_path(
         replace: Whether a regular file that has the name is replaced. Else it is kept, also where it appears while the
             block runs, and what the block has written is gone: of several who write the same, the first is right.
         before: Called when the file is whole, before it has its name: to remove what it replaces, and no sooner.
+        flush: Whether it is on the disk before it has its name. Else a power failure may leave less than all of it.
 
     Yields:
         A path that does not exist yet, for the block to create. It is gone when the block fails, by any exception.
@@ -76,7 +81,8 @@ def atomic_path(
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
         yield temporary
-        flush_to_disk(temporary)
+        if flush:
+            flush_to_disk(temporary)
         if before is not None:
             before()
         if replace:

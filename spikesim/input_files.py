@@ -12,7 +12,9 @@ from spikesim.brief import short, shortened
 from spikesim.errors import InputFileError, InvalidValueError
 
 # An index of 100,000 shards has 25 MB and 700,000 values; of `{}` and `[]` a value takes 64 bytes of memory and more.
-_MOST_JSON_BYTES = 1 << 25
+MOST_JSON_BYTES = 1 << 25
+"""That a description may have."""
+
 _MOST_JSON_VALUES = 1 << 21
 
 
@@ -56,7 +58,7 @@ def read_json(path: Path) -> Any:
             twice.
     """
     size = require_file(path).st_size
-    if size > _MOST_JSON_BYTES:
+    if size > MOST_JSON_BYTES:
         raise InputFileError(f"cannot read {path}: it has {size} bytes, more than any description")
     try:
         return parse_json(path.read_text("utf-8"))
@@ -72,7 +74,7 @@ def parse_json(text: str) -> Any:
         InvalidValueError: It is no JSON, too long, nested too deeply, gives an entry twice, or holds a number that is
             none.
     """
-    if len(text) > _MOST_JSON_BYTES or sum(map(text.count, "{[,")) > _MOST_JSON_VALUES:
+    if len(text) > MOST_JSON_BYTES or sum(map(text.count, "{[,")) > _MOST_JSON_VALUES:
         raise InvalidValueError(f"it has {len(text)} characters and more values than any description")
     try:
         return json.loads(text, object_pairs_hook=_object, parse_float=_number, parse_constant=_refuse_constant)

@@ -46,10 +46,12 @@ TORCH_AT_HEAD = (
 )
 
 
-# What lies under imageio, each in the one place that says why imageio does not do; and what computes without torch.
+# What lies under imageio, each in the one place that says why imageio does not do; what fetches from elsewhere; what
+# computes without torch.
 DIRECTLY = {
     "spikesim_datasets/image_files.py": {"PIL"},
     "spikesim_datasets/videos/": {"av"},
+    "spikesim_datasets/remote/transport.py": {"fsspec", "aiohttp", "botocore"},
     "ssdm_models/without_torch/": {"cv2"},
     "spikesim_datasets/cluster.py": {"distributed"},
 }
@@ -260,6 +262,7 @@ def test_packages_import_only_what_lies_above_them(package: str) -> None:
         ("spikesim_datasets", "def f():\n    from ssdm_models import sdm"),
         ("spikesim_datasets", "from PIL import Image"),
         ("spikesim_datasets", "import av"),
+        ("spikesim_datasets", "def f():\n    import fsspec"),
         ("ssdm_models", "import spikesim_cli"),
         ("ssdm_models", "import cv2"),
         ("spikesim_cli", "import numpy"),
@@ -293,6 +296,14 @@ def test_importing_the_sensor_is_light() -> None:
 def test_interpolators_load_torch_only_for_networks() -> None:
     code = "from spikesim_datasets.interpolation import make_interpolator; make_interpolator('flow')"
     assert "torch" not in loaded_after(code)
+
+
+def test_local_datasets_load_nothing_that_fetches() -> None:
+    code = "from spikesim_datasets.shards import open_dataset\n"
+    code += "try:\n    open_dataset('/nowhere', 'train')\nexcept OSError:\n    pass"
+    assert not {"fsspec", "s3fs", "aiohttp", "botocore", "asyncio"} & loaded_after(code)
+    code += "\ntry:\n    open_dataset('http://127.0.0.1:1/a', 'train')\nexcept OSError:\n    pass"
+    assert {"fsspec", "aiohttp"} <= loaded_after(code)  # the check sees what is loaded
 
 
 def test_deblurring_can_do_without_torch() -> None:

@@ -17,12 +17,12 @@ from spikesim.checks import (
     require_instance,
     require_list,
     require_number,
-    require_path,
     require_whole,
 )
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
 from spikesim_datasets.optics import SCALE, planes
+from spikesim_datasets.remote.url import Place, require_place
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.axes import cuts_at
 from spikesim_datasets.shards.field import Field
@@ -79,7 +79,8 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
     Every process opens the shards for itself, on first use, so loaders may fork, spawn or use a fork server.
 
     Args:
-        path: Folder of the dataset, or one in the layout of the S-SDM release.
+        path: Folder of the dataset, or one in the layout of the S-SDM release; or the address of a dataset elsewhere,
+            `s3://BUCKET/KEY` or `https://HOST/PLACE`, of which what is read is kept in a cache on the disk.
         split: `train` or `test`.
         v_th: Threshold of the spikes; of several each item draws one.
         crop: Side of a random square crop of the blurry image in pixels, a multiple of 32; spikes are cropped to the
@@ -100,14 +101,15 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         fingerprint: Hash of what the samples are, wherever they lie.
 
     Raises:
-        InputFileError: There is no such dataset or it is damaged.
+        InputFileError: There is no such dataset, or it is damaged or cannot be fetched.
         InvalidValueError: It has no such split, threshold or optional field, the crop does not fit, or an argument has
             another type.
+        MissingExtraError: It lies elsewhere, and the extra `remote` is not installed.
     """
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | Place,
         split: str,
         v_th: float | Sequence[float] = 1.0,
         crop: int | None = None,
@@ -116,7 +118,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         flip: bool = False,
         extra: Sequence[str] | None = None,
     ) -> None:
-        path = require_path(path)
+        path = require_place(path)
         one = isinstance(v_th, str | bytes) or not isinstance(v_th, Iterable)
         several = [v_th] if one else require_list(v_th, "v_th", "thresholds")
         self.thresholds = [require_number(threshold, "v_th") for threshold in several]
@@ -128,7 +130,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         if self._crop is not None and (self._crop < 1 or self._crop % (_GRID * SCALE)):
             raise InvalidValueError(f"crop must be a positive multiple of {_GRID * SCALE} pixels, got {crop}")
         self._sharp, self._flip = sharp, require_flag(flip, "flip")
-        if is_layout(path):
+        if isinstance(path, Path) and is_layout(path):
             self.source = open_layout(path, split, self.thresholds[0])
         else:
             self.source = open_dataset(path, split)
@@ -140,7 +142,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
                     f"{', '.join(map(threshold_name, self.source.thresholds))}"
                 )
         self._fields = [BLUR.name, SPIKES.name, SHARP.name, *self._chosen(extra)]
-        self._shards: OrderedDict[Path, SampleReader] = OrderedDict()
+        self._shards: OrderedDict[Place, SampleReader] = OrderedDict()
         self._process = os.getpid()
 
     def __len__(self) -> int:
@@ -181,7 +183,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_shards": OrderedDict()}
 
-    def _shard(self, path: Path) -> SampleReader:
+    def _shard(self, path: Place) -> SampleReader:
         """An open shard; the one used longest ago is closed when there are many."""
         if self._process != os.getpid():  # forked: what the parent has open is the parent's
             self._shards, self._process = OrderedDict(), os.getpid()

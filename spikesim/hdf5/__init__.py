@@ -5,9 +5,11 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from spikesim.errors import InputFileError
 from spikesim.hdf5.child import Inspector
+from spikesim.hdf5.source import Source, SourceFile
 from spikesim.input_files import version_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,54 @@ def open_hdf5(path: Path, **options: Any) -> "h5py.File":
         raise InputFileError(f"cannot read {path}: {problem}")
     # What is never written in place is read without a lock.
     return h5py.File(path, "r", locking=False, **options)
+
+
+def open_hdf5_of(source: Source, **options: Any) -> "h5py.File":
+    """As `open_hdf5`, of bytes that lie elsewhere: of values only where they lie is looked at, not what they hold.
+
+    What the other process has read of them is held in memory, so that this one meets the same bytes, whatever lies
+    there by then.
+
+    Args:
+        source: The bytes. What is read of the file is read within `source.telling()`.
+        **options: Of `h5py.File`.
+
+    Raises:
+        InputFileError: As for `open_hdf5`, or the bytes cannot be fetched.
+    """
+    import h5py
+
+    known = _inspected.pop(source.version, None)
+    problem, parts = _inspected[source.version] = known or _inspector().look_through(source)
+    while len(_inspected) > 1 and sum(map(_length, _inspected.values())) > _MOST_INSPECTED:
+        _inspected.pop(next(iter(_inspected)))  # used longest ago
+    if problem:
+        raise InputFileError(f"cannot read {source.name}: {problem}")
+    source.hold(parts)
+    with source.telling():
+        file = h5py.File(SourceFile(source), "r", **options)
+    _open.add(file)
+    return file
+
+
+_open: "WeakSet[h5py.File]" = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """What is still open when Python has ended, HDF5 closes through a Python file that is no more, which crashes."""
+    for file in list(_open):
+        file.close()
+
+
+_Looked = tuple[str, list[tuple[int, bytes]]]
+
+_MOST_INSPECTED = 1 << 26  # bytes of metadata, of shards some 100 kB each, that this process has in memory
+_inspected: dict[tuple[str, ...], _Looked] = {}
+
+
+def _length(looked: _Looked) -> int:
+    return 1000 + sum(len(part) for _, part in looked[1])
 
 
 @lru_cache(maxsize=1 << 16)

@@ -5,22 +5,30 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
+from spikesim.errors import InputFileError
 from spikesim.hdf5 import inspection
+from spikesim.hdf5.chunk_index import children
+from spikesim.hdf5.source import Source
 
 SECONDS = 30.0
-"""The longest that looking through one file may take: no values are read, so large files take no second either."""
+"""The longest that looking through one file may take: no values are read, so large files take no second either. Waiting
+for bytes that lie elsewhere is not counted."""
+
+_MOST_READ = 1 << 27  # bytes: metadata of a file that lies elsewhere, which this process is to hold
 
 
 class Inspector:
     """Looks through HDF5 files in a process of its own, which may crash or hang without harm.
 
     Args:
-        script: What the process runs, with the seconds as its argument: for each line with a path in JSON, it answers a
-            line with what is wrong in JSON, or is ended by its own alarm.
+        script: What the process runs, with the seconds as its argument: for each line with a path in JSON, or the size
+            of a file that lies elsewhere, it answers a line with what is wrong in JSON, or is ended by its own alarm.
+            Before, it may ask for pieces by lines of start and length in JSON, and is given their bytes.
         seconds: After which it is taken to hang.
     """
 
@@ -32,11 +40,35 @@ class Inspector:
 
     def problem(self, path: str) -> str:
         """What is wrong with a file; empty where nothing is."""
+        return self._answer(lambda: self._ask(path))
+
+    def look_through(self, source: Source) -> tuple[str, list[tuple[int, bytes]]]:
+        """What is wrong with a file that lies elsewhere, and what was read of it: parts, with where they start.
+
+        Raises:
+            InputFileError: Its bytes cannot be fetched.
+        """
+        parts: dict[int, bytes] = {}
+
+        def give(start: int, length: int) -> bytes:
+            part = source.read(start, length)
+            # One by one, each of them would cost the time of a request.
+            source.expect([(place, length) for place in children(part)])
+            if len(part) > len(parts.get(start, b"")):
+                parts[start] = part
+            if sum(map(len, parts.values())) > _MOST_READ:
+                raise InputFileError(f"cannot read {source.name}: it has more than {_MOST_READ} bytes of metadata")
+            return part
+
+        problem = self._answer(lambda: self._ask(source.size, give))
+        return problem, sorted(parts.items())
+
+    def _answer(self, ask: Callable[[], bytes]) -> str:
         with self._lock:
-            answer = self._ask(path)
+            answer = ask()
             if not answer and self._ended != -signal.SIGALRM:
                 # Anybody may have ended the process; only one that ends again was ended by the file.
-                answer = self._ask(path)
+                answer = ask()
             hung = self._ended == -signal.SIGALRM
         if answer:
             problem: str = json.loads(answer)
@@ -44,18 +76,28 @@ class Inspector:
         what = f"does not come to an end, within {self._seconds:g} s, with" if hung else "crashes on"
         return f"HDF5 {what} it; the file is damaged: get it, or make it, again"
 
-    def _ask(self, path: str) -> bytes:
+    def _ask(self, file: str | int, give: Callable[[int, int], bytes] | None = None) -> bytes:
         """The answer of the process; empty if it has ended instead."""
         process = self._process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
-        with suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(path).encode() + b"\n")
-            process.stdin.flush()
-        if not (answer := process.stdout.readline()):
+        try:
+            with suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(file).encode() + b"\n")
+                process.stdin.flush()
+                while (answer := process.stdout.readline()).startswith(b"["):
+                    assert give is not None
+                    process.stdin.write(give(*json.loads(answer)))
+                    process.stdin.flush()
+                if answer:
+                    return answer
+        except BaseException:  # it still waits for what it will not be given
+            process.kill()
             self.close()
-            self._ended = process.returncode
-        return answer
+            raise
+        self.close()
+        self._ended = process.returncode
+        return b""
 
     def close(self) -> None:
         """End the process, where there is one."""

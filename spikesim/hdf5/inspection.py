@@ -4,8 +4,12 @@ It visits every group, dataset, attribute and list of chunks, as a reader would,
 (external links, external storage, virtual datasets), what declares more than the file can hold, filters that damaged
 values may crash, and chunks that are of another size than they should be: HDF5 lets filters take what memory they like,
 and reads beyond what they give. What chunks of gzip and LZF hold is seen when they are read (`spikesim.hdf5.values`).
+
+A file may also lie elsewhere: then the process that asks gives its bytes. To look at all chunks of zstd would fetch all
+of it, so they too are seen when they are read.
 """
 
+import io
 import json
 import os
 import signal
@@ -40,8 +44,11 @@ class RefusedError(Exception):
     """What is wrong with a file."""
 
 
-def inspect(path: str) -> None:
+def inspect(path: "str | io.RawIOBase") -> None:
     """Go through a file.
+
+    Args:
+        path: Where it lies, or what gives its bytes.
 
     Raises:
         RefusedError: It is not to be read.
@@ -49,7 +56,7 @@ def inspect(path: str) -> None:
     """
     import h5py
 
-    with h5py.File(path, "r", locking=False) as file:
+    with h5py.File(path, "r", **({"locking": False} if isinstance(path, str) else {})) as file:
         held = file.id.get_filesize()
         declared = stored = absent = 0
         seen: set[int] = set()
@@ -190,7 +197,10 @@ def _sizes(dataset: "h5py.Dataset", filters: list[int]) -> "Callable[[Any], int 
         return lambda _: None
     codec = next((place for place, number in enumerate(filters) if _PLACES[number] == 1), None)
     checksum = filters.index(FLETCHER32) if FLETCHER32 in filters else None
-    if dataset.file.userblock_size:  # with one, versions of HDF5 differ in where places are counted from
+    header: Callable[[Any], bytes] | None
+    if dataset.file.driver == "fileobj":
+        header = None  # it lies elsewhere
+    elif dataset.file.userblock_size:  # with one, versions of HDF5 differ in where places are counted from
         header = partial(_stored, dataset.id)
     else:
         header = partial(_beginning, dataset.file.id.get_vfd_handle())
@@ -199,7 +209,7 @@ def _sizes(dataset: "h5py.Dataset", filters: list[int]) -> "Callable[[Any], int 
         if codec is None or info.filter_mask >> codec & 1:
             checked = checksum is not None and not info.filter_mask >> checksum & 1
             return int(info.size) - CHECKSUM_BYTES * checked
-        return _zstd_content(header(info)) if filters[codec] == ZSTD else None
+        return zstd_content(header(info)) if filters[codec] == ZSTD and header else None
 
     return size
 
@@ -213,7 +223,7 @@ def _beginning(file: int, info: Any) -> bytes:
     return os.pread(file, _HEADER, info.byte_offset)
 
 
-def _zstd_content(header: bytes) -> int:
+def zstd_content(header: bytes) -> int:
     """Bytes that a zstd frame says it holds, which the decompressor keeps to; 0 where it does not say it.
 
     Source:
@@ -233,6 +243,39 @@ def _refuse_beyond(dataset: "h5py.Dataset", end: int, file_bytes: int) -> None:
         raise RefusedError(f"values of {dataset.name} lie beyond the end of the file; it is cut short or damaged")
 
 
+class _Asked(io.RawIOBase):
+    """A file whose bytes are asked for on stdout, and come on stdin."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size, self._position = size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        self._position = offset + (0, self._position, self._size)[whence]
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer).cast("B")
+        left, _ = signal.setitimer(signal.ITIMER_REAL, 0)  # waiting is no hanging
+        print(json.dumps([self._position, len(view)]), flush=True)
+        given = sys.stdin.buffer.read(len(view))
+        if len(given) < len(view):
+            os._exit(1)  # nobody asks any more
+        signal.setitimer(signal.ITIMER_REAL, left)
+        view[:] = given
+        self._position += len(view)
+        return len(view)
+
+
 def _serve(seconds: float) -> None:
     import resource
 
@@ -242,10 +285,11 @@ def _serve(seconds: float) -> None:
         memory = int(taken.read_text().split()[0]) * resource.getpagesize() + _MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for line in sys.stdin:
+    while line := sys.stdin.buffer.readline():  # and no further: what follows may be bytes of a file
         signal.setitimer(signal.ITIMER_REAL, seconds)  # ends a process that hangs, even when nobody waits any more
         try:
-            inspect(json.loads(line))
+            file = json.loads(line)
+            inspect(file if isinstance(file, str) else _Asked(file))
             problem = ""
         except Exception as error:  # on damaged bytes h5py raises nearly all there are
             problem = (str(error) or type(error).__name__)[:_LONGEST_PROBLEM]

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset as TorchDataset
 from spikesim import SpikeCamera, to_torch
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.optics import Optics, planes
+from spikesim_datasets.remote.url import Place
 from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
 from spikesim_datasets.shards.dataset import Dataset
 from spikesim_datasets.shards.fields import LIGHT
@@ -89,13 +90,13 @@ def optics_of(dataset: Dataset) -> Optics:
     return Optics(**{name: said[name] for name in ("downscale", "linear_light") if name in said})
 
 
-def sensors(dataset: Dataset, v_th: float) -> dict[Path, SpikeCamera]:
+def sensors(dataset: Dataset, v_th: float) -> dict[Place, SpikeCamera]:
     """The sensor of every shard.
 
     Raises:
         InvalidValueError: It is not known.
     """
-    found = {}
+    found: dict[Place, SpikeCamera] = {}
     for path in (dataset.root / entry.path for entry in dataset.entries):
         with closing(dataset.open_shard(path)) as shard:
             if (camera := shard.cameras[v_th]) is None:

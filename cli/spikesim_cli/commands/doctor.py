@@ -122,7 +122,7 @@ _CHECKS: dict[str, Callable[[], str]] = {
     "video": _video,
 }
 
-_EXTRAS = {"ssdm": ("torch",)}
+_EXTRAS = {"ssdm": ("torch",), "remote": ("fsspec", "aiohttp", "s3fs")}
 
 
 def _version(package: str) -> str | None:

@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from spikesim.brief import brief_object
-from spikesim.checks import require_callable, require_instance, require_list, require_path, require_whole
+from spikesim.checks import require_callable, require_instance, require_list, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import known_checksum
 from spikesim.input_files import require_file
-from spikesim_datasets.shards.index import INDEX, ShardEntry, list_shards
+from spikesim_datasets.remote.remote_file import known_version
+from spikesim_datasets.remote.url import Place, Url, require_place
+from spikesim_datasets.shards.index import INDEX, ShardEntry, fetch_index, list_shards
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.sample_reader import SampleReader
 
 _REBUILD = "remove it and build the dataset again"
+_COPY = "copy the dataset there again"
 
 
 class Dataset(Sequence[Sample]):
@@ -30,7 +33,7 @@ class Dataset(Sequence[Sample]):
         open_shard: How to read what lies at a path.
 
     Attributes:
-        root: The folder.
+        root: The folder, or its address elsewhere.
         split: The split.
         entries: Its shards, by path.
         thresholds: Thresholds that every shard has, ascending.
@@ -39,12 +42,12 @@ class Dataset(Sequence[Sample]):
 
     def __init__(
         self,
-        root: Path,
+        root: Place,
         split: str,
         entries: Sequence[ShardEntry],
-        open_shard: Callable[[Path], SampleReader] = ShardReader,
+        open_shard: Callable[[Any], SampleReader] = ShardReader,
     ) -> None:
-        self.root, self.split = require_path(root, "root"), require_instance(split, "split", str)
+        self.root, self.split = require_place(root, "root"), require_instance(split, "split", str)
         listed = require_list(entries, "entries", "entries of an index")
         self.entries = tuple(require_instance(entry, "each of entries", ShardEntry) for entry in listed)
         if not self.entries:
@@ -96,7 +99,7 @@ class Dataset(Sequence[Sample]):
         described = json.dumps([self._choices, self.split, clips], sort_keys=True)
         return hashlib.sha256(described.encode()).hexdigest()
 
-    def locate(self, index: int) -> tuple[Path, int]:
+    def locate(self, index: int) -> tuple[Place, int]:
         """The shard that holds sample `index`, and the sample's number in it.
 
         Raises:
@@ -116,19 +119,27 @@ class Dataset(Sequence[Sample]):
             return shard.sample(sample)
 
 
-def open_dataset(path: Path | str, split: str) -> Dataset:
+def open_dataset(path: Place | str, split: str) -> Dataset:
     """The samples of a dataset's split.
 
+    Of a dataset that lies elsewhere the index is fetched, and of shards what is asked for: a missing one shows when it
+    is opened, and their checksums, which are those of whole files, are not compared.
+
     Args:
-        path: Folder of the dataset.
+        path: Folder of the dataset, or its address: `s3://BUCKET/KEY`, `https://HOST/PLACE`.
         split: `train` or `test`.
 
     Raises:
-        InputFileError: The folder is missing or holds no shards, or a shard is missing, of another size than its index
-            says, or of another schema.
+        InputFileError: The folder is missing or holds no shards, a shard is missing, of another size than its index
+            says, or of another schema, or what lies elsewhere cannot be fetched.
         InvalidValueError: The dataset has no such split.
+        MissingExtraError: It lies elsewhere, and the extra `remote` is not installed.
     """
-    root = require_path(path)
+    root = require_place(path)
+    if isinstance(root, Url):
+        known_version.cache_clear()  # who opens a dataset again is to see what it is now
+        chosen = of_split(root, fetch_index(root), split)
+        return Dataset(root, split, chosen, partial(_open_elsewhere, _by_place(root, chosen)))
     if not root.is_dir():
         raise InputFileError(f"there is no dataset at {root}; `spikesim build-gopro` or `spikesim build` makes one")
     entries = list_shards(root)
@@ -137,21 +148,38 @@ def open_dataset(path: Path | str, split: str) -> Dataset:
     chosen = of_split(root, entries, split)
     for entry in chosen:
         check_entry(root, entry)
-    return Dataset(root, split, chosen, partial(_open_listed, {root / entry.path: entry for entry in chosen}))
+    return Dataset(root, split, chosen, partial(_open_listed, _by_place(root, chosen)))
 
 
-def _open_listed(entries: Mapping[Path, ShardEntry], path: Path) -> ShardReader:
+def _by_place(root: Place, entries: Sequence[ShardEntry]) -> dict[Place, ShardEntry]:
+    return {root / entry.path: entry for entry in entries}
+
+
+def _open_listed(entries: Mapping[Place, ShardEntry], path: Path) -> ShardReader:
     """A shard that an index lists, whose bytes are compared with it before they are taken for a shard."""
     entry = entries[path]
     check_bytes(path, entry, known_checksum(path))
+    return _open_counted(path, entry, _REBUILD)
+
+
+def _open_elsewhere(entries: Mapping[Place, ShardEntry], url: Url) -> ShardReader:
+    """A shard that an index lists, whose size is compared with it."""
+    entry = entries[url]
+    if (size := known_version(url).size) != entry.bytes:
+        raise InputFileError(f"{url} has {size} bytes, {INDEX} says {entry.bytes}; {_COPY}")
+    return _open_counted(url, entry, _COPY)
+
+
+def _open_counted(path: Place, entry: ShardEntry, advice: str) -> ShardReader:
+    """A shard that has as many samples as an index says."""
     shard = ShardReader(path)
     if len(shard) != entry.samples:
         shard.close()
-        raise InputFileError(f"{path} has {len(shard)} samples, {INDEX} says {entry.samples}; {_REBUILD}")
+        raise InputFileError(f"{path} has {len(shard)} samples, {INDEX} says {entry.samples}; {advice}")
     return shard
 
 
-def of_split(root: Path, entries: Sequence[ShardEntry], split: str) -> list[ShardEntry]:
+def of_split(root: Place, entries: Sequence[ShardEntry], split: str) -> list[ShardEntry]:
     """The entries of a split.
 
     Raises:

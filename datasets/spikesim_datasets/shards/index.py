@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import inf
@@ -13,10 +13,11 @@ from typing import Any, Self
 from spikesim.checks import require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path, checksum, is_checksum
-from spikesim.input_files import read_json
+from spikesim.input_files import MOST_JSON_BYTES, parse_json, read_json
 from spikesim.locks import locked
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.keys import Keyed, check_clip, check_place, parse_key
+from spikesim_datasets.remote.url import Place, Url
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.unfinished import OF_DATASET, refuse_unfinished
 
@@ -128,18 +129,47 @@ def read_index(root: Path | str) -> list[ShardEntry] | None:
     path = root / INDEX
     if not os.path.lexists(path):  # a link that leads nowhere is there, and wrong
         return None
+    return _entries_in(path, lambda: read_json(path))
+
+
+def fetch_index(root: Url) -> list[ShardEntry]:
+    """The entries of the index of a dataset that lies elsewhere, where nothing else tells which shards there are.
+
+    Raises:
+        InputFileError: As for `read_index`; or it is missing or cannot be fetched.
+        MissingExtraError: The extra `remote` is not installed.
+    """
+    from spikesim_datasets.remote.transport import fetch_whole  # which takes long to import
+
+    place = root / INDEX
+    text = fetch_whole(place, MOST_JSON_BYTES)
+    return _entries_in(place, lambda: parse_json(text.decode()))
+
+
+def _entries_in(path: Place, read: Callable[[], Any]) -> list[ShardEntry]:
+    """The entries of an index.
+
+    Args:
+        path: Where it lies.
+        read: Gives the value in it.
+
+    Raises:
+        InputFileError: It is damaged or of another schema.
+    """
     try:
-        record = read_json(path)
+        record = read()
         schema = record["schema"]
         if schema == INDEX_SCHEMA:
             entries = [ShardEntry.from_record(**entry) for entry in record["shards"]]
             _refuse_doubled(entries)
             return entries
     except (ValueError, KeyError, TypeError, InputFileError) as error:
-        raise InputFileError(
-            f"{path} is no index of a dataset ({error!r}); remove it: the shards can be read without, and "
-            "building the dataset again writes a new one"
-        ) from error
+        advice = (
+            "remove it: the shards can be read without, and building the dataset again writes a new one"
+            if isinstance(path, Path)
+            else "copy the dataset there again"
+        )
+        raise InputFileError(f"{path} is no index of a dataset ({error!r}); {advice}") from error
     raise InputFileError(f"{path} has the schema {schema!r}, expected {INDEX_SCHEMA!r}")
 
 

@@ -1,22 +1,24 @@
 """Reading a shard."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import h5py
 import hdf5plugin
 import numpy as np
 
 from spikesim.brief import short
-from spikesim.checks import require_path
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats.decoding import camera_from_json, reading
-from spikesim.hdf5 import open_hdf5
+from spikesim.hdf5 import open_hdf5, open_hdf5_of
 from spikesim.hdf5.values import Values
 from spikesim.input_files import parse_json
 from spikesim_datasets.keys import parse_key
+from spikesim_datasets.remote.remote_file import RemoteFile
+from spikesim_datasets.remote.url import Place, Url, require_place
 from spikesim_datasets.shards.axes import Cuts, axis_lengths
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.field import Field
@@ -32,22 +34,32 @@ class ShardReader(SampleReader):
     """A shard, checked on opening; arrays are read when asked for. A context manager.
 
     Args:
-        path: The file.
+        path: The file, or its address elsewhere.
 
     Raises:
-        InputFileError: The file is missing, no HDF5, of another schema, or its parts do not fit together.
+        InputFileError: The file is missing, no HDF5, of another schema, or its parts do not fit together; or it cannot
+            be fetched.
+        MissingExtraError: It lies elsewhere, and the extra `remote` is not installed.
 
     Attributes:
         diagnostics: What was noted of the clip when the shard was made.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = require_path(path, "path")
-        with reading(self.path), ExitStack() as stack:
-            # Chunks are not kept: crops at random seldom come back to one, and training keeps many shards open.
-            self._file = stack.enter_context(open_hdf5(self.path, rdcc_nbytes=0))
-            self._check()
+    def __init__(self, path: Place | str) -> None:
+        self.path = require_place(path)
+        self._source = RemoteFile(self.path) if isinstance(self.path, Url) else None
+        with reading(str(self.path)), ExitStack() as stack:
+            self._file = stack.enter_context(self._open())
+            with nullcontext() if self._source is None else self._source.telling():
+                self._check()
             stack.pop_all()
+
+    def _open(self) -> h5py.File:
+        # Chunks are not kept: crops at random seldom come back to one, and training keeps many shards open.
+        if self._source is not None:
+            return open_hdf5_of(self._source, rdcc_nbytes=0)
+        assert isinstance(self.path, Path)
+        return open_hdf5(self.path, rdcc_nbytes=0)
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +93,9 @@ class ShardReader(SampleReader):
         (path,) = field.paths(() if v_th is None else (v_th,))
         try:
             array: np.ndarray = self._arrays[path][(number, *field.cut(cuts))]
-        except (OSError, InvalidValueError) as error:
+        except InputFileError:
+            raise  # which was not fetched, and may be whole
+        except (OSError, RuntimeError, InvalidValueError) as error:
             raise InputFileError(
                 f"{self.path}: {path} of sample {number} is damaged ({error}); build the shard again"
             ) from error
@@ -132,4 +146,4 @@ class ShardReader(SampleReader):
             if not field.optional or field.name in self.extra:
                 for path in field.paths(self.cameras):
                     field.check_stored(path, self._file[path], samples, lengths)
-                    self._arrays[path] = Values(self._file[path])
+                    self._arrays[path] = Values(self._file[path], self._source)

@@ -1,7 +1,6 @@
 """Reading samples in whole or in part: what a shard and a clip of the released layout have in common."""
 
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from spikesim.checks import require_instance, require_mapping, require_number, r
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.keys import Keyed
 from spikesim_datasets.optics import SCALE
+from spikesim_datasets.remote.url import Place
 from spikesim_datasets.shards.axes import WHOLE, Cuts
 from spikesim_datasets.shards.field import Field
 from spikesim_datasets.shards.fields import BLUR, FIELDS, SHARP, SPIKES
@@ -33,7 +33,7 @@ class SampleReader(Keyed, ABC):
         extra: Optional fields that every sample has.
     """
 
-    path: Path
+    path: Place
     exposure: tuple[int, int]
     recipe: dict[str, Any]
     cameras: dict[float, SpikeCamera | None]
