@@ -35,7 +35,7 @@ from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, index_locked, index_shards, read_index
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.writer import ShardWriter
-from spikesim_datasets.sources import Clip, Split, open_clips
+from spikesim_datasets.sources import Clip, Split, open_clips, origin_of
 from spikesim_datasets.sources.clip import refuse_output_in_source
 from spikesim_datasets.synthesis import synthesise
 
@@ -265,7 +265,8 @@ def _write_shard(
     samples = synthesise(job.clip, job.windows, recipe, interpolator, diagnostics, on_readout)
     first = next(samples, None)
     if first is not None:
-        recorded = {**job.identity, **record}
+        origin = origin_of(job.clip)
+        recorded = {**job.identity, **({"origin": origin} if origin else {}), **record}
         with ShardWriter(job.path, recorded, recipe.compression, replace=False, before=before) as writer:
             for sample in chain([first], samples):
                 writer.append(sample)

@@ -98,10 +98,9 @@ class ShardReader(SampleReader):
         self.recipe = check_recipe(parse_json(file.attrs["recipe"]))
         start, stop = map(int, file.attrs["exposure"])
         self.exposure = (start, stop)
-        self.cameras = {
-            float(spikes.attrs["v_th"]): camera_from_json(spikes.attrs["camera"])
-            for spikes in sorted(file[SPIKES.name].values(), key=lambda spikes: float(spikes.attrs["v_th"]))
-        }
+        attributes = [spikes.attrs for spikes in file[SPIKES.name].values()]
+        described = sorted((float(said["v_th"]), str(said["camera"])) for said in attributes)
+        self.cameras = {v_th: camera_from_json(camera) for v_th, camera in described}
         if not self.cameras:
             raise InvalidValueError("it holds no spikes")
         self.sharp_readouts = tuple(map(int, file[SHARP.name].attrs["readouts"]))
@@ -131,5 +130,6 @@ class ShardReader(SampleReader):
         for field in FIELDS.values():
             if not field.optional or field.name in self.extra:
                 for path in field.paths(self.cameras):
-                    field.check_stored(path, self._file[path], samples, lengths)
-                    self._arrays[path] = Values(self._file[path])
+                    array = self._file[path]
+                    field.check_stored(path, array, samples, lengths)
+                    self._arrays[path] = Values(array)
