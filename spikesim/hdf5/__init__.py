@@ -37,6 +37,15 @@ def open_hdf5(path: Path, **options: Any) -> "h5py.File":
     return h5py.File(path, "r", locking=False, **options)
 
 
+def look_through(path: Path) -> None:
+    """Go through a file ahead, in the other process and from any thread, so that opening it does not wait for that.
+
+    Raises:
+        InputFileError: It is missing, or no regular file. What is wrong with its content, opening it tells.
+    """
+    _problem(*version_of(path))
+
+
 @lru_cache(maxsize=1 << 16)
 def _problem(path: str, *_state: str) -> str:
     return _inspector().problem(path)
