@@ -9,7 +9,7 @@ from spikesim.brief import shortened
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 from spikesim.files import checksum
-from spikesim.hdf5 import look_through
+from spikesim.hdf5 import AT_ONCE, look_through
 from spikesim.locks import locked
 from spikesim.threads import available_cores
 from spikesim_datasets.planning import difference
@@ -83,10 +83,15 @@ def index_of_shards(root: Path, before: Index | None, tell: OnProgress) -> Index
     tally = Tally([(file.relative_to(root).as_posix(), 1) for file in files], 0, tell)
     together = _Together(root)
     entries = []
-    # Hashing lets other threads run, and what is looked through ahead need not be waited for when it is opened.
-    pool = ThreadPoolExecutor(available_cores())
+    # While a shard is opened others are hashed, and the process that goes through HDF5 files before this one opens any
+    # is ahead.
+    batches = [files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE)]
+    hashing, looking = ThreadPoolExecutor(available_cores()), ThreadPoolExecutor(1)
     try:
-        for number, (file, sha256) in enumerate(zip(files, pool.map(_look_ahead, files), strict=True)):
+        hashes, looked = hashing.map(checksum, files), looking.map(look_through, batches)
+        for number, (file, sha256) in enumerate(zip(files, hashes, strict=True)):
+            if number % AT_ONCE == 0:
+                next(looked)
             if (entry := listed.get(file)) is not None and entry.sha256 not in ("", sha256):
                 raise InputFileError(
                     f"{file} has another checksum than {INDEX} says: it is damaged, or was replaced; {_HEAL}"
@@ -94,14 +99,10 @@ def index_of_shards(root: Path, before: Index | None, tell: OnProgress) -> Index
             entries.append(together.add(file, sha256))
             tally.step(number)
     finally:
-        pool.shutdown(cancel_futures=True)
+        for pool in (hashing, looking):
+            pool.shutdown(cancel_futures=True)
     kept = {name: value for name, value in (before.recipe if before else {}).items() if name not in _OF_BUILDS}
     return Index(common_recipe(entry.recipe or {} for entry in entries) | kept, tuple(entries))
-
-
-def _look_ahead(file: Path) -> str:
-    look_through(file)
-    return checksum(file)
 
 
 def common_recipe(recipes: Iterable[dict[str, Any]]) -> dict[str, Any]:
