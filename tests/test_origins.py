@@ -186,6 +186,22 @@ def test_what_is_wrong_with_an_origin(clips: dict[str, Clip], changes: dict[str,
         reopen({**(origin_of(clips["frames"]) or {}), **changes})
 
 
+@pytest.mark.parametrize("kind", ["frames", "video", "stack", "photo"])
+@pytest.mark.parametrize("place", ["pipe", "folder"])
+def test_what_is_no_file_is_not_opened(clips: dict[str, Clip], tmp_path: Path, kind: str, place: str) -> None:
+    """Whoever opens a pipe waits for its writer."""
+    path = tmp_path / "frames" / "a.png"
+    path.parent.mkdir()
+    if place == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    origin = dict(origin_of(clips[kind]) or {})
+    given = {"frames": "folder", "photo": "photo"}.get(kind, "path")
+    with pytest.raises(SpikesimError, match=r"a\.png"):
+        reopen({**origin, given: str(path.parent if kind == "frames" else path)})
+
+
 def test_origins_are_not_nested_without_end(clips: dict[str, Clip]) -> None:
     origin = origin_of(clips["scene"])
     for _ in range(500):

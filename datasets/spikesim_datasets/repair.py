@@ -108,11 +108,8 @@ def repair_dataset(
         if _choices(root, index, damaged) != choices:
             raise InputFileError(f"{root} has been built again since it was verified; verify it again")
         listed = {entry.path: entry for entry in index.entries} if index else {}
-        left: dict[str, str] = {}
-        for place in sorted(damaged):  # which another may have repaired since
-            check = verify_shard(root, root / place, listed.get(place), has_index=index is not None)
-            if check.problem:
-                left[place] = check.problem
+        again = (verify_shard(root, root / p, listed.get(p), has_index=index is not None) for p in sorted(damaged))
+        left = {check.path: check.problem for check in again if check.problem}  # others may have been repaired since
         plans = _Plans(root, index, choices, damaged)
         tasks: dict[str, Task] = {}
         for place, problem in left.items():
@@ -135,11 +132,7 @@ def repair_dataset(
         indexed = index is None and not left
         if indexed:
             put_index(root, index_of_shards(root, None, teller(None)))
-    changed = [
-        place
-        for place, entry in made.items()
-        if entry is not None and place in listed and listed[place].sha256 not in ("", entry.sha256)
-    ]
+    changed = (p for p, entry in made.items() if entry and p in listed and listed[p].sha256 not in ("", entry.sha256))
     return RepairReport(tuple(made), tuple(changed), left, indexed)
 
 
@@ -198,8 +191,8 @@ class _Plans:
             SpikesimError: Nobody knows, or it cannot be made here and now.
         """
         file = self._root / check_place(place)
-        if file.is_symlink() or (file.exists() and not file.is_file()):
-            raise InvalidValueError("it is a link or no file, which is never replaced; remove it")
+        if file.resolve() != self._root.resolve() / place or (file.exists() and not file.is_file()):
+            raise InvalidValueError("it is no file or lies behind a link, and such are never replaced; remove it")
         made_by = self._made_by(place)
         if made_by.get("choices") != self._choices:
             raise InvalidValueError("it was made by other choices than the dataset")

@@ -52,7 +52,7 @@ def ungroup_recipes(builds: Any, keys: Mapping[str, str]) -> dict[str, dict[str,
         rest = check_recipe(require_instance(build, "each of the builds", dict)["recipe"])
         for clip in require_list(build["clips"], "the clips of a build", "dicts"):
             of_clip = {name: clip[name] for name in _OF_CLIP if name in require_instance(clip, "each clip", dict)}
-            recipe = check_recipe({**of_clip, **rest})
+            recipe = {**check_recipe(of_clip), **rest}
             for path in require_list(clip["shards"], "the shards of a clip", "paths"):
                 if path not in keys or path in recipes or not _is_of(recipe, keys[path]):
                     raise InvalidValueError(f"it says of {path!r} how it was made, and does not list it so")

@@ -7,6 +7,7 @@ from typing import Any
 from spikesim.brief import short
 from spikesim.checks import require_instance, require_list, require_path, require_whole
 from spikesim.errors import InvalidValueError
+from spikesim.input_files import require_file
 from spikesim_datasets.sources.clip import Clip, ExactClip
 from spikesim_datasets.sources.demo import DemoClip
 from spikesim_datasets.sources.excerpt import ExactExcerptClip, ExcerptClip, frames_within
@@ -75,6 +76,13 @@ _VALUES: dict[str, Callable[[Any], Any]] = {
 """What the values of origins become that are no plain numbers or words."""
 
 
+def _photo(**given: Any) -> Clip:
+    clip = PhotoClip(**given)
+    for path in (clip.photo, *clip.others):  # which are opened later, and whoever opens a pipe waits for its writer
+        require_file(path)
+    return clip
+
+
 def _excerpt(split: Any, name: str, whole: Any, start: int, frames: int) -> Clip:
     part = frames_within(whole, start, frames)
     kind = ExactExcerptClip if isinstance(whole, ExactClip) else ExcerptClip
@@ -93,7 +101,7 @@ _OPENERS: dict[str, Callable[..., Clip]] = {
     "frames": FrameClip.open,
     "video": VideoClip.open,
     "stack": StackClip.open,
-    "photo": PhotoClip,
+    "photo": _photo,
     "demo": DemoClip,
     "variant": DemoVariant,
     "excerpt": _excerpt,
