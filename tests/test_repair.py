@@ -19,8 +19,12 @@ import shard_data
 from build_data import assert_whole, command, content, leftovers, recipe, snapshot, wait_until, write_frames
 from commands import Run, assert_refused, run
 from dataset_arguments import NoiseClip
+from photo_data import write_photos
+from PIL import Image
 from shard_data import chunks, flip_bits
+from source_data import noise, write_video
 from test_origins import strange
+from test_timing import RESAMPLE, dropped, write_brightening
 
 from spikesim.errors import InputFileError, OutputError
 from spikesim.locks import locked
@@ -31,7 +35,7 @@ from spikesim_datasets.progress import Progress
 from spikesim_datasets.repair import RepairReport, repair_dataset
 from spikesim_datasets.shards import verify_dataset
 from spikesim_datasets.shards.index import INDEX, read_index, read_whole_index, shard_files
-from spikesim_datasets.sources import DemoVariant, FrameClip, excerpt, open_clips
+from spikesim_datasets.sources import DemoClip, DemoVariant, FrameClip, PhotoClip, excerpt, open_clips
 
 __all__ = ["run"]
 
@@ -494,6 +498,30 @@ def test_part_of_a_clip_is_repaired(tmp_path: Path) -> None:
     before = hashes(out)
     (out / "train/a.001.h5").unlink()
     assert repaired(out).repaired == ("train/a.001.h5",)
+    assert hashes(out) == before
+
+
+def test_clips_of_every_kind_are_repaired(tmp_path: Path) -> None:
+    """Beside the random variants of scenes, of which most datasets here are made."""
+    folder = tmp_path / "sources"
+    images = [Image.fromarray(noise(number)) for number in range(9)]
+    write_frames(folder / "frames", 9, 24, 40)
+    images[0].save(folder / "s.tif", save_all=True, append_images=images[1:])
+    photos = write_photos(folder / "photos")
+    size = {"seed": 3, "number": 1, "n_frames": 8, "height": 64, "width": 96}
+    clips = [
+        *open_clips([folder / "frames", folder / "s.tif", write_video(folder / "v.mp4")]),
+        *open_clips([write_brightening(folder / "r.mkv", dropped(40, 17))], reading=RESAMPLE),
+        PhotoClip("train", "p", photos / "a.png", (photos / "b.jpg", photos / "c.png"), photos, **size),
+        DemoClip("test", "scene", "desk", 8, 64, 96),
+    ]
+    out = tmp_path / "out"
+    build_clips([clips[0], *(excerpt(each, 0, 8) for each in clips[1:])], out, recipe(), workers=1)
+    before, samples = hashes(out), content(out)
+    assert len({key for key, _ in samples}) == len(clips)
+    for path in shard_files(out):
+        path.unlink()
+    assert repaired(out, workers=1).left == {}
     assert hashes(out) == before
 
 
