@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from training_data import data, taught
 from spikesim import SpikeStream, write_spikes
 from spikesim.errors import InvalidValueError, OutputError
 from spikesim_datasets.progress import Progress
-from spikesim_datasets.shards import verify_dataset
+from spikesim_datasets.shards import verification, verify_dataset
 from spikesim_datasets.shards.index import write_index
 from ssdm_models import checkpoints
 from ssdm_models.ldn import LDN
@@ -289,3 +289,22 @@ def test_a_killed_process_is_told(damaged: Path) -> None:
     with pytest.raises(OutputError, match="a worker process was killed"):
         list(checks)
     assert multiprocessing.active_children() == []
+
+
+def test_processes_are_started_where_they_are_worth_it(damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def in_order(work: Any, shards: list[Any], workers: int, on_finished: Any) -> Iterator[Any]:
+        asked.append(workers)
+        return iter(())
+
+    monkeypatch.setattr(verification, "in_order", in_order)
+    monkeypatch.setattr(verification, "available_cores", lambda: 3)
+    for worth in (1 << 30, 1 << 17, 1 << 10):
+        monkeypatch.setattr(verification, "_WORTH_A_PROCESS", worth)
+        list(verify_dataset(damaged))
+    assert asked[0] == 1
+    assert asked == sorted(asked)
+    assert asked[2] == 3
+    list(verify_dataset(damaged, workers=5))
+    assert asked[3] == 5

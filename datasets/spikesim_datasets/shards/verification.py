@@ -15,7 +15,7 @@ from spikesim_datasets.shards.dataset import check_bytes, check_entry
 from spikesim_datasets.shards.index import INDEX, ShardEntry, describe_shard, read_index, shard_files
 from spikesim_datasets.shards.reader import ShardReader
 
-_WORTH_A_PROCESS = 1 << 28  # bytes: reading so many takes about as long as starting a process that does it
+_WORTH_A_PROCESS = 1 << 30  # bytes: reading so many takes twice as long as starting a process that does it
 
 
 @dataclass(frozen=True)
