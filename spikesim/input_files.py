@@ -67,6 +67,11 @@ def read_json(path: Path) -> Any:
         raise InputFileError(f"cannot read {path}: {problem}") from error
 
 
+def is_of_json_size(text: str) -> bool:
+    """Whether a text, of ASCII where it is to be a file, is as short as `parse_json` takes it."""
+    return len(text) <= MOST_JSON_BYTES and sum(map(text.count, "{[,")) <= _MOST_JSON_VALUES
+
+
 def parse_json(text: str) -> Any:
     """The value that a text in JSON says.
 
@@ -74,7 +79,7 @@ def parse_json(text: str) -> Any:
         InvalidValueError: It is no JSON, too long, nested too deeply, gives an entry twice, or holds a number that is
             none.
     """
-    if len(text) > MOST_JSON_BYTES or sum(map(text.count, "{[,")) > _MOST_JSON_VALUES:
+    if not is_of_json_size(text):
         raise InvalidValueError(f"it has {len(text)} characters and more values than any description")
     try:
         return json.loads(text, object_pairs_hook=_object, parse_float=_number, parse_constant=_refuse_constant)

@@ -17,7 +17,7 @@ from shard_data import make_sample, write_shard
 
 from spikesim import SpikeStream, read_spikes, write_spikes
 from spikesim.errors import InputFileError
-from spikesim.hdf5 import open_hdf5
+from spikesim.hdf5 import AT_ONCE, look_through, open_hdf5
 from spikesim.hdf5.child import Inspector
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.shards import ShardReader
@@ -303,6 +303,31 @@ def test_a_process_that_crashes_or_hangs_says_so_and_the_next_file_is_read(
         assert said in inspector.problem("bad.h5")
         assert inspector.problem("good.h5") == ""
     inspector.close()
+
+
+@pytest.mark.parametrize("program", ["os.kill(os.getpid(), signal.SIGSEGV)", "while True: pass"])
+@pytest.mark.parametrize("bad", [(), (0,), (3,), (7,), (2, 3, 6)])
+def test_files_that_are_asked_for_together_get_the_answers_that_they_get_alone(
+    tmp_path: Path, program: str, bad: tuple[int, ...]
+) -> None:
+    inspector = planted(tmp_path, program, 0.2)
+    names = [f"{'bad' if number in bad else 'good'}{number}.h5" for number in range(AT_ONCE)]
+    found = inspector.problems(names)
+    assert [bool(problem) for problem in found] == [number in bad for number in range(AT_ONCE)]
+    assert found == [inspector.problem(name) for name in names]
+    assert inspector.problems([]) == []
+    inspector.close()
+
+
+def test_what_was_looked_through_ahead_is_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / f"{number}.h5" for number in range(3)]
+    for path in paths:
+        write_spikes(path, SpikeStream(np.zeros((1, 1, 1), np.uint8), 8))
+    paths[1].write_bytes(b"no HDF5")
+    look_through(paths)
+    monkeypatch.setattr(Inspector, "problem", lambda *_: pytest.fail("asked again"))
+    assert [outcome(path) for path in paths] == ["", "InputFileError", ""]
+    look_through(paths)
 
 
 def test_a_process_that_was_ended_by_something_else_is_started_again(tmp_path: Path) -> None:

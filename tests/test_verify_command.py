@@ -1,11 +1,15 @@
-"""`verify` of what is no dataset: spike files, shards, checkpoints, and folders of trainings."""
+"""`verify`: of datasets by several processes, of spike files, shards, checkpoints, and folders of trainings."""
 
 import json
 import math
+import multiprocessing
+import os
 import shutil
+import signal
+import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +17,17 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from build_data import command, wait_until
 from commands import Run, assert_refused, run
-from shard_data import make_sample, write_shard
+from shard_data import flip_bits, make_sample, write_shard
+from test_ended_builds import ENDED_BY, by_signal, has_ended, linux, workers_of
 from training_data import data, taught
 
 from spikesim import SpikeStream, write_spikes
+from spikesim.errors import InvalidValueError, OutputError
+from spikesim_datasets.progress import Progress
+from spikesim_datasets.shards import verification, verify_dataset
+from spikesim_datasets.shards.index import write_index
 from ssdm_models import checkpoints
 from ssdm_models.ldn import LDN
 
@@ -200,3 +210,101 @@ def test_a_checkpoint_needs_torch(run: Run, tmp_path: Path, monkeypatch: pytest.
     for module in ("tensor_verification", "torch_files", "state_dicts", "pickle_check"):
         monkeypatch.delitem(sys.modules, f"spikesim_datasets.torch_tools.{module}", raising=False)
     assert_refused(run("verify", tmp_path / "a.pth"), "`spikesim verify` needs torch; pip install 'spikesim[ssdm]'")
+
+
+# Datasets, by several processes
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of 12 shards, one of them missing, one damaged and one not listed; not to be changed."""
+    root = tmp_path_factory.mktemp("damaged")
+    for number in range(12):
+        key = f"{'test' if number % 3 else 'train'}/clip{number:02d}"
+        write_shard(root / f"{key}.000.h5", make_sample(number, 24, 40, key=key), recipe={})
+    write_index(root, {})
+    (root / "test/clip04.000.h5").unlink()
+    flip_bits(root / "train/clip09.000.h5", 5000)
+    write_shard(root / "train/z.000.h5", make_sample(0, 24, 40, key="train/z"), recipe={})
+    return root
+
+
+def test_any_number_of_processes_finds_the_same_in_the_same_order(damaged: Path) -> None:
+    found = {}
+    for workers in (None, 1, 2, 3):
+        told: list[Progress] = []
+        found[workers] = list(verify_dataset(damaged, told.append, workers))
+        assert [(progress.done, progress.total) for progress in told] == [(number, 13) for number in range(14)]
+        assert {progress.at for progress in told[1:]} == {check.path for check in found[workers]}
+    assert found[None] == found[1] == found[2] == found[3]
+    assert [check.path for check in found[1]] == sorted(check.path for check in found[1])
+    problems = {check.path for check in found[1] if check.problem}
+    assert problems == {"test/clip04.000.h5", "train/clip09.000.h5", "train/z.000.h5"}
+
+
+def test_the_command_takes_a_number_of_processes(run: Run, damaged: Path) -> None:
+    one, two = (run("verify", damaged, "--workers", workers, "--json") for workers in (1, 2))
+    assert (one.code, one.json["damaged"]) == (2, 3)
+    assert (two.code, two.json) == (2, one.json)
+    assert_refused(run("verify", damaged, "--workers", 0), "--workers")
+    with pytest.raises(InvalidValueError, match="workers must be a whole number of at least 1"):
+        next(verify_dataset(damaged, workers=0))
+
+
+def test_who_stops_asking_leaves_no_process_behind(damaged: Path) -> None:
+    checks = verify_dataset(damaged, workers=2)
+    assert next(checks).path == "test/clip01.000.h5"
+    assert multiprocessing.active_children()
+    checks.close()
+    assert multiprocessing.active_children() == []
+
+
+@linux
+@by_signal
+def test_an_interruption_leaves_no_process_behind(damaged: Path, number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        command("verify", damaged, "--workers", 2),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    workers = wait_until(lambda: len(pids := workers_of(process.pid)) == 2 and pids)
+    os.killpg(process.pid, number)  # a terminal sends it to the whole group
+    stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout) == (ENDED_BY[number], "")
+    assert stderr.strip().splitlines()[-1].startswith("Interrupted.")
+    assert "Traceback" not in stderr
+    wait_until(lambda: all(map(has_ended, workers)))
+
+
+@linux
+def test_a_killed_process_is_told(damaged: Path) -> None:
+    def kill(progress: Progress) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    checks = verify_dataset(damaged, kill, 2)
+    with pytest.raises(OutputError, match="a worker process was killed"):
+        list(checks)
+    assert multiprocessing.active_children() == []
+
+
+def test_processes_are_started_where_they_are_worth_it(damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def in_order(work: Any, shards: list[Any], workers: int, on_finished: Any) -> Iterator[Any]:
+        asked.append(workers)
+        return iter(())
+
+    monkeypatch.setattr(verification, "in_order", in_order)
+    monkeypatch.setattr(verification, "available_cores", lambda: 3)
+    for worth in (1 << 30, 1 << 17, 1 << 10):
+        monkeypatch.setattr(verification, "_WORTH_A_PROCESS", worth)
+        list(verify_dataset(damaged))
+    assert asked[0] == 1
+    assert asked == sorted(asked)
+    assert asked[2] == 3
+    list(verify_dataset(damaged, workers=5))
+    assert asked[3] == 5

@@ -27,6 +27,7 @@ COMMANDS = {
     "view": "view",
     "convert": "convert",
     "verify": "verify",
+    "index": "index",
     "calibrate": "calibrate",
     "demo": "demo",
     "doctor": "doctor",

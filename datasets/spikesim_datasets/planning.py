@@ -216,8 +216,10 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return [name for name in {**new, **old} if old.get(name) != new.get(name)]
 
 
-def _clip_changes(old: dict[str, Any], new: dict[str, Any]) -> str:
+def _clip_changes(old: Any, new: dict[str, Any]) -> str:
     """What tells two clips of one name apart; of files, whose checksums say nothing to people, that they differ."""
+    if not isinstance(old, dict):
+        return "its recipe says nothing of it"
     changed = _changed(old, new)
     words = ["its files are others"] if _OF_FILES & {*changed} else []
     for name in changed:
@@ -239,11 +241,15 @@ def _change(name: str, old: Any, new: Any) -> str:
     """How one choice differs; of cameras, whose noise fills lines, what matters."""
     if name != "cameras":
         return f"{name}: {old} there, {new} now"
-    thresholds, wanted = ([camera["v_th"] for camera in cameras] for cameras in (old or [], new))
-    if thresholds != wanted:
-        return f"V_th: {_listed(thresholds)} there, {_listed(wanted)} now"
-    pairs = list(zip(old, new, strict=True))
-    return f"cameras: another {', '.join(field for field in new[0] if any(a.get(field) != b[field] for a, b in pairs))}"
+    try:
+        thresholds, wanted = ([camera["v_th"] for camera in cameras] for cameras in (old or [], new))
+        if thresholds != wanted:
+            return f"V_th: {_listed(thresholds)} there, {_listed(wanted)} now"
+        pairs = list(zip(old, new, strict=True))
+        fields = (field for field in new[0] if any(a.get(field) != b[field] for a, b in pairs))
+        return f"cameras: another {', '.join(fields)}"
+    except (TypeError, KeyError, ValueError, IndexError, AttributeError):  # a file of others may hold anything there
+        return "cameras: others"
 
 
 def _listed(thresholds: list[float]) -> str:

@@ -4,12 +4,17 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
+from spikesim.errors import OutputError
+
+S = TypeVar("S")
 T = TypeVar("T")
 
 # Not forked: a forked child of a process that has threads can hang.
@@ -49,6 +54,46 @@ def worker_processes(workers: int, counts: Any = None, gpus: Sequence[int] = ())
             process.kill()  # they are deaf to everything else
         pool.shutdown(cancel_futures=True)
         raise
+
+
+def in_order(
+    work: Callable[[S], T], things: Sequence[S], workers: int, on_finished: Callable[[int], object]
+) -> Generator[T, None, None]:
+    """Do the same with several things in worker processes, and give the results in the order of the things.
+
+    Args:
+        work: What to do; workers import it by its name.
+        things: With what.
+        workers: Processes; a single one is this one.
+        on_finished: Told the number of each thing that is done, in any order.
+
+    Raises:
+        OutputError: A worker was killed.
+    """
+    workers = min(workers, len(things))
+    if workers <= 1:
+        for number, thing in enumerate(things):
+            result = work(thing)
+            on_finished(number)
+            yield result
+        return
+    with worker_processes(workers) as pool:
+        futures = uninterrupted(lambda: [pool.submit(work, thing) for thing in things])
+        numbers = {future: number for number, future in enumerate(futures)}
+        waiting, given = set(futures), 0
+        try:
+            while waiting:
+                finished, waiting = wait_for(waiting, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    on_finished(numbers[future])
+                while given < len(futures) and futures[given] not in waiting:
+                    yield futures[given].result()
+                    given += 1
+        except BrokenProcessPool as error:
+            raise OutputError(
+                "a worker process was killed, perhaps for want of memory: run again with fewer workers (or this script "
+                'does not keep its own work under `if __name__ == "__main__"`)'
+            ) from error
 
 
 def uninterrupted(work: Callable[[], T]) -> T:

@@ -2,13 +2,13 @@
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from typing import Any, get_args
 
 from spikesim import SpikeCamera, __version__
-from spikesim.checks import require_choice, require_flag, require_instance, require_list, require_whole
+from spikesim.checks import require_choice, require_flag, require_instance, require_list, require_mapping, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
@@ -21,6 +21,11 @@ from spikesim_datasets.sources import Split
 
 DEFAULT_PRESET = "ssdm"
 """The sensor of the published numbers."""
+
+
+_SHARP_BY_SPLIT = "middle for train, sequence for test"
+
+_MOST_READOUTS = 1 << 20  # of an exposure that a file describes: what it keeps is listed as soon as it is made
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,29 @@ class Recipe:
         require_instance(split, "split", str)
         return self.sharp or ("sequence" if split == "test" else "middle")
 
+    @classmethod
+    def from_choices(cls, choices: Mapping[str, Any]) -> "Recipe":
+        """The recipe that gave these `choices`, as far as this installation can.
+
+        Whether it gives the same ones here, with its version of the interpolator, their comparison tells.
+
+        Raises:
+            InvalidValueError: They are no choices, of another version, or of an interpolator that is missing here.
+        """
+        given = dict(require_mapping(choices, "choices", "JSON values"))
+        try:
+            plan = {name: require_whole(value, name, 0, _MOST_READOUTS) for name, value in given.pop("plan").items()}
+            cameras = [SpikeCamera.from_json(json.dumps(camera)) for camera in given.pop("cameras")]
+            interpolation = InterpolatorSpec.from_description(given.pop("interpolation"))
+            optics = Optics(given.pop("downscale"), given.pop("linear_light"))
+            if given["sharp"] == _SHARP_BY_SPLIT:
+                del given["sharp"]
+            return cls(tuple(cameras), interpolation, ExposurePlan(**plan), optics, **given)
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            if isinstance(error, InvalidValueError):
+                raise
+            raise InvalidValueError(f"these are not the choices of a recipe of this version ({error!r})") from error
+
     def choices(self) -> dict[str, Any]:
         """Everything that decides what the arrays hold, as JSON values: two datasets of equal choices can be mixed."""
         return {
@@ -108,7 +136,7 @@ class Recipe:
             "downscale": self.optics.downscale,
             "linear_light": self.optics.linear_light,
             "cuts": self.cuts,
-            "sharp": self.sharp or "middle for train, sequence for test",
+            "sharp": self.sharp or _SHARP_BY_SPLIT,
             "seed": self.seed,
             "shard_samples": self.shard_samples,
             "compression": self.compression,

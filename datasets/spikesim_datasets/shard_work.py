@@ -19,6 +19,7 @@ from spikesim_datasets.shards.index import ShardEntry, describe_shard
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.writer import ShardWriter
+from spikesim_datasets.sources import origin_of
 from spikesim_datasets.synthesis import synthesise
 from spikesim_datasets.work_pools import WorkPool
 
@@ -225,7 +226,8 @@ def _write(
 ) -> None:
     """Write a shard, unless there is no sample for it or another is quicker; diagnostics are whole after the last."""
     if (first := next(samples, None)) is not None:
-        recorded = {**job.identity, **setting.record}
+        origin = origin_of(job.clip)
+        recorded = {**job.identity, **({"origin": origin} if origin else {}), **setting.record}
         with ShardWriter(job.path, recorded, setting.recipe.compression, replace=False, before=before) as writer:
             for sample in chain([first], samples):
                 writer.append(sample)

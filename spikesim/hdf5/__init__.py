@@ -2,15 +2,17 @@
 
 import atexit
 import os
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from spikesim.errors import InputFileError
-from spikesim.hdf5.child import Inspector
+from spikesim.hdf5.child import AT_ONCE, Inspector
 from spikesim.hdf5.source import Source, SourceFile
 from spikesim.input_files import version_of
+
+__all__ = ["AT_ONCE", "look_through", "open_hdf5", "open_hdf5_of"]
 
 if TYPE_CHECKING:
     import h5py
@@ -33,7 +35,10 @@ def open_hdf5(path: Path, **options: Any) -> "h5py.File":
     import h5py
 
     # A file is gone through once, however often it is opened, as long as it stays the same.
-    if problem := _problem(*version_of(path)):
+    state = version_of(path)
+    if (problem := _problems.get(state)) is None:
+        problem = _keep(state, _inspector().problem(state[0]))
+    if problem:
         raise InputFileError(f"cannot read {path}: {problem}")
     # What is never written in place is read without a lock.
     return h5py.File(path, "r", locking=False, **options)
@@ -87,9 +92,30 @@ def _length(looked: _Looked) -> int:
     return 1000 + sum(len(part) for _, part in looked[1])
 
 
-@lru_cache(maxsize=1 << 16)
-def _problem(path: str, *_state: str) -> str:
-    return _inspector().problem(path)
+def look_through(paths: Sequence[Path]) -> None:
+    """Go through a few files ahead, at most `AT_ONCE`, from any thread: opening them afterwards does not wait for that.
+
+    Raises:
+        InputFileError: One is missing, or no regular file. What is wrong with its content, opening it tells.
+    """
+    states = [state for path in paths if (state := version_of(path)) not in _problems]
+    if not states:
+        return
+    for state, problem in zip(states, _inspector().problems([path for path, *_ in states]), strict=True):
+        _keep(state, problem)
+
+
+_MOST_KEPT = 1 << 16
+
+_problems: dict[tuple[str, ...], str] = {}
+"""What is wrong with the states of files that were gone through."""
+
+
+def _keep(state: tuple[str, ...], problem: str) -> str:
+    if len(_problems) >= _MOST_KEPT:
+        _problems.clear()
+    _problems[state] = problem
+    return problem
 
 
 _inspectors: dict[int, Inspector] = {}

@@ -120,12 +120,13 @@ def _is_hard(group: "h5py.Group", name: str) -> bool:
 
 
 def _visit_attributes(item: Any) -> None:
-    for name in item.attrs:
-        attribute = item.attrs.get_id(name)
+    attributes = item.attrs  # another object whenever it is asked for
+    for name in attributes:
+        attribute = attributes.get_id(name)
         if (declared := prod(attribute.shape) * attribute.dtype.itemsize) > _MOST_ATTRIBUTE_BYTES:
             raise RefusedError(f"the attribute {name} of {item.name} is of {declared} bytes; copy the rest without it")
         try:
-            _ = item.attrs[name]
+            _ = attributes[name]
         except Exception as error:  # how long strings and lists are is known when they fill the memory
             problem = str(error) or type(error).__name__
             raise RefusedError(f"the attribute {name} of {item.name} cannot be read ({problem})") from error

@@ -1,6 +1,6 @@
 """Reading everything of a training's folder to find what is damaged."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class RunFileCheck:
     problem: str
 
 
-def verify_run(path: Path | str) -> Iterator[RunFileCheck]:
+def verify_run(path: Path | str) -> Generator[RunFileCheck, None, None]:
     """Load every network and every state of a training's folder; networks are compared with their checksums.
 
     Args:

@@ -1,6 +1,6 @@
 """`verify`: read everything of a dataset, a training or a spike file, and compare what has checksums with them."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,12 @@ _OF_TORCH = (".pth", ".pt", ".pkl")
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @size_options
+@click.option(
+    "--workers", type=click.IntRange(1), show_default="as many as are worth it", help="Processes, of a dataset."
+)
+@click.option("--repair", is_flag=True, help="Rebuild what is damaged or missing of a dataset from its sources.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def verify(path: Path, as_json: bool, **options: Any) -> None:
+def verify(path: Path, workers: int | None, repair: bool, as_json: bool, **options: Any) -> None:
     """Read every sample of the dataset at PATH and compare every shard with its checksum.
 
     PATH may also be a folder in the layout of the S-SDM release, the folder of a training, a checkpoint of spikesim or
@@ -27,13 +31,18 @@ def verify(path: Path, as_json: bool, **options: Any) -> None:
     have one; of a checkpoint of torch, every value must be a finite number. The exit code is 2 if anything is damaged
     or missing.
 
+    With --repair, shards of a dataset that are damaged, missing or foreign are rebuilt from the sources that they were
+    built from, where these have not changed. The exit code is 2 if anything is left.
+
     \b
     Examples:
       spikesim verify data/gopro
+      spikesim verify data/gopro --repair
       spikesim verify runs/ssdm
       spikesim verify recording.dat
       spikesim verify DeblurNet_100.pth
     """
+    from contextlib import closing
     from dataclasses import asdict
 
     from spikesim.errors import InputFileError
@@ -41,17 +50,22 @@ def verify(path: Path, as_json: bool, **options: Any) -> None:
     from spikesim_cli.steps import Steps
 
     if path.is_file():
+        _refuse_of_datasets(workers, repair)
         _verify_file(path, as_json, **options)
         return
     refuse_read_options(**options)
     checks = []
     with Steps("parts").shown() as steps:
-        parts, found = _checks(path, steps)
-        for check in found:
-            checks.append(check)
-            if check.problem:
-                messages.print(check.problem, style="red")
+        parts, found = _checks(path, steps, workers, repair)
+        with closing(found):
+            for check in found:
+                checks.append(check)
+                if check.problem:
+                    messages.print(check.problem, style="red")
     damaged = [check for check in checks if check.problem]
+    if repair:
+        _repair(path, checks, workers, as_json)
+        return
     if as_json:
         print_json({parts: [asdict(check) for check in checks], "damaged": len(damaged)})
     if damaged:
@@ -63,19 +77,53 @@ def verify(path: Path, as_json: bool, **options: Any) -> None:
     )
 
 
-def _checks(path: Path, steps: "Steps") -> tuple[str, Iterator[Any]]:
+def _checks(path: Path, steps: "Steps", workers: int | None, repair: bool) -> tuple[str, Generator[Any, None, None]]:
     """What the parts of a folder are called, and what is found of each."""
     from spikesim_cli.extras import needs_ssdm
     from spikesim_datasets.layouts import is_layout, verify_layout
     from spikesim_datasets.shards import verify_dataset
 
     if is_layout(path):
+        _refuse_of_datasets(workers, repair)
         return "clips", verify_layout(path, steps.tell)
     if path.is_dir() and (any(path.glob("*.safetensors")) or any(path.glob("*/config.json"))):
+        _refuse_of_datasets(workers, repair)
         with needs_ssdm("verify"):
             from ssdm_models.training.run_verification import verify_run
         return "files", verify_run(path)
-    return "shards", verify_dataset(path, steps.tell)
+    return "shards", verify_dataset(path, steps.tell, workers)
+
+
+def _refuse_of_datasets(workers: int | None, repair: bool) -> None:
+    from spikesim.errors import InvalidValueError
+
+    if repair or workers is not None:
+        raise InvalidValueError("--repair and --workers are for datasets of shards; leave them out")
+
+
+def _repair(path: Path, checks: list[Any], workers: int | None, as_json: bool) -> None:
+    """Rebuild what was found damaged, and tell."""
+    from dataclasses import asdict
+
+    from spikesim.errors import InputFileError
+    from spikesim_cli.console import count, messages, print_json
+    from spikesim_cli.steps import Steps
+    from spikesim_datasets.repair import repair_dataset
+
+    with Steps("shards rebuilt").shown() as steps:
+        report = repair_dataset(path, checks, workers=workers, on_progress=steps.tell)
+    for place in report.repaired:
+        other = place in report.changed
+        messages.print(f"rebuilt {place}" + (", in other bytes: dataset.json lists the new checksum" if other else ""))
+    for problem in report.left.values():
+        messages.print(problem, style="red")
+    if report.indexed:
+        messages.print(f"rebuilt {path / 'dataset.json'}")
+    if as_json:
+        print_json({"shards": [asdict(check) for check in checks], "damaged": len(report.left), **asdict(report)})
+    if report.left:
+        raise InputFileError(f"{len(report.left)} of {len(checks)} shards of {path} are still damaged or missing")
+    messages.print(f"{path}: {count(len(checks), 'shard')}, {len(report.repaired)} rebuilt, all whole")
 
 
 def _verify_file(path: Path, as_json: bool, **options: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from spikesim.checks import parse_device, require_choice, require_instance, require_mapping, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.interpolation.base import Interpolator
-from spikesim_datasets.interpolation.kinds import find_kind
+from spikesim_datasets.interpolation.kinds import SCRIPT, find_kind
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -19,6 +19,10 @@ LEAST_TILE = 64
 
 # Values of options that ask for nothing.
 _UNUSED = {"weights": (None,), "device": ("auto", "cpu"), "tile": (None,), "precision": ("float32",)}
+
+
+_DESCRIBED = "device", "tile", "precision"
+"""Options that the descriptions of networks say."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,21 @@ class InterpolatorSpec:
         if isinstance(interpolation, str):
             return cls(interpolation)
         return require_instance(interpolation, "interpolation", cls, "give a name or an InterpolatorSpec")
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> "InterpolatorSpec":
+        """The spec of an interpolator that described itself so, as far as a description says: not where weights lie.
+
+        Whether it describes itself so here as well, `describe` tells.
+
+        Raises:
+            InvalidValueError: It is no description, or one of an interpolator that is missing here; or of an exported
+                network, of which only its user knows where it lies.
+        """
+        record = require_mapping(description, "description", "JSON values")
+        if f"{record.get('name')}:".startswith(SCRIPT):
+            raise InvalidValueError("an exported network is not looked for: a description could name any file")
+        return cls(record.get("name", ""), **{name: record[name] for name in _DESCRIBED if name in record})
 
     def resolve(self) -> "InterpolatorSpec":
         """The same spec with all pinned that depends on the machine: device, version, and the hash of the weights.

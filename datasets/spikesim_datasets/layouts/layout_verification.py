@@ -1,6 +1,6 @@
 """Reading everything of a folder layout to find what is damaged or missing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from spikesim_datasets.shards.verification import ShardCheck
 _ANY_THRESHOLD = 1.0  # reading does not depend on it
 
 
-def verify_layout(path: Path | str, on_progress: OnProgress | None = None) -> Iterator[ShardCheck]:
+def verify_layout(path: Path | str, on_progress: OnProgress | None = None) -> Generator[ShardCheck, None, None]:
     """Read every sample of a folder in the released layout; there are no checksums that it could be compared with.
 
     Args:

@@ -22,7 +22,7 @@ from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.sample_reader import SampleReader
 
-_REBUILD = "remove it and build the dataset again"
+_REBUILD = "remove it and build the dataset again, or have `spikesim verify --repair` do so"
 _COPY = "copy the dataset there again"
 
 
@@ -203,7 +203,8 @@ def check_entry(root: Path, entry: ShardEntry) -> None:
     file = root / entry.path
     if not file.exists():
         raise InputFileError(
-            f"{root / INDEX} lists {entry.path}, which is missing; build the dataset again to fill it in"
+            f"{root / INDEX} lists {entry.path}, which is missing; build the dataset again to fill it in, or have "
+            "`spikesim verify --repair` do so"
         )
     if (size := require_file(file).st_size) != entry.bytes:
         raise InputFileError(f"{file} has {size} bytes, {INDEX} says {entry.bytes}; {_REBUILD}")

@@ -5,20 +5,23 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Any, Self
 
+from spikesim.brief import Brief
 from spikesim.checks import require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import atomic_path, checksum, is_checksum
-from spikesim.input_files import MOST_JSON_BYTES, parse_json, read_json
+from spikesim.input_files import MOST_JSON_BYTES, is_of_json_size, parse_json, read_json
 from spikesim.locks import locked
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.keys import Keyed, check_clip, check_place, parse_key
 from spikesim_datasets.remote.url import Place, Url
 from spikesim_datasets.shards.reader import ShardReader
+from spikesim_datasets.shards.recipes import group_recipes, ungroup_recipes
+from spikesim_datasets.shards.schema import check_recipe
 from spikesim_datasets.unfinished import OF_DATASET, refuse_unfinished
 
 INDEX = OF_DATASET
@@ -38,6 +41,8 @@ class ShardEntry(Keyed):
         samples: Number of samples.
         bytes: Size of the file.
         sha256: Of the file; empty where it was not computed.
+        recipe: What the shard says of how it was made, as far as that is known; the same for all shards that one build
+            made of one clip. No part of the line: an index says it once for all of them, see `recipes`.
 
     Raises:
         InvalidValueError: No shard of a dataset has such a path, or a value is not as above.
@@ -49,6 +54,7 @@ class ShardEntry(Keyed):
     samples: int
     bytes: int
     sha256: str
+    recipe: dict[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_place(self.path)
@@ -86,6 +92,42 @@ class ShardEntry(Keyed):
         }
 
 
+@dataclass(frozen=True, repr=False)
+class Index(Brief):
+    """What an index says.
+
+    Attributes:
+        recipe: How the dataset was made, as JSON values.
+        entries: Its shards, by path.
+    """
+
+    recipe: dict[str, Any]
+    entries: tuple[ShardEntry, ...]
+
+    def text(self) -> str:
+        """The content of its file.
+
+        How the clips were made is left out where the file would be larger than readers take, who can do without.
+
+        Raises:
+            InvalidValueError: The recipe holds more than JSON values.
+        """
+        splits = sorted({entry.split for entry in self.entries})
+        record = {
+            "schema": INDEX_SCHEMA,
+            "samples": {split: sum(each.samples for each in self.entries if each.split == split) for split in splits},
+            "recipe": self.recipe,
+            "shards": [entry.record() for entry in self.entries],
+        }
+        builds = group_recipes({entry.path: (entry.key, entry.recipe) for entry in self.entries})
+        try:
+            text = json.dumps({**record, **({"builds": builds} if builds else {})}, indent=1)
+            text = text if is_of_json_size(text) else json.dumps(record, indent=1)
+        except (TypeError, ValueError) as error:
+            raise InvalidValueError(f"recipe must hold JSON values alone ({error})") from error
+        return text + "\n"
+
+
 def shard_files(root: Path) -> list[Path]:
     """The shards that lie under a dataset, listed or not, by name."""
     return entries_of(root, "*/**/*.h5")
@@ -103,9 +145,8 @@ def describe_shard(root: Path, path: Path, sha256: str) -> ShardEntry:
         InputFileError: It is no whole shard.
     """
     with ShardReader(path) as shard:
-        return ShardEntry(
-            path.relative_to(root).as_posix(), shard.split, shard.name, len(shard), path.stat().st_size, sha256
-        )
+        place, size = path.relative_to(root).as_posix(), path.stat().st_size
+        return ShardEntry(place, shard.split, shard.name, len(shard), size, sha256, shard.recipe)
 
 
 def list_shards(root: Path) -> list[ShardEntry]:
@@ -124,12 +165,22 @@ def read_index(root: Path | str) -> list[ShardEntry] | None:
     Raises:
         InputFileError: The index is damaged or of another schema, or the dataset a conversion that was not finished.
     """
+    index = read_whole_index(root)
+    return None if index is None else list(index.entries)
+
+
+def read_whole_index(root: Path | str) -> Index | None:
+    """All that the index of a dataset says; None where it has none.
+
+    Raises:
+        InputFileError: As for `read_index`.
+    """
     root = require_path(root, "root")
     refuse_unfinished(root)
     path = root / INDEX
     if not os.path.lexists(path):  # a link that leads nowhere is there, and wrong
         return None
-    return _entries_in(path, lambda: read_json(path))
+    return _index_in(path, lambda: read_json(path))
 
 
 def fetch_index(root: Url) -> list[ShardEntry]:
@@ -143,11 +194,11 @@ def fetch_index(root: Url) -> list[ShardEntry]:
 
     place = root / INDEX
     text = fetch_whole(place, MOST_JSON_BYTES)
-    return _entries_in(place, lambda: parse_json(text.decode()))
+    return list(_index_in(place, lambda: parse_json(text.decode())).entries)
 
 
-def _entries_in(path: Place, read: Callable[[], Any]) -> list[ShardEntry]:
-    """The entries of an index.
+def _index_in(path: Place, read: Callable[[], Any]) -> Index:
+    """What an index says.
 
     Args:
         path: Where it lies.
@@ -162,10 +213,12 @@ def _entries_in(path: Place, read: Callable[[], Any]) -> list[ShardEntry]:
         if schema == INDEX_SCHEMA:
             entries = [ShardEntry.from_record(**entry) for entry in record["shards"]]
             _refuse_doubled(entries)
-            return entries
+            recipes = ungroup_recipes(record.get("builds", []), {entry.path: entry.key for entry in entries})
+            found = (replace(entry, recipe=recipes.get(entry.path)) for entry in entries)
+            return Index(check_recipe(record.get("recipe", {})), tuple(found))
     except (ValueError, KeyError, TypeError, InputFileError) as error:
         advice = (
-            "remove it: the shards can be read without, and building the dataset again writes a new one"
+            "remove it: the shards can be read without, and `spikesim index` writes a new one"
             if isinstance(path, Path)
             else "copy the dataset there again"
         )
@@ -206,25 +259,36 @@ def index_shards(root: Path, recipe: dict[str, Any], known: Sequence[ShardEntry]
     known = [require_instance(entry, "each of known", ShardEntry) for entry in require_list(known, "known", "entries")]
     require_instance(recipe, "recipe", dict)
     with index_locked(root):
-        by_place = {(entry.path, entry.bytes): entry for entry in known}
+        listed = _listed_now(root)
+        # Of a shard that was repaired since it was known, the checksum may be another.
+        right = (entry for entry in known if listed.get(entry.path, entry.sha256) == entry.sha256)
+        by_place = {(entry.path, entry.bytes): entry for entry in right}
         entries = []
         for path in shard_files(root):
             place = (path.relative_to(root).as_posix(), path.stat().st_size)
             entries.append(by_place.get(place) or describe_shard(root, path, checksum(path)))
-        splits = sorted({entry.split for entry in entries})
-        record = {
-            "schema": INDEX_SCHEMA,
-            "samples": {split: sum(entry.samples for entry in entries if entry.split == split) for split in splits},
-            "recipe": recipe,
-            "shards": [entry.record() for entry in entries],
-        }
-        try:
-            text = json.dumps(record, indent=1)
-        except (TypeError, ValueError) as error:
-            raise InvalidValueError(f"recipe must hold JSON values alone ({error})") from error
-        with atomic_path(root / INDEX) as temporary:
-            temporary.write_text(text + "\n", "utf-8")
+        put_index(root, Index(recipe, tuple(entries)))
     return entries
+
+
+def put_index(root: Path, index: Index) -> None:
+    """Write the index of a dataset, which this process keeps for itself alone.
+
+    Raises:
+        InvalidValueError: The recipe holds more than JSON values.
+        OutputError: It cannot be written.
+    """
+    text = index.text()
+    with atomic_path(root / INDEX) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def _listed_now(root: Path) -> dict[str, str]:
+    """Checksums by path, of an index that can be read."""
+    try:
+        return {entry.path: entry.sha256 for entry in read_index(root) or []}
+    except InputFileError:  # a conversion that is about to be whole, or what is replaced because it is damaged
+        return {}
 
 
 def index_locked(root: Path) -> AbstractContextManager[None]:

@@ -1,10 +1,12 @@
 """Reading a shard."""
 
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import h5py
 import hdf5plugin
@@ -102,25 +104,25 @@ class ShardReader(SampleReader):
         return array
 
     def _check(self) -> None:
-        file = self._file
-        if file.attrs.get("schema") != SHARD_SCHEMA:
+        # Each is opened once, which takes as long as reading a small crop.
+        opened, said = cache(self._file.__getitem__), self._file.attrs
+        if said.get("schema") != SHARD_SCHEMA:
             raise InvalidValueError(
-                f"it has the schema {short(file.attrs.get('schema'))}, expected {SHARD_SCHEMA!r}; is it a shard, of "
+                f"it has the schema {short(said.get('schema'))}, expected {SHARD_SCHEMA!r}; is it a shard, of "
                 "this version?"
             )
-        self.split, self.name = parse_key(str(file.attrs["key"]), str(file.attrs["split"]))
-        self.recipe = check_recipe(parse_json(file.attrs["recipe"]))
-        start, stop = map(int, file.attrs["exposure"])
+        self.split, self.name = parse_key(str(said["key"]), str(said["split"]))
+        self.recipe = check_recipe(parse_json(said["recipe"]))
+        start, stop = map(int, said["exposure"])
         self.exposure = (start, stop)
-        self.cameras = {
-            float(spikes.attrs["v_th"]): camera_from_json(spikes.attrs["camera"])
-            for spikes in sorted(file[SPIKES.name].values(), key=lambda spikes: float(spikes.attrs["v_th"]))
-        }
+        streams = [opened(f"{SPIKES.name}/{name}").attrs for name in opened(SPIKES.name)]
+        described = sorted((float(stream["v_th"]), str(stream["camera"])) for stream in streams)
+        self.cameras = {v_th: camera_from_json(camera) for v_th, camera in described}
         if not self.cameras:
             raise InvalidValueError("it holds no spikes")
-        self.sharp_readouts = tuple(map(int, file[SHARP.name].attrs["readouts"]))
-        self.extra = tuple(name for name in optional_fields() if name in file)
-        self._look_up()
+        self.sharp_readouts = tuple(map(int, opened(SHARP.name).attrs["readouts"]))
+        self.extra = tuple(name for name in optional_fields() if name in self._file)
+        self._look_up(opened)
         if not 0 <= start < stop <= self._shape[0] or not set(self.sharp_readouts) <= set(range(self._shape[0])):
             raise InvalidValueError(
                 f"the exposure {self.exposure} and the sharp frames at {short(self.sharp_readouts)} are not in its "
@@ -129,21 +131,19 @@ class ShardReader(SampleReader):
         self.windows, self.first_frames = (
             tuple(map(int, self._arrays[field.name][:])) for field in (WINDOW, FIRST_FRAME)
         )
-        self.diagnostics = Diagnostics(
-            *(list(map(int, file.attrs.get(field.name, ()))) for field in fields(Diagnostics))
-        )
+        self.diagnostics = Diagnostics(*(list(map(int, said.get(field.name, ()))) for field in fields(Diagnostics)))
 
-    def _look_up(self) -> None:
-        """Find every array, once: by name it takes as long as reading a small crop. Their shapes must fit."""
+    def _look_up(self, opened: Callable[[str], Any]) -> None:
+        """Find every array, for all that is read of them. Their shapes must fit."""
         self._arrays: dict[str, Values] = {}
-        samples, height, width = self._file[BLUR.name].shape[:3]
+        samples, height, width = opened(BLUR.name).shape[:3]
         if 0 in (height, width) or samples > _MOST_SAMPLES:
             raise InvalidValueError(f"it holds {samples} samples of {width}×{height}, which nobody makes")
-        readouts = self._file[SPIKES.paths(self.cameras)[0]].shape[1]
+        readouts = opened(SPIKES.paths(self.cameras)[0]).shape[1]
         self._shape = (readouts, height, width)
         lengths = axis_lengths(len(self.sharp_readouts), max(readouts, self.exposure[1]), height, width)
         for field in FIELDS.values():
             if not field.optional or field.name in self.extra:
                 for path in field.paths(self.cameras):
-                    field.check_stored(path, self._file[path], samples, lengths)
-                    self._arrays[path] = Values(self._file[path], self._source)
+                    field.check_stored(path, opened(path), samples, lengths)
+                    self._arrays[path] = Values(opened(path), self._source)

@@ -11,12 +11,13 @@ from spikesim.input_files import require_file
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import image_header
 from spikesim_datasets.scenes import SCENES
-from spikesim_datasets.sources.clip import Clip, ExactClip, Split, name_of
+from spikesim_datasets.sources.clip import Clip, ExactClip, ReopenableClip, Split, name_of, origin_of
 from spikesim_datasets.sources.demo import DemoClip
 from spikesim_datasets.sources.excerpt import ExcerptClip, excerpt
 from spikesim_datasets.sources.frames import FRAME_SUFFIXES, ONE_KIND, FrameClip, frame_names
 from spikesim_datasets.sources.gopro import open_gopro
 from spikesim_datasets.sources.left_out import tell_left_out
+from spikesim_datasets.sources.origins import reopen
 from spikesim_datasets.sources.photo import PhotoClip, open_photos
 from spikesim_datasets.sources.reading import STRICT, Reading
 from spikesim_datasets.sources.rendered import MOST_CLIPS, random_name
@@ -35,6 +36,7 @@ __all__ = [
     "FrameClip",
     "PhotoClip",
     "Reading",
+    "ReopenableClip",
     "ResampledClip",
     "Split",
     "StackClip",
@@ -46,6 +48,8 @@ __all__ = [
     "open_gopro",
     "open_photos",
     "open_place",
+    "origin_of",
+    "reopen",
 ]
 
 DEMO_PREFIX = "demo:"

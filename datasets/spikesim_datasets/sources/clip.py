@@ -59,6 +59,18 @@ class Clip(Protocol):
 
 
 @runtime_checkable
+class ReopenableClip(Clip, Protocol):
+    """A clip that says how it is opened again."""
+
+    def origin(self) -> dict[str, Any] | None:
+        """Where it comes from, as JSON values that `origins.reopen` takes; None where part of it does not say.
+
+        It is no part of the fingerprint: datasets do not depend on where things lie.
+        """
+        ...
+
+
+@runtime_checkable
 class ExactClip(Clip, Protocol):
     """A clip that is rendered, so that it and its motion are known at any time, also between frames."""
 
@@ -116,6 +128,26 @@ def require_clip(clip: Any) -> Clip:
             f"clip must be a clip, as open_clips gives them for files and folders, got {type(clip).__name__}"
         )
     return clip
+
+
+def origin_of(clip: Clip) -> dict[str, Any] | None:
+    """Where a clip comes from, as JSON values that `origins.reopen` takes; None for clips of others, who need not say.
+
+    Raises:
+        InvalidValueError: It is no clip.
+    """
+    clip = require_clip(clip)
+    return clip.origin() if isinstance(clip, ReopenableClip) else None
+
+
+def named_origin(clip: NamedClip, kind: str, **of_kind: Any) -> dict[str, Any]:
+    """The origin of a clip of ours: its kind, its place in a dataset, and what else is needed to open it."""
+    return {"kind": kind, "split": clip.split, "name": clip.name, **of_kind}
+
+
+def absolute(path: Path) -> str:
+    """A path as an origin has it: found from every folder, and by the names that links have."""
+    return str(path.absolute())
 
 
 def name_of(path: Path) -> str:

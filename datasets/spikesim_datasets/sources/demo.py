@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 
 from spikesim.checks import require_choice, require_whole
 from spikesim_datasets.scenes import SCENES, SCENES_VERSION
-from spikesim_datasets.sources.clip import NamedClip, require_span
+from spikesim_datasets.sources.clip import NamedClip, named_origin, require_span
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,8 @@ class DemoClip(NamedClip):
             "frames": self.n_frames,
             "size": [self.height, self.width],
         }
+
+    def origin(self) -> dict[str, Any]:
+        """See `ReopenableClip.origin`."""
+        size = {"n_frames": self.n_frames, "height": self.height, "width": self.width}
+        return named_origin(self, "demo", scene=self.scene, **size)

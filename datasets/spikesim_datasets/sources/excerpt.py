@@ -3,12 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spikesim.checks import require_number, require_whole
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.sources.clip import Clip, ExactClip, NamedClip, excerpt_mark, require_clip, require_span
+from spikesim_datasets.sources.clip import (
+    Clip,
+    ExactClip,
+    NamedClip,
+    excerpt_mark,
+    named_origin,
+    origin_of,
+    require_clip,
+    require_span,
+)
 from spikesim_datasets.sources.resampled import ResampledClip
 
 
@@ -45,6 +55,11 @@ class ExcerptClip(NamedClip):
 
     def fingerprint(self) -> dict[str, object]:
         return self.whole.fingerprint() | excerpt_mark(self.start, self.n_frames)
+
+    def origin(self) -> dict[str, Any] | None:
+        """See `ReopenableClip.origin`."""
+        whole = origin_of(self.whole)
+        return whole and named_origin(self, "excerpt", whole=whole, start=self.start, frames=self.n_frames)
 
 
 @dataclass(frozen=True)

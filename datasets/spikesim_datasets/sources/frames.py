@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,15 @@ from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import image_header, read_image
-from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, require_span, turned_mark
+from spikesim_datasets.sources.clip import (
+    NamedClip,
+    Split,
+    absolute,
+    files_fingerprint,
+    named_origin,
+    require_span,
+    turned_mark,
+)
 from spikesim_datasets.sources.numbering import natural_order, order_of_names, whole_series
 from spikesim_datasets.sources.reading import STRICT, Reading
 
@@ -33,6 +42,7 @@ class FrameClip(Brief, NamedClip):
         height, width: Size of every frame as it is shown.
         source: As in `Clip`.
         turned: Whether pixels of some lie otherwise in their files.
+        reading: By which it was opened.
     """
 
     folder: Path
@@ -41,6 +51,7 @@ class FrameClip(Brief, NamedClip):
     width: int
     source: Path
     turned: bool = False
+    reading: Reading = field(default=STRICT, compare=False)
 
     @classmethod
     def open(
@@ -72,7 +83,8 @@ class FrameClip(Brief, NamedClip):
                     f"{folder / file_name} is {header.width}×{header.height}, but {names[0]} beside it is "
                     f"{width}×{height}; the frames of a clip must all have one size"
                 )
-        return cls(split, name, folder, tuple(names), height, width, source, any(header.turned for header in headers))
+        turned = any(header.turned for header in headers)
+        return cls(split, name, folder, tuple(names), height, width, source, turned, reading)
 
     @property
     def n_frames(self) -> int:
@@ -94,6 +106,11 @@ class FrameClip(Brief, NamedClip):
 
     def fingerprint(self) -> dict[str, object]:
         return files_fingerprint(map(Path.joinpath, repeat(self.folder), self.names)) | turned_mark(self.turned)
+
+    def origin(self) -> dict[str, Any]:
+        """See `ReopenableClip.origin`."""
+        paths = {"folder": absolute(self.folder), "source": absolute(self.source)}
+        return named_origin(self, "frames", **paths, reading=self.reading.record())
 
 
 def frame_names(folder: Path) -> list[str]:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from spikesim.errors import InputFileError
 from spikesim_datasets.image_files import image_header, read_image
 from spikesim_datasets.photos import CUT_PHOTOS, PHOTOS_VERSION, Composition, arrange
 from spikesim_datasets.scenes.render import HEIGHT
-from spikesim_datasets.sources.clip import Clip, Split, files_fingerprint, name_of
+from spikesim_datasets.sources.clip import Clip, Split, absolute, files_fingerprint, name_of
 from spikesim_datasets.sources.frames import FRAME_SUFFIXES, frame_names
 from spikesim_datasets.sources.left_out import tell_left_out
 from spikesim_datasets.sources.rendered import MOST_CLIPS, RenderedClip, random_name, require_size
@@ -73,6 +74,11 @@ class PhotoClip(RenderedClip):
             "whole": self.whole,
             **self._form(),
         }
+
+    def origin(self) -> dict[str, Any]:
+        """See `ReopenableClip.origin`."""
+        paths = {"photo": absolute(self.photo), "others": list(map(absolute, self.others))}
+        return self._origin("photo", **paths, source=absolute(self.source), whole=self.whole)
 
     def _composition(self) -> Composition:
         return _arranged(self, self._states())

@@ -1,6 +1,6 @@
 """What is done with sources that are not what a clip is: frames in even steps of time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_type_hints
 
 from spikesim.checks import require_choice
@@ -39,6 +39,10 @@ class Reading:
     def __post_init__(self) -> None:
         for name, choices in get_type_hints(Reading).items():
             require_choice(getattr(self, name), name, get_args(choices))
+
+    def record(self) -> dict[str, str]:
+        """What is not as by default, as JSON values."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) != field.default}
 
 
 STRICT = Reading()

@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import numpy as np
 
 from spikesim.checks import require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan
-from spikesim_datasets.sources.clip import NamedClip, require_span
+from spikesim_datasets.sources.clip import NamedClip, named_origin, require_span
 
 MOST_CLIPS = 1_000_000
 """Most random clips of one source."""
@@ -64,6 +65,12 @@ class RenderedClip(NamedClip, ABC):
             "frames": self.n_frames,
             "size": [self.height, self.width],
         }
+
+    def _origin(self, kind: str, **of_kind: Any) -> dict[str, Any]:
+        """The origin of a clip of a kind, with the part that all of them have."""
+        drawn = {"seed": self.seed, "number": self.number}
+        size = {"n_frames": self.n_frames, "height": self.height, "width": self.width}
+        return named_origin(self, kind, **of_kind, **drawn, **size)
 
 
 def require_size(size: int, name: str) -> int:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.sources.clip import NamedClip, excerpt_mark
+from spikesim_datasets.sources.clip import NamedClip, excerpt_mark, named_origin
 from spikesim_datasets.sources.timing import frame_times
 from spikesim_datasets.sources.video import VideoClip
 
@@ -63,6 +64,10 @@ class ResampledClip(NamedClip):
     def fingerprint(self) -> dict[str, object]:
         part = {} if self.length is None else excerpt_mark(self.start, self.length)
         return self.video.fingerprint() | {"timing": "resample"} | self._stated_mark() | part
+
+    def origin(self) -> dict[str, Any]:
+        """See `ReopenableClip.origin`."""
+        return named_origin(self, "resampled", video=self.video.origin(), start=self.start, length=self.length)
 
     def _frame_times(self) -> tuple[float, ...]:
         return frame_times(self.video.index.times, self.video.index.stated_step)

@@ -1,15 +1,16 @@
 """Clips stored as one image file with many images: TIFF stacks, animated PNG and WebP."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.image_files import image_header, page_times, read_pages
-from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, require_span
+from spikesim_datasets.sources.clip import NamedClip, Split, absolute, files_fingerprint, named_origin, require_span
 from spikesim_datasets.sources.reading import STRICT, Reading
 from spikesim_datasets.sources.timing import evenly_apart
 
@@ -23,6 +24,7 @@ class StackClip(NamedClip):
         path: The file.
         n_frames: Number of its images.
         height, width: Size of every frame as it is shown.
+        reading: By which it was opened.
     """
 
     path: Path
@@ -30,6 +32,7 @@ class StackClip(NamedClip):
     height: int
     width: int
     source: Path
+    reading: Reading = field(default=STRICT, compare=False)
 
     @classmethod
     def open(
@@ -49,7 +52,7 @@ class StackClip(NamedClip):
             raise InputFileError(
                 f"{path} does not show its images in even steps of time; take them as even with --timing ignore"
             )
-        return cls(split, name, path, pages, height, width, source)
+        return cls(split, name, path, pages, height, width, source, reading)
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         start, stop = require_span(start, stop)
@@ -61,3 +64,8 @@ class StackClip(NamedClip):
     def fingerprint(self) -> dict[str, object]:
         # Earlier versions took the first image for all.
         return files_fingerprint([self.path]) | {"images": self.n_frames}
+
+    def origin(self) -> dict[str, Any]:
+        """See `ReopenableClip.origin`."""
+        paths = {"path": absolute(self.path), "source": absolute(self.source)}
+        return named_origin(self, "stack", **paths, reading=self.reading.record())

@@ -1,6 +1,7 @@
 """Random variants of the built-in demo scenes as clips."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,6 +56,10 @@ class DemoVariant(RenderedClip):
             "opencv": cv2.__version__,  # which draws the images
             **self._form(),
         }
+
+    def origin(self) -> dict[str, Any]:
+        """See `ReopenableClip.origin`."""
+        return self._origin("variant", scene=self.scene)
 
     def _variant(self) -> tuple[Scene, float]:
         """The scene, and its time at which the clip begins."""

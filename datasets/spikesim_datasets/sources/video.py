@@ -1,15 +1,16 @@
 """Clips stored as a video file."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.orientation import UPRIGHT
-from spikesim_datasets.sources.clip import NamedClip, Split, files_fingerprint, turned_mark
+from spikesim_datasets.sources.clip import NamedClip, Split, absolute, files_fingerprint, named_origin, turned_mark
 from spikesim_datasets.sources.reading import STRICT, Reading
 from spikesim_datasets.videos import VideoIndex, index_video, read_frames
 from spikesim_datasets.videos.frame_index import DEINTERLACE
@@ -28,11 +29,13 @@ class VideoClip(NamedClip):
         split, name, source: As in `Clip`.
         path: The file.
         index: Which frames it holds.
+        reading: By which it was opened.
     """
 
     path: Path
     index: VideoIndex
     source: Path
+    reading: Reading = field(default=STRICT, compare=False)
 
     @classmethod
     def open(
@@ -57,7 +60,7 @@ class VideoClip(NamedClip):
                 f"{path} has pixels to be shown {float(index.pixel_shape):.4g} times as wide as high; scale it to "
                 "square ones with a video editor, or take them as square with --pixels ignore"
             )
-        return cls(split, name, path, index, require_path(source, "source"))
+        return cls(split, name, path, index, require_path(source, "source"), reading)
 
     @property
     def n_frames(self) -> int:
@@ -79,3 +82,8 @@ class VideoClip(NamedClip):
         # Earlier versions took the first of several.
         chosen = {"stream": self.index.stream} if self.index.other_streams and self.index.stream else {}
         return files_fingerprint([self.path]) | turned | self.index.colours.record() | chosen
+
+    def origin(self) -> dict[str, Any]:
+        """See `ReopenableClip.origin`."""
+        paths = {"path": absolute(self.path), "source": absolute(self.source)}
+        return named_origin(self, "video", **paths, reading=self.reading.record())
