@@ -96,7 +96,7 @@ def test_an_index_that_would_be_too_large_goes_without_the_builds(
 ) -> None:
     index = read_whole_index(built[0])
     assert index is not None
-    monkeypatch.setattr("spikesim.input_files._MOST_JSON_BYTES", len(index.text()) - 2)
+    monkeypatch.setattr("spikesim.input_files.MOST_JSON_BYTES", len(index.text()) - 2)
     shorter = json.loads(index.text())
     assert "builds" not in shorter
     assert shorter["shards"] == record_of(built[0])["shards"]
