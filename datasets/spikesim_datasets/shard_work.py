@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial, reduce
+from heapq import heapreplace
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from spikesim.errors import OutputError
 from spikesim.files import checksum, temporary_beside
 from spikesim.locks import locked
 from spikesim_datasets.exposure import ExposurePlan
-from spikesim_datasets.planning import ShardJob, difference
+from spikesim_datasets.planning import ShardJob, difference, readouts_of
 from spikesim_datasets.recipe import Recipe
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import ShardEntry, describe_shard
@@ -63,9 +64,10 @@ class DividedShard:
 def divided(jobs: Sequence[ShardJob], workers: int, plan: ExposurePlan) -> list[DividedShard]:
     """Divide shards so that no worker is idle long while others finish.
 
-    The last shards, one for each worker, or all where there are fewer, are made in as many pieces as there are workers.
-    Streams of neighbouring windows overlap: where a shard is cut in two, the readouts that both pieces need are made
-    twice, the windows are not.
+    The last shards are made in as many pieces as there are workers: those that would be left when all workers have had
+    as many whole ones, or one for each worker, or none, whichever ends first by the number of readouts. Streams of
+    neighbouring windows overlap: where a shard is cut in two, the readouts that both pieces need are made twice, the
+    windows are not.
 
     Args:
         jobs: Shards to make, in this order.
@@ -73,9 +75,25 @@ def divided(jobs: Sequence[ShardJob], workers: int, plan: ExposurePlan) -> list[
         plan: How clips are cut into windows.
     """
     # Between streams that do not overlap there are frames that only a whole shard looks at, for cuts.
-    gaps = plan.stream_length < plan.period
-    whole = len(jobs) if gaps else max(0, len(jobs) - workers)
-    return [DividedShard(job, (job,) if number < whole else _pieces(job, workers)) for number, job in enumerate(jobs)]
+    if workers < 2 or plan.stream_length < plan.period:
+        return [DividedShard(job, (job,)) for job in jobs]
+    ways = []
+    for number in sorted({0, len(jobs) % workers, min(len(jobs), workers)}):
+        whole = len(jobs) - number
+        ways.append(
+            [*(DividedShard(job, (job,)) for job in jobs[:whole])]
+            + [DividedShard(job, _pieces(job, workers)) for job in jobs[whole:]]
+        )
+    return min(ways, key=lambda shards: _readouts_until_end(shards, workers, plan))
+
+
+def _readouts_until_end(shards: Sequence[DividedShard], workers: int, plan: ExposurePlan) -> int:
+    """How many readouts the busiest worker makes, if whoever is free takes the next unit."""
+    busy = [0] * workers
+    for shard in shards:
+        for unit in shard.units:
+            heapreplace(busy, busy[0] + readouts_of(unit, plan))
+    return max(busy)
 
 
 def _pieces(job: ShardJob, most: int) -> tuple[ShardJob, ...]:
