@@ -1,8 +1,9 @@
-"""Builds by one process, by two, and by two workers of a Dask scheduler on this machine, in turn.
+"""Builds by one worker, by two, and by two workers of a Dask scheduler on this machine, in turn.
 
 The scheduler and its workers are processes of their own, reached by loopback, as on a cluster. Without arguments the
-built-in scenes are built from PNG files of 1280×720 at three thresholds, with optical flow. The table shows the minimum
-of three rounds each, how many times as fast as one process that is, and as the two processes.
+built-in scenes are built from PNG files of 1280×720 at three thresholds, with optical flow. A worker computes with one
+thread; `one process` is a build that starts none and computes with threads on both cores. The table shows the minimum
+of three rounds each, how many times as fast as one worker that is, and as two.
 
 Needs Dask: pip install 'spikesim[cluster]'.
 
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from build import THRESHOLDS, write_frames
 
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.cluster import open_scheduler
+from spikesim_datasets.processes import worker_processes
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.sources import Clip, open_clips
 from spikesim_datasets.work_pools import PoolExecutor
@@ -53,7 +56,7 @@ def scheduler(folder: Path) -> Iterator[PoolExecutor]:
             process.wait()
 
 
-def seconds(clips: list[Clip], workers: int | PoolExecutor) -> tuple[float, int]:
+def seconds(clips: list[Clip], workers: int | Executor) -> tuple[float, int]:
     """How long a build takes, and of how many readouts."""
     with tempfile.TemporaryDirectory() as out:
         report = build_clips(clips, out, make_recipe(THRESHOLDS), workers=workers)
@@ -64,15 +67,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         write_frames(Path(root))
         clips = open_clips(sys.argv[1:] or [f"{root}/train"])
-        with scheduler(Path(root)) as cluster:
-            ways = {"one process": 1, "two processes": WORKERS, "two workers of Dask": cluster}
+        with scheduler(Path(root)) as cluster, worker_processes(1) as one:
+            ways = {"one worker": one, "two workers": WORKERS, "two workers of Dask": cluster, "one process": 1}
             for workers in ways.values():
                 seconds(clips[:1], workers)  # compiles, and imports in the workers
             rounds = [{way: seconds(clips, workers) for way, workers in ways.items()} for _ in range(ROUNDS)]
     best = {way: min(one[way] for one in rounds) for way in ways}
     print(f"{'':22}{'seconds':>9}{'readouts/s':>12}{'times one':>11}{'times two':>11}")
     for way, (least, readouts) in best.items():
-        one, two = best["one process"][0], best["two processes"][0]
+        one, two = best["one worker"][0], best["two workers"][0]
         print(f"{way:22}{least:9.1f}{readouts / least:12.1f}{one / least:11.2f}{two / least:11.2f}")
 
 

@@ -45,20 +45,52 @@ def job_of(windows: int, number: int = 0, plan: ExposurePlan = PLAN) -> ShardJob
     return ShardJob(clip, tuple(plan.windows(1000)[:windows]), Path(f"out/train/desk.{number:03d}.h5"), {})
 
 
+def ends(units: list[int], workers: int) -> int:
+    """When the last of some units is finished, if each free worker takes the next."""
+    free = [0] * workers
+    for unit in units:
+        free.sort()
+        free[0] += unit
+    return max(free)
+
+
 @given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 20))
-def test_the_last_shards_are_divided_among_all_workers(sizes: list[int], workers: int) -> None:
+def test_shards_are_divided_where_that_ends_sooner(sizes: list[int], workers: int) -> None:
     jobs = [job_of(size, number) for number, size in enumerate(sizes)]
     shards = divided(jobs, workers, PLAN)
     assert [shard.job for shard in shards] == jobs
-    for number, shard in enumerate(shards):
+    was_whole = True
+    for shard, size in zip(shards, sizes, strict=True):
         assert [window for unit in shard.units for window in unit.windows] == list(shard.job.windows)
         lengths = [len(unit.windows) for unit in shard.units]
         assert max(lengths) - min(lengths) <= 1
-        is_last = number >= len(jobs) - workers
-        assert len(shard.units) == (min(workers, sizes[number]) if is_last else 1)
+        assert len(shard.units) in (1, min(workers, size))
+        assert was_whole or not shard.is_whole or size == 1  # those divided are the last
+        was_whole = was_whole and shard.is_whole
     paths = [unit.path for shard in shards for unit in shard.units]
     assert len({*paths}) == len(paths)
     assert {path.parent for path in paths} <= {Path("out/train")}
+    # A window takes 13 readouts, and each further one 12.
+    found = [12 * len(unit.windows) + 1 for shard in shards for unit in shard.units]
+    assert ends(found, workers) <= ends([12 * size + 1 for size in sizes], workers)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "workers", "units"),
+    [
+        ([8], 2, [2]),
+        ([8], 3, [3]),
+        ([8], 100, [8]),
+        ([8, 8], 2, [1, 1]),
+        ([8, 8, 8], 2, [1, 1, 2]),
+        ([8, 8, 8, 8], 4, [1, 1, 1, 1]),
+        ([8, 8], 16, [8, 8]),
+        ([8] * 3, 1, [1, 1, 1]),
+    ],
+)
+def test_how_shards_are_divided(sizes: list[int], workers: int, units: list[int]) -> None:
+    shards = divided([job_of(size, number) for number, size in enumerate(sizes)], workers, PLAN)
+    assert [len(shard.units) for shard in shards] == units
 
 
 def test_streams_with_gaps_between_them_are_not_cut_apart() -> None:
@@ -138,6 +170,6 @@ def test_pieces_that_are_not_joined_do_not_stay(cut: Path, tmp_path: Path, monke
 
     monkeypatch.setattr(shard_work, "join_pieces", fail)
     with Threads(2) as executor, pytest.raises(RuntimeError, match="no space"):
-        build_clips(open_clips([cut]), tmp_path, recipe(), workers=executor)
+        build_clips(open_clips([cut]), tmp_path, recipe(shard_samples=13), workers=executor)
     assert leftovers(tmp_path) == []
     assert not list(tmp_path.rglob("*.tmp"))
