@@ -5,6 +5,7 @@ import io
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,14 @@ def programs(text: str) -> Iterator[tuple[str, str | None]]:
 def run(text: str) -> None:
     """Run the Python of a page, block after block in one namespace, and compare what it prints with what is shown."""
     namespace = {"__name__": "__main__"}
+    interrupted = signal.getsignal(signal.SIGINT)
+    try:
+        _run_blocks(text, namespace)
+    finally:
+        signal.signal(signal.SIGINT, interrupted)  # dask_jobqueue takes it when it is imported
+
+
+def _run_blocks(text: str, namespace: dict[str, Any]) -> None:
     for code, shown in programs(text):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):

@@ -72,7 +72,7 @@ def open_scheduler(address: str) -> Iterator["DaskExecutor"]:
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(
                 f"no scheduler answers at {where} ({error}); start one with `dask scheduler`, and workers with "
-                f"`dask worker {where} --nthreads 1`"
+                f"`dask worker {where}`"
             ) from error
         yield DaskExecutor(client, address)
 
