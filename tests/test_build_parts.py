@@ -136,6 +136,14 @@ def test_each_worker_sees_a_gpu_of_its_own() -> None:
         assert pool.submit(seen_gpu, 0).result() == os.environ.get("CUDA_VISIBLE_DEVICES", "")
 
 
+def test_a_build_on_gpus(source: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an interpolator that needs none; where all is finished no process is started."""
+    monkeypatch.setattr("spikesim_datasets.build._FIRST_GPU", ("auto",))
+    for built in (6, 0):
+        assert build_clips(open_clips([source]), tmp_path, recipe(), workers=(0, 1)).built == built
+        assert content(tmp_path) == content(whole)
+
+
 @pytest.mark.parametrize(
     ("gpus", "problem"),
     [

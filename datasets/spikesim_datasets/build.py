@@ -33,6 +33,10 @@ from spikesim_datasets.sources.clip import refuse_output_in_source
 from spikesim_datasets.work_pools import PoolExecutor, work_pool
 
 
+_FIRST_GPU = "cuda", "cuda:0"
+"""The devices that a worker which sees one GPU alone can have."""
+
+
 @dataclass(frozen=True, repr=False)
 class BuildReport(Brief):
     """What a build did.
@@ -144,7 +148,7 @@ def build_clips(
     tell = teller(on_progress)
     require_instance(command, "command", str)
     recipe = require_instance(recipe, "recipe", Recipe, "make_recipe makes one").resolve()
-    if isinstance(workers, tuple) and recipe.interpolation.device not in ("cuda", "cuda:0"):
+    if isinstance(workers, tuple) and recipe.interpolation.device not in _FIRST_GPU:
         raise InvalidValueError(
             f"GPUs are for interpolation by a network on the device 'cuda', got {recipe.interpolation.name!r} on "
             f"{recipe.interpolation.device!r}; leave the GPUs out"
@@ -194,6 +198,8 @@ def build_clips(
             _remove_leftovers(folders)
             place = 0
             for shards, before in zip(goes, (remove_old, None), strict=True):
+                if not shards:
+                    continue
                 counted = sum(len(shard.units) for shard in shards)
                 with work_pool(_at_most(workers, min(most, counted)), len(units), tally) as pool:
                     for job, (entry, found) in make_shards(shards, pool, place, setting, before):
