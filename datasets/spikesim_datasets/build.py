@@ -32,7 +32,6 @@ from spikesim_datasets.sources import Clip, Split, open_clips
 from spikesim_datasets.sources.clip import refuse_output_in_source
 from spikesim_datasets.work_pools import PoolExecutor, work_pool
 
-
 _FIRST_GPU = "cuda", "cuda:0"
 """The devices that a worker which sees one GPU alone can have."""
 
