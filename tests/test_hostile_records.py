@@ -6,7 +6,7 @@ What is read of them is never anything outside their folder.
 import copy
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ STRANGE: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def variants(record: Any) -> Iterator[str]:
-    """The text of a record with each of its values exchanged for each strange one, and with each taken out."""
+def altered(record: Any, values: Iterable[Any]) -> Iterator[Any]:
+    """A record with each of its values exchanged for each of some, and with each taken out."""
     places: list[tuple[Any, ...]] = []
 
     def visit(value: Any, place: tuple[Any, ...]) -> None:
@@ -46,12 +46,18 @@ def variants(record: Any) -> Iterator[str]:
         holder = changed
         for step in place:
             holder = holder[step]
-        for value in STRANGE:
+        for value in values:
             holder[key] = value
-            deep = "[" * 50_000 + "]" * 50_000
-            yield json.dumps(changed).replace('"DEEP"', deep).replace('"NaN"', "NaN")
+            yield copy.deepcopy(changed)
         del holder[key]
-        yield json.dumps(changed)
+        yield changed
+
+
+def variants(record: Any) -> Iterator[str]:
+    """The text of a record with each of its values exchanged for each strange one, and with each taken out."""
+    deep = "[" * 50_000 + "]" * 50_000
+    for changed in altered(record, STRANGE):
+        yield json.dumps(changed).replace('"DEEP"', deep).replace('"NaN"', "NaN")
 
 
 def refusals(path: Path, read: Callable[[], object]) -> set[str]:

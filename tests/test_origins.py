@@ -1,6 +1,5 @@
 """Clips opened again from where they came from, and recipes from their choices: the same, or refused in our words."""
 
-import copy
 import json
 import os
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from dataset_arguments import NoiseClip
 from photo_data import write_photos
 from PIL import Image
 from source_data import everything, noise, write_frames, write_video
-from test_hostile_records import STRANGE
+from test_hostile_records import STRANGE, altered
 from test_timing import RESAMPLE, dropped, write_brightening
 
 from spikesim.errors import InputFileError, InvalidValueError, SpikesimError
@@ -133,25 +132,7 @@ def test_a_source_that_has_changed_has_another_fingerprint(tmp_path: Path) -> No
 
 def strange(record: Any) -> Iterator[Any]:
     """A record with each of its values exchanged for each strange one, taken out, or joined by another."""
-    places: list[tuple[Any, ...]] = []
-
-    def visit(value: Any, place: tuple[Any, ...]) -> None:
-        keys = range(len(value)) if isinstance(value, list) else value if isinstance(value, dict) else ()
-        for key in keys:
-            places.append((*place, key))
-            visit(value[key], places[-1])
-
-    visit(record, ())
-    for *place, key in places:
-        changed = copy.deepcopy(record)
-        holder = changed
-        for step in place:
-            holder = holder[step]
-        for value in (*STRANGE, float("nan"), "/dev/zero", 1 << 40):
-            holder[key] = value
-            yield copy.deepcopy(changed)
-        del holder[key]
-        yield changed
+    yield from altered(record, (*STRANGE, float("nan"), "/dev/zero", 1 << 40))
     yield {**record, "colour": "red"}
 
 

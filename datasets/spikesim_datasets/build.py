@@ -17,7 +17,6 @@ from spikesim.checks import (
     require_whole,
 )
 from spikesim.errors import InvalidValueError
-from spikesim.files import remove_stale_temporaries
 from spikesim.input_files import require_file
 from spikesim.locks import locked
 from spikesim.threads import available_cores
@@ -25,7 +24,7 @@ from spikesim_datasets.build_state import BuildLook, warn_of_space
 from spikesim_datasets.planning import finished_jobs, plan_build, readouts_of, uncompressed_bytes
 from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.recipe import Recipe, make_recipe, provenance
-from spikesim_datasets.shard_work import Setting, divided, make_shards, remove_pieces
+from spikesim_datasets.shard_work import Setting, divided, make_shards, remove_leftovers, remove_pieces
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import INDEX, ShardEntry, index_locked, index_shards, read_index, shard_files
 from spikesim_datasets.sources import Clip, Split, open_clips
@@ -194,7 +193,7 @@ def build_clips(
         record = {"provenance": provenance(), "command": command}
         setting = Setting(out, recipe, record)
         try:
-            _remove_leftovers(folders)
+            remove_leftovers(folders)
             place = 0
             for shards, before in zip(goes, (remove_old, None), strict=True):
                 if not shards:
@@ -209,7 +208,7 @@ def build_clips(
         finally:
             for shards in goes:
                 remove_pieces(shards)
-            _remove_leftovers(folders)
+            remove_leftovers(folders)
         if part is None:
             index_shards(out, {"choices": recipe.choices(), **record}, [*entries, *unchanged])
     return BuildReport(
@@ -263,11 +262,6 @@ def _require_part(part: Any) -> tuple[int, int]:
     if (number := require_whole(number, "part", 1)) > (parts := require_whole(parts, "number of parts", 1)):
         raise InvalidValueError(f"there is no part {number} of {parts}; parts are 1 to {parts}")
     return number, parts
-
-
-def _remove_leftovers(folders: set[Path]) -> None:
-    for folder in folders:
-        remove_stale_temporaries(folder)
 
 
 def _entries_that_stay(listed: Sequence[ShardEntry], out: Path, others: set[Path]) -> list[ShardEntry]:

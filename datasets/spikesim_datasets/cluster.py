@@ -3,8 +3,8 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,9 @@ from spikesim.checks import require_instance
 from spikesim.errors import ClusterError, InvalidValueError, MissingExtraError
 from spikesim.input_files import read_json
 from spikesim_datasets.progress import Tally
-from spikesim_datasets.work_pools import ExecutorPool, PoolExecutor, Work, done_alone
+from spikesim_datasets.work_pools import CountingPool, ExecutorPool, PoolExecutor, Work, done_alone
 
 _PATIENCE = 10  # seconds for a scheduler to answer
-_LOOK = 0.5  # seconds between looks at how far workers are
 _BETWEEN_REPORTS = 1.0  # seconds: a thousand workers send a thousand short messages in one
 
 
@@ -112,13 +111,13 @@ class DaskExecutor(PoolExecutor):
         return _DaskPool(self, tally, self._client)
 
 
-class _DaskPool(ExecutorPool):
+class _DaskPool(CountingPool):
     """The units of a build on the workers of a scheduler."""
 
     def __init__(self, executor: DaskExecutor, tally: Tally, client: Any) -> None:
         super().__init__(executor, tally)
         self._address, self._topic = executor.address, f"spikesim-{uuid4()}"
-        self._reached: dict[int, int] = {}
+        self._counts: dict[int, int] = {}
         client.subscribe_topic(self._topic, self._note)
 
     def submit(self, name: Any, work: Work, place: int | None = None) -> None:
@@ -146,16 +145,13 @@ class _DaskPool(ExecutorPool):
                 "want of memory; finished shards are kept, run again with fewer workers on each machine"
             ) from error
 
-    def _finished(self) -> set[Future[Any]]:
-        finished = wait(self._units, _LOOK, FIRST_COMPLETED).done
-        for place, count in list(self._reached.items()):
-            self._tally.reach(place, count)
-        return finished
+    def _reached(self) -> Iterable[tuple[int, int]]:
+        return list(self._counts.items())
 
     def _note(self, event: tuple[float, dict[str, Any]]) -> None:
         """Take what a worker says; this is called in another thread, which must not tell of progress."""
         _, said = event
-        self._reached[said["place"]] = said["count"]
+        self._counts[said["place"]] = said["count"]
 
 
 def _reporting(work: Work, topic: str, place: int | None) -> Any:

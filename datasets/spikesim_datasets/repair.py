@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -13,7 +13,6 @@ from typing import Any
 from spikesim.brief import Brief, shortened
 from spikesim.checks import require_instance, require_list, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError, SpikesimError
-from spikesim.files import remove_stale_temporaries
 from spikesim.locks import locked
 from spikesim.threads import available_cores
 from spikesim_datasets.indexing import index_of_shards
@@ -22,7 +21,7 @@ from spikesim_datasets.planning import ShardJob, difference, plan_build
 from spikesim_datasets.processes import in_order
 from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.recipe import Recipe
-from spikesim_datasets.shard_work import Setting, make_shard
+from spikesim_datasets.shard_work import Setting, make_shard, remove_leftovers
 from spikesim_datasets.shards.index import (
     INDEX,
     Index,
@@ -254,11 +253,11 @@ def _rebuilt(
     tally = Tally([(place, 1) for place in tasks], 0, tell)
     work = partial(_rebuild, root, plans.recipe, workers > 1 and len(tasks) > 1)
     try:
-        _remove_leftovers(folders)
+        remove_leftovers(folders)
         with closing(in_order(work, list(tasks.values()), workers, tally.finish)) as results:
             yield from zip(tasks, results, strict=True)
     finally:
-        _remove_leftovers(folders)
+        remove_leftovers(folders)
 
 
 def _rebuild(root: Path, recipe: Recipe, is_worker: bool, task: Task) -> ShardEntry | str | None:
@@ -271,11 +270,6 @@ def _rebuild(root: Path, recipe: Recipe, is_worker: bool, task: Task) -> ShardEn
     except SpikesimError as error:
         return str(error)
     return entry
-
-
-def _remove_leftovers(folders: Iterable[Path]) -> None:
-    for folder in folders:
-        remove_stale_temporaries(folder)
 
 
 def _update(root: Path, index: Index, made: Mapping[str, ShardEntry | None]) -> None:

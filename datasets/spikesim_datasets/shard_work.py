@@ -1,6 +1,6 @@
 """The units that a build divides its work into: whole shards, and pieces of a shard where too few shards are left."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spikesim.errors import OutputError
-from spikesim.files import checksum, temporary_beside
+from spikesim.files import checksum, remove_stale_temporaries, temporary_beside
 from spikesim.locks import locked
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.planning import ShardJob, difference, readouts_of
@@ -225,6 +225,12 @@ def remove_pieces(shards: Sequence[DividedShard]) -> None:
         if not shard.is_whole:
             for unit in shard.units:
                 unit.path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folders: Iterable[Path]) -> None:
+    """Remove what killed builders left half-written in the folders of shards."""
+    for folder in folders:
+        remove_stale_temporaries(folder)
 
 
 def _synthesised(

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -134,7 +134,21 @@ class ExecutorPool(WorkPool):
             future.cancel()
 
 
-class _Processes(ExecutorPool):
+class CountingPool(ExecutorPool):
+    """An executor whose workers say how far they are."""
+
+    @abstractmethod
+    def _reached(self) -> Iterable[tuple[int, int]]:
+        """Places of units, and how many readouts of each are made."""
+
+    def _finished(self) -> set[Future[Any]]:
+        finished = wait(self._units, _LOOK, FIRST_COMPLETED).done
+        for place, count in self._reached():
+            self._tally.reach(place, count)
+        return finished
+
+
+class _Processes(CountingPool):
     """Processes of this build, which are gone with it; how far they are is seen in `counts`, place by place."""
 
     def __init__(self, processes: Executor, tally: Tally, counts: Any) -> None:
@@ -155,11 +169,8 @@ class _Processes(ExecutorPool):
                 'shards are kept (or this script does not keep its own work under `if __name__ == "__main__"`)'
             ) from error
 
-    def _finished(self) -> set[Future[Any]]:
-        finished = wait(self._units, _LOOK, FIRST_COMPLETED).done
-        for place, count in enumerate(self._counts):
-            self._tally.reach(place, count)
-        return finished
+    def _reached(self) -> Iterable[tuple[int, int]]:
+        return enumerate(self._counts)
 
     def _give_up(self) -> None:
         """Whoever has started the processes ends them: a pool that breaks while others cancel leaves a traceback."""
