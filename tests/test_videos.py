@@ -1,5 +1,6 @@
 """Videos: the frames of sequential decoding from any start, in exact colours, and damage is told."""
 
+import gc
 import pickle
 import wave
 from itertools import islice
@@ -464,3 +465,16 @@ def test_a_video_that_changes_its_size_says_at_which_frame(tmp_path):
     (clip,) = open_clips([tmp_path / "a.h264"])
     with pytest.raises(InputFileError, match=r"changes its size at frame 40, from 64×48 to 96×64"):
         everything(clip)
+
+
+def test_images_are_gone_when_they_are_read(tmp_path):
+    """Though nobody looks for circles meanwhile: a build of long videos would fill the memory."""
+    (clip,) = open_clips([write_video(tmp_path / "a.mp4")])
+    gc.collect()
+    gc.disable()
+    try:
+        assert sum(1 for _ in clip.frames(0, 40)) == 40
+        left = [thing for thing in gc.get_objects() if isinstance(thing, av.VideoFrame)]
+    finally:
+        gc.enable()
+    assert len(left) <= 3

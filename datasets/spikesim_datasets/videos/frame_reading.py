@@ -27,11 +27,15 @@ def read_frames(path: Path | str, index: VideoIndex, start: int, stop: int) -> I
     path, start, stop = require_path(path), require_whole(start, "start", 0), require_whole(stop, "stop", 0)
     require_instance(index, "index", VideoIndex, "index_video makes one")
     number, stop = start, min(stop, index.n_frames)
+    angle: int | None = None
     try:
         for image in islice(_decoded(path, index, start), max(0, stop - start)):
-            # Where an image says nothing, what was said before is still true.
-            if orientation_of(image, str(path)) not in (None, index.orientation):
+            # An image that was asked for all that it says is in a circle, which Python may not break for hundreds of
+            # images; so only one at another angle than the last is asked. Where it says nothing, what was said before
+            # is still true.
+            if image.rotation != angle and orientation_of(image, str(path)) not in (None, index.orientation):
                 raise InputFileError(f"{path} is turned at frame {number}; the frames of a clip must all lie one way")
+            angle = image.rotation
             if image.interlaced_frame and not (index.interlaced or index.may_be_interlaced):
                 raise InputFileError(f"{path} is interlaced from frame {number} on; {DEINTERLACE}")
             frame = upright(to_rgb(image, index.colours), index.orientation)
