@@ -193,7 +193,7 @@ def require_path(value: Any, name: str = "path") -> Path:
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(path, str) or not path or not _is_possible(path):
         raise InvalidValueError(f"{name} must be a path, as text or as a Path, got {short(value)}")
-    return Path(path)
+    return value if isinstance(value, Path) else Path(path)
 
 
 def _is_possible(path: str) -> bool:

@@ -1,5 +1,7 @@
 """What a folder holds, but for what systems leave in folders: the one place that says what that is."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 _JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r"}
@@ -9,6 +11,16 @@ _JUNK = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r"}
 def is_junk(name: str) -> bool:
     """Whether a file or folder of this name is hidden or a note of a file manager: `.DS_Store`, `._NAME`, Thumbs.db."""
     return name.startswith(".") or name.lower() in _JUNK
+
+
+def names_in(folder: Path) -> list[str]:
+    """Names of what a folder holds, sorted, but for junk: of thousands of frames, far sooner than their paths.
+
+    None of one that may not be read.
+    """
+    with suppress(PermissionError):
+        return sorted(name for name in os.listdir(folder) if not is_junk(name))
+    return []
 
 
 def entries_of(folder: Path, pattern: str = "*") -> list[Path]:

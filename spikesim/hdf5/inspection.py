@@ -79,7 +79,7 @@ def inspect(path: "str | io.RawIOBase") -> None:
                     groups.append(item)
                 elif isinstance(item, h5py.Dataset):
                     size = item.size * item.dtype.itemsize if item.shape is not None else 0
-                    there, taken = _visit_dataset(item, held)
+                    there, taken = _visit_dataset(item, file, held)
                     declared += size
                     stored += taken
                     absent += max(0, size - there)
@@ -132,7 +132,7 @@ def _visit_attributes(item: Any) -> None:
             raise RefusedError(f"the attribute {name} of {item.name} cannot be read ({problem})") from error
 
 
-def _visit_dataset(dataset: "h5py.Dataset", file_bytes: int) -> tuple[int, int]:
+def _visit_dataset(dataset: "h5py.Dataset", file: "h5py.File", file_bytes: int) -> tuple[int, int]:
     """Bytes of values that are there, and bytes of the file that they take."""
     import h5py
 
@@ -144,19 +144,19 @@ def _visit_dataset(dataset: "h5py.Dataset", file_bytes: int) -> tuple[int, int]:
             "for example with h5repack"
         )
     if layout == h5py.h5d.CHUNKED:
-        return _visit_chunks(dataset, file_bytes)
+        return _visit_chunks(dataset, file, file_bytes)
     length = dataset.id.get_storage_size()
     if layout == h5py.h5d.CONTIGUOUS and length:
         _refuse_beyond(dataset, dataset.id.get_offset() + length, file_bytes)
     return length, length
 
 
-def _visit_chunks(dataset: "h5py.Dataset", file_bytes: int) -> tuple[int, int]:
+def _visit_chunks(dataset: "h5py.Dataset", file: "h5py.File", file_bytes: int) -> tuple[int, int]:
     """As `_visit_dataset`."""
     chunk = prod(dataset.chunks) * dataset.id.get_type().get_size()
     if chunk > max(_MOST_CHUNK_BYTES, file_bytes):
         raise RefusedError(f"{dataset.name} is stored in chunks of {chunk} bytes")
-    size_of = _sizes(dataset, _filters(dataset))
+    size_of = _sizes(dataset, file, _filters(dataset))
     number = held = 0
 
     def visit(info: Any) -> None:
@@ -192,19 +192,19 @@ def _filters(dataset: "h5py.Dataset") -> list[int]:
     return filters
 
 
-def _sizes(dataset: "h5py.Dataset", filters: list[int]) -> "Callable[[Any], int | None]":
+def _sizes(dataset: "h5py.Dataset", file: "h5py.File", filters: list[int]) -> "Callable[[Any], int | None]":
     """Tells of a chunk how many bytes HDF5 makes of it; None where only decompressing it tells."""
     if dataset.dtype.hasobject:  # its values are no numbers, and are not read
         return lambda _: None
     codec = next((place for place, number in enumerate(filters) if _PLACES[number] == 1), None)
     checksum = filters.index(FLETCHER32) if FLETCHER32 in filters else None
     header: Callable[[Any], bytes] | None
-    if dataset.file.driver == "fileobj":
+    if file.driver == "fileobj":
         header = None  # it lies elsewhere
-    elif dataset.file.userblock_size:  # with one, versions of HDF5 differ in where places are counted from
+    elif file.userblock_size:  # with one, versions of HDF5 differ in where places are counted from
         header = partial(_stored, dataset.id)
     else:
-        header = partial(_beginning, dataset.file.id.get_vfd_handle())
+        header = partial(_beginning, file.id.get_vfd_handle())
 
     def size(info: Any) -> int | None:
         if codec is None or info.filter_mask >> codec & 1:

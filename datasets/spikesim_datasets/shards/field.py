@@ -229,9 +229,9 @@ class SpikeField(Field):
 
     def check_stored(self, path: str, array: Any, samples: int, lengths: Lengths) -> None:
         attributes = getattr(array, "attrs", {})
-        if "width" not in attributes:
+        if (said := attributes.get("width")) is None:
             raise InvalidValueError(f"array of /{path} must be an HDF5 dataset that says its width")
-        width = int(attributes["width"])
+        width = int(said)
         self.shape(lengths)  # refuses lengths that are none
         if width != lengths["w"]:
             raise InvalidValueError(f"its /{path} is {width} wide, a quarter of the blur is {lengths['w']}")

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import pairwise
+from os.path import splitext
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ _UNEVEN = 1.5  # times the smallest step: a step from which something is missing
 _NEARLY_EVEN = 1.2  # times the smallest step: no step alone is why they are uneven
 _SHOWN = 3
 _DIGITS = 15  # of times: those that floating point holds
+_NUMBER = re.compile(r"([0-9]+)")
 _MINUS = re.compile(r"(^|[._=(\[])-$")  # before a number; behind letters and digits a hyphen only parts
 _WAY_OUT = "; or take them in the order of their names with --numbering ignore"
 
@@ -215,7 +217,7 @@ def _numbers_and_texts(name: str) -> list[str | int]:
 
 def _parts(name: str) -> list[str]:
     """Text and digits in turn, beginning and ending with text, which may be empty."""
-    return re.split(r"([0-9]+)", Path(name).stem)
+    return _NUMBER.split(splitext(name)[0])
 
 
 def _texts(name: str) -> tuple[str, ...]:
