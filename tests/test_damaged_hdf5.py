@@ -17,8 +17,8 @@ from shard_data import make_sample, write_shard
 
 from spikesim import SpikeStream, read_spikes, write_spikes
 from spikesim.errors import InputFileError
-from spikesim.hdf5 import AT_ONCE, look_through, open_hdf5
-from spikesim.hdf5.child import Inspector
+from spikesim.hdf5 import looked_through, open_hdf5
+from spikesim.hdf5.child import AT_ONCE, Inspector
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.shards import ShardReader
 
@@ -324,10 +324,19 @@ def test_what_was_looked_through_ahead_is_not_asked_for_again(tmp_path: Path, mo
     for path in paths:
         write_spikes(path, SpikeStream(np.zeros((1, 1, 1), np.uint8), 8))
     paths[1].write_bytes(b"no HDF5")
-    look_through(paths)
+    assert list(looked_through(paths)) == paths
     monkeypatch.setattr(Inspector, "problem", lambda *_: pytest.fail("asked again"))
     assert [outcome(path) for path in paths] == ["", "InputFileError", ""]
-    look_through(paths)
+    monkeypatch.setattr(Inspector, "problems", lambda *_: pytest.fail("asked again"))
+    assert list(looked_through(paths)) == paths
+
+
+def test_what_cannot_be_looked_through_is_told_when_it_is_opened(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.h5" for number in range(AT_ONCE + 3)]
+    for path in paths[1:]:
+        write_spikes(path, SpikeStream(np.zeros((1, 1, 1), np.uint8), 8))
+    assert [outcome(path) for path in looked_through(paths)] == ["InputFileError", *([""] * (AT_ONCE + 2))]
+    assert list(looked_through([])) == []
 
 
 def test_a_process_that_was_ended_by_something_else_is_started_again(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What a folder holds, but for what systems leave in folders: the one place that says what that is."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +18,7 @@ def names_in(folder: Path) -> list[str]:
     None of one that may not be read.
     """
     with suppress(PermissionError):
-        return sorted(name for name in os.listdir(folder) if not is_junk(name))
+        return sorted(path.name for path in folder.iterdir() if not is_junk(path.name))
     return []
 
 

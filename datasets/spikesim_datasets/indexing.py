@@ -9,7 +9,7 @@ from spikesim.brief import shortened
 from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 from spikesim.files import checksum
-from spikesim.hdf5 import AT_ONCE, look_through
+from spikesim.hdf5 import looked_through
 from spikesim.locks import locked
 from spikesim.threads import available_cores
 from spikesim_datasets.planning import difference
@@ -83,15 +83,9 @@ def index_of_shards(root: Path, before: Index | None, tell: OnProgress) -> Index
     tally = Tally([(file.relative_to(root).as_posix(), 1) for file in files], 0, tell)
     together = _Together(root)
     entries = []
-    # While a shard is opened others are hashed, and the process that goes through HDF5 files before this one opens any
-    # is ahead.
-    batches = [files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE)]
-    hashing, looking = ThreadPoolExecutor(available_cores()), ThreadPoolExecutor(1)
+    hashing = ThreadPoolExecutor(available_cores())  # others, while a shard is opened
     try:
-        hashes, looked = hashing.map(checksum, files), looking.map(look_through, batches)
-        for number, (file, sha256) in enumerate(zip(files, hashes, strict=True)):
-            if number % AT_ONCE == 0:
-                next(looked)
+        for number, (file, sha256) in enumerate(zip(looked_through(files), hashing.map(checksum, files), strict=True)):
             if (entry := listed.get(file)) is not None and entry.sha256 not in ("", sha256):
                 raise InputFileError(
                     f"{file} has another checksum than {INDEX} says: it is damaged, or was replaced; {_HEAL}"
@@ -99,8 +93,7 @@ def index_of_shards(root: Path, before: Index | None, tell: OnProgress) -> Index
             entries.append(together.add(file, sha256))
             tally.step(number)
     finally:
-        for pool in (hashing, looking):
-            pool.shutdown(cancel_futures=True)
+        hashing.shutdown(cancel_futures=True)
     kept = {name: value for name, value in (before.recipe if before else {}).items() if name not in _OF_BUILDS}
     return Index(common_recipe(entry.recipe or {} for entry in entries) | kept, tuple(entries))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from spikesim.brief import Brief
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
+from spikesim.hdf5 import looked_through
 from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.optics import SCALE
 from spikesim_datasets.readouts import raw_frames
@@ -141,7 +142,7 @@ def finished_jobs(
     keys = {job.clip.key for job in plan.jobs} | plan.skipped.keys()
     finished: list[tuple[ShardJob, int, Diagnostics]] = []
     replaced: list[Path] = []
-    for file in shard_files(out):
+    for file in looked_through(shard_files(out)):
         try:
             with ShardReader(file) as shard:
                 key, made_by, samples, diagnostics = shard.key, shard.recipe, len(shard), shard.diagnostics

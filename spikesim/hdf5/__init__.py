@@ -2,7 +2,9 @@
 
 import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -12,7 +14,7 @@ from spikesim.hdf5.child import AT_ONCE, Inspector
 from spikesim.hdf5.source import Source, SourceFile
 from spikesim.input_files import version_of
 
-__all__ = ["AT_ONCE", "look_through", "open_hdf5", "open_hdf5_of"]
+__all__ = ["looked_through", "open_hdf5", "open_hdf5_of"]
 
 if TYPE_CHECKING:
     import h5py
@@ -92,17 +94,27 @@ def _length(looked: _Looked) -> int:
     return 1000 + sum(len(part) for _, part in looked[1])
 
 
-def look_through(paths: Sequence[Path]) -> None:
-    """Go through a few files ahead, at most `AT_ONCE`, from any thread: opening them afterwards does not wait for that.
+def looked_through(paths: Sequence[Path]) -> Iterator[Path]:
+    """Files in their order; while one is read, the other process goes through those that follow.
 
-    Raises:
-        InputFileError: One is missing, or no regular file. What is wrong with its content, opening it tells.
+    What is wrong with a file, opening it tells.
     """
-    states = [state for path in paths if (state := version_of(path)) not in _problems]
-    if not states:
-        return
-    for state, problem in zip(states, _inspector().problems([path for path, *_ in states]), strict=True):
-        _keep(state, problem)
+    with ThreadPoolExecutor(1) as other:
+        looked = other.submit(_look_through, paths[:AT_ONCE])
+        for start in range(0, len(paths), AT_ONCE):
+            looked.result()
+            stop = start + AT_ONCE
+            looked = other.submit(_look_through, paths[stop : stop + AT_ONCE])
+            yield from paths[start:stop]
+
+
+def _look_through(paths: Sequence[Path]) -> None:
+    with suppress(InputFileError):
+        states = [state for path in paths if (state := version_of(path)) not in _problems]
+        if states:
+            found = _inspector().problems([path for path, *_ in states])
+            for state, problem in zip(states, found, strict=True):
+                _keep(state, problem)
 
 
 _MOST_KEPT = 1 << 16

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, repeat
-from os.path import splitext
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +126,7 @@ def frame_names(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise InputFileError(f"{folder} is no folder of frames; give one that exists")
-    return natural_order(name for name in names_in(folder) if splitext(name)[1].lower() in FRAME_SUFFIXES)
+    return natural_order(name for name in names_in(folder) if name.lower().endswith(FRAME_SUFFIXES))
 
 
 def _headers(folder: Path, names: Sequence[str]) -> list[ImageHeader]:

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import pairwise
-from os.path import splitext
 from pathlib import Path
 from typing import Literal
 
@@ -216,8 +215,8 @@ def _numbers_and_texts(name: str) -> list[str | int]:
 
 
 def _parts(name: str) -> list[str]:
-    """Text and digits in turn, beginning and ending with text, which may be empty."""
-    return _NUMBER.split(splitext(name)[0])
+    """Text and digits of a file name in turn, beginning and ending with text, which may be empty."""
+    return _NUMBER.split(name.rpartition(".")[0])
 
 
 def _texts(name: str) -> tuple[str, ...]:
