@@ -70,3 +70,24 @@ def within(exposure: tuple[int, int], readouts: int) -> slice:
             f"0..{readouts - 1}; give its first readout and the one after its last"
         )
     return slice(start, stop)
+
+
+def shown_of(exposure: tuple[int, int], readouts: int, length: int) -> range:
+    """The readouts of an exposure around which a window is in the stream.
+
+    Args:
+        exposure: First readout of the exposure, and the one after its last.
+        readouts: How many the stream has.
+        length: How many readouts the window has; see `span`.
+
+    Raises:
+        InvalidValueError: The exposure is empty or reaches outside the stream, or there is no such readout.
+    """
+    during, length = within(exposure, readouts), require_whole(length, "length", 1, unit="readouts")
+    shown = range(max(during.start, length // 2), min(during.stop, readouts - length + length // 2 + 1))
+    if not shown:
+        raise InvalidValueError(
+            f"a window of {length} readouts around any of the exposure's {during.start}..{during.stop - 1} reaches "
+            f"outside the spikes' 0..{readouts - 1}; build the dataset with more --padding"
+        )
+    return shown

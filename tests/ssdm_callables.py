@@ -328,7 +328,7 @@ def _training() -> list[Call]:
         Call(
             training.train_stage, stage="bsn", data="data", run="taught", **EXECUTION | {"max_minutes": 1}, **TRAINING
         ),
-        Call(objective.training_times, exposure=EXPOSURE),
+        Call(objective.training_times, exposure=EXPOSURE, readouts=137, length=21),
         Call(ReleasedFile, kind="toy", names={"layer": "conv"}, v_th=(1.0,), fix=None, normalised=False),
         Call(StageSpec, **stage),
         Call(

@@ -304,14 +304,16 @@ def test_two_rows_of_one_name_are_refused(data: Path, run: Path, tmp_path: Path)
         evaluation.evaluate(data, runs=[run, run, run])
 
 
-def test_a_window_that_the_streams_have_no_room_for_is_refused_at_once(data: Path, tmp_path: Path) -> None:
+def test_ground_truth_that_a_network_has_no_room_to_show_is_left_out_and_told(data: Path, tmp_path: Path) -> None:
     checkpoints.save(tmp_path / "wide.safetensors", LDN(43))
-    with pytest.raises(
-        InvalidValueError, match=r"wide cannot be evaluated on this data: a window of 43 readouts around 20"
-    ):
-        evaluation.evaluate(data, checkpoints=[tmp_path / "wide.safetensors"])
-    results = evaluation.evaluate(data, checkpoints=[tmp_path / "wide.safetensors"], sequence=False, limit=1, v_th=[1])
-    assert len(select(results, "wide")) == 1
+    results = evaluation.evaluate(data, checkpoints=[tmp_path / "wide.safetensors"], limit=1, v_th=[1])
+    assert results.times == {"single": (68,), "sequence": (36, 52, 68, 84, 100), "exposure": (None,)}
+    assert {row.readout for row in select(results, "wide")} == {36, 52, 68, 84, 100}
+    told = "ground truth at the readouts 20, 116 is left out: 43 readouts around a time are looked at"
+    assert any(told in note for note in results.notes)
+    checkpoints.save(tmp_path / "widest.safetensors", LDN(139))
+    with pytest.raises(InvalidValueError, match=r"a window of 139 readouts around any of the exposure's 20\.\.116"):
+        evaluation.evaluate(data, checkpoints=[tmp_path / "widest.safetensors"])
 
 
 # Bad data

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.exposure import ExposurePlan, Window
+from spikesim_datasets.exposure import EXPOSURES, ExposurePlan, Window
 
 GOPRO = ExposurePlan()
 
@@ -114,3 +114,42 @@ def test_a_plan_says_which_value_is_meaningless(name, value):
 def test_exposures_that_would_not_begin_on_raw_frames_are_refused(gap):
     with pytest.raises(InvalidValueError, match="7 more than a multiple of 8"):
         ExposurePlan(gap=gap)
+
+
+@pytest.mark.parametrize(
+    ("name", "readouts", "period", "stream"),
+    [
+        ("ssdm", 97, 104, 137),
+        ("gopro7", 49, 56, 89),
+        ("gopro11", 81, 88, 121),
+        ("gopro13", 97, 104, 137),
+        ("spkdeblurnet", 49, 56, 57),
+    ],
+)
+def test_published_exposures(name, readouts, period, stream):
+    plan = ExposurePlan.preset(name)
+    assert (plan.readouts, plan.period, plan.stream_length) == (readouts, period, stream)
+
+
+def test_spkdeblurnet_reads_56_readouts_whose_29th_is_the_middle_of_the_exposure():
+    """28 before the middle, and 28 from the middle on."""
+    plan = ExposurePlan.preset("spkdeblurnet")
+    assert plan.sharp_readouts("middle") == (28,)
+    assert plan.stream_length >= 28 + 28
+
+
+@pytest.mark.parametrize("name", EXPOSURES)
+@given(factor=st.integers(1, 16))
+def test_with_any_factor_less_than_a_raw_frame_is_between_published_exposures(name, factor):
+    plan = ExposurePlan.preset(name, factor=factor)
+    assert (plan.frames, plan.padding) == (EXPOSURES[name].frames, EXPOSURES[name].padding)
+    assert plan.period == plan.frames * factor
+
+
+def test_published_exposures_are_changed_as_wanted():
+    changed = ExposurePlan.preset("gopro7", factor=4, gap=31, padding=3)
+    assert changed == ExposurePlan(frames=7, factor=4, gap=31, padding=3)
+    with pytest.raises(InvalidValueError, match="no exposure is called 'moon'; there are ssdm, gopro7"):
+        ExposurePlan.preset("moon")
+    with pytest.raises(InvalidValueError, match="an exposure has no length; it has frames, factor, gap, padding"):
+        ExposurePlan.preset("ssdm", length=3)

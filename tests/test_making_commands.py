@@ -127,6 +127,22 @@ def test_a_dry_run_tells_and_writes_nothing(run: Run, frames: Path, tmp_path: Pa
     assert record.pop("seconds") > 0
     # Blur, one ground truth, and 137 readouts of 18 rows of 4 bytes for each threshold.
     assert record == {
+        "exposure": {
+            "frames": 13,
+            "factor": 8,
+            "gap": 7,
+            "padding": 20,
+            "readouts": 97,
+            "period": 104,
+            "stream_length": 137,
+            "span": [20, 117],
+        },
+        "windows": {
+            "train/clip": [
+                {"index": 1, "first_frame": 13, "first_readout": 104},
+                {"index": 2, "first_frame": 26, "first_readout": 208},
+            ]
+        },
         "clips": {"train/clip": 2},
         "skipped": {"train/short": 5},
         "samples": 2,
@@ -138,10 +154,32 @@ def test_a_dry_run_tells_and_writes_nothing(run: Run, frames: Path, tmp_path: Pa
     assert "train/clip" in result.out
     assert "42" in result.out
     assert "120×72" in result.out
+    assert "104..304" in result.out
+    assert "exposures of 97 readouts begin every 104, in streams of 137, whose readouts 20..116 they are" in result.err
     assert "would build 2 samples in 1 shard, at most 143 kB" in result.err
     assert "with 1 worker, and keep 0 shards; nothing was built" in result.err
     assert "skipped train/short" in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_exposures_of_the_command_line(run: Run, frames: Path, tmp_path: Path) -> None:
+    words = ("build", frames, "--out", tmp_path / "out", "--interp", "linear")
+    exposure = ("--exposure", "gopro7", "--exposure-frames", 5, "--gap", 15, "--padding", 4)
+    told = run(*words, *exposure, "--dry-run", "--json").json
+    assert told["exposure"]["span"] == [4, 37]
+    assert (told["exposure"]["period"], told["exposure"]["stream_length"]) == (48, 41)
+    assert run(*words, *exposure).code == 0
+    made = open_dataset(tmp_path / "out", "train")
+    assert len(made) == told["samples"] == 6
+    assert [(sample.window, sample.first_frame) for sample in made] == [
+        (window["index"], window["first_frame"]) for window in told["windows"]["train/clip"]
+    ]
+    assert {len(stream) for sample in made for stream in sample.spikes.values()} == {41}
+    assert made.exposure == (4, 37)
+    assert_refused(run(*words, "--exposure", "moon"), "no exposure is called 'moon'; there are ssdm")
+    assert_refused(run(*words, "--gap", 8), "a gap of 8 repeat every 105", "7 more than a multiple of 8")
+    assert_refused(run(*words, "--gap", -1), "--gap")
+    assert_refused(run(*words, "--exposure-frames", 60), "no clip is long enough: one window takes", "has 42")
 
 
 def test_a_dry_run_tells_what_a_run_would_keep(run: Run, frames: Path, tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 import training_data
-from training_data import SHORT, STEPS, assert_same, losses, weights
+from training_data import SHORT, STEPS, assert_same, losses, weights, write_moving
 
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.exposure import ExposurePlan
 from ssdm_models import checkpoints
 from ssdm_models.edsr import EDSR
+from ssdm_models.evaluation import evaluate
 from ssdm_models.stages import STAGES
 from ssdm_models.training import loop as loop_module
 from ssdm_models.training import train, train_stage
@@ -47,6 +49,33 @@ def test_every_stage_learns_and_is_kept(data, tmp_path):
     recorded = json.loads((run / "ldn" / "config.json").read_text())
     assert (recorded["config"]["crop"], recorded["config"]["v_th"]) == (32, [1.0, 2.0])
     assert recorded["source"] == str(data.resolve())
+
+
+@pytest.mark.parametrize(
+    "plan", [ExposurePlan(frames=5, padding=4), ExposurePlan(frames=33, factor=1, gap=8, padding=10)]
+)
+def test_other_exposures_are_learnt_from_and_compared(plan, tmp_path):
+    """33 readouts in streams of 41, whose ends LDN has no room to show; and 33 of a period of 41."""
+    root, run = tmp_path / "data", tmp_path / "run"
+    sharp = plan.sharp_readouts("sequence")
+    write_moving(root, {"train/a": 2, "test/b": 1}, v_th=(1.0,), size=(44, 64), sharp=sharp, plan=plan)
+    for precompute in (False, True):
+        results = train(root, run / str(precompute), epochs=1, precompute_teacher=precompute, **SHORT)
+        assert [result.steps for result in results] == [1, 1, 1]
+    compared = evaluate(root, runs=[run / "True"])
+    shown = tuple(time for time in sharp if 10 <= time <= plan.stream_length - 11)
+    sequence = {"sequence": shown} if len(shown) > 1 else {}
+    assert compared.times == {"single": (sum(plan.exposure) // 2,), **sequence, "exposure": (None,)}
+    assert any("is left out" in note for note in compared.notes) == (shown != sharp)
+    assert {row.readout for row in compared.rows if row.method == "LDN"} == {*shown}
+
+
+def test_an_exposure_that_a_student_has_no_room_to_show_is_refused_before_its_teacher_is_trained(tmp_path):
+    plan = ExposurePlan(frames=2, padding=4)  # 17 readouts
+    write_moving(tmp_path / "data", {"train/a": 1}, v_th=(1.0,), size=(44, 64), sharp=(8,), plan=plan)
+    with pytest.raises(InvalidValueError, match=r"a window of 21 readouts around any of .* 4\.\.12 .* 0\.\.16; build"):
+        train(tmp_path / "data", tmp_path / "run", epochs=1, **SHORT)
+    assert not (tmp_path / "run" / "bsn.safetensors").exists()
 
 
 def test_a_finished_training_is_not_repeated(data, taught):

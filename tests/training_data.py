@@ -21,11 +21,11 @@ PLAN = ExposurePlan()
 SHARP = (20, 68, 116)
 
 
-def moving(seed: int, height: int, width: int) -> np.ndarray:
+def moving(seed: int, height: int, width: int, readouts: int = PLAN.stream_length) -> np.ndarray:
     """Readouts uint8 (T, H, W, 3) of smooth blobs that move to the right."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:height, :width]
-    frames = np.zeros((PLAN.stream_length, height, width, 3))
+    frames = np.zeros((readouts, height, width, 3))
     for _ in range(6):
         top, left, speed = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(0.02, 0.2)
         colour, size = rng.uniform(0.1, 0.5, 3), rng.uniform(4, 12)
@@ -42,20 +42,21 @@ def write_moving(
     v_th: tuple[float, ...] = (1.0, 2.0),
     size: tuple[int, int] = (64, 96),
     sharp: tuple[int, ...] = SHARP,
+    plan: ExposurePlan = PLAN,
 ) -> None:
     """A dataset of clips with so many samples each."""
     optics = Optics()
-    start, stop = PLAN.exposure
+    start, stop = plan.exposure
     for number, (key, samples) in enumerate(clips.items()):
-        with ShardWriter(root / f"{key}.000.h5", {"choices": {"plan": asdict(PLAN)}}, "none") as writer:
+        with ShardWriter(root / f"{key}.000.h5", {"choices": {"plan": asdict(plan)}}, "none") as writer:
             for window in range(1, samples + 1):
-                frames = moving(100 * number + window, *size)
+                frames = moving(100 * number + window, *size, plan.stream_length)
                 light = np.stack([optics.light(frame) for frame in frames])
                 spikes = {v: simulate(light, SpikeCamera.preset("ideal", v_th=v), seed=window) for v in v_th}
                 blur = frames[start:stop].mean(0).round().astype(np.uint8)
-                first_frame = window * PLAN.period // PLAN.factor
+                first_frame = window * plan.period // plan.factor
                 sample = Sample(
-                    *parse_key(key), window, first_frame, PLAN.exposure, blur, frames[list(sharp)], sharp, spikes
+                    *parse_key(key), window, first_frame, plan.exposure, blur, frames[list(sharp)], sharp, spikes
                 )
                 writer.append(sample)
 

@@ -1,7 +1,7 @@
 """Exposure windows: which frames of a clip make one blurry image, and which readouts the spike stream around it."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
 
 from spikesim.checks import require_choice, require_whole
 from spikesim.errors import InvalidValueError
@@ -59,6 +59,30 @@ class ExposurePlan:
                 f"which is no multiple of the interpolation factor {self.factor}; the gap must be "
                 f"{self.factor - 1} more than a multiple of {self.factor}"
             )
+
+    @staticmethod
+    def preset(name: str, **changes: Any) -> "ExposurePlan":
+        """A published plan, with arguments changed as wanted: `ExposurePlan.preset("gopro7", padding=8)`.
+
+        The gap that is published is less than a raw frame. With another factor it is so too, where none is given.
+
+        Args:
+            name: A key of `EXPOSURES`.
+            **changes: Arguments to replace.
+
+        Raises:
+            InvalidValueError: The name or an argument is unknown, or a value is out of range.
+        """
+        if not isinstance(name, str) or name not in EXPOSURES:
+            raise InvalidValueError(f"no exposure is called {name!r}; there are {', '.join(EXPOSURES)}")
+        plan = EXPOSURES[name]
+        if unknown := changes.keys() - {field.name for field in fields(plan)}:
+            raise InvalidValueError(
+                f"an exposure has no {', '.join(sorted(unknown))}; it has {', '.join(f.name for f in fields(plan))}"
+            )
+        if "factor" in changes and "gap" not in changes:
+            changes["gap"] = require_whole(changes["factor"], "factor", 1) - 1
+        return replace(plan, **changes)
 
     @property
     def readouts(self) -> int:
@@ -125,3 +149,17 @@ class ExposurePlan:
     def sharp_readouts(self, sharp: Sharp) -> tuple[int, ...]:
         """The readouts of the stream at which `sharp_frames` lie."""
         return tuple(self.padding + self.factor * frame for frame in self.sharp_frames(sharp))
+
+
+EXPOSURES: dict[str, ExposurePlan] = {
+    # The S-SDM release: 97 readouts of 104, in streams of 137.
+    "ssdm": ExposurePlan(),
+    # GOPRO_Large, whose blurry images are means of 7 to 13 raw frames, one after the other (Nah et al., CVPR 2017).
+    "gopro7": ExposurePlan(frames=7),
+    "gopro11": ExposurePlan(frames=11),
+    "gopro13": ExposurePlan(frames=13),
+    # SpkDeblurNet (Chen et al., NeurIPS 2023) reads 56 readouts around the middle of such a blur, 28 before it: the
+    # first 56 of these 57.
+    "spkdeblurnet": ExposurePlan(frames=7, padding=4),
+}
+"""Published exposures by name."""

@@ -20,6 +20,7 @@ from spikesim_datasets.shards.dataset import Dataset
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 from ssdm_models.intensity import luma
+from ssdm_models.readout_spans import shown_of
 
 Domain = Literal["colour", "grey", "exposure"]
 
@@ -62,6 +63,7 @@ class EvaluationSet:
         v_th: Thresholds; none takes those that every shard has.
         sequence: Whether all ground truth is compared with, or the frame in the middle of the exposure alone.
         limit: Only so many samples, ≥ 1, evenly spread; None takes all.
+        length: How many readouts around a time are looked at. Ground truth at others is left out.
 
     Attributes:
         thresholds: Ascending.
@@ -80,7 +82,13 @@ class EvaluationSet:
     """
 
     def __init__(
-        self, path: str | Path, split: str, v_th: Sequence[float] = (), sequence: bool = True, limit: int | None = None
+        self,
+        path: str | Path,
+        split: str,
+        v_th: Sequence[float] = (),
+        sequence: bool = True,
+        limit: int | None = None,
+        length: int = 1,
     ) -> None:
         root = require_path(path)
         require_instance(split, "split", str)
@@ -91,7 +99,8 @@ class EvaluationSet:
         self.thresholds = self._chosen(v_th, set.intersection(*(shard.thresholds for shard in shards)))
         self.exposure, self.shape, self._optics = shards[0].exposure, shards[0].shape, Optics(**shards[0].optics)
         self.notes: list[str] = []
-        self.times = self._times(sorted(set.intersection(*(shard.sharp_times for shard in shards))), sequence)
+        there = sorted(set.intersection(*(shard.sharp_times for shard in shards)))
+        self.times = self._times(self._shown(there, min(shard.shape[0] for shard in shards), length), sequence)
         self.all_times = sorted({time for times in self.times.values() for time in times if time is not None})
         total = len(self._dataset)
         samples = total if limit is None else min(limit, total)
@@ -132,6 +141,16 @@ class EvaluationSet:
                     f"the split {self._dataset.split!r}; it has {', '.join(map(threshold_name, sorted(there)))}"
                 )
         return tuple(sorted(map(float, set(v_th) or there)))
+
+    def _shown(self, there: list[int], readouts: int, length: int) -> list[int]:
+        """The times around which a window is in the streams."""
+        shown = shown_of(self.exposure, readouts, length)
+        if left := [time for time in there if time not in shown]:
+            self.notes.append(
+                f"ground truth at the readouts {', '.join(map(str, left))} is left out: {length} readouts around a "
+                f"time are looked at, and streams have {readouts} (build with more --padding)"
+            )
+        return [time for time in there if time in shown]
 
     def _times(self, found: list[int], sequence: bool) -> Times:
         middle = sum(self.exposure) // 2

@@ -14,7 +14,7 @@ import torch
 
 import spikesim
 from spikesim.checks import parse_device, require_flag, require_list, require_path, require_whole
-from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.errors import InputFileError
 from spikesim.gpu.devices import find_device, full_precision
 from spikesim.locks import locked
 from spikesim_datasets.optics import SCALE
@@ -27,7 +27,6 @@ from ssdm_models.evaluation.results import MethodCard, Results
 from ssdm_models.evaluation.rows import Row
 from ssdm_models.evaluation.scores import Scorer
 from ssdm_models.option_groups import sort_options
-from ssdm_models.readout_spans import span
 from ssdm_models.tensor_checks import require_thresholds
 
 
@@ -117,10 +116,9 @@ def evaluate(
     (values,) = sort_options(request, _REQUEST)
     asked = Request(**values)
     where = find_device(asked.device)
-    evaluation_set = EvaluationSet(data, split, asked.v_th, asked.sequence, asked.limit)
     methods = make_methods(list(map(Path, asked.runs)), list(map(Path, asked.checkpoints)), asked.pretrained, where)
-    for method in methods.rows:
-        _check_window(method, evaluation_set)
+    length = max(method.length for method in methods.rows)
+    evaluation_set = EvaluationSet(data, split, asked.v_th, asked.sequence, asked.limit, length)
     scorer = Scorer(where)
     _, height, width = evaluation_set.shape
     results = Results(
@@ -223,15 +221,6 @@ def _timed(method: Method, scene: MethodInput) -> tuple[torch.Tensor, float]:
 def _wait_for(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _check_window(method: Method, evaluation_set: EvaluationSet) -> None:
-    """Refuse a network that needs more readouts around a time than streams have, before hours of others are lost."""
-    try:
-        for time in evaluation_set.all_times:
-            span(time, method.length, evaluation_set.shape[0])
-    except InvalidValueError as error:
-        raise InvalidValueError(f"{method.label} cannot be evaluated on this data: {error}") from error
 
 
 def _words(device: torch.device) -> str:

@@ -28,4 +28,4 @@ class Denoising(Objective):
         return {"tfp": noisy, "bsn": self.network(noisy)}
 
     def _short(self, batch: Batch) -> Tensor:
-        return (short_exposures(batch["spikes"], self.times) * self.scale(batch))[:, :, None]
+        return (short_exposures(batch["spikes"], self.times(batch)) * self.scale(batch))[:, :, None]

@@ -11,7 +11,12 @@ from ssdm_models.losses import PerceptualLoss, make_perceptual, reblur_loss
 from ssdm_models.objectives.objective import MIDDLE, Batch, Objective
 from ssdm_models.stage_config import NO_PERCEPTUAL, StageConfig
 from ssdm_models.teacher import Teacher
-from ssdm_models.windows import windows
+from ssdm_models.windows import SHORT_LENGTH, windows
+
+
+def taught_length(student: nn.Module) -> int:
+    """How many readouts around a time a student or its teacher looks at."""
+    return max(SHORT_LENGTH, require_instance(student, "student", LDN).length)
 
 
 class Distillation(Objective):
@@ -40,6 +45,7 @@ class Distillation(Objective):
         teacher: Teacher | None,
     ) -> None:
         super().__init__(network, exposure)
+        self.length = taught_length(network)
         self.perceptual, self.reblur, self.teacher = perceptual, reblur, teacher
 
     @classmethod
@@ -72,9 +78,9 @@ class Distillation(Objective):
         if self.teacher is None:
             precomputed: Tensor = batch["sharp"]
             return precomputed
-        taught: Tensor = self.teacher(batch["blur"], batch["spikes"], self.times, self.exposure)
+        taught: Tensor = self.teacher(batch["blur"], batch["spikes"], self.times(batch), self.exposure)
         return taught
 
     def _sharp(self, batch: Batch) -> Tensor:
-        seen = windows(batch["spikes"], self.times, self.network.length) * self.scale(batch)[:, None]
+        seen = windows(batch["spikes"], self.times(batch), self.network.length) * self.scale(batch)[:, None]
         return self.network.sequence(batch["blur"], seen).float()

@@ -7,10 +7,10 @@ import numpy as np
 from torch import Tensor, nn
 
 from ssdm_models.intensity import intensity_scale
-from ssdm_models.readout_spans import require_exposure
+from ssdm_models.readout_spans import shown_of
 from ssdm_models.stage_config import StageConfig
 from ssdm_models.teacher import Teacher
-from ssdm_models.windows import long_exposure
+from ssdm_models.windows import SHORT_LENGTH, long_exposure
 
 _TIMES = 5
 MIDDLE = _TIMES // 2
@@ -21,10 +21,19 @@ Batch = dict[str, Any]
 is ground truth or a teacher asked before, and what names them."""
 
 
-def training_times(exposure: tuple[int, int]) -> list[int]:
-    """The readouts of an exposure that are trained at: five, evenly from its first to its last."""
-    start, stop = require_exposure(exposure)
-    return [round(time) for time in np.linspace(start, stop - 1, _TIMES)]
+def training_times(exposure: tuple[int, int], readouts: int, length: int) -> list[int]:
+    """The readouts of an exposure that are trained at: five, evenly from its first to its last that can be shown.
+
+    Args:
+        exposure: (start, stop) in the stream.
+        readouts: How many the stream has.
+        length: Of the window around each time, which must be in the stream.
+
+    Raises:
+        InvalidValueError: The exposure is not in the stream, or no time of it can be shown.
+    """
+    shown = shown_of(exposure, readouts, length)
+    return [round(time) for time in np.linspace(shown[0], shown[-1], _TIMES)]
 
 
 class Objective(nn.Module, ABC):
@@ -33,12 +42,16 @@ class Objective(nn.Module, ABC):
     Args:
         network: What is trained.
         exposure: (start, stop) of the blurry images' exposure in the streams.
+
+    Attributes:
+        length: How many readouts around a time it looks at.
     """
+
+    length: int = SHORT_LENGTH
 
     def __init__(self, network: nn.Module, exposure: tuple[int, int]) -> None:
         super().__init__()
-        self.network = network
-        self.exposure, self.times = exposure, training_times(exposure)
+        self.network, self.exposure = network, exposure
 
     @classmethod
     def make(cls, network: nn.Module, exposure: tuple[int, int], config: StageConfig, teacher: Teacher | None) -> Self:
@@ -63,6 +76,10 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def images(self, batch: Batch) -> dict[str, Tensor]:
         """Images (N, C, H, W) in [0, 1] of the same batch by what they show, to look at."""
+
+    def times(self, batch: Batch) -> list[int]:
+        """The readouts that are trained at."""
+        return training_times(self.exposure, batch["spikes"].shape[-3], self.length)
 
     def long(self, batch: Batch) -> Tensor:
         """Spikes per readout in the whole exposures (N, 1, h, w)."""

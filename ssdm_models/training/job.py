@@ -17,6 +17,7 @@ from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.losses import make_perceptual
+from ssdm_models.objectives.distillation import taught_length
 from ssdm_models.objectives.objective import Objective, training_times
 from ssdm_models.sensed_samples import SensedSamples
 from ssdm_models.stage_config import NO_PERCEPTUAL, StageConfig
@@ -85,8 +86,8 @@ class StageJob:
         if self.spec.adapts:
             network = require_instance(self.network(), "network", DeblurringNetwork).eval().to(device)
             return partial(show, network=network, optics=optics_of(samples.source), device=device)
-        times = training_times(samples.exposure)
-        return partial(teach, teacher=self.teacher().to(device), times=times, device=device)
+        length = taught_length(self.network())
+        return partial(teach, teacher=self.teacher().to(device), length=length, device=device)
 
     @property
     def steps(self) -> int:
@@ -113,7 +114,12 @@ class StageJob:
             assert isinstance(samples, SpikeBlurDataset)
             for v_th in self.config.v_th:
                 sensors(samples.source, v_th)
-        samples[SeededIndex(0, 0)]
+        if self.teachers:
+            assert isinstance(samples, SpikeBlurDataset)
+            readouts = samples[SeededIndex(0, 0)]["spikes"].shape[-3]
+            training_times(samples.exposure, readouts, taught_length(self.network()))
+        else:
+            samples[SeededIndex(0, 0)]
         if self.init is not None:
             self.network()
         if self._perceptual not in (None, NO_PERCEPTUAL):

@@ -15,20 +15,22 @@ from spikesim import to_torch
 from spikesim_datasets.optics import planes
 from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset, TrainingSample
 from spikesim_datasets.shards.sample import Sample
+from ssdm_models.objectives.objective import training_times
 from ssdm_models.teacher import Teacher
 from ssdm_models.training.precomputed import of_threshold
 
 
-def teach(sample: Sample, v_th: float, teacher: Teacher, times: Sequence[int], device: torch.device) -> Sample:
+def teach(sample: Sample, v_th: float, teacher: Teacher, length: int, device: torch.device) -> Sample:
     """A sample of one threshold with the teacher's images for ground truth.
 
     Args:
         sample, v_th: What it is asked for.
         teacher: On the device.
-        times: Readouts at which it is asked.
+        length: How many readouts around the times at which it is asked must be in the stream.
         device: Where it computes.
     """
     stream = sample.spikes[v_th]
+    times = training_times(sample.exposure, len(stream), length)
     blur = torch.from_numpy(planes(sample.blur))[None].to(device)
     spikes = to_torch(stream, device)[None]
     # One time after the other: five whole images at once are no faster, and take five times the memory.

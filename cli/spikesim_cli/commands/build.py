@@ -24,7 +24,7 @@ from spikesim_cli.options import (
 )
 
 if TYPE_CHECKING:
-    from spikesim_datasets.exposure import ExposurePlan
+    from spikesim_datasets.exposure import ExposurePlan, Window
     from spikesim_datasets.recipe import Recipe
     from spikesim_datasets.shards.diagnostics import Diagnostics
     from spikesim_datasets.sources import Clip
@@ -65,10 +65,28 @@ _build_options = together(
         help="Ground truth to keep: the middle raw frame, every second one, or none.",
     ),
     click.option(
+        "--exposure",
+        metavar="NAME",
+        show_default="ssdm",
+        help="A published exposure: ssdm, gopro7, gopro11, gopro13, spkdeblurnet. What follows changes it.",
+    ),
+    click.option(
         "--exposure-frames",
         type=click.IntRange(1),
         show_default="13",
         help="Raw frames that an exposure covers: 13 with 8 readouts from one to the next are 97 readouts.",
+    ),
+    click.option(
+        "--gap",
+        type=click.IntRange(0),
+        show_default="7, less than a raw frame",
+        help="Readouts between exposures that belong to none.",
+    ),
+    click.option(
+        "--padding",
+        type=click.IntRange(0),
+        show_default="20",
+        help="Readouts of a stream before its exposure, and after it.",
     ),
     stretch_options,
     click.option(
@@ -252,15 +270,18 @@ def _plan_of(choices: dict[str, Any]) -> "ExposurePlan":
     """The exposures that options ask for, which are taken out."""
     from spikesim_datasets.exposure import ExposurePlan
 
-    frames, factor = choices.pop("exposure_frames"), choices.pop("factor")
-    return ExposurePlan(**given(frames=frames, factor=factor, gap=None if factor is None else factor - 1))
+    frames, name = choices.pop("exposure_frames"), choices.pop("exposure")
+    return ExposurePlan.preset(
+        "ssdm" if name is None else name,
+        **given(frames=frames, **{name: choices.pop(name) for name in ("factor", "gap", "padding")}),
+    )
 
 
 def _estimate(
     clips: "list[Clip]", out: Path, recipe: "Recipe", workers: int | None, overwrite: bool, as_json: bool
 ) -> None:
     """What `--dry-run` prints: what a run would build and keep."""
-    from dataclasses import replace
+    from dataclasses import asdict, replace
 
     from spikesim.threads import available_cores
     from spikesim_cli.console import count, duration, messages, print_json, print_table, size
@@ -282,12 +303,23 @@ def _estimate(
         readouts = sum(readouts_of(job, recipe.plan) for job in waiting.jobs)
         seconds = readouts * seconds_per_readout(waiting.jobs[0].clip, recipe) / workers
     samples = {job.clip.key: [0, 0] for job in plan.jobs}  # to build, and kept
+    windows: dict[str, list[Window]] = {key: [] for key in samples}
     for job in plan.jobs:
         samples[job.clip.key][job.path in kept] += kept.get(job.path, len(job.windows))
+        windows[job.clip.key] += job.windows
+    exposure = recipe.plan
     total = uncompressed_bytes(waiting.jobs, recipe)
     if as_json:
         print_json(
             {
+                "exposure": {
+                    **asdict(exposure),
+                    "readouts": exposure.readouts,
+                    "period": exposure.period,
+                    "stream_length": exposure.stream_length,
+                    "span": exposure.exposure,
+                },
+                "windows": {key: [asdict(window) for window in found] for key, found in windows.items()},
                 "clips": {key: sum(both) for key, both in samples.items()},
                 "skipped": plan.skipped,
                 "samples": sum(map(sum, samples.values())),
@@ -300,9 +332,21 @@ def _estimate(
         return
     by_key = {clip.key: clip for clip in clips}
     rows = [
-        (key, by_key[key].n_frames, f"{by_key[key].width}×{by_key[key].height}", *both) for key, both in samples.items()
+        (
+            key,
+            by_key[key].n_frames,
+            f"{by_key[key].width}×{by_key[key].height}",
+            f"{windows[key][0].first_readout}..{windows[key][-1].first_readout + exposure.readouts - 1}",
+            *both,
+        )
+        for key, both in samples.items()
     ]
-    print_table(("clip", "frames", "size", "to build", "kept"), rows, "Samples")
+    print_table(("clip", "frames", "size", "exposed readouts", "to build", "kept"), rows, "Samples")
+    first, last = exposure.padding, exposure.padding + exposure.readouts - 1
+    messages.print(
+        f"exposures of {count(exposure.readouts, 'readout')} begin every {exposure.period}, in streams of "
+        f"{exposure.stream_length}, whose readouts {first}..{last} they are"
+    )
     _tell_skipped(plan.skipped)
     build = f"would build {count(waiting.samples(), 'sample')} in {count(len(waiting.jobs), 'shard')}"
     if waiting.jobs:
