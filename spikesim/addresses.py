@@ -5,9 +5,10 @@ import shlex
 import sys
 
 # Where one has become a `Path`, a slash is lost.
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(s3|https?):/", re.IGNORECASE)
-_USER = re.compile(r"(://)[^/?#]*@")
-_QUERY = re.compile(r"(https?://[^?#]*)[?#].*", re.IGNORECASE | re.DOTALL)
+_BEGINNING = r"([A-Za-z][A-Za-z0-9+.-]*://|(?:s3|https?):/)"
+_ADDRESS = re.compile(_BEGINNING, re.IGNORECASE)
+_USER = re.compile(rf"{_BEGINNING}[^/?#]*@", re.IGNORECASE)
+_QUERY = re.compile(r"(https?:/[^?#]*)[?#].*", re.IGNORECASE | re.DOTALL)
 
 
 def is_address(text: str) -> bool:
