@@ -483,6 +483,11 @@ def test_other_addresses_are_refused(address: str) -> None:
         ShardReader(address)
 
 
+def test_credentials_in_the_address_of_a_bucket_are_refused() -> None:
+    with pytest.raises(InvalidValueError, match="holds no credentials, got some in that of 's3://bucket/a'; "):
+        open_dataset("s3://key:secret@bucket/a", "train")
+
+
 def test_an_interrupt_leaves_nothing_half(address: str, web: WebServer, cache: Path, made: Path) -> None:
     def interrupt(number: int) -> None:
         if number == interrupted:

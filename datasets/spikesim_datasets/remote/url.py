@@ -23,7 +23,7 @@ class Url:
             for every place below, so that an address signed for a folder works.
 
     Raises:
-        InvalidValueError: It is none of these.
+        InvalidValueError: It is none of these, or that of a bucket with credentials in it.
     """
 
     address: str
@@ -44,6 +44,11 @@ class Url:
             raise InvalidValueError(
                 f"datasets elsewhere are read from s3://BUCKET/KEY, https://HOST/PLACE or http://HOST/PLACE, got "
                 f"{shown}; copy others to this machine"
+            )
+        if self.is_s3 and "@" in parts.netloc:  # a name that no bucket has, and which errors of others would quote
+            raise InvalidValueError(
+                f"the address of a bucket holds no credentials, got some in that of {shown}; give them as to other "
+                "programs, by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws"
             )
 
     @property
