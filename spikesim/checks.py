@@ -13,7 +13,8 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from spikesim.brief import short
+from spikesim.addresses import is_address, without_secrets
+from spikesim.brief import short, shortened
 from spikesim.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -188,9 +189,16 @@ def require_path(value: Any, name: str = "path") -> Path:
 
     Raises:
         InvalidValueError: It is none, empty (which would mean the current folder by accident), or no file can have it:
-            it holds a zero byte or half a surrogate pair, or is too long.
+            it holds a zero byte or half a surrogate pair, or is too long; or it is an address, by which a folder `s3:`
+            would be made.
     """
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if isinstance(path, str) and is_address(path):
+        raise InvalidValueError(
+            f"{name} must be a path on this machine, got the address {shortened(without_secrets(path))}; only datasets "
+            "and shards are read elsewhere, and nothing is written there: copy what lies there to this machine, or "
+            "what is made here to there"
+        )
     if not isinstance(path, str) or not path or not _is_possible(path):
         raise InvalidValueError(f"{name} must be a path, as text or as a Path, got {short(value)}")
     return value if isinstance(value, Path) else Path(path)

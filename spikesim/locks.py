@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shlex
 import stat
 import sys
 import time
@@ -20,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from spikesim.addresses import command_line
 from spikesim.errors import OutputError, UnlockedWarning
 from spikesim.files import MACHINE, is_alive
 from spikesim.input_files import parse_json
@@ -162,7 +162,7 @@ def _is_at(file: int, path: Path) -> bool:
 
 def _sign(file: int, **said: Any) -> None:
     """Add a line about this process. One that has a folder several times, as a builder has, signs in once."""
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    command = command_line(Path(sys.argv[0]).name)
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     record = {**said, "machine": MACHINE, "process": os.getpid(), "since": since, "command": command}
     os.write(file, (json.dumps(record) + "\n").encode())

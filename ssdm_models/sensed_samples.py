@@ -1,5 +1,6 @@
 """Samples seen by a sensor drawn anew each time: what a network that serves every threshold is trained on."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, get_args
@@ -9,10 +10,10 @@ import torch
 from torch.utils.data import Dataset as TorchDataset
 
 from spikesim import SpikeCamera
-from spikesim.checks import require_path
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import through_jpeg
+from spikesim_datasets.remote.url import Place, Url, require_place
 from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
 from spikesim_datasets.shards import Dataset, open_dataset
 from spikesim_datasets.shards.fields import LIGHT
@@ -65,7 +66,7 @@ class SensedSamples(TorchDataset[SensedSample]):
 
     Args:
         path: A dataset with the field `light` and ground truth, or a folder of such datasets, whose exposures may have
-            other lengths.
+            other lengths; or the address of a dataset, since servers need not list folders.
         split: `train` or `test`.
         v_th: Thresholds.
         crop: Side of the crops of the blurry image in pixels, a multiple of 32.
@@ -77,17 +78,18 @@ class SensedSamples(TorchDataset[SensedSample]):
         fingerprint: Hash of what the samples are, wherever they lie.
 
     Raises:
-        InputFileError: There is no such dataset or it is damaged.
+        InputFileError: There is no such dataset, or it is damaged or cannot be fetched.
         InvalidValueError: It has no such split or no light, a shard has no ground truth, or a crop or threshold is not
             as above.
+        MissingExtraError: It lies elsewhere, and the extra `remote` is not installed.
     """
 
-    def __init__(self, path: str | Path, split: str, v_th: tuple[float, ...], crop: int) -> None:
+    def __init__(self, path: str | Place, split: str, v_th: tuple[float, ...], crop: int) -> None:
         thresholds = require_thresholds(v_th)
         if not thresholds:
             raise InvalidValueError("sensors need at least one threshold v_th, got none")
         self._range = np.log([min(thresholds), max(thresholds)])
-        self._datasets = [_open(root, split, crop) for root in _roots(require_path(path))]
+        self._datasets = [_open(root, split, crop) for root in _roots(require_place(path))]
         self._crops = np.concatenate(
             [_crops(dataset.source, crop, number) for number, dataset in enumerate(self._datasets)]
         )
@@ -118,8 +120,10 @@ class SensedSamples(TorchDataset[SensedSample]):
         }
 
 
-def _roots(path: Path) -> list[Path]:
+def _roots(path: Place) -> Sequence[Place]:
     """The dataset, or those in the folder."""
+    if isinstance(path, Url):
+        return [path]
     inside = [entry for entry in entries_of(path) if _is_dataset(entry)] if path.is_dir() else []
     return [path] if _is_dataset(path) or not inside else inside
 
@@ -128,7 +132,7 @@ def _is_dataset(path: Path) -> bool:
     return any((path / split).is_dir() for split in get_args(Split))
 
 
-def _open(root: Path, split: str, crop: int) -> SpikeBlurDataset:
+def _open(root: Place, split: str, crop: int) -> SpikeBlurDataset:
     """A dataset of crops with light and one true image each; its own spikes are not used.
 
     Raises:

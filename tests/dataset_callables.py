@@ -290,6 +290,7 @@ def _light() -> list[Call]:
     collected.add(FRAME)
     return [
         Call(exposure.ExposurePlan, frames=3, factor=4, gap=3, padding=2),
+        Call(exposure.ExposurePlan.preset, name="gopro7", padding=4),
         Call(exposure.ExposurePlan.clip_readouts, self=PLAN, n_frames=8),
         Call(exposure.ExposurePlan.windows, self=PLAN, n_frames=8),
         Call(exposure.ExposurePlan.sharp_frames, self=PLAN, sharp="middle"),

@@ -111,6 +111,7 @@ def serving(folder: Path) -> Iterator[WebServer]:
 @contextmanager
 def bucket_server() -> Iterator[None]:
     """A server of S3 buckets while the `with` block runs; variables tell programs where it is, and credentials."""
+    from fsspec import get_filesystem_class
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -128,6 +129,7 @@ def bucket_server() -> Iterator[None]:
         try:
             yield
         finally:
+            get_filesystem_class("s3").clear_instance_cache()  # the next server is somewhere else
             server.stop()
 
 

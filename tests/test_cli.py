@@ -20,7 +20,7 @@ from spikesim_cli import console
 from spikesim_cli.main import COMMANDS, main
 from spikesim_datasets.clip_interpolation import interpolate_clip
 from spikesim_datasets.comparison import EVERY, MOST
-from spikesim_datasets.exposure import ExposurePlan, Sharp
+from spikesim_datasets.exposure import EXPOSURES, ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import Downscale, Optics
 from spikesim_datasets.recipe import DEFAULT_PRESET, make_recipe
@@ -90,7 +90,10 @@ def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
         "vth": ", ".join(f"{v_th:g}" for v_th in signature(make_recipe).parameters["v_th"].default),
         "preset": DEFAULT_PRESET,
         "factor": str(recipe.plan.factor),
+        "exposure": next(name for name, plan in EXPOSURES.items() if plan == recipe.plan),
         "exposure_frames": str(recipe.plan.frames),
+        "gap": f"{recipe.plan.gap}, less than a raw frame",
+        "padding": str(recipe.plan.padding),
         "sharp": f"{recipe.sharp_of('train')} for train, {recipe.sharp_of('test')} for test",
         "workers": "one a core",
         "interpolation": recipe.interpolation.name,

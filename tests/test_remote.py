@@ -111,6 +111,15 @@ def test_an_address_may_be_signed_for_a_folder(web: WebServer, made: Path) -> No
     assert "secret" not in str(told.value)
 
 
+def test_what_others_say_is_told_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(fs: Any, url: Url, headers: Any) -> None:
+        raise RuntimeError(f"no way to {url.address}")
+
+    monkeypatch.setattr(transport, "_http_get", fail)
+    with pytest.raises(InputFileError, match=r"RuntimeError: no way to https://host/set/dataset\.json$"):
+        open_dataset("https://me:secret@host/set?signature=secret", "train")
+
+
 @pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
 def test_every_field_is_equal(toys: None, tmp_path: Path, compression: Any) -> None:
     samples = [make_toy(window) for window in (1, 2)]
@@ -472,6 +481,11 @@ def test_other_addresses_are_refused(address: str) -> None:
         open_dataset(address, "train")
     with pytest.raises(InvalidValueError, match=r"address|read from s3"):
         ShardReader(address)
+
+
+def test_credentials_in_the_address_of_a_bucket_are_refused() -> None:
+    with pytest.raises(InvalidValueError, match="holds no credentials, got some in that of 's3://bucket/a'; "):
+        open_dataset("s3://key:secret@bucket/a", "train")
 
 
 def test_an_interrupt_leaves_nothing_half(address: str, web: WebServer, cache: Path, made: Path) -> None:

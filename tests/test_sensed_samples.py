@@ -1,19 +1,23 @@
 """Samples seen by sensors that are drawn: whatever is done to a scene is done to all of it."""
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from remote_data import serving
 from torch.nn import functional
 from training_data import PLAN, SHARP, losses, write_moving
 
 from spikesim import SpikeCamera, simulate
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.optics import Optics
+from spikesim_datasets.remote.block_cache import FOLDER_VARIABLE
 from spikesim_datasets.samples import SeededIndex
 from spikesim_datasets.shards import ShardWriter, open_dataset
+from spikesim_datasets.shards.index import write_index
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints, recorded_scenes, sensed_samples
 from ssdm_models.exposure_spans import PLANES
@@ -62,6 +66,23 @@ def brightening(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undamaged(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_JPEG", "_NOISE", "_SHIFTED", "_GIVEN_SCALE"):
         monkeypatch.setattr(sensed_samples, name, 0.0)
+
+
+def test_samples_elsewhere_are_those_of_the_folder(
+    still: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is an extra")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "cache"))
+    copy = Path(shutil.copytree(still, tmp_path / "served" / "set"))
+    write_index(copy, {"choices": {}})
+    with serving(copy.parent) as web:
+        there, here = (SensedSamples(place, "train", (0.5, 2), 64) for place in (f"{web.address}/set", still))
+        assert (there.fingerprint, len(there)) == (here.fingerprint, len(here))
+        for number in range(len(here)):
+            found, expected = (samples[SeededIndex(number, number)] for samples in (there, here))
+            assert all(torch.equal(found[name], expected[name]) for name in ("blur", "planes", "sharp"))
+        with pytest.raises(InputFileError, match=r"cannot read .*/dataset\.json: there is nothing at this address"):
+            SensedSamples(web.address, "train", (0.5, 2), 64)  # a folder of datasets, which servers need not list
 
 
 def test_all_of_a_scene_is_mirrored_turned_and_darkened_together(still: Path, undamaged: None) -> None:

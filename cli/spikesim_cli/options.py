@@ -69,6 +69,30 @@ def parse_thresholds(ctx: click.Context, param: click.Parameter, values: tuple[s
     return parse_numbers(values, float, "thresholds as --vth 1 2 4")
 
 
+class PathType(click.Path):
+    """A path on this machine; or also the address of a dataset elsewhere, for what only reads one.
+
+    Args:
+        elsewhere: Whether addresses are taken.
+    """
+
+    def __init__(self, elsewhere: bool = False) -> None:
+        super().__init__()
+        self._elsewhere = elsewhere
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from spikesim.checks import require_path
+        from spikesim_datasets.remote.url import require_place
+
+        require = require_place if self._elsewhere else require_path
+        if isinstance(param, click.Option):
+            return require(value, param.opts[0])
+        return require(value, "path" if param is None else param.human_readable_name)
+
+
+PATH, PLACE = PathType(), PathType(elsewhere=True)
+
+
 def together(*options: Callable[[Any], Any]) -> Callable[[F], F]:
     """Several options as one; the help lists them in this order."""
 

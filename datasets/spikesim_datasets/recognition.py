@@ -4,14 +4,14 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from spikesim.checks import require_path
-from spikesim.errors import InputFileError
+from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats import FORMATS
 from spikesim.hdf5 import open_hdf5
 from spikesim.input_files import require_file
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.layouts import SPIKES
 from spikesim_datasets.mistaken_files import mistaken
+from spikesim_datasets.remote.url import Place, Url, require_place
 from spikesim_datasets.shards.index import INDEX, shard_files
 from spikesim_datasets.shards.schema import SHARD_SCHEMA
 from spikesim_datasets.sources import DEMO_PREFIX, PHOTO_PREFIX, holds_clips
@@ -21,13 +21,18 @@ from spikesim_datasets.videos import is_video
 Kind = Literal["dataset", "shard", "layout", "source", "spikes"]
 
 
-def recognise(path: Path | str) -> Kind:
+def recognise(path: Place | str) -> Kind:
     """What a path holds; a file whose name tells nothing may be a video.
+
+    An address is of a shard or a dataset, as its name tells: what is there shows when it is read.
 
     Raises:
         InputFileError: It does not exist, is a file or folder of no kind, or what a conversion has not finished.
+        InvalidValueError: It is the address of a spike file.
     """
-    path = require_path(path)
+    path = require_place(path)
+    if isinstance(path, Url):
+        return _named(path)
     if not os.path.lexists(path):
         rendered = str(path).startswith((DEMO_PREFIX, PHOTO_PREFIX))
         advice = "; which clips are rendered for it, `spikesim build --dry-run` says" if rendered else ""
@@ -58,6 +63,16 @@ def recognise(path: Path | str) -> Kind:
         f"{path} is a folder without shards ({INDEX}, SPLIT/CLIP.000.h5), not in the released "
         f"layout (SPLIT/{SPIKES}/), and holds neither videos nor frames"
     )
+
+
+def _named(url: Url) -> Kind:
+    if url.suffix == ".h5":
+        return "shard"
+    if url.suffix in FORMATS:
+        raise InvalidValueError(
+            f"of what lies elsewhere, datasets and shards (.h5) are read, and {url} is neither; copy it to this machine"
+        )
+    return "dataset"
 
 
 def _is_shard(path: Path) -> bool:

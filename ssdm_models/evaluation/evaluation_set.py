@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from spikesim import SpikeStream, to_torch
-from spikesim.checks import require_instance, require_path
+from spikesim.checks import require_instance
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
 from spikesim_datasets.optics import SCALE, Optics, planes
+from spikesim_datasets.remote.url import Place, require_place
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.dataset import Dataset
 from spikesim_datasets.shards.sample import Sample
@@ -58,7 +59,7 @@ class EvaluationSet:
     """The samples of a split that are evaluated, checked before any is computed with.
 
     Args:
-        path: Folder of the dataset, or one in the layout of the S-SDM release.
+        path: Folder of the dataset, or one in the layout of the S-SDM release; or the address of a dataset elsewhere.
         split: `train` or `test`.
         v_th: Thresholds; none takes those that every shard has.
         sequence: Whether all ground truth is compared with, or the frame in the middle of the exposure alone.
@@ -76,25 +77,27 @@ class EvaluationSet:
         notes: What is left out, and why.
 
     Raises:
-        InputFileError: There is no such dataset, or it is damaged or of another schema.
+        InputFileError: There is no such dataset, or it is damaged, of another schema, or cannot be fetched.
         InvalidValueError: It has no such split, threshold or ground truth, its shards have several exposures, or images
             have no quarter size.
+        MissingExtraError: It lies elsewhere, and the extra `remote` is not installed.
     """
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | Place,
         split: str,
         v_th: Sequence[float] = (),
         sequence: bool = True,
         limit: int | None = None,
         length: int = 1,
     ) -> None:
-        root = require_path(path)
+        root = require_place(path)
         require_instance(split, "split", str)
-        self._dataset = (
-            open_layout(root, split, next(iter(v_th), None)) if is_layout(root) else open_dataset(root, split)
-        )
+        if isinstance(root, Path) and is_layout(root):
+            self._dataset = open_layout(root, split, next(iter(v_th), None))
+        else:
+            self._dataset = open_dataset(root, split)
         shards = _survey(self._dataset)
         self.thresholds = self._chosen(v_th, set.intersection(*(shard.thresholds for shard in shards)))
         self.exposure, self.shape, self._optics = shards[0].exposure, shards[0].shape, Optics(**shards[0].optics)

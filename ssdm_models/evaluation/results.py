@@ -61,7 +61,7 @@ class Results(Brief):
     """What an evaluation found.
 
     Attributes:
-        data: Folder of the dataset.
+        data: Folder of the dataset, or its address without what may be a password or a signature.
         split: Of it.
         thresholds: That were evaluated.
         times: The readouts of single frames, sequences and exposures.

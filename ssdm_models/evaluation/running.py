@@ -19,6 +19,7 @@ from spikesim.gpu.devices import find_device, full_precision
 from spikesim.locks import locked
 from spikesim_datasets.optics import SCALE
 from spikesim_datasets.progress import OnProgress, Progress, teller
+from spikesim_datasets.remote.url import Place, require_place
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models.evaluation.evaluation_set import EvaluationSet, MethodInput
 from ssdm_models.evaluation.folder import ROWS, Folder
@@ -78,7 +79,7 @@ _REQUEST = tuple(field.name for field in fields(Request))
 
 
 def evaluate(
-    data: str | Path,
+    data: str | Place,
     split: str = "test",
     *,
     out: str | Path | None = None,
@@ -92,7 +93,7 @@ def evaluate(
     `intensity.intensity_scale`, before they are compared.
 
     Args:
-        data: Folder of the dataset, or one in the layout of the S-SDM release.
+        data: Folder of the dataset, or one in the layout of the S-SDM release; or the address of a dataset elsewhere.
         split: `train` or `test`.
         out: Folder for `samples.csv` and `evaluation.json`; with it an evaluation that was interrupted goes on where it
             stopped. None writes nothing.
@@ -106,11 +107,12 @@ def evaluate(
         InvalidValueError: There is no such split, threshold, ground truth or option, images have no quarter size or
             streams no room for a window, two rows would have one name, or there is no such device.
         OutputError: `out` holds another evaluation, another process writes it, or it cannot be written.
+        MissingExtraError: The data lie elsewhere, and the extra `remote` is not installed.
 
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024, section 5, and its release.
     """
-    data, overwrite = require_path(data, "data"), require_flag(overwrite, "overwrite")
+    data, overwrite = require_place(data, "data"), require_flag(overwrite, "overwrite")
     out = None if out is None else require_path(out, "out")
     tell = teller(on_progress)
     (values,) = sort_options(request, _REQUEST)

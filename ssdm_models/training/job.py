@@ -12,6 +12,7 @@ from torch import nn
 
 from spikesim.checks import require_instance
 from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.remote.url import Place
 from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints
@@ -40,7 +41,7 @@ class StageJob:
     Attributes:
         spec: The stage.
         config: How it is trained.
-        data: Dataset.
+        data: Dataset, here or elsewhere.
         run: Folder of the run.
         init: Checkpoint to begin from, if any.
         deadline: Time by `time.monotonic` at which to stop.
@@ -49,7 +50,7 @@ class StageJob:
 
     spec: StageSpec
     config: StageConfig
-    data: Path
+    data: Place
     run: Path
     init: Path | None
     deadline: float

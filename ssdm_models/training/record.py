@@ -22,7 +22,8 @@ RECORD = "config.json"
 def _provenance(job: StageJob) -> dict[str, Any]:
     """What is kept of a training without deciding its weights."""
     versions = {"spikesim": spikesim.__version__, "torch": torch.__version__}
-    return {"source": str(job.data.resolve()), "command": job.execution.command, "versions": versions}
+    source = job.data.resolve() if isinstance(job.data, Path) else job.data  # an address is written without secrets
+    return {"source": str(source), "command": job.execution.command, "versions": versions}
 
 
 def claim(job: StageJob, overwrite: bool) -> None:

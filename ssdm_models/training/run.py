@@ -22,6 +22,7 @@ from spikesim.checks import require_flag, require_instance, require_list, requir
 from spikesim.errors import InvalidValueError
 from spikesim.gpu.devices import check_precision, find_device
 from spikesim.locks import locked
+from spikesim_datasets.remote.url import Place, require_place
 from spikesim_datasets.samples import SpikeBlurDataset
 from ssdm_models import checkpoints
 from ssdm_models.old_names import rename_teacher_targets, renamed_settings
@@ -59,7 +60,7 @@ class StageResult:
 
 
 def train(
-    data: Path | str,
+    data: Place | str,
     run: Path | str,
     stages: Sequence[str] | None = None,
     *,
@@ -73,8 +74,8 @@ def train(
     Everything that can be checked is checked before the first step.
 
     Args:
-        data: Dataset: a folder of shards, or one in the layout of the S-SDM release. Ground truth is read where a stage
-            needs it.
+        data: Dataset: a folder of shards, or one in the layout of the S-SDM release; or the address of a dataset
+            elsewhere. Ground truth is read where a stage needs it.
         run: Folder of the training.
         stages: Which, in order; None takes the three of S-SDM. `ldn` needs the networks of the other two in `run`.
         compat: See `make_config`.
@@ -89,17 +90,17 @@ def train(
     Raises:
         InvalidValueError: A value is not as `Execution` or `StageConfig` wants it, the dataset has no such split,
             threshold or ground truth, or the batch cannot be shared.
-        InputFileError: Dataset, checkpoint or kept state are missing or damaged.
+        InputFileError: Dataset, checkpoint or kept state are missing or damaged, or cannot be fetched.
         OutputError: The folder holds a training of another configuration, another process writes it, or it cannot be
             written.
-        MissingExtraError: The perceptual loss needs a package that is missing.
+        MissingExtraError: The perceptual loss, or a dataset elsewhere, needs a package that is missing.
         TrainingError: A loss is no number.
     """
     carried_out, settings = sort_options(renamed_settings(options), EXECUTION, SETTINGS)
     execution = Execution(**carried_out)
     minutes = execution.max_minutes
     deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
-    data, run, overwrite = require_path(data, "data"), require_path(run, "run"), require_flag(overwrite, "overwrite")
+    data, run, overwrite = require_place(data, "data"), require_path(run, "run"), require_flag(overwrite, "overwrite")
     given = {} if init is None else require_instance(init, "init", Mapping)  # type: ignore[type-abstract]
     begun = {stage: require_path(path, "each of init") for stage, path in given.items()}
     chosen = STAGES.default if stages is None else tuple(require_list(stages, "stages", "names of stages"))
@@ -129,7 +130,7 @@ def train(
     return results
 
 
-def train_stage(stage: str, data: Path | str, run: Path | str, **options: Any) -> StageResult:
+def train_stage(stage: str, data: Place | str, run: Path | str, **options: Any) -> StageResult:
     """Train one stage; see `train`.
 
     Raises:

@@ -1,13 +1,12 @@
 """`build-gopro` and `build`: video to shards."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from spikesim_cli.options import (
+    PATH,
     ThresholdCommand,
     check_reading,
     given,
@@ -131,12 +130,8 @@ _build_options = together(
 
 
 @click.command(cls=ThresholdCommand)
-@click.option(
-    "--root", type=click.Path(path_type=Path), default="GOPRO", show_default=True, help="The GOPRO_Large_all tree."
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path), default="data/gopro", show_default=True, help="Folder of the dataset."
-)
+@click.option("--root", type=PATH, default="GOPRO", show_default=True, help="The GOPRO_Large_all tree.")
+@click.option("--out", type=PATH, default="data/gopro", show_default=True, help="Folder of the dataset.")
 @_build_options
 def build_gopro(root: Path, out: Path, **options: Any) -> None:
     """Build a spike dataset from GOPRO: 97-frame blurs, ¼-size spikes at every threshold, sharp ground truth.
@@ -158,7 +153,7 @@ def build_gopro(root: Path, out: Path, **options: Any) -> None:
 
 @click.command(cls=ThresholdCommand)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the dataset.")
+@click.option("--out", type=PATH, required=True, help="Folder of the dataset.")
 @click.option(
     "--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Split of the clips."
 )
@@ -205,6 +200,7 @@ def _build(
     from contextlib import nullcontext
     from dataclasses import asdict
 
+    from spikesim.addresses import command_line
     from spikesim_cli.console import (
         count,
         duration,
@@ -251,7 +247,7 @@ def _build(
             part=part,
             overwrite=overwrite,
             on_progress=steps.tell,
-            command=shlex.join(["spikesim", *sys.argv[1:]]),
+            command=command_line("spikesim"),
         )
     _tell_skipped(report.skipped)
     for key, diagnostics in report.diagnostics.items():

@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from spikesim_cli.options import check_free, given, overwrite_option, read_options, size_options
+from spikesim_cli.options import PATH, check_free, given, overwrite_option, read_options, size_options
 
 
 @click.command()
-@click.argument("dark", type=click.Path(path_type=Path))
-@click.argument("flats", metavar="FLAT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Calibration file to write, .npz.")
+@click.argument("dark", type=PATH)
+@click.argument("flats", metavar="FLAT...", nargs=-1, required=True, type=PATH)
+@click.option("--out", required=True, type=PATH, help="Calibration file to write, .npz.")
 @overwrite_option("the calibration file if it is there")
 @click.option(
     "--level",

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from spikesim_cli.options import (
+    PATH,
     check_free,
     overwrite_option,
     part_options,
@@ -17,8 +18,8 @@ from spikesim_cli.options import (
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path))
+@click.argument("path", type=PATH)
+@click.argument("output", type=PATH)
 @click.option(
     "--vth",
     type=float,

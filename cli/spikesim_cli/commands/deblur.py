@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spikesim_cli.options import (
+    PATH,
     NumbersCommand,
     check_free,
     device_option,
@@ -30,12 +31,12 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 
 
 @click.command(cls=_TimesCommand)
-@click.argument("blur", type=click.Path(path_type=Path))
-@click.argument("spikes", type=click.Path(path_type=Path))
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("blur", type=PATH)
+@click.argument("spikes", type=PATH)
+@click.argument("output", metavar="OUT", type=PATH)
 @click.option(
     "--checkpoint",
-    type=click.Path(path_type=Path),
+    type=PATH,
     show_default="the network that comes with spikesim",
     help="Another network, such as an LDN: from train-ssdm (.safetensors), or as released by its authors (.pth).",
 )

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spikesim_cli.options import PATH
+
 if TYPE_CHECKING:
     from ssdm_models.deblurrer import Deblurrer
 
@@ -13,7 +15,7 @@ _FRAMES = 42  # two windows a scene
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default="demo", show_default=True, help="Folder to write.")
+@click.option("--out", type=PATH, default="demo", show_default=True, help="Folder to write.")
 @click.option("--workers", type=click.IntRange(1), show_default="one per core", help="Number of processes.")
 def demo(out: Path, workers: int | None) -> None:
     """Build, verify, render and deblur a small dataset of built-in 1280×720 scenes at V_th 1, 2 and 4.

@@ -7,6 +7,8 @@ import click
 
 from spikesim_cli.extras import needs_ssdm
 from spikesim_cli.options import (
+    PATH,
+    PLACE,
     ThresholdCommand,
     device_option,
     given,
@@ -16,6 +18,7 @@ from spikesim_cli.options import (
 )
 
 if TYPE_CHECKING:
+    from spikesim_datasets.remote.url import Place
     from ssdm_models.evaluation import Results
 
 _RUN = Path("runs/ssdm")
@@ -24,16 +27,16 @@ _RUN = Path("runs/ssdm")
 @click.command(cls=ThresholdCommand)
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     default="data/gopro",
     show_default=True,
-    help="Folder of a dataset, or one in the layout of the S-SDM release.",
+    help="Folder of a dataset, or one in the layout of the S-SDM release; or the address of a dataset elsewhere.",
 )
 @click.option(
     "--run",
     "runs",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     show_default=f"{_RUN} if it is there",
     help="Folder of trained networks; from further ones the networks that deblur are compared.",
 )
@@ -41,7 +44,7 @@ _RUN = Path("runs/ssdm")
     "--checkpoint",
     "checkpoints",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Another network that deblurs, .safetensors or as released by its authors; its row is named after the file.",
 )
 @click.option("--pretrained", is_flag=True, help="Compare the network that comes with spikesim as well.")
@@ -60,14 +63,14 @@ _RUN = Path("runs/ssdm")
 @device_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     show_default="nowhere",
     help="Folder for samples.csv and evaluation.json; an interrupted evaluation continues from there.",
 )
 @overwrite_option("another evaluation in --out, which is given up at once")
 @click.option("--table", type=click.Choice(["markdown", "latex"]), help="Print tables for a document.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def eval_ssdm(data: Path, single: bool, ablation: bool, table: str | None, as_json: bool, **options: Any) -> None:
+def eval_ssdm(data: "Place", single: bool, ablation: bool, table: str | None, as_json: bool, **options: Any) -> None:
     """Compare blur, TFP, TFI, SDM and the networks of S-SDM with the ground truth: PSNR, SSIM by the protocols ssdm and
     standard, LPIPS and LIQE where they are installed, and the cost of each.
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from spikesim_cli.options import PATH
+
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def index(path: Path, as_json: bool) -> None:
     """Rebuild dataset.json of the dataset at PATH from its shards, whoever built them.

@@ -1,19 +1,23 @@
 """`info`: the content of a file or folder."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from spikesim_cli.options import read_options, refuse_read_options, size_options
+from spikesim_cli.options import PLACE, read_options, refuse_read_options, size_options
+
+if TYPE_CHECKING:
+    from spikesim_datasets.remote.url import Place
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PLACE)
 @size_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def info(path: Path, as_json: bool, **options: Any) -> None:
-    """Describe PATH: a dataset, a shard, a spike file, or a source: a video, a folder of frames or an image.
+def info(path: Any, as_json: bool, **options: Any) -> None:
+    """Describe PATH: a dataset, a shard, a spike file, or a source: a video, a folder of frames or an image. Datasets
+    and shards may also be given by their address, s3://BUCKET/KEY or https://HOST/PLACE.
 
     Of a source it says size, frames, rate and timing, orientation, colours, and how many windows a build makes of it
     by default; also where a build would refuse it, and why.
@@ -21,6 +25,7 @@ def info(path: Path, as_json: bool, **options: Any) -> None:
     \b
     Examples:
       spikesim info data/gopro
+      spikesim info https://host/data/gopro
       spikesim info clip.mp4
       spikesim info recording.dat --height 250 --width 400
     """
@@ -80,7 +85,7 @@ def _tell_source(path: Path, as_json: bool) -> None:
             results.print(record["refused"], soft_wrap=True)
 
 
-def _dataset(path: Path) -> dict[str, Any]:
+def _dataset(path: "Place") -> dict[str, Any]:
     from spikesim.errors import InputFileError
     from spikesim_datasets.shards.index import list_shards
     from spikesim_datasets.shards.reader import ShardReader
@@ -96,7 +101,7 @@ def _dataset(path: Path) -> dict[str, Any]:
         return record | _form(shard)
 
 
-def _shard(path: Path) -> dict[str, Any]:
+def _shard(path: "Place") -> dict[str, Any]:
     from spikesim_datasets.shards.reader import ShardReader
 
     with ShardReader(path) as shard:

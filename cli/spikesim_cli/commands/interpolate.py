@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from functools import partial
 from itertools import accumulate
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -105,22 +104,23 @@ def _write(
     as_json: bool,
     options: dict[str, Any],
 ) -> None:
+    from spikesim.checks import require_path
     from spikesim_cli.console import messages, print_json, tell_diagnostics
     from spikesim_cli.steps import Steps
     from spikesim_datasets.clip_interpolation import interpolate_clip
     from spikesim_datasets.interpolation import InterpolatorSpec
     from spikesim_datasets.videos import CONTAINERS
 
-    source, output = paths
-    check_free(Path(output), overwrite)
-    if Path(output).suffix.lower() not in CONTAINERS:
+    source, output = paths[0], require_path(paths[1], "OUTPUT")
+    check_free(output, overwrite)
+    if output.suffix.lower() not in CONTAINERS:
         refuse("is of videos, and OUTPUT is a folder", fps=options["fps"])
     clip, stretch = one_clip(source, reading), stretch_of(options)
     steps = Steps("frames")
     with steps.shown():
         made = interpolate_clip(
             clip,
-            Path(output),
+            output,
             InterpolatorSpec(**interpolation),
             stretch,
             overwrite=overwrite,

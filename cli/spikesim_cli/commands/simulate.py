@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from spikesim_cli.options import (
+    PATH,
     check_free,
     given,
     one_clip,
@@ -22,7 +23,7 @@ from spikesim_cli.options import (
 
 @click.command()
 @click.argument("source", metavar="INPUT")
-@click.argument("output", type=click.Path(path_type=Path))
+@click.argument("output", type=PATH)
 @click.option(
     "--vth", type=float, help="Firing threshold, in full-scale light per readout.", show_default="the preset's"
 )

@@ -1,7 +1,5 @@
 """`train-ssdm`: the stages of S-SDM, or any other, on a dataset's blurry images and spikes."""
 
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
@@ -12,10 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spikesim_cli.extras import needs_ssdm
-from spikesim_cli.options import ThresholdCommand, device_option, given, overwrite_option, thresholds_option
+from spikesim_cli.options import (
+    PATH,
+    PLACE,
+    ThresholdCommand,
+    device_option,
+    given,
+    overwrite_option,
+    thresholds_option,
+)
 
 if TYPE_CHECKING:
     from spikesim_cli.steps import Steps
+    from spikesim_datasets.remote.url import Place
     from ssdm_models.training import StageProgress, StageResult
 
 _ALL = "all"
@@ -50,10 +57,10 @@ def _stage_names() -> list[str]:
 
 
 @click.command(cls=ThresholdCommand)
-@click.option("--data", type=click.Path(path_type=Path), default="data/gopro", show_default=True, help="Dataset.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default="runs/ssdm", show_default=True, help="Folder of the run."
+    "--data", type=PLACE, default="data/gopro", show_default=True, help="Dataset: its folder, or its address elsewhere."
 )
+@click.option("--out", type=PATH, default="runs/ssdm", show_default=True, help="Folder of the run.")
 @click.option("--stage", type=StageType(), default=_ALL, show_default=True, help="Stages to train.")
 @thresholds_option
 @click.option("--split", metavar="NAME", show_default="train", help="Split to train on.")
@@ -98,7 +105,7 @@ def _stage_names() -> list[str]:
     "--init",
     "initial",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Checkpoint to start its stage from, one per stage. The authors' .pth files need --stage.",
 )
 @device_option
@@ -107,7 +114,7 @@ def _stage_names() -> list[str]:
 @click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop then; the next run continues.")
 @overwrite_option("stages that were trained with other options, each given up when its training begins")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def train_ssdm(data: Path, out: Path, stage: str, initial: tuple[Path, ...], as_json: bool, **choices: Any) -> None:
+def train_ssdm(data: "Place", out: Path, stage: str, initial: tuple[Path, ...], as_json: bool, **choices: Any) -> None:
     """Train S-SDM without ground truth: BSN denoises short exposures of the spikes, SR upsamples them, and LDN learns
     to deblur from the teacher that both make.
 
@@ -121,11 +128,13 @@ def train_ssdm(data: Path, out: Path, stage: str, initial: tuple[Path, ...], as_
     Examples:
       spikesim train-ssdm --data data/gopro --out runs/ssdm --vth 1
       spikesim train-ssdm --data data/mine --vth 1 2 --perceptual ms-ssim --crop 384
+      spikesim train-ssdm --data s3://bucket/data/gopro --out runs/ssdm
       spikesim train-ssdm --data recording/ --out runs/new --stage ldn --init runs/ssdm/ldn.safetensors
       spikesim train-ssdm --data recording/ --out runs/new --stage adaptation --vth 3
     """
     import logging
 
+    from spikesim.addresses import command_line
     from spikesim_cli.console import messages, print_json
 
     # Several devices are processes of their own, from which only lines come out whole.
@@ -142,7 +151,7 @@ def train_ssdm(data: Path, out: Path, stage: str, initial: tuple[Path, ...], as_
             stages,
             init=_by_stage(initial, stage),
             on_step=on_step,
-            command=shlex.join(["spikesim", *sys.argv[1:]]),
+            command=command_line("spikesim"),
             **given(v_th=choices.pop("vth"), **choices),
         )
     if as_json:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spikesim_cli.options import read_options, refuse_read_options, size_options
+from spikesim_cli.options import PATH, read_options, refuse_read_options, size_options
 
 if TYPE_CHECKING:
     from spikesim_cli.steps import Steps
@@ -16,7 +16,7 @@ _OF_TORCH = (".pth", ".pt", ".pkl")
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PATH)
 @size_options
 @click.option(
     "--workers", type=click.IntRange(1), show_default="as many as are worth it", help="Processes, of a dataset."

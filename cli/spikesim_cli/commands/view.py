@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from spikesim_cli.options import (
+    PATH,
+    PLACE,
     check_free,
     one_description,
     overwrite_option,
@@ -19,8 +21,8 @@ from spikesim_cli.options import (
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path))
+@click.argument("path", type=PLACE)
+@click.argument("output", type=PATH)
 @click.option(
     "--as",
     "look",
@@ -35,9 +37,10 @@ from spikesim_cli.options import (
 @overwrite_option("OUTPUT if it is there")
 @size_options
 @part_options
-def view(path: Path, output: Path, look: str | None, window: int | None, overwrite: bool, **options: Any) -> None:
+def view(path: Any, output: Path, look: str | None, window: int | None, overwrite: bool, **options: Any) -> None:
     """Render the spikes in PATH, a spike file, a shard, a dataset or a folder in the layout of the S-SDM release, to
-    OUTPUT: a .png image, or a .gif or .mp4 video.
+    OUTPUT: a .png image, or a .gif or .mp4 video. Datasets and shards may also be given by their address,
+    s3://BUCKET/KEY or https://HOST/PLACE.
 
     The image of a spike file is a strip of several moments. The image of a sample shows blur and ground truth, and
     below them the spikes, TFP and TFI at every threshold. A video shows the readouts in order. Of a source (a video, a
@@ -49,6 +52,7 @@ def view(path: Path, output: Path, look: str | None, window: int | None, overwri
       spikesim view clip.dat part.mp4 --start 1000 --readouts 200
       spikesim view data/gopro sample.png --split test --sample 3
       spikesim view data/gopro sample.mp4 --as spikes
+      spikesim view https://host/data/gopro sample.png --sample 3
       spikesim view clip.mp4 frames.png
     """
     from spikesim import read_spikes

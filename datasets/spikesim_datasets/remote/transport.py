@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from spikesim.addresses import without_secrets
 from spikesim.brief import shortened
 from spikesim.errors import InputFileError, MissingExtraError
 from spikesim_datasets.remote.url import FileVersion, Url
@@ -309,11 +310,11 @@ def _told(url: Url) -> Iterator[None]:
 
 
 def _problem(error: Exception) -> str:
-    name = type(error).__name__
+    name, said = type(error).__name__, shortened(without_secrets(str(error)))
     if "Credential" in name:
         return f"{error}; {_DENIED}"
     if isinstance(error, TimeoutError) or "Timeout" in name:
         return f"no answer within {_CONNECT:g} s to connect or {_SILENCE:g} s of silence; try again later"
     if "Connect" in name or "Endpoint" in name or "Server" in name:
-        return f"the server cannot be reached ({shortened(str(error))}); check the address and the network"
-    return f"{name}: {shortened(str(error))}"
+        return f"the server cannot be reached ({said}); check the address and the network"
+    return f"{name}: {said}"

@@ -1,16 +1,15 @@
 """Where something lies elsewhere: its address, and which version of it is there."""
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from spikesim.addresses import is_address, without_secrets
 from spikesim.brief import short
 from spikesim.checks import require_path
 from spikesim.errors import InvalidValueError
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCHEMES = ("http", "https", "s3")
 _LONGEST = 4096
 
@@ -24,7 +23,7 @@ class Url:
             for every place below, so that an address signed for a folder works.
 
     Raises:
-        InvalidValueError: It is none of these.
+        InvalidValueError: It is none of these, or that of a bucket with credentials in it.
     """
 
     address: str
@@ -32,17 +31,24 @@ class Url:
     def __post_init__(self) -> None:
         given = self.address
         if not isinstance(given, str) or len(given) > _LONGEST or not given.isprintable():
-            raise InvalidValueError(f"an address must be printable text, got {short(given)}")
+            told = without_secrets(given) if isinstance(given, str) else given
+            raise InvalidValueError(f"an address must be printable text, got {short(told)}")
+        shown = short(str(self))
         try:
             parts = urlsplit(given)
             host = parts.hostname
             parts.port  # noqa: B018 - it raises where it is no number
         except ValueError as error:
-            raise InvalidValueError(f"{short(given)} is no address ({error})") from error
+            raise InvalidValueError(f"{shown} is no address ({error})") from error
         if parts.scheme not in _SCHEMES or not host or " " in host:
             raise InvalidValueError(
                 f"datasets elsewhere are read from s3://BUCKET/KEY, https://HOST/PLACE or http://HOST/PLACE, got "
-                f"{short(given)}; copy others to this machine"
+                f"{shown}; copy others to this machine"
+            )
+        if self.is_s3 and "@" in parts.netloc:  # a name that no bucket has, and which errors of others would quote
+            raise InvalidValueError(
+                f"the address of a bucket holds no credentials, got some in that of {shown}; give them as to other "
+                "programs, by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws"
             )
 
     @property
@@ -56,6 +62,11 @@ class Url:
         bucket, _, key = self.address.partition("://")[2].partition("/")
         return bucket, key
 
+    @property
+    def suffix(self) -> str:
+        """Extension of the name of a file, in lower case."""
+        return PurePosixPath(str(self)).suffix.lower()
+
     def __truediv__(self, place: str) -> "Url":
         if self.is_s3:
             return Url(f"{self.address.rstrip('/')}/{place}")
@@ -67,11 +78,7 @@ class Url:
 
     def __str__(self) -> str:
         """The address without what may be a password or a signature, which no message is to show."""
-        if self.is_s3:
-            return self.address
-        parts = urlsplit(self.address)
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=host, query="", fragment=""))
+        return without_secrets(self.address)
 
 
 @dataclass(frozen=True)
@@ -99,4 +106,4 @@ def require_place(value: Any, name: str = "path") -> Place:
     """
     if isinstance(value, Url):
         return value
-    return Url(value) if isinstance(value, str) and _SCHEME.match(value) else require_path(value, name)
+    return Url(value) if isinstance(value, str) and is_address(value) else require_path(value, name)

@@ -149,12 +149,15 @@ def describe_shard(root: Path, path: Path, sha256: str) -> ShardEntry:
         return ShardEntry(place, shard.split, shard.name, len(shard), size, sha256, shard.recipe)
 
 
-def list_shards(root: Path) -> list[ShardEntry]:
+def list_shards(root: Place) -> list[ShardEntry]:
     """The shards of a dataset: what its index says, or, where it has none, what the shards say, without checksums.
 
     Raises:
-        InputFileError: The index or a shard is damaged.
+        InputFileError: The index or a shard is damaged; or the dataset lies elsewhere and its index cannot be fetched.
+        MissingExtraError: It lies elsewhere, and the extra `remote` is not installed.
     """
+    if isinstance(root, Url):
+        return fetch_index(root)
     entries = read_index(root)
     return [describe_shard(root, path, sha256="") for path in shard_files(root)] if entries is None else entries
 
