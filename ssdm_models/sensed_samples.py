@@ -75,6 +75,7 @@ class SensedSamples(TorchDataset[SensedSample]):
 
     Attributes:
         exposure: Of the first dataset, (start, stop).
+        ratio: Of the first dataset, as of `SpikeBlurDataset`.
         fingerprint: Hash of what the samples are, wherever they lie.
 
     Raises:
@@ -93,7 +94,7 @@ class SensedSamples(TorchDataset[SensedSample]):
         self._crops = np.concatenate(
             [_crops(dataset.source, crop, number) for number, dataset in enumerate(self._datasets)]
         )
-        self.exposure = self._datasets[0].exposure
+        self.exposure, self.ratio = self._datasets[0].exposure, self._datasets[0].ratio
         self.fingerprint = "+".join(dataset.fingerprint for dataset in self._datasets)
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spikesim.checks import require_instance
+from spikesim.checks import require_instance, require_whole
 from spikesim_datasets.optics import SCALE
 from ssdm_models import sdm
 from ssdm_models.intensity import intensity_scale
@@ -15,12 +15,20 @@ from ssdm_models.windows import long_exposure, short_exposures
 
 
 class Bilinear(nn.Module):
-    """Bilinear upsampling to the colour camera's size, what super-resolution has to beat."""
+    """Bilinear upsampling to the colour camera's size, what super-resolution has to beat.
+
+    Args:
+        ratio: How many times as wide and high images become.
+    """
+
+    def __init__(self, ratio: int = SCALE) -> None:
+        super().__init__()
+        self.ratio = require_whole(ratio, "ratio", 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images (N, C, h, w) as (N, C, 4h, 4w)."""
+        """Images (N, C, h, w) as (N, C, ratio·h, ratio·w)."""
         require_tensor(image, "image", "N C h w")
-        return functional.interpolate(image, scale_factor=SCALE, mode="bilinear", align_corners=False)
+        return functional.interpolate(image, scale_factor=self.ratio, mode="bilinear", align_corners=False)
 
 
 class Teacher(nn.Module):

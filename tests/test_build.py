@@ -456,7 +456,7 @@ BAD_CHOICES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown preset": ({"preset": "dvs"}, "no camera preset is called 'dvs'; there are ideal"),
     "an unknown interpolator": ({"interpolation": "magic"}, "interpolator must be one of"),
     "an unknown downscale": ({"downscale": "lanczos"}, "downscale must be"),
-    "full size": ({"downscale": "none"}, "quarter of the size"),
+    "ratio": ({"ratio": 3}, "ratio must be one of"),
     "unknown ground truth": ({"sharp": "all"}, "sharp must be one of 'middle', 'sequence', 'none', got 'all'"),
     "an unknown compression": ({"compression": "lzf"}, "compression must be one of 'zstd', 'gzip', 'none'"),
     "empty shards": ({"shard_samples": 0}, "must be a whole number of at least 1 samples in a shard, got 0"),

@@ -22,7 +22,7 @@ from spikesim_datasets.clip_interpolation import interpolate_clip
 from spikesim_datasets.comparison import EVERY, MOST
 from spikesim_datasets.exposure import EXPOSURES, ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
-from spikesim_datasets.optics import Downscale, Optics
+from spikesim_datasets.optics import Downscale, Optics, Ratio
 from spikesim_datasets.recipe import DEFAULT_PRESET, make_recipe
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Reading, Split
@@ -98,6 +98,7 @@ def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
         "workers": "one a core",
         "interpolation": recipe.interpolation.name,
         "downscale": recipe.optics.downscale,
+        "ratio": str(recipe.optics.ratio),
         **SPEC,
         **READING,
         **{name: str(getattr(recipe, name)) for name in ("seed", "cuts", "shard_samples", "compression")},
@@ -111,6 +112,7 @@ def test_shown_defaults_of_simulate_are_those_of_the_library() -> None:
         "preset": DEFAULT_PRESET,
         "interpolation": InterpolatorSpec.name,
         "downscale": Optics.downscale,
+        "ratio": str(Optics.ratio),
         "start": str(Stretch.start),
         "frames": "to the end",
         "factor": str(Stretch.factor),
@@ -143,8 +145,9 @@ def test_choices_are_those_of_the_library() -> None:
     assert choices("build", "split") == get_args(Split)
     assert choices("build", "sharp") == get_args(Sharp)
     assert choices("build", "compression") == get_args(Compression)
-    assert choices("simulate", "downscale") == get_args(Downscale)
-    assert choices("build", "downscale") == tuple(name for name in get_args(Downscale) if name != "none")
+    for name in ("simulate", "build"):
+        assert choices(name, "downscale") == get_args(Downscale)
+        assert choices(name, "ratio") == tuple(map(str, get_args(Ratio)))
     assert choices("view", "look") == get_args(Look)
     for name, kind in get_type_hints(Reading).items():
         assert choices("build", name) == choices("interpolate", name) == get_args(kind)

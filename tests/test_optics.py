@@ -1,5 +1,7 @@
 """From frames to light and to blur, held against OpenCV and against sums of whole numbers."""
 
+from typing import get_args
+
 import cv2
 import numpy as np
 import pytest
@@ -7,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.optics import Optics, planes
+from spikesim_datasets.optics import Optics, Ratio, planes
 
-QUARTER = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+RATIOS = get_args(Ratio)
+INTERPOLATIONS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -27,12 +30,13 @@ def blur(frames: list[np.ndarray], linear_light: bool = False) -> np.ndarray:
     return exposure.blur()
 
 
-@pytest.mark.parametrize("downscale", QUARTER)
+@pytest.mark.parametrize("downscale", INTERPOLATIONS)
+@pytest.mark.parametrize("ratio", RATIOS)
 @given(rows=st.integers(1, 9), columns=st.integers(1, 9), seed=st.integers(0, 99))
-def test_light_is_what_opencv_makes_of_the_luma(downscale, rows, columns, seed):
-    frame = noise(4 * rows, 4 * columns, seed)
-    light = Optics(downscale).light(frame)
-    expected = cv2.resize(luma(frame).astype(np.float32), (columns, rows), interpolation=QUARTER[downscale])
+def test_light_is_what_opencv_makes_of_the_luma(downscale, ratio, rows, columns, seed):
+    frame = noise(ratio * rows, ratio * columns, seed)
+    light = Optics(downscale, ratio=ratio).light(frame)
+    expected = cv2.resize(luma(frame).astype(np.float32), (columns, rows), interpolation=INTERPOLATIONS[downscale])
     assert light.dtype == np.float32
     np.testing.assert_allclose(light, expected.reshape(rows, columns), rtol=0, atol=1e-5)
 
@@ -50,16 +54,17 @@ def test_bilinear_light_does_not_see_the_rim_of_a_block_and_area_light_does():
 
 def test_light_without_downscaling_is_the_luma_at_any_size():
     frame = noise(37, 31)
-    np.testing.assert_allclose(Optics("none").light(frame), luma(frame), rtol=0, atol=1e-7)
+    np.testing.assert_allclose(Optics(ratio=1).light(frame), luma(frame), rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("linear_light", [False, True])
-@pytest.mark.parametrize("downscale", ["bilinear", "area", "none"])
-def test_white_is_exactly_one_black_exactly_zero_and_all_else_between(downscale, linear_light):
-    optics = Optics(downscale, linear_light)
-    assert (optics.light(np.full((8, 12, 3), 255, np.uint8)) == 1).all()
-    assert (optics.light(np.zeros((8, 12, 3), np.uint8)) == 0).all()
-    light = optics.light(np.where(noise(36, 44) > 127, np.uint8(255), np.uint8(0)))
+@pytest.mark.parametrize("downscale", INTERPOLATIONS)
+@pytest.mark.parametrize("ratio", RATIOS)
+def test_white_is_exactly_one_black_exactly_zero_and_all_else_between(downscale, ratio, linear_light):
+    optics = Optics(downscale, linear_light, ratio)
+    assert (optics.light(np.full((8, 24, 3), 255, np.uint8)) == 1).all()
+    assert (optics.light(np.zeros((8, 24, 3), np.uint8)) == 0).all()
+    light = optics.light(np.where(noise(40, 48) > 127, np.uint8(255), np.uint8(0)))
     assert light.min() >= 0
     assert light.max() <= 1
 
@@ -79,15 +84,21 @@ def test_light_does_not_depend_on_how_a_frame_lies_in_memory():
 
 
 @pytest.mark.parametrize("size", [(37, 44), (36, 46), (2, 4)])
-@pytest.mark.parametrize("downscale", QUARTER)
-def test_a_frame_without_a_quarter_size_is_refused(downscale, size):
-    with pytest.raises(InvalidValueError, match=f"{size[1]}×{size[0]} have no quarter size; .* multiples of 4"):
+@pytest.mark.parametrize("downscale", INTERPOLATIONS)
+def test_a_frame_whose_sides_are_no_multiples_is_refused(downscale, size):
+    with pytest.raises(InvalidValueError, match=f"the frame is {size[1]}×{size[0]}; both must be multiples of 4"):
         Optics(downscale).light(noise(*size))
 
 
 def test_an_unknown_downscale_is_refused_with_the_known_ones():
-    with pytest.raises(InvalidValueError, match="'bilinear', 'area', 'none', got 'bicubic'"):
+    with pytest.raises(InvalidValueError, match="'bilinear', 'area', got 'bicubic'"):
         Optics("bicubic")
+
+
+@pytest.mark.parametrize("ratio", [0, 3, 16, 4.5, "4", True])
+def test_an_unknown_ratio_is_refused(ratio):
+    with pytest.raises(InvalidValueError, match="ratio must be"):
+        Optics(ratio=ratio)
 
 
 @pytest.mark.parametrize("count", [1, 13, 97])

@@ -113,7 +113,7 @@ def test_factor_sets_the_readouts_between_frames(tmp_path, clip):
 
 
 def test_full_size_and_linear_light(tmp_path, clip):
-    stream = recorded(clip, tmp_path / "a.npz", downscale="none", linear_light=True)
+    stream = recorded(clip, tmp_path / "a.npz", ratio=1, linear_light=True)
     light = ((ramp(0, 153, size=(12, 20)) / 255) ** 2.2).astype(np.float32)
     expected = simulate(light, SpikeCamera.preset("ideal"), key="train/ramp")
     assert stream.shape == (153, 12, 20)
@@ -162,7 +162,7 @@ def test_a_clip_without_a_quarter_size_is_refused_and_full_size_is_not(tmp_path)
     with pytest.raises(InvalidValueError, match="31×17 have no quarter size"):
         record(odd, tmp_path / "a.npz")
     assert list(tmp_path.iterdir()) == []
-    stream = recorded(odd, tmp_path / "a.npz", downscale="none", frames=2)
+    stream = recorded(odd, tmp_path / "a.npz", ratio=1, frames=2)
     assert stream.shape == (9, 17, 31)
 
 

@@ -169,10 +169,12 @@ def spec_of(options: dict[str, Any]) -> "InterpolatorSpec":
 
 
 def optics_of(options: dict[str, Any]) -> "Optics":
-    """Takes `--downscale` and `--linear-light` out of the options of a command."""
+    """Takes `--downscale`, `--linear-light` and `--ratio` out of the options of a command."""
     from spikesim_datasets.optics import Optics
 
-    return Optics(**given(downscale=options.pop("downscale"), linear_light=options.pop("linear_light")))
+    ratio = options.pop("ratio")
+    names = ("downscale", "linear_light")
+    return Optics(**given(ratio=ratio and int(ratio), **{name: options.pop(name) for name in names}))
 
 
 stretch_options = together(
@@ -263,6 +265,18 @@ synthesis_options = together(
     network_options,
     reading_options,
     click.option("--factor", type=click.IntRange(1), show_default="8", help="Readouts from one frame to the next."),
+    click.option(
+        "--ratio",
+        type=click.Choice(["1", "2", "4", "8"]),
+        show_default="4",
+        help="Pixels of a frame that one of the spike camera is wide and high; 1 is full size.",
+    ),
+    click.option(
+        "--downscale",
+        type=click.Choice(["bilinear", "area"]),
+        show_default="bilinear",
+        help="How light comes to the size of the spikes.",
+    ),
     click.option("--linear-light", is_flag=True, help="Decode gamma 2.2 before averaging and sensing."),
     click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of all noise, and of random clips."),
 )

@@ -2,24 +2,22 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from spikesim.checks import require_array, require_choice, require_flag
+from spikesim.checks import require_array, require_choice, require_flag, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_checks import require_image
 from spikesim_datasets.kernels.optics import add_codes, look_up, mean_luma
 
-Downscale = Literal["bilinear", "area", "none"]
+Downscale = Literal["bilinear", "area"]
+Ratio = Literal[1, 2, 4, 8]
 
-SCALE = 4
-"""A spike camera's pixel is this many pixels of the colour camera wide and high."""
+SCALE: Ratio = 4
+"""So many pixels of the colour camera is one of the spike camera wide and high, in the field's data and networks."""
 
 _GAMMA = 2.2
-
-# Side of the block of frame pixels that one spike pixel sees, and how wide a rim of it is not sampled.
-_BLOCKS: dict[Downscale, tuple[int, int]] = {"bilinear": (SCALE, 1), "area": (SCALE, 0), "none": (1, 0)}
 
 _VALUES = np.arange(256, dtype=np.float32) / np.float32(255)
 
@@ -29,21 +27,24 @@ class Optics:
     """The light a frame stands for.
 
     Args:
-        downscale: How light comes to quarter size. `bilinear`: bilinear sampling without antialias, which at exactly ¼
-            is the mean of the middle 2×2 of each 4×4 block (the S-SDM release); `area`: the mean of the whole block, as
-            a pixel integrates; `none`: full size, one spike pixel for each of the frame's.
+        downscale: How light comes to the size of the spikes. `bilinear`: bilinear sampling without antialias, which at
+            exactly ¼ is the mean of the middle 2×2 of each 4×4 block (the S-SDM release); `area`: the mean of the whole
+            block, as a pixel integrates.
         linear_light: Whether frames are decoded with gamma 2.2 before any mean, and blurry images encoded again.
             Without it light is the coded value, as in the release.
+        ratio: How many pixels of the frame one of the spike camera is wide and high: 1, 2, 4 or 8.
 
     Raises:
-        InvalidValueError: `downscale` is unknown, or `linear_light` is neither True nor False.
+        InvalidValueError: `downscale` or `ratio` is unknown, or `linear_light` is neither True nor False.
     """
 
     downscale: Downscale = "bilinear"
     linear_light: bool = False
+    ratio: Ratio = SCALE
 
     def __post_init__(self) -> None:
         require_choice(self.downscale, "downscale", get_args(Downscale))
+        object.__setattr__(self, "ratio", require_ratio(self.ratio))
         object.__setattr__(self, "linear_light", require_flag(self.linear_light, "linear_light"))
 
     @cached_property
@@ -58,22 +59,20 @@ class Optics:
             light = (0.30 R + 0.59 G + 0.11 B) / 255, averaged over the sampled pixels of each block
 
         Args:
-            frame: RGB uint8 (H, W, 3); H and W multiples of 4 unless `downscale` is `none`.
+            frame: RGB uint8 (H, W, 3); H and W multiples of the ratio.
 
         Returns:
-            float32 in [0, 1], (H/4, W/4) or, with `none`, (H, W).
+            float32 in [0, 1], (H/ratio, W/ratio).
 
         Raises:
-            InvalidValueError: It is no such frame, or its size is no multiple of 4.
+            InvalidValueError: It is no such frame, or its size is no multiple of the ratio.
         """
         height, width, _ = require_image(frame, "frame").shape
-        block, rim = _BLOCKS[self.downscale]
-        if height % block or width % block:
-            raise InvalidValueError(
-                f"frames of {width}×{height} have no quarter size; both must be multiples of {SCALE}"
-            )
-        light = np.empty((height // block, width // block), np.float32)
-        mean_luma(frame, self._linear, block, rim, light)
+        check_ratio(height, width, self.ratio, "the frame")
+        # Bilinear sampling at the centre of a block takes the mean of its middle 2×2.
+        rim = max(0, self.ratio // 2 - 1) if self.downscale == "bilinear" else 0
+        light = np.empty((height // self.ratio, width // self.ratio), np.float32)
+        mean_luma(frame, self._linear, self.ratio, rim, light)
         return light
 
     def exposure(self) -> "Exposure":
@@ -133,6 +132,29 @@ class Exposure:
             return ((2 * self._total + self._frames) // (2 * self._frames)).astype(np.uint8)
         mean = self._total / np.float32(255 * self._frames)
         return np.rint(np.clip(mean, 0, 1) ** (1 / _GAMMA) * 255).astype(np.uint8)
+
+
+def require_ratio(ratio: Any) -> Ratio:
+    """How many pixels of an image one of the spikes is wide and high.
+
+    Raises:
+        InvalidValueError: It is not 1, 2, 4 or 8.
+    """
+    number = require_whole(ratio, "ratio", 1, unit="pixels of an image for one of the spikes")
+    return cast(Ratio, require_choice(number, "ratio", get_args(Ratio)))
+
+
+def check_ratio(height: int, width: int, ratio: int, what: str) -> None:
+    """Check that spikes of a size in a ratio to an image's are possible.
+
+    Raises:
+        InvalidValueError: Its sides are no multiples of the ratio.
+    """
+    if height % ratio or width % ratio:
+        raise InvalidValueError(
+            f"{what} is {width}×{height}; both must be multiples of {ratio}, because a pixel of the spikes is {ratio} "
+            "of the image wide and high. Crop it first, or take another ratio"
+        )
 
 
 def planes(images: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from spikesim.brief import Brief
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim.hdf5 import looked_through
 from spikesim_datasets.exposure import ExposurePlan, Window
-from spikesim_datasets.optics import SCALE
+from spikesim_datasets.optics import check_ratio
 from spikesim_datasets.readouts import raw_frames
 from spikesim_datasets.recipe import Recipe
 from spikesim_datasets.shards.axes import axis_lengths
@@ -70,8 +70,9 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
     """Cut clips into shards.
 
     Raises:
-        InvalidValueError: A clip's size is no multiple of 4, two have one key, none is long enough for one window, or
-            flow is wanted of a clip whose motion is not known or of which fewer than two sharp frames are kept.
+        InvalidValueError: A clip's size is no multiple of the ratio, two have one key, none is long enough for one
+            window, or flow is wanted of a clip whose motion is not known or of which fewer than two sharp frames are
+            kept.
     """
     interpolator, choices = recipe.interpolation.make(), recipe.choices()
     jobs: list[ShardJob] = []
@@ -81,7 +82,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
         if clip.key in keys:
             raise InvalidValueError(f"two clips would be called {clip.key!r} in the dataset; rename one")
         keys.add(clip.key)
-        check_size(clip)
+        check_ratio(clip.height, clip.width, recipe.optics.ratio, clip.key)
         require_flow(clip, recipe)
         frames = raw_frames(clip, interpolator, recipe.plan)
         windows = recipe.plan.windows(frames)
@@ -102,19 +103,6 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
             + (", ".join(f"{key} has {frames}" for key, frames in skipped.items()) or "there is no clip at all")
         )
     return BuildPlan(tuple(jobs), skipped)
-
-
-def check_size(clip: Clip) -> None:
-    """Check that spikes of a quarter of the size can be made of a clip.
-
-    Raises:
-        InvalidValueError: They cannot.
-    """
-    if clip.height % SCALE or clip.width % SCALE:
-        raise InvalidValueError(
-            f"{clip.key} is {clip.width}×{clip.height}; both must be multiples of {SCALE}, because spikes have a "
-            "quarter of the size. Crop the video first"
-        )
 
 
 def finished_jobs(
@@ -189,7 +177,7 @@ def uncompressed_bytes(jobs: Sequence[ShardJob], recipe: Recipe) -> int:
     thresholds = [camera.v_th for camera in recipe.cameras]
     for job in jobs:
         sharp = len(recipe.plan.sharp_frames(recipe.sharp_of(job.clip.split)))
-        lengths = axis_lengths(sharp, recipe.plan.stream_length, job.clip.height, job.clip.width)
+        lengths = axis_lengths(sharp, recipe.plan.stream_length, job.clip.height, job.clip.width, recipe.optics.ratio)
         total += len(job.windows) * sample_bytes(lengths, thresholds, recipe.extra)
     return total
 

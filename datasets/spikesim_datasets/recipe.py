@@ -12,7 +12,7 @@ from spikesim.checks import require_choice, require_flag, require_instance, requ
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
-from spikesim_datasets.optics import Optics
+from spikesim_datasets.optics import SCALE, Optics
 from spikesim_datasets.shards.diagnostics import Cuts
 from spikesim_datasets.shards.fields import FLOW, LIGHT
 from spikesim_datasets.shards.schema import threshold_name
@@ -36,7 +36,7 @@ class Recipe:
         cameras: The sensors, one for each threshold.
         interpolation: What makes the readouts between frames.
         plan: The exposure.
-        optics: Turns frames into light and blur; spikes have a quarter of the size.
+        optics: Turns frames into light and blur.
         cuts: Whether to keep or skip windows across a scene cut.
         sharp: Ground truth to keep; None means the middle frame for training and the sequence for test clips.
         seed: Seed of all noise.
@@ -78,10 +78,6 @@ class Recipe:
         self._set("shard_samples", require_whole(self.shard_samples, "shard_samples", 1, unit="samples in a shard"))
         require_choice(self.compression, "compression", get_args(Compression))
         self._set("light", require_flag(self.light, "light"))
-        if self.optics.downscale == "none":
-            raise InvalidValueError(
-                "the spikes of a dataset have a quarter of the size; downscale must be bilinear or area"
-            )
         require_choice(self.cuts, "cuts", get_args(Cuts))
         if self.sharp is not None:
             self.plan.sharp_frames(self.sharp)
@@ -118,7 +114,7 @@ class Recipe:
             plan = {name: require_whole(value, name, 0, _MOST_READOUTS) for name, value in given.pop("plan").items()}
             cameras = [SpikeCamera.from_json(json.dumps(camera)) for camera in given.pop("cameras")]
             interpolation = InterpolatorSpec.from_description(given.pop("interpolation"))
-            optics = Optics(given.pop("downscale"), given.pop("linear_light"))
+            optics = Optics(given.pop("downscale"), given.pop("linear_light"), given.pop("ratio", SCALE))
             if given["sharp"] == _SHARP_BY_SPLIT:
                 del given["sharp"]
             return cls(tuple(cameras), interpolation, ExposurePlan(**plan), optics, **given)
@@ -141,6 +137,7 @@ class Recipe:
             "shard_samples": self.shard_samples,
             "compression": self.compression,
             # Not said where there is none: so did versions before there was any.
+            **({"ratio": self.optics.ratio} if self.optics.ratio != SCALE else {}),
             **({"light": True} if self.light else {}),
             **({"flow": True} if self.flow else {}),
         }

@@ -21,7 +21,7 @@ from spikesim.checks import (
 )
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
-from spikesim_datasets.optics import SCALE, planes
+from spikesim_datasets.optics import planes
 from spikesim_datasets.remote.url import Place, require_place
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.axes import cuts_at
@@ -83,8 +83,8 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
             `s3://BUCKET/KEY` or `https://HOST/PLACE`, of which what is read is kept in a cache on the disk.
         split: `train` or `test`.
         v_th: Threshold of the spikes; of several each item draws one.
-        crop: Side of a random square crop of the blurry image in pixels, a multiple of 32; spikes are cropped to the
-            same place. None gives whole samples.
+        crop: Side of a random square crop of the blurry image in pixels, a multiple of 32 where spikes have a quarter
+            of its size, of 8 spike pixels elsewhere; spikes are cropped to the same place. None gives whole samples.
         sharp: Which ground truth to read: None all there is, `middle` the frame in the middle of the exposure, `one`
             one of them at random, `none` none, which leaves `sharp` empty (0, 3, H, W).
         flip: Mirror items at random, left to right and top to bottom.
@@ -98,6 +98,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         source: Whole samples of the split, and where they lie.
         thresholds: Those that items have.
         exposure: (start, stop) of the exposures of the blurry images in the streams.
+        ratio: How many pixels of the images one of the spikes is wide and high.
         fingerprint: Hash of what the samples are, wherever they lie.
 
     Raises:
@@ -127,13 +128,15 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         if sharp is not None and (not isinstance(sharp, str) or sharp not in ("middle", "one", "none")):
             raise InvalidValueError(f"sharp must be None (all there is), 'middle', 'one' or 'none', got {sharp!r}")
         self._crop = None if crop is None else require_whole(crop, "crop", unit="pixels")
-        if self._crop is not None and (self._crop < 1 or self._crop % (_GRID * SCALE)):
-            raise InvalidValueError(f"crop must be a positive multiple of {_GRID * SCALE} pixels, got {crop}")
         self._sharp, self._flip = sharp, require_flag(flip, "flip")
         if isinstance(path, Path) and is_layout(path):
             self.source = open_layout(path, split, self.thresholds[0])
         else:
             self.source = open_dataset(path, split)
+        self.ratio = self.source.ratio
+        grid = _GRID * self.ratio
+        if self._crop is not None and (self._crop < 1 or self._crop % grid):
+            raise InvalidValueError(f"crop must be a positive multiple of {grid} pixels, got {crop}")
         self.exposure, self.fingerprint = self.source.exposure, self.source.fingerprint
         for threshold in self.thresholds:
             if threshold not in self.source.thresholds:
@@ -163,7 +166,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         v_th = self.thresholds[_below(len(self.thresholds), generator)]
         down, across = (self._flip and _below(2, generator) == 1 for _ in range(2))
         frames = self._frames(shard, generator)
-        cuts = cuts_at(rows, columns, frames)
+        cuts = cuts_at(rows, columns, frames, shard.ratio)
         item: dict[str, Any] = {}
         for field in map(FIELDS.__getitem__, self._fields):
             value = (
@@ -231,9 +234,9 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         """Where to crop, in spike pixels."""
         _, height, width = shard.shape
         if self._crop is None:
-            return slice(0, height // SCALE), slice(0, width // SCALE)
-        side = self._crop // SCALE
-        free = [height // SCALE - side, width // SCALE - side]
+            return slice(0, height // shard.ratio), slice(0, width // shard.ratio)
+        side = self._crop // shard.ratio
+        free = [height // shard.ratio - side, width // shard.ratio - side]
         if min(free) < 0:
             raise InvalidValueError(f"crop {self._crop} is larger than the images of {shard.path}, {width}×{height}")
         top = _below(free[0] + 1, generator)

@@ -10,8 +10,8 @@ from spikesim.checks import require_path
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.image_files import image_header, page_times
+from spikesim_datasets.optics import SCALE, check_ratio
 from spikesim_datasets.orientation import TURNS, UPRIGHT
-from spikesim_datasets.planning import check_size
 from spikesim_datasets.sources import Clip, FrameClip, Reading, StackClip, VideoClip, clip_places, open_place
 from spikesim_datasets.sources.reading import STRICT
 from spikesim_datasets.sources.timing import describe_timing, evenly_apart
@@ -115,7 +115,7 @@ def _unfit(clip: Clip, windows: int) -> str | None:
         photo = "photo:FILE, once it is saved as an image" if isinstance(clip, VideoClip) else f"photo:{clip.source}"
         return f"{clip.key} is a single frame; a build shows an image to a shaking camera as {photo}"
     try:
-        check_size(clip)
+        check_ratio(clip.height, clip.width, SCALE, clip.key)
     except InvalidValueError as error:
         return str(error)
     needed = ExposurePlan().frames_for_one_window

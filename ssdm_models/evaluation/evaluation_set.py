@@ -14,7 +14,7 @@ from spikesim import SpikeStream, to_torch
 from spikesim.checks import require_instance
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
-from spikesim_datasets.optics import SCALE, Optics, planes
+from spikesim_datasets.optics import Optics, planes
 from spikesim_datasets.remote.url import Place, require_place
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.dataset import Dataset
@@ -64,12 +64,12 @@ class EvaluationSet:
         v_th: Thresholds; none takes those that every shard has.
         sequence: Whether all ground truth is compared with, or the frame in the middle of the exposure alone.
         limit: Only so many samples, ≥ 1, evenly spread; None takes all.
-        length: How many readouts around a time are looked at. Ground truth at others is left out.
 
     Attributes:
         thresholds: Ascending.
         exposure: In the streams.
         shape: (T, H, W) of the first shard.
+        ratio: How many pixels of the images one of the spikes is wide and high.
         times: The readouts of each kind of result; None stands for the whole exposure.
         all_times: All of them, ascending.
         numbers: Of the samples.
@@ -78,19 +78,13 @@ class EvaluationSet:
 
     Raises:
         InputFileError: There is no such dataset, or it is damaged, of another schema, or cannot be fetched.
-        InvalidValueError: It has no such split, threshold or ground truth, its shards have several exposures, or images
-            have no quarter size.
+        InvalidValueError: It has no such split, threshold or ground truth, or its shards have several exposures or
+            ratios.
         MissingExtraError: It lies elsewhere, and the extra `remote` is not installed.
     """
 
     def __init__(
-        self,
-        path: str | Place,
-        split: str,
-        v_th: Sequence[float] = (),
-        sequence: bool = True,
-        limit: int | None = None,
-        length: int = 1,
+        self, path: str | Place, split: str, v_th: Sequence[float] = (), sequence: bool = True, limit: int | None = None
     ) -> None:
         root = require_place(path)
         require_instance(split, "split", str)
@@ -101,15 +95,35 @@ class EvaluationSet:
         shards = _survey(self._dataset)
         self.thresholds = self._chosen(v_th, set.intersection(*(shard.thresholds for shard in shards)))
         self.exposure, self.shape, self._optics = shards[0].exposure, shards[0].shape, Optics(**shards[0].optics)
+        self.ratio, self._readouts = self._optics.ratio, min(shard.shape[0] for shard in shards)
         self.notes: list[str] = []
-        there = sorted(set.intersection(*(shard.sharp_times for shard in shards)))
-        self.times = self._times(self._shown(there, min(shard.shape[0] for shard in shards), length), sequence)
+        self.times = self._times(sorted(set.intersection(*(shard.sharp_times for shard in shards))), sequence)
         self.all_times = sorted({time for times in self.times.values() for time in times if time is not None})
         total = len(self._dataset)
         samples = total if limit is None else min(limit, total)
         self.numbers = [number * total // samples for number in range(samples)]
         listed = [(entry.path, entry.samples, entry.bytes, entry.sha256) for entry in self._dataset.entries]
         self.digest = sha256(repr(listed).encode()).hexdigest()
+
+    def leave_out(self, length: int) -> None:
+        """Leave out the ground truth at times around which a window of a length is not in the streams, with a note.
+
+        Raises:
+            InvalidValueError: That is all there is, or all of the exposure.
+        """
+        shown = shown_of(self.exposure, self._readouts, length)
+        if not (left := [time for time in self.all_times if time not in shown]):
+            return
+        told = (
+            f"{length} readouts around a time are looked at, and streams have {self._readouts} (build with more "
+            "--padding)"
+        )
+        self.all_times = [time for time in self.all_times if time in shown]
+        if not self.all_times:
+            raise InvalidValueError(f"there is ground truth at the readouts {left} alone: {told}")
+        self.notes.append(f"ground truth at the readouts {', '.join(map(str, left))} is left out: {told}")
+        kept = {frames: tuple(time for time in times if time not in left) for frames, times in self.times.items()}
+        self.times = {frames: times for frames, times in kept.items() if len(times) > (frames == "sequence")}
 
     def name(self, number: int) -> tuple[str, int]:
         """The clip and the window of a sample, without reading it."""
@@ -144,16 +158,6 @@ class EvaluationSet:
                     f"the split {self._dataset.split!r}; it has {', '.join(map(threshold_name, sorted(there)))}"
                 )
         return tuple(sorted(map(float, set(v_th) or there)))
-
-    def _shown(self, there: list[int], readouts: int, length: int) -> list[int]:
-        """The times around which a window is in the streams."""
-        shown = shown_of(self.exposure, readouts, length)
-        if left := [time for time in there if time not in shown]:
-            self.notes.append(
-                f"ground truth at the readouts {', '.join(map(str, left))} is left out: {length} readouts around a "
-                f"time are looked at, and streams have {readouts} (build with more --padding)"
-            )
-        return [time for time in there if time in shown]
 
     def _times(self, found: list[int], sequence: bool) -> Times:
         middle = sum(self.exposure) // 2
@@ -193,12 +197,8 @@ def _survey(dataset: Dataset) -> list[_Shard]:
         with closing(dataset.open_shard(dataset.root / entry.path)) as shard:
             choices = shard.recipe.get("choices", {})
             optics = {name: choices[name] for name in ("downscale", "linear_light") if name in choices}
+            optics["ratio"] = shard.ratio
             found.append(_Shard(set(shard.cameras), set(shard.sharp_readouts), shard.exposure, optics, shard.shape))
-        _, height, width = found[-1].shape
-        if height % SCALE or width % SCALE:
-            raise InvalidValueError(
-                f"the images of {shard.path}, {width}×{height}, have no quarter size; both must be multiples of {SCALE}"
-            )
         for name in ("exposure", "optics"):
             first, this = getattr(found[0], name), getattr(found[-1], name)
             if this != first:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from spikesim import tfi
 from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.optics import SCALE
 from ssdm_models.cost import parameters
 from ssdm_models.deblur import deblur_sequence
 from ssdm_models.evaluation.evaluation_set import Domain, MethodInput
@@ -69,7 +70,9 @@ class Methods:
     notes: list[str] = field(default_factory=list)
 
 
-def make_methods(runs: Sequence[Path], checkpoints: Sequence[Path], pretrained: bool, device: torch.device) -> Methods:
+def make_methods(
+    runs: Sequence[Path], checkpoints: Sequence[Path], pretrained: bool, device: torch.device, ratio: int = SCALE
+) -> Methods:
     """The methods that the networks at hand make possible.
 
     Args:
@@ -77,10 +80,11 @@ def make_methods(runs: Sequence[Path], checkpoints: Sequence[Path], pretrained: 
         checkpoints: Further networks that deblur, ours (`.safetensors`) or as their authors released them.
         pretrained: Whether the network that comes with spikesim has a row.
         device: Where they compute.
+        ratio: How many pixels of the images one of the spikes is wide and high.
 
     Raises:
         InputFileError: A run folder or a checkpoint is missing, damaged, or of another network.
-        InvalidValueError: Two rows would have one name.
+        InvalidValueError: Two rows would have one name, or a network needs another ratio.
     """
     made = Methods()
     of_run: dict[str, TrainedNetwork] = {}
@@ -91,18 +95,21 @@ def make_methods(runs: Sequence[Path], checkpoints: Sequence[Path], pretrained: 
             made.notes.append(f"{runs[0]} has no {' and no '.join(missing)}: rows that need it are left out")
     else:
         made.notes.append("there is no run folder: rows of its networks are left out")
-    made.rows += _deblurring(of_run)
+    made.rows += _deblurring(of_run, ratio)
     for run in runs[1:]:
         made.rows += [_network(f"{trained.spec.label} of {run.name}", trained) for trained in _further(run)]
     for path in checkpoints:
         made.rows += _of_file(path.stem, load_deblurring(path))
     if pretrained:
         made.rows.append(_network("pretrained", load_shipped()))
-    made.rows += _spike_methods(of_run)
+    made.rows += _spike_methods(of_run, ratio)
     labels = [method.label for method in made.rows]
     for label in labels:
         if labels.count(label) > 1:
             raise InvalidValueError(f"two rows would be called {label!r}; rename one of the files or folders")
+    for method in made.rows:
+        for trained in method.passes:
+            trained.spec.require_ratio(ratio)
     for trained in [trained for method in made.rows for trained in method.passes]:
         trained.network.to(device)
     return made
@@ -124,26 +131,26 @@ def _of_task(task: Task, of_run: Mapping[str, TrainedNetwork]) -> list[TrainedNe
     return [trained for trained in of_run.values() if trained.spec.task == task]
 
 
-def _deblurring(of_run: Mapping[str, TrainedNetwork]) -> list[Method]:
+def _deblurring(of_run: Mapping[str, TrainedNetwork], ratio: int) -> list[Method]:
     """From the blurry image alone to the networks that deblur: colour, full size."""
     methods = [
         Method("blur", "colour", lambda scene: scene.blur.expand(len(scene.times), -1, -1, -1), sees_spikes=False),
-        _teacher("SDM"),
+        _teacher("SDM", ratio),
     ]
     denoisers, upsamplers = _of_task("denoising", of_run), _of_task("super-resolution", of_run)
-    methods += [_teacher(f"SDM+{denoiser.spec.label}", denoiser) for denoiser in denoisers]
+    methods += [_teacher(f"SDM+{denoiser.spec.label}", ratio, denoiser) for denoiser in denoisers]
     if denoisers and upsamplers:
-        methods.append(_teacher("teacher", denoisers[0], upsamplers[0]))
+        methods.append(_teacher("teacher", ratio, denoisers[0], upsamplers[0]))
     return [*methods, *(_network(trained.spec.label, trained) for trained in _of_task("deblurring", of_run))]
 
 
-def _spike_methods(of_run: Mapping[str, TrainedNetwork]) -> list[Method]:
+def _spike_methods(of_run: Mapping[str, TrainedNetwork], ratio: int) -> list[Method]:
     """From spikes alone: short exposures at their own size, and the long one at the image's."""
     return [
         Method("TFP", "grey", lambda scene: _normalised(scene, _short(scene)), length=SHORT_LENGTH),
         Method("TFI", "grey", _tfi),
         *map(_denoiser, _of_task("denoising", of_run)),
-        Method("bilinear", "exposure", _upsampled(Bilinear())),
+        Method("bilinear", "exposure", _upsampled(Bilinear(ratio))),
         *(
             Method(trained.spec.label, "exposure", _upsampled(trained.network), (trained,))
             for trained in _of_task("super-resolution", of_run)
@@ -151,8 +158,13 @@ def _spike_methods(of_run: Mapping[str, TrainedNetwork]) -> list[Method]:
     ]
 
 
-def _teacher(label: str, denoiser: TrainedNetwork | None = None, upsampler: TrainedNetwork | None = None) -> Method:
-    teacher = Teacher(*(None if trained is None else _OneByOne(trained.network) for trained in (denoiser, upsampler)))
+def _teacher(
+    label: str, ratio: int, denoiser: TrainedNetwork | None = None, upsampler: TrainedNetwork | None = None
+) -> Method:
+    teacher = Teacher(
+        None if denoiser is None else _OneByOne(denoiser.network),
+        Bilinear(ratio) if upsampler is None else _OneByOne(upsampler.network),
+    )
 
     def compute(scene: MethodInput) -> Tensor:
         sharp: Tensor = teacher(scene.blur[None], scene.spikes[None], scene.times, scene.exposure)[0]

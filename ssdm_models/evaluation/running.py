@@ -17,7 +17,6 @@ from spikesim.checks import parse_device, require_flag, require_list, require_pa
 from spikesim.errors import InputFileError
 from spikesim.gpu.devices import find_device, full_precision
 from spikesim.locks import locked
-from spikesim_datasets.optics import SCALE
 from spikesim_datasets.progress import OnProgress, Progress, teller
 from spikesim_datasets.remote.url import Place, require_place
 from spikesim_datasets.shards.sample import Sample
@@ -104,8 +103,8 @@ def evaluate(
     Raises:
         InputFileError: Data, a run folder or a checkpoint is missing, damaged or of another kind; or the rows in `out`
             are not those of whole samples of this evaluation.
-        InvalidValueError: There is no such split, threshold, ground truth or option, images have no quarter size or
-            streams no room for a window, two rows would have one name, or there is no such device.
+        InvalidValueError: There is no such split, threshold, ground truth or option, streams have no room for a
+            window, a network needs another ratio, two rows would have one name, or there is no such device.
         OutputError: `out` holds another evaluation, another process writes it, or it cannot be written.
         MissingExtraError: The data lie elsewhere, and the extra `remote` is not installed.
 
@@ -118,11 +117,14 @@ def evaluate(
     (values,) = sort_options(request, _REQUEST)
     asked = Request(**values)
     where = find_device(asked.device)
-    methods = make_methods(list(map(Path, asked.runs)), list(map(Path, asked.checkpoints)), asked.pretrained, where)
-    length = max(method.length for method in methods.rows)
-    evaluation_set = EvaluationSet(data, split, asked.v_th, asked.sequence, asked.limit, length)
+    evaluation_set = EvaluationSet(data, split, asked.v_th, asked.sequence, asked.limit)
+    methods = make_methods(
+        list(map(Path, asked.runs)), list(map(Path, asked.checkpoints)), asked.pretrained, where, evaluation_set.ratio
+    )
+    evaluation_set.leave_out(max(method.length for method in methods.rows))
     scorer = Scorer(where)
     _, height, width = evaluation_set.shape
+    of_spikes = height // evaluation_set.ratio, width // evaluation_set.ratio
     results = Results(
         data=str(data),
         split=split,
@@ -130,7 +132,7 @@ def evaluate(
         times=evaluation_set.times,
         size=(height, width),
         device=_words(where),
-        methods=tuple(_card(method, height // SCALE, width // SCALE) for method in methods.rows),
+        methods=tuple(_card(method, *of_spikes) for method in methods.rows),
         rows=(),
         notes=(*evaluation_set.notes, *methods.notes, *scorer.notes),
     )

@@ -8,6 +8,7 @@ from torch import nn
 
 from spikesim.checks import require_choice, require_flag, require_instance, require_list
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.optics import SCALE
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.objectives.objective import Objective
 from ssdm_models.stage_config import OWN_SETTINGS, SETTINGS
@@ -98,6 +99,21 @@ class StageSpec:
     adapts: str = ""
     own_settings: tuple[str, ...] = ()
     in_default_run: bool = False
+
+    def require_ratio(self, ratio: int) -> None:
+        """Check that its networks take spikes of a size in a ratio to the image's.
+
+        Args:
+            ratio: How many pixels of the image one of the spikes is wide and high.
+
+        Raises:
+            InvalidValueError: They do not: all but those that denoise, which see no image, are made for 4.
+        """
+        if self.task != "denoising" and ratio != SCALE:
+            raise InvalidValueError(
+                f"{self.label} is made for spikes whose pixels are {SCALE} of the image wide and high, and these are "
+                f"{ratio}; build the dataset with --ratio {SCALE}"
+            )
 
     def __post_init__(self) -> None:
         require_choice(self.task, "task", get_args(Task))

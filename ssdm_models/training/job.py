@@ -108,6 +108,7 @@ class StageJob:
             MissingExtraError: The perceptual loss needs a package that is missing.
         """
         samples = self.samples
+        self.spec.require_ratio(samples.ratio)
         if self.spec.needs_ground_truth:
             assert isinstance(samples, SpikeBlurDataset)
             self._check_ground_truth(samples)

@@ -46,12 +46,6 @@ _build_options = together(
     thresholds_option,
     synthesis_options,
     click.option(
-        "--downscale",
-        type=click.Choice(["bilinear", "area"]),
-        show_default="bilinear",
-        help="How light comes to ¼ size.",
-    ),
-    click.option(
         "--cuts",
         type=click.Choice(["keep", "skip"]),
         show_default="keep",

@@ -28,12 +28,6 @@ from spikesim_cli.options import (
     "--vth", type=float, help="Firing threshold, in full-scale light per readout.", show_default="the preset's"
 )
 @synthesis_options
-@click.option(
-    "--downscale",
-    type=click.Choice(["bilinear", "area", "none"]),
-    show_default="bilinear",
-    help="How light comes to ¼ size; none keeps full size.",
-)
 @stretch_options
 @overwrite_option("OUTPUT if it is there")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -46,7 +40,7 @@ def simulate(
     \b
     Examples:
       spikesim simulate clip.mp4 clip.dat --vth 2
-      spikesim simulate frames/ spikes.h5 --preset ideal --downscale none --frames 50
+      spikesim simulate frames/ spikes.h5 --preset ideal --ratio 1 --frames 50
     """
     check_free(output, overwrite)
     if options["interpolation"] == "none":

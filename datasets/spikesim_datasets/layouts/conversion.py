@@ -144,6 +144,7 @@ def _described(dataset: Path, file: Path, v_th: float | None) -> LayoutShard:
             reader.compression,
             reader.recipe,
             reader.extra,
+            reader.ratio,
         )
 
 

@@ -20,6 +20,7 @@ from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.keys import Keyed, check_clip, check_place, parse_key
 from spikesim_datasets.layouts.sample_files import SampleFiles, frame_name
+from spikesim_datasets.optics import SCALE, require_ratio
 from spikesim_datasets.shards import fields
 from spikesim_datasets.shards.field import Field
 from spikesim_datasets.shards.schema import check_recipe, threshold_name
@@ -43,7 +44,7 @@ class LayoutShard(Brief, Keyed):
         split, name: Of the clip.
         windows: Of its samples.
         spikes: Threshold `v_th` and `camera` of each folder of spikes.
-        sharp_readouts, compression, recipe, extra: As in `ShardReader`.
+        sharp_readouts, compression, recipe, extra, ratio: As in `ShardReader`.
 
     Raises:
         InvalidValueError: No shard of a dataset has such a path, a folder of spikes leads out of the layout, the
@@ -60,9 +61,11 @@ class LayoutShard(Brief, Keyed):
     compression: Compression
     recipe: dict[str, Any]
     extra: Sequence[str] = ()
+    ratio: int = SCALE
 
     def __post_init__(self) -> None:
         check_place(self.path)
+        require_ratio(self.ratio)
         check_clip(self.split, self.name)
         for name, unit in (("windows", "numbers"), ("sharp_readouts", "readouts"), ("extra", "fields")):
             require_list(getattr(self, name), f"{name} of {self.path}", unit)
@@ -104,6 +107,7 @@ class LayoutShard(Brief, Keyed):
             "compression": self.compression,
             "recipe": self.recipe,
             **({"extra": list(self.extra)} if self.extra else {}),
+            **({"ratio": self.ratio} if self.ratio != SCALE else {}),
         }
 
     def files(self, layout: Path, window: int) -> SampleFiles:

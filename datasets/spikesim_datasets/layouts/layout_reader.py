@@ -13,7 +13,6 @@ from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import image_header
 from spikesim_datasets.layouts.description import DESCRIPTION, SPIKES, LayoutShard, describe
 from spikesim_datasets.layouts.sample_files import SampleFiles, read_array, read_sized_image
-from spikesim_datasets.optics import SCALE
 from spikesim_datasets.shards.axes import Cuts, axis_lengths
 from spikesim_datasets.shards.dataset import Dataset, of_split
 from spikesim_datasets.shards.field import Field
@@ -38,7 +37,7 @@ class LayoutReader(SampleReader):
         self.exposure, self.sharp_readouts = shard.plan.exposure, tuple(shard.sharp_readouts)
         self.recipe, self.extra = shard.recipe, tuple(shard.extra)
         self.cameras = dict(sorted(shard.cameras.values(), key=lambda camera: camera[0]))
-        self._readouts = shard.plan.stream_length
+        self._readouts, self._ratio = shard.plan.stream_length, shard.ratio
         self._folders = {v_th: folder for folder, (v_th, _) in shard.cameras.items()}
 
     def close(self) -> None:
@@ -50,13 +49,18 @@ class LayoutReader(SampleReader):
         width, height = image_header(self._files[0].path(BLUR.folder, "png")).size
         return self._readouts, height, width
 
+    @property
+    def ratio(self) -> int:
+        """How many pixels of the images one of the spikes is wide and high."""
+        return self._ratio
+
     def _load(self, field: Field, number: int, cuts: Cuts, v_th: float | None) -> np.ndarray:
         files, cut = self._files[number], field.cut(cuts)
         if v_th is not None:
             return self._packed(files.path(self._folders[v_th], "dat"))[cut].copy()
         if field.is_image:
             return self._images(field, files, cut)
-        lengths = axis_lengths(len(self.sharp_readouts), *self.shape)
+        lengths = axis_lengths(len(self.sharp_readouts), *self.shape, self._ratio)
         return read_array(files.path(field.folder, f"{field.file}"), field.dtype, field.shape(lengths), cut)
 
     def _images(self, field: Field, files: SampleFiles, cut: tuple[slice, ...]) -> np.ndarray:
@@ -71,7 +75,7 @@ class LayoutReader(SampleReader):
 
     def _packed(self, path: Path) -> np.ndarray:
         _, height, width = self.shape
-        stream = read_spikes(path, height // SCALE, width // SCALE)
+        stream = read_spikes(path, height // self._ratio, width // self._ratio)
         if len(stream) != self._readouts:
             raise InputFileError(f"{path} has {len(stream)} readouts, a stream of this layout has {self._readouts}")
         return stream.packed

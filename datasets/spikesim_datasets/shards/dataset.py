@@ -38,6 +38,7 @@ class Dataset(Sequence[Sample]):
         entries: Its shards, by path.
         thresholds: Thresholds that every shard has, ascending.
         exposure: (start, stop) of the exposures in the streams.
+        ratio: How many pixels of the images one of the spikes is wide and high.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Dataset(Sequence[Sample]):
         self.open_shard = require_callable(open_shard, "open_shard")
         self._stops = list(accumulate(entry.samples for entry in self.entries))
         with closing(open_shard(self.root / self.entries[0].path)) as shard:
-            self.thresholds, self.exposure = tuple(shard.cameras), shard.exposure
+            self.thresholds, self.exposure, self.ratio = tuple(shard.cameras), shard.exposure, shard.ratio
             self._choices, self._first_extra = shard.recipe.get("choices"), shard.extra
 
     def __len__(self) -> int:

@@ -19,6 +19,7 @@ from spikesim.hdf5 import open_hdf5, open_hdf5_of
 from spikesim.hdf5.values import Values
 from spikesim.input_files import parse_json
 from spikesim_datasets.keys import parse_key
+from spikesim_datasets.optics import check_ratio, require_ratio
 from spikesim_datasets.remote.remote_file import RemoteFile
 from spikesim_datasets.remote.url import Place, Url, require_place
 from spikesim_datasets.shards.axes import Cuts, axis_lengths
@@ -81,6 +82,11 @@ class ShardReader(SampleReader):
         return self._shape
 
     @property
+    def ratio(self) -> int:
+        """How many pixels of the images one of the spikes is wide and high."""
+        return self._ratio
+
+    @property
     def has_checksums(self) -> bool:
         """Whether all of its chunks have checksums, so that damage shows when they are read."""
         return all(array.has_checksums for array in self._arrays.values())
@@ -139,9 +145,10 @@ class ShardReader(SampleReader):
         samples, height, width = opened(BLUR.name).shape[:3]
         if 0 in (height, width) or samples > _MOST_SAMPLES:
             raise InvalidValueError(f"it holds {samples} samples of {width}×{height}, which nobody makes")
-        readouts = opened(SPIKES.paths(self.cameras)[0]).shape[1]
-        self._shape = (readouts, height, width)
-        lengths = axis_lengths(len(self.sharp_readouts), max(readouts, self.exposure[1]), height, width)
+        readouts, rows = opened(SPIKES.paths(self.cameras)[0]).shape[1:3]
+        self._shape, self._ratio = (readouts, height, width), require_ratio(height // max(1, rows))
+        check_ratio(height, width, self._ratio, "its blur")
+        lengths = axis_lengths(len(self.sharp_readouts), max(readouts, self.exposure[1]), height, width, self._ratio)
         for field in FIELDS.values():
             if not field.optional or field.name in self.extra:
                 for path in field.paths(self.cameras):

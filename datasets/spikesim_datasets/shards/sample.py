@@ -25,7 +25,7 @@ class Sample(Brief, Keyed):
         blur: RGB uint8 (H, W, 3), the mean of the exposure's frames.
         sharp: RGB uint8 (S, H, W, 3), the raw frames kept as ground truth; S may be 0.
         sharp_readouts: Readouts of the stream at which they lie, (S,).
-        spikes: Stream (T, H/4, W/4) by threshold, ascending.
+        spikes: Stream (T, h, w) by threshold, ascending; a pixel of it is `ratio` of the images wide and high.
         extra: Arrays of the optional fields it has, by name; `fields` declares their shapes and types.
 
     Raises:
@@ -42,6 +42,12 @@ class Sample(Brief, Keyed):
     sharp_readouts: tuple[int, ...]
     spikes: Mapping[float, SpikeStream]
     extra: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> int:
+        """How many pixels of the images one of the spikes is wide and high, by their heights."""
+        _, rows, _ = next(iter(self.spikes.values())).shape
+        return len(self.blur) // max(1, rows)
 
     def __post_init__(self) -> None:
         check_clip(self.split, self.name)

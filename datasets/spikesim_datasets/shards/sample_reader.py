@@ -10,7 +10,6 @@ from spikesim.brief import brief_object
 from spikesim.checks import require_instance, require_mapping, require_number, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.keys import Keyed
-from spikesim_datasets.optics import SCALE
 from spikesim_datasets.remote.url import Place
 from spikesim_datasets.shards.axes import WHOLE, Cuts
 from spikesim_datasets.shards.field import Field
@@ -46,6 +45,11 @@ class SampleReader(Keyed, ABC):
     @abstractmethod
     def shape(self) -> tuple[int, int, int]:
         """(H, W) of the blurry images and the readouts T of the streams, as (T, H, W)."""
+
+    @property
+    @abstractmethod
+    def ratio(self) -> int:
+        """How many pixels of the images one of the spikes is wide and high."""
 
     @abstractmethod
     def _load(self, field: Field, number: int, cuts: Cuts, v_th: float | None) -> np.ndarray:
@@ -119,7 +123,7 @@ class SampleReader(Keyed, ABC):
             InputFileError: The data are missing or damaged.
         """
         v_th = self.threshold(v_th)
-        start, stop, step = require_instance(columns, "columns", slice).indices(self.shape[2] // SCALE)
+        start, stop, step = require_instance(columns, "columns", slice).indices(self.shape[2] // self.ratio)
         if start % 8 or stop <= start or step != 1:
             raise InvalidValueError(f"a crop of spikes is of columns from a multiple of 8 on, got {columns}")
         packed = self._read(SPIKES, sample, {"h": rows, "w/8": slice(start // 8, -(-stop // 8))}, v_th)
