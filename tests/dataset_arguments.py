@@ -34,7 +34,7 @@ LINEAR = LinearInterpolator()
 WINDOWS = PLAN.windows(FRAMES)
 SAMPLE = make_sample(1, HEIGHT, WIDTH, key="train/a")
 STREAM = SAMPLE.spikes[1.0]
-LENGTHS = axis_lengths(2, 13, HEIGHT, WIDTH)
+LENGTHS = axis_lengths(2, 13, HEIGHT, WIDTH, 4)
 CUTS = {"H": slice(0, 8), "W": slice(0, 8)}
 DRIFT = Field("drift", ("S-1", "H", "W", 2), "float16", mirror_signs={"W": (-1, 1), "H": (1, -1)})
 SHARD = "dataset/train/a.000.h5"

@@ -191,7 +191,7 @@ def _networks() -> list[Call]:
         Call(LDN, length=5),
         Call(LDN.forward, self=NETWORK, blur=BLUR, spikes=SPIKES[:, :5]),
         Call(LDN.sequence, self=NETWORK, blur=BLUR, spikes=torch.stack([SPIKES[:, :5], SPIKES[:, 2:7]], 1)),
-        Call(Bilinear),
+        Call(Bilinear, ratio=2),
         Call(Bilinear.forward, self=Bilinear(), image=GREY),
         Call(Teacher, denoiser=BSN(), upsampler=EDSR()),
         Call(Teacher.forward, self=Teacher(), blur=BLUR, spikes=SPIKES, times=TIMES, exposure=EXPOSURE),

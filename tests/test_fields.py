@@ -204,7 +204,7 @@ def array_bytes(path: Path) -> int:
 @pytest.mark.parametrize("extra", [(), ("depth",), ("motion", "shift")])
 def test_the_size_of_a_sample_is_that_of_what_is_written(tmp_path: Path, extra: tuple[str, ...]) -> None:
     path = write_shard(tmp_path / "a.h5", make_sample(extra=extra))
-    assert sample_bytes(axis_lengths(7, 137, HEIGHT, WIDTH), (1.0,), extra) == array_bytes(path)
+    assert sample_bytes(axis_lengths(7, 137, HEIGHT, WIDTH, 4), (1.0,), extra) == array_bytes(path)
 
 
 def test_the_estimate_of_a_build_is_the_size_of_what_it_writes(source: Path, built: tuple[Path, BuildReport]) -> None:

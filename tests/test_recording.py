@@ -56,7 +56,7 @@ def record(clip: RampClip, path: Path, **choices: Any) -> Recording:
     """`simulate_clip` by cross-fades, with the `ideal` camera unless choices say another."""
     camera = SpikeCamera.preset(choices.pop("preset", "ideal"), **taken(choices, "v_th"))
     interpolation = InterpolatorSpec(choices.pop("interpolation", "linear"))
-    optics = Optics(**taken(choices, "downscale", "linear_light"))
+    optics = Optics(**taken(choices, "downscale", "linear_light", "ratio"))
     stretch = Stretch(**taken(choices, "start", "frames", "factor"))
     return simulate_clip(clip, path, camera, interpolation, optics, stretch=stretch, **choices)
 
@@ -159,7 +159,7 @@ def test_an_unknown_extension_is_refused_before_any_frame_is_read(tmp_path, clip
 
 def test_a_clip_without_a_quarter_size_is_refused_and_full_size_is_not(tmp_path):
     odd = RampClip([], height=17, width=31)
-    with pytest.raises(InvalidValueError, match="31×17 have no quarter size"):
+    with pytest.raises(InvalidValueError, match="31×17; both must be multiples of 4"):
         record(odd, tmp_path / "a.npz")
     assert list(tmp_path.iterdir()) == []
     stream = recorded(odd, tmp_path / "a.npz", ratio=1, frames=2)

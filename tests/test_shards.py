@@ -392,7 +392,7 @@ DAMAGES: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "more ground truth than it says": (reshape("sharp", 3, 3, 72, 120, 3), "/sharp"),
     "spikes that are not a quarter of the blur": (reshape("spikes/vth_1", 3, 13, 17, 4), "/spikes/vth_1"),
     "spikes narrower than they say": (reshape("spikes/vth_1", 3, 13, 18, 3), "/spikes/vth_1"),
-    "another width": (say("width", 29, "spikes/vth_1"), "29 wide, a quarter of the blur is 30"),
+    "another width": (say("width", 29, "spikes/vth_1"), "29 wide, but 30 belongs to its blur"),
     "streams shorter than the exposure": (say("exposure", [2, 14]), "/spikes/vth_1"),
     "images of another type": (retype("blur", np.uint16), "/blur is uint16, expected uint8"),
     "numbers of another type": (retype("window", np.int64), "/window is int64, expected int32"),

@@ -316,7 +316,7 @@ def test_a_window_beyond_the_clip_is_refused_instead_of_left_out():
 
 
 def test_a_clip_without_a_quarter_size_is_refused():
-    with pytest.raises(InvalidValueError, match="22×12 have no quarter size"):
+    with pytest.raises(InvalidValueError, match="22×12; both must be multiples of 4"):
         make(GreyClip(10, 4, width=22), SHORT)
 
 

@@ -144,6 +144,24 @@ def require_ratio(ratio: Any) -> Ratio:
     return cast(Ratio, require_choice(number, "ratio", get_args(Ratio)))
 
 
+def ratio_of(image: int, spikes: int, what: str) -> Ratio:
+    """How many rows of an image one of its spikes is high.
+
+    Args:
+        image, spikes: How many rows they have.
+        what: The image, for the message.
+
+    Raises:
+        InvalidValueError: There is no such ratio.
+    """
+    for ratio in get_args(Ratio):
+        if image == ratio * spikes:
+            return cast(Ratio, ratio)
+    raise InvalidValueError(
+        f"{what} has {image} rows and its spikes {spikes}; an image has 1, 2, 4 or 8 times as many as its spikes"
+    )
+
+
 def check_ratio(height: int, width: int, ratio: int, what: str) -> None:
     """Check that spikes of a size in a ratio to an image's are possible.
 

@@ -234,7 +234,7 @@ class SpikeField(Field):
         width = int(said)
         self.shape(lengths)  # refuses lengths that are none
         if width != lengths["w"]:
-            raise InvalidValueError(f"its /{path} is {width} wide, beside such a blur {lengths['w']} belongs")
+            raise InvalidValueError(f"its /{path} is {width} wide, but {lengths['w']} belongs to its blur")
         super().check_stored(path, array, samples, lengths)
 
     def mirrored(self, value: SpikeStream, down: bool, across: bool) -> SpikeStream:

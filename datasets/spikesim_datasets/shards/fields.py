@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from spikesim.checks import require_instance, require_list
 from spikesim.errors import InvalidValueError
-from spikesim_datasets.optics import check_ratio, require_ratio
+from spikesim_datasets.optics import check_ratio
 from spikesim_datasets.shards.axes import Lengths, axis_lengths
 from spikesim_datasets.shards.field import Field, SpikeField
 from spikesim_datasets.shards.sample import Sample
@@ -52,7 +52,7 @@ def check_sample(sample: Sample) -> Lengths:
             f"a sample of {sample.key} has no spikes; a shard holds those of one threshold at least"
         )
     height, width, _ = sample.blur.shape
-    check_ratio(height, width, require_ratio(sample.ratio), f"the blur of {sample.key}")
+    check_ratio(height, width, sample.ratio, f"the blur of {sample.key}")
     if unknown := sample.extra.keys() - optional_fields().keys():
         raise InvalidValueError(
             f"a sample of {sample.key} has {', '.join(sorted(unknown))}, which no optional field is declared as; "

@@ -19,7 +19,7 @@ from spikesim.hdf5 import open_hdf5, open_hdf5_of
 from spikesim.hdf5.values import Values
 from spikesim.input_files import parse_json
 from spikesim_datasets.keys import parse_key
-from spikesim_datasets.optics import check_ratio, require_ratio
+from spikesim_datasets.optics import check_ratio, ratio_of
 from spikesim_datasets.remote.remote_file import RemoteFile
 from spikesim_datasets.remote.url import Place, Url, require_place
 from spikesim_datasets.shards.axes import Cuts, axis_lengths
@@ -146,7 +146,7 @@ class ShardReader(SampleReader):
         if 0 in (height, width) or samples > _MOST_SAMPLES:
             raise InvalidValueError(f"it holds {samples} samples of {width}×{height}, which nobody makes")
         readouts, rows = opened(SPIKES.paths(self.cameras)[0]).shape[1:3]
-        self._shape, self._ratio = (readouts, height, width), require_ratio(height // max(1, rows))
+        self._shape, self._ratio = (readouts, height, width), ratio_of(height, rows, "its blur")
         check_ratio(height, width, self._ratio, "its blur")
         lengths = axis_lengths(len(self.sharp_readouts), max(readouts, self.exposure[1]), height, width, self._ratio)
         for field in FIELDS.values():

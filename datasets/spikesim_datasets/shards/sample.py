@@ -9,6 +9,7 @@ from spikesim import SpikeStream
 from spikesim.brief import Brief
 from spikesim.checks import require_instance, require_mapping, require_whole
 from spikesim_datasets.keys import Keyed, check_clip
+from spikesim_datasets.optics import ratio_of
 
 _MOST = 2**31 - 1  # of int32, as which shards store numbers
 
@@ -45,9 +46,13 @@ class Sample(Brief, Keyed):
 
     @property
     def ratio(self) -> int:
-        """How many pixels of the images one of the spikes is wide and high, by their heights."""
+        """How many pixels of the images one of the spikes is wide and high, by their heights.
+
+        Raises:
+            InvalidValueError: It is not 1, 2, 4 or 8.
+        """
         _, rows, _ = next(iter(self.spikes.values())).shape
-        return len(self.blur) // max(1, rows)
+        return ratio_of(len(self.blur), rows, f"the blur of {self.key}")
 
     def __post_init__(self) -> None:
         check_clip(self.split, self.name)
