@@ -203,9 +203,9 @@ def _read_repair_by_recipes(folder: Path) -> None:
     for other in others:
         other.unlink()
     os.truncate(damaged, 3000)
-    text = (folder / "recipe.json").read_bytes().decode("utf-8", "surrogateescape")
+    text = (folder / "recipe.json").read_bytes().replace(b"\0", b" ")  # which HDF5 takes for its end
     with h5py.File(whole, "r+") as file:
-        file.attrs["recipe"] = text.replace("\0", " ")  # which HDF5 takes for its end
+        file.attrs.create("recipe", text, dtype=h5py.string_dtype())
     _repair(folder, dataset)
 
 
