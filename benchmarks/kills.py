@@ -80,7 +80,7 @@ def commands(root: Path) -> list[Command]:
         Command("build, a Dask cluster", "data", lambda out: (*windows, "--scheduler", "local:2", "--out", out)),
         Command("index", "data", lambda out: ("index", out), root / "parts"),
         Command("verify --repair", "data", lambda out: ("verify", out, "--repair", "--workers", 1), root / "damaged"),
-        Command("verify, two processes", "data", lambda out: ("verify", out, "--repair", "--workers", 2),
+        Command("repair, two processes", "data", lambda out: ("verify", out, "--repair", "--workers", 2),
                 root / "damaged"),
         Command("convert, to a layout", "layout", lambda out: ("convert", root / "data", out)),
         Command("convert, to a dataset", "data", lambda out: ("convert", root / "layout", out)),
