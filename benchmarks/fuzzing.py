@@ -3,8 +3,9 @@
 Each round damages one file of a small valid input (bits flipped, bytes replaced, taken out or put in, the end cut off,
 and in JSON a value exchanged) and lets the reader have it in a process of its own. Counted is what came of it: read,
 refused by one of our errors, another exception, a crash, no end within forty seconds, and the most memory it took.
-What writes is a reader as well: it repairs a copy of a dataset, or writes an index. Where it finds no fault, what it
-wrote has to be whole, and outside of the dataset nothing may change; else that counts as another exception.
+What writes is a reader as well: it writes an index, or repairs a copy of a dataset. Where it finds no fault, the index
+has to be one that is read, the copy to be whole, and outside of it nothing may change; else that counts as another
+exception.
 
     python benchmarks/fuzzing.py [--minutes 10] [--seed 0] [--keep FOLDER] [READER ...]
 
@@ -162,23 +163,16 @@ def _shards(folder: Path) -> None:
 
 
 def _read_indexing(folder: Path) -> None:
+    from spikesim.errors import SpikesimError
     from spikesim_datasets.indexing import rebuild_index
+    from spikesim_datasets.shards.index import read_index
 
     (folder / "data/dataset.json").unlink(missing_ok=True)
-    rebuild_index(folder / "data")
-    _assert_whole(folder / "data")
-
-
-def _assert_whole(dataset: Path) -> None:
-    """Check a dataset that was said to be whole."""
-    from spikesim.errors import SpikesimError
-    from spikesim_datasets.shards import verify_dataset
-
+    entries = rebuild_index(folder / "data")
     try:
-        problems = [check.problem for check in verify_dataset(dataset, workers=1) if check.problem]
+        assert read_index(folder / "data") == entries
     except SpikesimError as error:
-        problems = [str(error)]
-    assert not problems, problems
+        raise AssertionError(f"an index of our own is refused: {error}") from error
 
 
 def _read_repair_of_shards(folder: Path) -> None:
@@ -217,7 +211,7 @@ def _copy(folder: Path) -> Path:
 
 
 def _repair(folder: Path, dataset: Path) -> None:
-    from spikesim.errors import InputFileError
+    from spikesim.errors import InputFileError, SpikesimError
     from spikesim_datasets.repair import repair_dataset
     from spikesim_datasets.shards import verify_dataset
 
@@ -228,7 +222,11 @@ def _repair(folder: Path, dataset: Path) -> None:
         assert _outside(folder, dataset) == before, "something was written outside of the dataset"
     if report.left:
         raise InputFileError("; ".join(report.left.values()))
-    _assert_whole(dataset)
+    try:
+        problems = [check.problem for check in verify_dataset(dataset, workers=1) if check.problem]
+    except SpikesimError as error:
+        problems = [str(error)]
+    assert not problems, f"what was repaired is damaged: {problems}"
 
 
 def _outside(folder: Path, dataset: Path) -> dict[Path, tuple[int, int]]:
