@@ -3,6 +3,9 @@
 Each round damages one file of a small valid input (bits flipped, bytes replaced, taken out or put in, the end cut off,
 and in JSON a value exchanged) and lets the reader have it in a process of its own. Counted is what came of it: read,
 refused by one of our errors, another exception, a crash, no end within forty seconds, and the most memory it took.
+What writes is a reader as well: it writes an index, or repairs a copy of a dataset. Where it finds no fault, the index
+has to be one that is read, the copy to be whole, and outside of it nothing may change; else that counts as another
+exception.
 
     python benchmarks/fuzzing.py [--minutes 10] [--seed 0] [--keep FOLDER] [READER ...]
 
@@ -10,6 +13,7 @@ Without a name, every reader gets the minutes. Rounds that end badly are kept in
 """
 
 import argparse
+import asyncio
 import json
 import os
 import random
@@ -19,10 +23,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +118,158 @@ def _read_shard(folder: Path) -> None:
     with ShardReader(path) as shard:
         for number in range(len(shard)):
             shard.sample(number)
+
+
+def _read_remote_dataset(folder: Path) -> None:
+    from spikesim_datasets.remote.block_cache import FOLDER_VARIABLE, SIZE_VARIABLE
+    from spikesim_datasets.shards import open_dataset
+
+    os.environ |= {FOLDER_VARIABLE: str(folder / "cache"), SIZE_VARIABLE: "0.01"}
+    for sample in open_dataset(f"{_served(folder)}/data", "train"):
+        sample.spikes[2.0].counts(0, 1)
+
+
+@cache
+def _served(folder: Path) -> str:
+    """The address of a folder on a web server of this process."""
+    from aiohttp import web
+
+    async def serve() -> str:
+        app = web.Application()
+        app.router.add_static("/", folder)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return asyncio.run_coroutine_threadsafe(serve(), loop).result()
+
+
+def _shards(folder: Path) -> None:
+    """A dataset of several shards, and the frames that it was made of."""
+    from spikesim_datasets.build import build_clips
+    from spikesim_datasets.exposure import ExposurePlan
+    from spikesim_datasets.recipe import make_recipe
+    from spikesim_datasets.shards import ShardReader
+    from spikesim_datasets.sources import open_clips
+
+    plan = ExposurePlan(frames=3, factor=4, gap=3, padding=2)
+    recipe = make_recipe((1.0, 2.0), interpolation="linear", plan=plan, shard_samples=1)
+    build_clips(open_clips([_frames(folder, ".png", 14)]), folder / "data", recipe, workers=1)
+    with ShardReader(folder / "data/train/frames.000.h5") as shard:
+        (folder / "recipe.json").write_text(json.dumps(shard.recipe), "utf-8")
+
+
+def _read_indexing(folder: Path) -> None:
+    from spikesim.errors import SpikesimError
+    from spikesim_datasets.indexing import rebuild_index
+    from spikesim_datasets.shards.index import read_index
+
+    (folder / "data/dataset.json").unlink(missing_ok=True)
+    entries = rebuild_index(folder / "data")
+    try:
+        assert read_index(folder / "data") == entries
+    except SpikesimError as error:
+        raise AssertionError(f"an index of our own is refused: {error}") from error
+
+
+def _read_repair_of_shards(folder: Path) -> None:
+    dataset = _copy(folder)
+    (dataset / "dataset.json").unlink()
+    _repair(folder, dataset)
+
+
+def _read_repair_by_index(folder: Path) -> None:
+    dataset = _copy(folder)
+    (dataset / "train/frames.001.h5").unlink()
+    _repair(folder, dataset)
+
+
+def _read_repair_by_recipes(folder: Path) -> None:
+    """Repair a dataset without an index, whose only whole shard has the recipe that lies in a file."""
+    import h5py
+
+    dataset = _copy(folder)
+    (dataset / "dataset.json").unlink()
+    whole, damaged, *others = sorted(dataset.glob("train/*.h5"))
+    for other in others:
+        other.unlink()
+    os.truncate(damaged, 3000)
+    text = (folder / "recipe.json").read_bytes().replace(b"\0", b" ")  # which HDF5 takes for its end
+    with h5py.File(whole, "r+") as file:
+        file.attrs.create("recipe", text, dtype=h5py.string_dtype())
+    _repair(folder, dataset)
+
+
+def _copy(folder: Path) -> Path:
+    """A copy of the dataset, which may be written to, so deep that ../../x is in the folder."""
+    copy = folder / "copies" / "here" / "data"
+    shutil.rmtree(copy, ignore_errors=True)
+    return Path(shutil.copytree(folder / "data", copy))
+
+
+def _repair(folder: Path, dataset: Path) -> None:
+    from spikesim.errors import InputFileError, SpikesimError
+    from spikesim_datasets.repair import repair_dataset
+    from spikesim_datasets.shards import verify_dataset
+
+    before = _outside(folder, dataset)
+    try:
+        report = repair_dataset(dataset, list(verify_dataset(dataset, workers=1)), workers=1)
+    finally:
+        assert _outside(folder, dataset) == before, "something was written outside of the dataset"
+    if report.left:
+        raise InputFileError("; ".join(report.left.values()))
+    try:
+        problems = [check.problem for check in verify_dataset(dataset, workers=1) if check.problem]
+    except SpikesimError as error:
+        problems = [str(error)]
+    assert not problems, f"what was repaired is damaged: {problems}"
+
+
+def _outside(folder: Path, dataset: Path) -> dict[Path, tuple[int, int]]:
+    """Size and time of change of what lies in a folder, but for a dataset in it."""
+    found = (path for path in folder.rglob("*") if path != dataset and dataset not in path.parents)
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
+
+
+def _origins(folder: Path) -> None:
+    """Where clips of each kind came from, a file each."""
+    from spikesim_datasets.sources import DemoClip, DemoVariant, PhotoClip, Reading, excerpt, open_clips, origin_of
+    from spikesim_datasets.videos.writing import write_video
+
+    frames = _frames(folder, ".png")
+    photos = sorted(frames.glob("*.png"))
+    write_video(folder / "clip.mkv", map(imageio.v3.imread, photos), 30, 23)
+    imageio.v3.imwrite(folder / "clip.tif", np.stack(list(map(imageio.v3.imread, photos[:4]))))
+    (video,) = open_clips([folder / "clip.mkv"])
+    (resampled,) = open_clips([folder / "clip.mkv"], reading=Reading(timing="resample"))
+    (stack,) = open_clips([folder / "clip.tif"])
+    form: Any = {"seed": 3, "number": 1, "n_frames": 6, "height": 64, "width": 96}
+    clips = {
+        "frames": open_clips([frames])[0],
+        "video": video,
+        "stack": stack,
+        "scene": DemoClip("train", "scene", "desk", 6, 64, 96),
+        "variant": DemoVariant("train", "variant", "desk", **form),
+        "photo": PhotoClip("train", "photo", photos[0], (photos[1],), frames, **form, whole=180),
+        "resampled": resampled,
+        "part": excerpt(excerpt(video, 2, 9), 1, 4),
+    }
+    for name, clip in clips.items():
+        (folder / f"{name}.json").write_text(json.dumps(origin_of(clip)), "utf-8")
+
+
+def _read_origins(folder: Path) -> None:
+    from spikesim.input_files import read_json
+    from spikesim_datasets.sources import reopen
+
+    for path in sorted(folder.glob("*.json")):
+        clip = reopen(read_json(path))
+        clip.fingerprint()
+        next(clip.frames(0, 1))
 
 
 def _layout(folder: Path) -> None:
@@ -229,6 +387,13 @@ def readers() -> dict[str, Reader]:
         "shard": Reader(_dataset, _read_shard, "data/train/*.h5"),
         "dataset, shard": Reader(_dataset, _read_dataset, "data/train/*.h5"),
         "dataset, index": Reader(_dataset, _read_dataset, "data/dataset.json"),
+        "remote dataset, shard": Reader(_dataset, _read_remote_dataset, "data/train/*.h5"),
+        "remote dataset, index": Reader(_dataset, _read_remote_dataset, "data/dataset.json"),
+        "indexing, shards": Reader(_shards, _read_indexing, "data/train/*.h5"),
+        "repair, shards": Reader(_shards, _read_repair_of_shards, "data/train/*.h5"),
+        "repair, index": Reader(_shards, _read_repair_by_index, "data/dataset.json"),
+        "repair, recipe of a shard": Reader(_shards, _read_repair_by_recipes, "recipe.json"),
+        "origins of clips": Reader(_origins, _read_origins, "*.json"),
         "layout, description": Reader(_layout, _read_layout, "layout/spikesim.json"),
         "layout, samples": Reader(_layout, _read_layout, "layout/**/*.*"),
         "image .png": _image(".png"),

@@ -339,6 +339,14 @@ def test_what_cannot_be_looked_through_is_told_when_it_is_opened(tmp_path: Path)
     assert list(looked_through([])) == []
 
 
+def test_a_file_among_others_that_does_not_come_to_an_end_is_waited_for_once(tmp_path: Path) -> None:
+    met = tmp_path / "met"
+    inspector = planted(tmp_path, f"open({str(met)!r}, 'a').write('x'); signal.pause()", 0.2)
+    assert [bool(problem) for problem in inspector.problems(["good.h5", "bad.h5", "good.h5"])] == [False, True, False]
+    assert met.read_text() == "x"
+    inspector.close()
+
+
 def test_a_process_that_was_ended_by_something_else_is_started_again(tmp_path: Path) -> None:
     inspector = planted(tmp_path, "pass", 60)
     assert inspector.problem("good.h5") == ""

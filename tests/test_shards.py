@@ -101,6 +101,22 @@ def test_round_trip(tmp_path: Path, compression: Compression, sharp_readouts: tu
             assert_equal(reader.sample(number), sample)
 
 
+def test_the_bytes_do_not_depend_on_when_arrays_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profiler that looks at frames of the stack keeps what they hold, as in workers of Dask."""
+    samples = [make_sample(window) for window in range(3)]
+    alone = write_shard(tmp_path / "alone.h5", *samples, compression="zstd").read_bytes()
+    held, get = [], h5py.Group.__getitem__
+
+    def get_and_hold(group: h5py.Group, path: str) -> Any:
+        held.append(get(group, path))
+        return held[-1]
+
+    monkeypatch.setattr(h5py.Group, "__getitem__", get_and_hold)
+    looked_at = write_shard(tmp_path / "looked_at.h5", *samples, compression="zstd").read_bytes()
+    assert len(held) > len(samples)
+    assert looked_at == alone
+
+
 def test_images_are_compressed(tmp_path: Path) -> None:
     flat = replace(make_sample(), blur=np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     sizes = {}

@@ -78,6 +78,9 @@ class Inspector:
         if answer:
             problem: str = json.loads(answer)
             return problem
+        return self._ending(hung)
+
+    def _ending(self, hung: bool) -> str:
         what = f"does not come to an end, within {self._seconds:g} s, with" if hung else "crashes on"
         return f"HDF5 {what} it; the file is damaged: get it, or make it, again"
 
@@ -85,7 +88,10 @@ class Inspector:
         """What is wrong with each of a few files, at most `AT_ONCE`: the process does not wait for us between them."""
         with self._lock:
             answers = self._ask_all(paths)
+            hung = len(answers) < len(paths) and self._ended == -signal.SIGALRM
         found = [str(json.loads(answer)) for answer in answers]
+        if hung:  # with the first that has no answer, which is not waited for again
+            found.append(self._ending(hung))
         return found + [self.problem(path) for path in paths[len(found) :]]
 
     def _ask(self, file: str | int, give: Callable[[int, int], bytes] | None = None) -> bytes:

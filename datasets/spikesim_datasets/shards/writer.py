@@ -101,6 +101,9 @@ class ShardWriter:
                 dataset.resize(len(dataset) + 1, axis=0)
                 if array.size:
                     dataset[-1] = array
+                # HDF5 gives chunks their places in the file now, or else when Python closes the dataset: that is later
+                # where a profiler looks at the stack, as in workers of Dask, and the bytes would be others.
+                dataset.flush()
 
     def note(self, diagnostics: Diagnostics) -> None:
         """Write down what was found of the clip; after the first sample."""
