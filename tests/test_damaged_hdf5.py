@@ -130,7 +130,7 @@ REFUSED: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "more than it holds": (huge_unallocated, "made to fill the memory"),
     "chunks that fill the memory": (huge_chunks, "in chunks of 1073741824 bytes"),
     "a filter that crashes": (other_filter, r"by the filter 32001 \(blosc.*h5repack -f GZIP=1 OLD NEW or by h5py"),
-    "an attribute that fills the memory": (long_attribute, "the attribute recipe of / cannot be read"),
+    "an attribute that fills the memory": (long_attribute, "the attribute recipe of / is of 314572800 bytes"),
     "a name that is a path": (name_that_is_a_path, "/a/raw_spike has a slash"),
     "what was never written": (never_written, "bytes of its values were never written.*Copy what was written"),
     "chunks compressed twice": (compressed_twice, "order that nobody uses"),
@@ -413,3 +413,23 @@ def test_a_file_that_changes_is_looked_through_again(tmp_path: Path) -> None:
         read_spikes(path)
     path.write_bytes(content)
     assert len(read_spikes(path)) == 1
+
+
+def test_attributes_of_every_kind_are_gone_through(tmp_path: Path) -> None:
+    """Nothing of them is refused that h5py reads."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["nothing"] = h5py.Empty("f4")
+        file["nothing"] = h5py.Empty("f4")
+        file.attrs.create("lists", np.zeros((5, 3)), dtype=np.dtype("(3,)f8"))
+        file.attrs["text"], file.attrs["bytes"], file.attrs["texts"] = "ü", b"xx", ["a", "bb"]
+        file.attrs["reference"] = file.ref
+        record = np.dtype([("number", "f8"), ("text", h5py.string_dtype())])
+        file.attrs.create("records", np.array([(1, "a")], dtype=record))
+        ragged = np.array([np.arange(2), np.arange(3)], object)
+        file.attrs.create("ragged", ragged, dtype=h5py.vlen_dtype(np.int32))
+    with open_hdf5(path) as file:
+        assert sorted(file.attrs) == [
+            "bytes", "lists", "nothing", "ragged", "records", "reference", "text", "texts"
+        ]  # fmt: skip
+        assert file.attrs["lists"].shape == (5, 3)

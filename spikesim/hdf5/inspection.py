@@ -60,26 +60,25 @@ def inspect(path: "str | io.RawIOBase") -> None:
         held = file.id.get_filesize()
         declared = stored = absent = 0
         seen: set[int] = set()
-        groups: list[h5py.Group] = [file]
-        _visit_attributes(file)
+        _visit_attributes(file.id)
+        groups: list[h5py.h5g.GroupID] = [h5py.h5g.open(file.id, b"/")]
         while groups:
             group = groups.pop()
             for name in group:
                 if not _is_hard(group, name):
                     continue
-                item = group[name]
-                address = h5py.h5o.get_info(item.id).addr
+                item = h5py.h5o.open(group, name)
+                address = h5py.h5o.get_info(item).addr
                 if address in seen:
                     continue
                 seen.add(address)
                 if len(seen) > _MOST_OBJECTS:
                     raise RefusedError(f"it holds more than {_MOST_OBJECTS} objects")
                 _visit_attributes(item)
-                if isinstance(item, h5py.Group):
+                if isinstance(item, h5py.h5g.GroupID):
                     groups.append(item)
-                elif isinstance(item, h5py.Dataset):
-                    size = item.size * item.dtype.itemsize if item.shape is not None else 0
-                    there, taken = _visit_dataset(item, file, held)
+                elif isinstance(item, h5py.h5d.DatasetID):
+                    size, there, taken = _visit_dataset(item, file, held)
                     declared += size
                     stored += taken
                     absent += max(0, size - there)
@@ -96,7 +95,7 @@ def inspect(path: "str | io.RawIOBase") -> None:
         )
 
 
-def _is_hard(group: "h5py.Group", name: str) -> bool:
+def _is_hard(group: "h5py.h5g.GroupID", name: bytes) -> bool:
     """Whether an entry of a group is an object, and no soft link to one.
 
     A soft link is not followed: what it leads to in this file is visited in its own place, and on the way there may be
@@ -107,56 +106,85 @@ def _is_hard(group: "h5py.Group", name: str) -> bool:
     """
     import h5py
 
-    place = f"{group.name.rstrip('/')}/{name}"
-    if "/" in name:
+    link = group.links.get_info(name).type
+    if b"/" not in name and link == h5py.h5l.TYPE_HARD:
+        return True
+    place = f"{_name(group).rstrip('/')}/{name.decode(errors='replace')}"
+    if b"/" in name:
         raise RefusedError(f"the name of its {place} has a slash; it is damaged")
-    link = group.id.links.get_info(name.encode(), lapl=None).type
-    if link not in (h5py.h5l.TYPE_HARD, h5py.h5l.TYPE_SOFT):
+    if link != h5py.h5l.TYPE_SOFT:
         raise RefusedError(
             f"its {place} is a link to another file, which is not followed; make one file of both, for example with "
             "h5copy"
         )
-    return bool(link == h5py.h5l.TYPE_HARD)
+    return False
+
+
+def _name(item: Any) -> str:
+    import h5py
+
+    return (h5py.h5i.get_name(item) or b"").decode(errors="replace")
 
 
 def _visit_attributes(item: Any) -> None:
-    attributes = item.attrs  # another object whenever it is asked for
-    for name in attributes:
-        attribute = attributes.get_id(name)
-        if (declared := prod(attribute.shape) * attribute.dtype.itemsize) > _MOST_ATTRIBUTE_BYTES:
-            raise RefusedError(f"the attribute {name} of {item.name} is of {declared} bytes; copy the rest without it")
-        try:
-            _ = attributes[name]
-        except Exception as error:  # how long strings and lists are is known when they fill the memory
-            problem = str(error) or type(error).__name__
-            raise RefusedError(f"the attribute {name} of {item.name} cannot be read ({problem})") from error
+    import h5py
+    import numpy as np
+
+    for number in range(h5py.h5a.get_num_attrs(item)):
+        attribute = h5py.h5a.open(item, index=number)
+        dtype, shape = attribute.dtype, attribute.shape
+        if shape is None:  # it holds nothing
+            continue
+        declared = prod(shape) * dtype.itemsize
+        if declared <= _MOST_ATTRIBUTE_BYTES:
+            values = np.empty(shape, dtype)
+            try:
+                attribute.read(values, mtype=h5py.h5t.py_create(dtype))
+            except Exception as error:  # how long strings and lists are is known when they fill the memory
+                problem = str(error) or type(error).__name__
+                raise RefusedError(
+                    f"the attribute {_of(attribute)} of {_name(item)} cannot be read ({problem})"
+                ) from error
+            if dtype.hasobject:
+                declared = sum(len(value) for value in values.flat if isinstance(value, bytes | np.ndarray))
+        if declared > _MOST_ATTRIBUTE_BYTES:
+            raise RefusedError(
+                f"the attribute {_of(attribute)} of {_name(item)} is of {declared} bytes; copy the rest without it"
+            )
 
 
-def _visit_dataset(dataset: "h5py.Dataset", file: "h5py.File", file_bytes: int) -> tuple[int, int]:
-    """Bytes of values that are there, and bytes of the file that they take."""
+def _of(attribute: "h5py.h5a.AttrID") -> str:
+    return attribute.name.decode(errors="replace")
+
+
+def _visit_dataset(dataset: "h5py.h5d.DatasetID", file: "h5py.File", file_bytes: int) -> tuple[int, int, int]:
+    """Bytes of values that are declared and that are there, and bytes of the file that they take."""
     import h5py
 
-    created = dataset.id.get_create_plist()
+    created = dataset.get_create_plist()
     layout = created.get_layout()
     if layout == h5py.h5d.VIRTUAL or created.get_external_count():
         raise RefusedError(
-            f"the values of {dataset.name} lie in other files, which are not followed; copy it to a file of its own, "
+            f"the values of {_name(dataset)} lie in other files, which are not followed; copy it to a file of its own, "
             "for example with h5repack"
         )
+    declared = 0 if dataset.shape is None else prod(dataset.shape) * dataset.dtype.itemsize
     if layout == h5py.h5d.CHUNKED:
-        return _visit_chunks(dataset, file, file_bytes)
-    length = dataset.id.get_storage_size()
+        chunk = prod(created.get_chunk()) * dataset.get_type().get_size()
+        return declared, *_visit_chunks(dataset, file, chunk, _filters(dataset, created), file_bytes)
+    length = dataset.get_storage_size()
     if layout == h5py.h5d.CONTIGUOUS and length:
-        _refuse_beyond(dataset, dataset.id.get_offset() + length, file_bytes)
-    return length, length
+        _refuse_beyond(dataset, dataset.get_offset() + length, file_bytes)
+    return declared, length, length
 
 
-def _visit_chunks(dataset: "h5py.Dataset", file: "h5py.File", file_bytes: int) -> tuple[int, int]:
-    """As `_visit_dataset`."""
-    chunk = prod(dataset.chunks) * dataset.id.get_type().get_size()
+def _visit_chunks(
+    dataset: "h5py.h5d.DatasetID", file: "h5py.File", chunk: int, filters: list[int], file_bytes: int
+) -> tuple[int, int]:
+    """Bytes of values that are there in chunks of a size, and bytes of the file that they take."""
     if chunk > max(_MOST_CHUNK_BYTES, file_bytes):
-        raise RefusedError(f"{dataset.name} is stored in chunks of {chunk} bytes")
-    size_of = _sizes(dataset, file, _filters(dataset))
+        raise RefusedError(f"{_name(dataset)} is stored in chunks of {chunk} bytes")
+    size_of = _sizes(dataset, file, filters)
     number = held = 0
 
     def visit(info: Any) -> None:
@@ -165,21 +193,22 @@ def _visit_chunks(dataset: "h5py.Dataset", file: "h5py.File", file_bytes: int) -
         held += info.size
         _refuse_beyond(dataset, info.byte_offset + info.size, file_bytes)
         if (size := size_of(info)) not in (None, chunk):
-            raise RefusedError(f"a chunk of {dataset.name} holds {size} bytes instead of the {chunk} that are its size")
+            raise RefusedError(
+                f"a chunk of {_name(dataset)} holds {size} bytes instead of the {chunk} that are its size"
+            )
 
-    dataset.id.chunk_iter(visit)
+    dataset.chunk_iter(visit)
     return number * chunk, held
 
 
-def _filters(dataset: "h5py.Dataset") -> list[int]:
+def _filters(dataset: "h5py.h5d.DatasetID", created: "h5py.h5p.PropDCID") -> list[int]:
     """Numbers of the filters of a dataset, all of them such that damaged values do not crash them."""
-    created = dataset.id.get_create_plist()
     filters = []
     for place in range(created.get_nfilters()):
         number, _, _, name = created.get_filter(place)
         if number not in _PLACES:
             raise RefusedError(
-                f"{dataset.name} is stored by the filter {number} ({name[:40].decode(errors='replace')}), which "
+                f"{_name(dataset)} is stored by the filter {number} ({name[:40].decode(errors='replace')}), which "
                 "damaged values can crash; if you trust the file, copy it to one with gzip, by "
                 "h5repack -f GZIP=1 OLD NEW or by h5py"
             )
@@ -187,12 +216,12 @@ def _filters(dataset: "h5py.Dataset") -> list[int]:
     places = [_PLACES[number] for number in filters]
     if places != sorted(set(places)):
         raise RefusedError(
-            f"the filters of {dataset.name} are in an order that nobody uses; copy it by h5repack -f GZIP=1 OLD NEW"
+            f"the filters of {_name(dataset)} are in an order that nobody uses; copy it by h5repack -f GZIP=1 OLD NEW"
         )
     return filters
 
 
-def _sizes(dataset: "h5py.Dataset", file: "h5py.File", filters: list[int]) -> "Callable[[Any], int | None]":
+def _sizes(dataset: "h5py.h5d.DatasetID", file: "h5py.File", filters: list[int]) -> "Callable[[Any], int | None]":
     """Tells of a chunk how many bytes HDF5 makes of it; None where only decompressing it tells."""
     if dataset.dtype.hasobject:  # its values are no numbers, and are not read
         return lambda _: None
@@ -202,7 +231,7 @@ def _sizes(dataset: "h5py.Dataset", file: "h5py.File", filters: list[int]) -> "C
     if file.driver == "fileobj":
         header = None  # it lies elsewhere
     elif file.userblock_size:  # with one, versions of HDF5 differ in where places are counted from
-        header = partial(_stored, dataset.id)
+        header = partial(_stored, dataset)
     else:
         header = partial(_beginning, file.id.get_vfd_handle())
 
@@ -239,9 +268,9 @@ def zstd_content(header: bytes) -> int:
     return int.from_bytes(header[start : start + size], "little") + (256 if size == 2 else 0)
 
 
-def _refuse_beyond(dataset: "h5py.Dataset", end: int, file_bytes: int) -> None:
+def _refuse_beyond(dataset: "h5py.h5d.DatasetID", end: int, file_bytes: int) -> None:
     if end > file_bytes:
-        raise RefusedError(f"values of {dataset.name} lie beyond the end of the file; it is cut short or damaged")
+        raise RefusedError(f"values of {_name(dataset)} lie beyond the end of the file; it is cut short or damaged")
 
 
 class _Asked(io.RawIOBase):

@@ -1,10 +1,9 @@
 """Clips stored as one image file a frame."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from spikesim.brief import Brief
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.folders import names_in
-from spikesim_datasets.image_files import ImageHeader, image_header, read_image
+from spikesim_datasets.image_files import image_header, read_image
 from spikesim_datasets.sources.clip import (
     NamedClip,
     Split,
@@ -30,8 +29,6 @@ from spikesim_datasets.sources.reading import STRICT, Reading
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 ONE_KIND = "a folder holds frames, one a file, or stacks, each a clip"
-
-_BATCH = 64  # files that a thread looks at in one go: to be given each by itself takes as long as to look at it
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,10 +70,8 @@ class FrameClip(Brief, NamedClip):
             raise InputFileError(f"{folder} holds no frames ({', '.join(FRAME_SUFFIXES)})")
         refuse = require_instance(reading, "reading", Reading).numbering == "refuse"
         names = whole_series(folder, names) if refuse else order_of_names(names)
-        batches = [names[start : start + _BATCH] for start in range(0, len(names), _BATCH)]
-        # While one waits for the disk the other goes on; more wait for each other, for headers are read in Python.
-        with ThreadPoolExecutor(2) as pool:
-            headers = list(chain.from_iterable(pool.map(partial(_headers, folder), batches)))
+        # Not by several threads: headers are read in Python, and they would wait for each other twice as long.
+        headers = [image_header(folder / name) for name in names]
         width, height = headers[0].size
         for file_name, header in zip(names, headers, strict=True):
             if header.pages != 1:
@@ -127,10 +122,6 @@ def frame_names(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise InputFileError(f"{folder} is no folder of frames; give one that exists")
     return natural_order(name for name in names_in(folder) if name.lower().endswith(FRAME_SUFFIXES))
-
-
-def _headers(folder: Path, names: Sequence[str]) -> list[ImageHeader]:
-    return [image_header(folder / name) for name in names]
 
 
 def _read_frame(path: Path, height: int, width: int) -> np.ndarray:
