@@ -358,7 +358,7 @@ def test_shards_of_other_kinds_are_refused(tmp_path: Path) -> None:
         evaluation.evaluate(narrow)
     shards_to_layout(make_dataset(tmp_path / "even"), tmp_path / "odd")
     Image.fromarray(moving(0, 0)[:-1]).save(tmp_path / "odd" / "test" / "blur_data" / "a" / "000019.png")
-    with pytest.raises(InvalidValueError, match="43 rows"):
+    with pytest.raises(InvalidValueError, match="60×43; both must be multiples of 4"):
         evaluation.evaluate(tmp_path / "odd")
     mixed = make_dataset(tmp_path / "mixed")
     write_dataset(mixed, {"test/b": [make_sample("test/b", 1, SEVEN)]}, {"choices": {"downscale": "bilinear"}})

@@ -406,7 +406,7 @@ DAMAGES: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "fewer spikes": (lambda file: file["spikes/vth_2.5"].resize(2, 0), "/spikes/vth_2.5"),
     "ground truth of another size": (reshape("sharp", 3, 2, 72, 124, 3), "/sharp"),
     "more ground truth than it says": (reshape("sharp", 3, 3, 72, 120, 3), "/sharp"),
-    "spikes that are not a quarter of the blur": (reshape("spikes/vth_1", 3, 13, 17, 4), "/spikes/vth_1"),
+    "spikes that are not a quarter of the blur": (reshape("spikes/vth_1", 3, 13, 17, 4), "72 rows and its spikes 17"),
     "spikes narrower than they say": (reshape("spikes/vth_1", 3, 13, 18, 3), "/spikes/vth_1"),
     "another width": (say("width", 29, "spikes/vth_1"), "29 wide, but 30 belongs to its blur"),
     "streams shorter than the exposure": (say("exposure", [2, 14]), "/spikes/vth_1"),

@@ -6,7 +6,7 @@ from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from spikesim.checks import require_array, require_choice, require_flag, require_whole
+from spikesim.checks import require_array, require_choice, require_flag, require_instance, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_checks import require_image
 from spikesim_datasets.kernels.optics import add_codes, look_up, mean_luma
@@ -154,11 +154,12 @@ def ratio_of(image: int, spikes: int, what: str) -> Ratio:
     Raises:
         InvalidValueError: There is no such ratio.
     """
+    image, spikes = require_whole(image, "image", 0), require_whole(spikes, "spikes", 0)
     for ratio in get_args(Ratio):
         if image == ratio * spikes:
             return cast(Ratio, ratio)
     raise InvalidValueError(
-        f"{what} has {image} rows and its spikes {spikes}; an image has 1, 2, 4 or 8 times as many as its spikes"
+        f"{require_instance(what, 'what', str)} has {image} rows and its spikes {spikes}; an image has 1, 2, 4 or 8 times as many as its spikes"
     )
 
 
@@ -168,9 +169,10 @@ def check_ratio(height: int, width: int, ratio: int, what: str) -> None:
     Raises:
         InvalidValueError: Its sides are no multiples of the ratio.
     """
+    height, width, ratio = (require_whole(number, "a size or ratio", 1) for number in (height, width, ratio))
     if height % ratio or width % ratio:
         raise InvalidValueError(
-            f"{what} is {width}×{height}; both must be multiples of {ratio}, because a pixel of the spikes is {ratio} "
+            f"{require_instance(what, 'what', str)} is {width}×{height}; both must be multiples of {ratio}, because a pixel of the spikes is {ratio} "
             "of the image wide and high. Crop it first, or take another ratio"
         )
 

@@ -14,7 +14,7 @@ from spikesim import SpikeStream, to_torch
 from spikesim.checks import require_instance
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
-from spikesim_datasets.optics import Optics, planes
+from spikesim_datasets.optics import Optics, check_ratio, planes
 from spikesim_datasets.remote.url import Place, require_place
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.dataset import Dataset
@@ -199,6 +199,8 @@ def _survey(dataset: Dataset) -> list[_Shard]:
             optics = {name: choices[name] for name in ("downscale", "linear_light") if name in choices}
             optics["ratio"] = shard.ratio
             found.append(_Shard(set(shard.cameras), set(shard.sharp_readouts), shard.exposure, optics, shard.shape))
+        _, height, width = found[-1].shape
+        check_ratio(height, width, optics["ratio"], f"the blur of {shard.path}")
         for name in ("exposure", "optics"):
             first, this = getattr(found[0], name), getattr(found[-1], name)
             if this != first:
