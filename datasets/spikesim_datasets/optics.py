@@ -159,7 +159,8 @@ def ratio_of(image: int, spikes: int, what: str) -> Ratio:
         if image == ratio * spikes:
             return cast(Ratio, ratio)
     raise InvalidValueError(
-        f"{require_instance(what, 'what', str)} has {image} rows and its spikes {spikes}; an image has 1, 2, 4 or 8 times as many as its spikes"
+        f"{require_instance(what, 'what', str)} has {image} rows and its spikes {spikes}; an image has 1, 2, 4 or 8 "
+        "times as many as its spikes"
     )
 
 
@@ -172,8 +173,8 @@ def check_ratio(height: int, width: int, ratio: int, what: str) -> None:
     height, width, ratio = (require_whole(number, "a size or ratio", 1) for number in (height, width, ratio))
     if height % ratio or width % ratio:
         raise InvalidValueError(
-            f"{require_instance(what, 'what', str)} is {width}×{height}; both must be multiples of {ratio}, because a pixel of the spikes is {ratio} "
-            "of the image wide and high. Crop it first, or take another ratio"
+            f"{require_instance(what, 'what', str)} is {width}×{height}; both must be multiples of {ratio}, because a "
+            f"pixel of the spikes is {ratio} of the image wide and high. Crop it first, or take another ratio"
         )
 
 
