@@ -205,7 +205,7 @@ def test_a_sensor_that_is_not_known_is_asked_for(tmp_path: Path, recordings: Pat
 def test_light_comes_to_the_sensor_as_the_dataset_says(tmp_path: Path, recordings: Path) -> None:
     clip = DemoClip("train", "desk", "desk", 29, 64, 96)
     build_clips([clip], tmp_path, make_recipe((2.0,), downscale="area", linear_light=True), workers=1)
-    assert optics_of(open_dataset(tmp_path, "train")) == Optics("area", True)
+    assert optics_of(open_dataset(tmp_path, "train")) == Optics("area", "gamma2.2")
     assert optics_of(open_dataset(recordings, "train")) == Optics()
 
 

@@ -305,7 +305,7 @@ def test_simulate_passes_its_options_on(run: Run, frames: Path, tmp_path: Path) 
     assert result.err.splitlines()[-1].startswith(f"{tmp_path / 'a.npz'}: 6 readouts of 120×72, 0.")
     (clip,) = open_clips([frames])
     ideal, none = SpikeCamera.preset("ideal"), InterpolatorSpec("none")
-    full = Optics(linear_light=True, ratio=1)
+    full = Optics(response="gamma2.2", ratio=1)
     simulate_clip(clip, tmp_path / "b.npz", ideal, none, full, stretch=Stretch(2, 6), seed=3)
     streams = [read_spikes(tmp_path / name).packed for name in ("a.npz", "b.npz")]
     np.testing.assert_array_equal(*streams)

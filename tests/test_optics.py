@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.optics import Optics, Ratio, planes
+from spikesim_datasets.response import GAMMA, LINEAR, Response, Sigmoid
 
 RATIOS = get_args(Ratio)
+RESPONSES = [LINEAR, GAMMA, Response("srgb"), Response("sigmoid", Sigmoid(6.0, 0.4))]
 INTERPOLATIONS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
 
 
@@ -24,7 +26,7 @@ def luma(frame: np.ndarray) -> np.ndarray:
 
 
 def blur(frames: list[np.ndarray], linear_light: bool = False) -> np.ndarray:
-    exposure = Optics(linear_light=linear_light).exposure()
+    exposure = Optics(response=GAMMA if linear_light else LINEAR).exposure()
     for frame in frames:
         exposure.add(frame)
     return exposure.blur()
@@ -57,11 +59,11 @@ def test_light_without_downscaling_is_the_luma_at_any_size():
     np.testing.assert_allclose(Optics(ratio=1).light(frame), luma(frame), rtol=0, atol=1e-7)
 
 
-@pytest.mark.parametrize("linear_light", [False, True])
+@pytest.mark.parametrize("response", RESPONSES)
 @pytest.mark.parametrize("downscale", INTERPOLATIONS)
 @pytest.mark.parametrize("ratio", RATIOS)
-def test_white_is_exactly_one_black_exactly_zero_and_all_else_between(downscale, ratio, linear_light):
-    optics = Optics(downscale, linear_light, ratio)
+def test_white_is_exactly_one_black_exactly_zero_and_all_else_between(downscale, ratio, response):
+    optics = Optics(downscale, response, ratio)
     assert (optics.light(np.full((8, 24, 3), 255, np.uint8)) == 1).all()
     assert (optics.light(np.zeros((8, 24, 3), np.uint8)) == 0).all()
     light = optics.light(np.where(noise(40, 48) > 127, np.uint8(255), np.uint8(0)))
@@ -72,9 +74,9 @@ def test_white_is_exactly_one_black_exactly_zero_and_all_else_between(downscale,
 def test_linear_light_decodes_each_code_before_any_mean():
     frame = np.zeros((4, 8, 3), np.uint8)
     frame[:, ::2] = 255
-    assert Optics("area", linear_light=True).light(frame) == pytest.approx(0.5)
+    assert Optics("area", response="gamma2.2").light(frame) == pytest.approx(0.5)
     frame[:] = 186
-    assert Optics(linear_light=True).light(frame) == pytest.approx((186 / 255) ** 2.2)
+    assert Optics(response="gamma2.2").light(frame) == pytest.approx((186 / 255) ** 2.2)
 
 
 def test_light_does_not_depend_on_how_a_frame_lies_in_memory():

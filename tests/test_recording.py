@@ -56,7 +56,7 @@ def record(clip: RampClip, path: Path, **choices: Any) -> Recording:
     """`simulate_clip` by cross-fades, with the `ideal` camera unless choices say another."""
     camera = SpikeCamera.preset(choices.pop("preset", "ideal"), **taken(choices, "v_th"))
     interpolation = InterpolatorSpec(choices.pop("interpolation", "linear"))
-    optics = Optics(**taken(choices, "downscale", "linear_light", "ratio"))
+    optics = Optics(**taken(choices, "downscale", "response", "ratio"))
     stretch = Stretch(**taken(choices, "start", "frames", "factor"))
     return simulate_clip(clip, path, camera, interpolation, optics, stretch=stretch, **choices)
 
@@ -113,7 +113,7 @@ def test_factor_sets_the_readouts_between_frames(tmp_path, clip):
 
 
 def test_full_size_and_linear_light(tmp_path, clip):
-    stream = recorded(clip, tmp_path / "a.npz", ratio=1, linear_light=True)
+    stream = recorded(clip, tmp_path / "a.npz", ratio=1, response="gamma2.2")
     light = ((ramp(0, 153, size=(12, 20)) / 255) ** 2.2).astype(np.float32)
     expected = simulate(light, SpikeCamera.preset("ideal"), key="train/ramp")
     assert stream.shape == (153, 12, 20)

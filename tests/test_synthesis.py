@@ -273,7 +273,7 @@ def test_a_dense_source_gives_what_interpolating_its_raw_frames_gives(tmp_path):
 
 def test_linear_light_goes_through_blur_and_spikes():
     camera = SpikeCamera(start="zero")
-    (sample,) = make(GreyClip(31, 8), GOPRO, optics=Optics(linear_light=True), cameras=[camera])
+    (sample,) = make(GreyClip(31, 8), GOPRO, optics=Optics(response="gamma2.2"), cameras=[camera])
     decoded = (np.arange(84, 221) / 255) ** 2.2
     assert (sample.blur == round(decoded[20:117].mean() ** (1 / 2.2) * 255)).all()
     light = np.repeat(np.float32(decoded), 15).reshape(137, 3, 5)

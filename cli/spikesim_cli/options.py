@@ -169,12 +169,14 @@ def spec_of(options: dict[str, Any]) -> "InterpolatorSpec":
 
 
 def optics_of(options: dict[str, Any]) -> "Optics":
-    """Takes `--downscale`, `--linear-light` and `--ratio` out of the options of a command."""
+    """Takes `--downscale`, `--response`, `--linear-light` and `--ratio` out of the options of a command."""
     from spikesim_datasets.optics import Optics
 
-    ratio = options.pop("ratio")
-    names = ("downscale", "linear_light")
-    return Optics(**given(ratio=ratio and int(ratio), **{name: options.pop(name) for name in names}))
+    ratio, response = options.pop("ratio"), options.pop("response")
+    if linear := options.pop("linear_light"):
+        refuse("is gamma2.2 by --linear-light", response=response)
+    response = "gamma2.2" if linear else response
+    return Optics(**given(downscale=options.pop("downscale"), response=response, ratio=ratio and int(ratio)))
 
 
 stretch_options = together(
@@ -277,7 +279,13 @@ synthesis_options = together(
         show_default="bilinear",
         help="How light comes to the size of the spikes.",
     ),
-    click.option("--linear-light", is_flag=True, help="Decode gamma 2.2 before averaging and sensing."),
+    click.option(
+        "--response",
+        metavar="NAME",
+        show_default="linear",
+        help="Light that the codes of frames stand for: linear, gamma2.2, srgb, or sigmoid:FILE with two numbers.",
+    ),
+    click.option("--linear-light", is_flag=True, help="The same as --response gamma2.2."),
     click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of all noise, and of random clips."),
 )
 """How frames become light and light becomes spikes. What is not given is None, and the library's default holds."""

@@ -114,6 +114,10 @@ _SENTENCES: tuple[tuple[tuple[str, ...], Callable[..., str]], ...] = (
         ("downscale", "linear_light"),
         lambda downscale, linear: f"light: {downscale} downscale, {'linear' if linear else 'coded values'}",
     ),
+    (
+        ("downscale", "response"),
+        lambda downscale, response: f"light: {downscale} downscale, response {_plain(response)}",
+    ),
     (("ratio",), lambda ratio: f"a pixel of the spikes is {ratio} of the images wide and high"),
     (("sharp",), lambda sharp: f"ground truth: {sharp}"),
     (("cuts",), lambda cuts: f"windows across scene cuts: {cuts}"),

@@ -1,15 +1,16 @@
 """From frames to light: what the spike camera sees of a frame, and the blurry image an exposure makes of many."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from spikesim.checks import require_array, require_choice, require_flag, require_instance, require_whole
+from spikesim.checks import require_choice, require_flag, require_instance, require_mapping, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_checks import require_image
 from spikesim_datasets.kernels.optics import add_codes, look_up, mean_luma
+from spikesim_datasets.response import GAMMA, LINEAR, Response
 
 Downscale = Literal["bilinear", "area"]
 Ratio = Literal[1, 2, 4, 8]
@@ -17,9 +18,11 @@ Ratio = Literal[1, 2, 4, 8]
 SCALE: Ratio = 4
 """So many pixels of the colour camera is one of the spike camera wide and high, in the field's data and networks."""
 
-_GAMMA = 2.2
-
 _VALUES = np.arange(256, dtype=np.float32) / np.float32(255)
+
+
+OPTICS_CHOICES = "downscale", "linear_light", "response", "ratio"
+"""The entries that the choices of a recipe have of `Optics`."""
 
 
 @dataclass(frozen=True)
@@ -30,28 +33,52 @@ class Optics:
         downscale: How light comes to the size of the spikes. `bilinear`: bilinear sampling without antialias, which at
             exactly ¼ is the mean of the middle 2×2 of each 4×4 block (the S-SDM release); `area`: the mean of the whole
             block, as a pixel integrates.
-        linear_light: Whether frames are decoded with gamma 2.2 before any mean, and blurry images encoded again.
-            Without it light is the coded value, as in the release.
+        response: Which light the codes of frames stand for, before any mean, and the codes of blurry images after it; a
+            `Response` or its name. `linear`, by which light is the coded value, is that of the release.
         ratio: How many pixels of the frame one of the spike camera is wide and high: 1, 2, 4 or 8.
 
     Raises:
-        InvalidValueError: `downscale` or `ratio` is unknown, or `linear_light` is neither True nor False.
+        InvalidValueError: `downscale`, `response` or `ratio` is unknown.
+        InputFileError: The file of a response is missing or damaged.
     """
 
     downscale: Downscale = "bilinear"
-    linear_light: bool = False
+    response: Response | str = LINEAR
     ratio: Ratio = SCALE
 
     def __post_init__(self) -> None:
         require_choice(self.downscale, "downscale", get_args(Downscale))
         object.__setattr__(self, "ratio", require_ratio(self.ratio))
-        object.__setattr__(self, "linear_light", require_flag(self.linear_light, "linear_light"))
+        object.__setattr__(self, "response", Response.of(self.response))
 
-    @cached_property
-    def _linear(self) -> np.ndarray:
-        """Light in [0, 255] of each code, float64 (256,)."""
-        codes = np.arange(256, dtype=np.float64)
-        return (codes / 255) ** _GAMMA * 255 if self.linear_light else codes
+    @property
+    def _response(self) -> Response:
+        return Response.of(self.response)
+
+    def choices(self) -> dict[str, Any]:
+        """What a recipe says of it, as JSON values. The usual ratio is not said: it was the only one."""
+        said = {LINEAR: False, GAMMA: True}  # what the first two responses are called
+        response = self._response
+        return {
+            "downscale": self.downscale,
+            **({"linear_light": said[response]} if response in said else {"response": response.record()}),
+            **({"ratio": self.ratio} if self.ratio != SCALE else {}),
+        }
+
+    @classmethod
+    def of_choices(cls, choices: Mapping[str, Any]) -> "Optics":
+        """The optics that the choices of a recipe say; where they say nothing, as in the release.
+
+        Raises:
+            InvalidValueError: They say what is none.
+        """
+        said = require_mapping(choices, "choices", "JSON values")
+        found = {name: said[name] for name in ("downscale", "ratio") if name in said}
+        if "response" in said:
+            found["response"] = Response.of(said["response"])
+        elif require_flag(said.get("linear_light", False), "linear_light"):
+            found["response"] = GAMMA
+        return cls(**found)
 
     def light(self, frame: np.ndarray) -> np.ndarray:
         """Grey light as the spike camera sees it.
@@ -72,31 +99,29 @@ class Optics:
         # Bilinear sampling at the centre of a block takes the mean of its middle 2×2.
         rim = max(0, self.ratio // 2 - 1) if self.downscale == "bilinear" else 0
         light = np.empty((height // self.ratio, width // self.ratio), np.float32)
-        mean_luma(frame, self._linear, self.ratio, rim, light)
+        mean_luma(frame, self._response.levels, self.ratio, rim, light)
         return light
 
     def exposure(self) -> "Exposure":
         """An exposure that has not seen a frame yet."""
-        return Exposure(self._linear.astype(np.float32) if self.linear_light else None)
+        return Exposure(self._response)
 
 
 class Exposure:
     """A mean of frames in the making: what a colour camera collects while its shutter is open.
 
     Args:
-        linear: float32 (256,) light in [0, 255] of each code, or None where codes themselves are averaged.
+        response: Of the camera.
 
     Raises:
-        InvalidValueError: `linear` is of another shape or type.
+        InvalidValueError: It is none.
     """
 
-    def __init__(self, linear: np.ndarray | None) -> None:
-        if linear is not None:
-            linear = require_array(linear, "linear")
-            if (linear.dtype, linear.shape) != (np.float32, (256,)):
-                raise InvalidValueError(f"linear must be float32 (256,) or None, got {linear.dtype} {linear.shape}")
-        self._linear = linear
-        self._total = np.zeros((), np.uint32 if linear is None else np.float32)
+    def __init__(self, response: Response = LINEAR) -> None:
+        self._response = require_instance(response, "response", Response)
+        # Codes that are light are added as whole numbers.
+        self._levels = None if response == LINEAR else response.levels.astype(np.float32)
+        self._total = np.zeros((), np.uint32 if self._levels is None else np.float32)
         self._frames = 0
 
     def add(self, frame: np.ndarray) -> None:
@@ -106,7 +131,7 @@ class Exposure:
             InvalidValueError: It is no such frame, or of another size than the first.
         """
         require_image(frame, "frame")
-        light = frame if self._linear is None else self._linear[frame]
+        light = frame if self._levels is None else self._levels[frame]
         if self._frames == 0:
             self._total = light.astype(self._total.dtype, order="C")
         else:
@@ -114,7 +139,7 @@ class Exposure:
                 raise InvalidValueError(
                     f"the frames of an exposure have one size, got {light.shape} after {self._total.shape}"
                 )
-            if self._linear is None:
+            if self._levels is None:
                 add_codes(np.ascontiguousarray(frame), self._total)
             else:
                 np.add(self._total, light, out=self._total)
@@ -128,10 +153,9 @@ class Exposure:
         """
         if not self._frames:
             raise InvalidValueError("an exposure of no frame has no mean; add frames first")
-        if self._linear is None:
+        if self._levels is None:
             return ((2 * self._total + self._frames) // (2 * self._frames)).astype(np.uint8)
-        mean = self._total / np.float32(255 * self._frames)
-        return np.rint(np.clip(mean, 0, 1) ** (1 / _GAMMA) * 255).astype(np.uint8)
+        return self._response.codes(self._total / np.float32(255 * self._frames))
 
 
 def require_ratio(ratio: Any) -> Ratio:

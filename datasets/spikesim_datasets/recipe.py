@@ -12,7 +12,8 @@ from spikesim.checks import require_choice, require_flag, require_instance, requ
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
-from spikesim_datasets.optics import SCALE, Optics
+from spikesim_datasets.optics import OPTICS_CHOICES, Optics
+from spikesim_datasets.response import GAMMA
 from spikesim_datasets.shards.diagnostics import Cuts
 from spikesim_datasets.shards.fields import FLOW, LIGHT
 from spikesim_datasets.shards.schema import threshold_name
@@ -114,7 +115,9 @@ class Recipe:
             plan = {name: require_whole(value, name, 0, _MOST_READOUTS) for name, value in given.pop("plan").items()}
             cameras = [SpikeCamera.from_json(json.dumps(camera)) for camera in given.pop("cameras")]
             interpolation = InterpolatorSpec.from_description(given.pop("interpolation"))
-            optics = Optics(given.pop("downscale"), given.pop("linear_light"), given.pop("ratio", SCALE))
+            optics = Optics.of_choices(given)
+            for name in OPTICS_CHOICES:
+                given.pop(name, None)
             if given["sharp"] == _SHARP_BY_SPLIT:
                 del given["sharp"]
             return cls(tuple(cameras), interpolation, ExposurePlan(**plan), optics, **given)
@@ -129,15 +132,13 @@ class Recipe:
             "plan": asdict(self.plan),
             "cameras": [json.loads(camera.to_json()) for camera in self.cameras],
             "interpolation": self.interpolation.describe(),
-            "downscale": self.optics.downscale,
-            "linear_light": self.optics.linear_light,
+            **self.optics.choices(),
             "cuts": self.cuts,
             "sharp": self.sharp or _SHARP_BY_SPLIT,
             "seed": self.seed,
             "shard_samples": self.shard_samples,
             "compression": self.compression,
             # Not said where there is none: so did versions before there was any.
-            **({"ratio": self.optics.ratio} if self.optics.ratio != SCALE else {}),
             **({"light": True} if self.light else {}),
             **({"flow": True} if self.flow else {}),
         }
@@ -156,11 +157,16 @@ def make_recipe(
         v_th: Thresholds; each gets a stream of its own in every sample.
         preset: Camera preset the thresholds are set on.
         interpolation: What makes the readouts between frames; a name stands for its spec without options.
-        **choices: Further fields of `Recipe`, or of `Optics` in place of `optics`.
+        **choices: Further fields of `Recipe`, or of `Optics` in place of `optics`; `linear_light=True` stands for the
+            response `gamma2.2`.
 
     Raises:
         InvalidValueError: The preset or a choice is unknown, or a value is meaningless.
     """
+    if require_flag(choices.pop("linear_light", False), "linear_light"):
+        if "response" in choices:
+            raise InvalidValueError("linear_light stands for the response gamma2.2; give one of them")
+        choices["response"] = GAMMA
     optics = {name: choices.pop(name) for name in _names(Optics) & choices.keys()}
     if optics:
         whole = require_instance(choices.get("optics", Recipe.optics), "optics", Optics)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -94,7 +94,7 @@ class EvaluationSet:
             self._dataset = open_dataset(root, split)
         shards = _survey(self._dataset)
         self.thresholds = self._chosen(v_th, set.intersection(*(shard.thresholds for shard in shards)))
-        self.exposure, self.shape, self._optics = shards[0].exposure, shards[0].shape, Optics(**shards[0].optics)
+        self.exposure, self.shape, self._optics = shards[0].exposure, shards[0].shape, shards[0].optics
         self.ratio, self._readouts = self._optics.ratio, min(shard.shape[0] for shard in shards)
         self.notes: list[str] = []
         self.times = self._times(sorted(set.intersection(*(shard.sharp_times for shard in shards))), sequence)
@@ -182,7 +182,7 @@ class _Shard(NamedTuple):
     thresholds: set[float]
     sharp_times: set[int]
     exposure: tuple[int, int]
-    optics: dict[str, Any]
+    optics: Optics
     shape: tuple[int, int, int]
 
 
@@ -195,12 +195,10 @@ def _survey(dataset: Dataset) -> list[_Shard]:
     found = []
     for entry in dataset.entries:
         with closing(dataset.open_shard(dataset.root / entry.path)) as shard:
-            choices = shard.recipe.get("choices", {})
-            optics = {name: choices[name] for name in ("downscale", "linear_light") if name in choices}
-            optics["ratio"] = shard.ratio
+            optics = replace(Optics.of_choices(shard.recipe.get("choices", {})), ratio=shard.ratio)
             found.append(_Shard(set(shard.cameras), set(shard.sharp_readouts), shard.exposure, optics, shard.shape))
         _, height, width = found[-1].shape
-        check_ratio(height, width, optics["ratio"], f"the blur of {shard.path}")
+        check_ratio(height, width, shard.ratio, f"the blur of {shard.path}")
         for name in ("exposure", "optics"):
             first, this = getattr(found[0], name), getattr(found[-1], name)
             if this != first:

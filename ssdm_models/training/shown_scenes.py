@@ -86,8 +86,7 @@ def _weights(times: Sequence[int], readouts: int) -> np.ndarray:
 
 def optics_of(dataset: Dataset) -> Optics:
     """How light comes to a dataset's sensors; where it does not say, as in the release."""
-    said = dataset.choices
-    return Optics(**{name: said[name] for name in ("downscale", "linear_light", "ratio") if name in said})
+    return Optics.of_choices(dataset.choices)
 
 
 def sensors(dataset: Dataset, v_th: float) -> dict[Place, SpikeCamera]:

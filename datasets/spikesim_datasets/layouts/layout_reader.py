@@ -13,6 +13,7 @@ from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import image_header
 from spikesim_datasets.layouts.description import DESCRIPTION, SPIKES, LayoutShard, describe
 from spikesim_datasets.layouts.sample_files import SampleFiles, read_array, read_sized_image
+from spikesim_datasets.optics import Ratio, require_ratio
 from spikesim_datasets.shards.axes import Cuts, axis_lengths
 from spikesim_datasets.shards.dataset import Dataset, of_split
 from spikesim_datasets.shards.field import Field
@@ -37,7 +38,7 @@ class LayoutReader(SampleReader):
         self.exposure, self.sharp_readouts = shard.plan.exposure, tuple(shard.sharp_readouts)
         self.recipe, self.extra = shard.recipe, tuple(shard.extra)
         self.cameras = dict(sorted(shard.cameras.values(), key=lambda camera: camera[0]))
-        self._readouts, self._ratio = shard.plan.stream_length, shard.ratio
+        self._readouts, self._ratio = shard.plan.stream_length, require_ratio(shard.ratio)
         self._folders = {v_th: folder for folder, (v_th, _) in shard.cameras.items()}
 
     def close(self) -> None:
@@ -50,7 +51,7 @@ class LayoutReader(SampleReader):
         return self._readouts, height, width
 
     @property
-    def ratio(self) -> int:
+    def ratio(self) -> Ratio:
         """How many pixels of the images one of the spikes is wide and high."""
         return self._ratio
 

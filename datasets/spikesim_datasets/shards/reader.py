@@ -19,7 +19,7 @@ from spikesim.hdf5 import open_hdf5, open_hdf5_of
 from spikesim.hdf5.values import Values
 from spikesim.input_files import parse_json
 from spikesim_datasets.keys import parse_key
-from spikesim_datasets.optics import check_ratio, ratio_of
+from spikesim_datasets.optics import Ratio, check_ratio, ratio_of
 from spikesim_datasets.remote.remote_file import RemoteFile
 from spikesim_datasets.remote.url import Place, Url, require_place
 from spikesim_datasets.shards.axes import Cuts, axis_lengths
@@ -82,7 +82,7 @@ class ShardReader(SampleReader):
         return self._shape
 
     @property
-    def ratio(self) -> int:
+    def ratio(self) -> Ratio:
         """How many pixels of the images one of the spikes is wide and high."""
         return self._ratio
 

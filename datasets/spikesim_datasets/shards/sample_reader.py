@@ -10,6 +10,7 @@ from spikesim.brief import brief_object
 from spikesim.checks import require_instance, require_mapping, require_number, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.keys import Keyed
+from spikesim_datasets.optics import Ratio
 from spikesim_datasets.remote.url import Place
 from spikesim_datasets.shards.axes import WHOLE, Cuts
 from spikesim_datasets.shards.field import Field
@@ -48,7 +49,7 @@ class SampleReader(Keyed, ABC):
 
     @property
     @abstractmethod
-    def ratio(self) -> int:
+    def ratio(self) -> Ratio:
         """How many pixels of the images one of the spikes is wide and high."""
 
     @abstractmethod
