@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spikesim.checks import require_choice, require_instance, require_path
+from spikesim.checks import require_choice, require_instance, require_path, require_whole
 from spikesim.errors import InvalidValueError, MissingExtraError, OutputError
 from spikesim.files import atomic_path
 from spikesim.formats import write_spikes
@@ -94,6 +94,16 @@ def write_spikezoo(
     _write_sample(root, _below(root / split / "spike", name, ".dat"), stream)
 
 
+def require_multiple_of_8(height: int, width: int) -> None:
+    """Check that tools which read whole bytes a readout can read spikes of a size.
+
+    Raises:
+        InvalidValueError: They cannot.
+    """
+    if require_whole(height, "height", 1) * require_whole(width, "width", 1) % 8:
+        raise InvalidValueError(f"other tools read no readouts of {height}×{width}: the pixels must be a multiple of 8")
+
+
 def _below(folder: Path, name: str, extension: str) -> Path:
     require_instance(name, "name", str)
     if not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
@@ -103,8 +113,7 @@ def _below(folder: Path, name: str, extension: str) -> Path:
 
 def _write_sample(folder: Path, path: Path, stream: SpikeStream) -> None:
     _, height, width = require_stream(stream).shape
-    if height * width % 8:
-        raise InvalidValueError(f"other tools read no readouts of {height}×{width}: the pixels must be a multiple of 8")
+    require_multiple_of_8(height, width)
     config = folder / "config.yaml"
     if config.exists():
         if config_size(config) != (height, width):

@@ -425,6 +425,14 @@ def _shards() -> list[Call]:
         Call(layouts.is_layout, root="layout"),
         Call(layouts.open_layout, path="layout", split="train", v_th=1),
         Call(
+            layouts.shards_to_tool,
+            dataset="other",
+            out=Fresh(lambda: _new_folder("tool")),
+            tool="spikezoo",
+            v_th=1,
+            on_progress=lambda progress: None,
+        ),
+        Call(
             layouts.shards_to_layout,
             dataset="other",
             out=Fresh(lambda: _new_folder("layout")),

@@ -35,6 +35,7 @@ from spikesim import (
 )
 from spikesim.errors import SpikesimError
 from spikesim.gpu.devices import find_device
+from spikesim.interchange import require_multiple_of_8
 
 WRONG: list[Any] = [
     *(object(), int, "8", "", "\0", b"8", 2.5, -1, 0, True, None, nan, inf, -inf, 1j, [], [[1], [1, 2]], (), {}),
@@ -165,6 +166,7 @@ def calls() -> list[Call]:
         Call(SpikeWriter.append, self=Fresh(lambda: SpikeWriter("out.npz", 4, 6).__enter__()), stream=STREAM),
         Call(spikesim.to_torch, stream=STREAM, device="cpu"),
         Call(spikesim.write_spikecv, folder="spikecv", name="a", stream=STREAM),
+        Call(require_multiple_of_8, height=6, width=4),
         Call(spikesim.write_spikezoo, folder="spikezoo", name="a", stream=STREAM, split="train"),
         Call(
             calibration.fit_calibration,

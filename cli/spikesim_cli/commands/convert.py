@@ -1,7 +1,7 @@
 """`convert`: between spike formats, and between shards and the released folder layout."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -29,6 +29,13 @@ from spikesim_cli.options import (
 @click.option(
     "--preset", help="Sensor of the spikes in a released layout that does not record it.", show_default="unknown"
 )
+@click.option(
+    "--to",
+    "tool",
+    type=click.Choice(["ssdm", "spikezoo", "spikecv"]),
+    show_default="ssdm",
+    help="Whose folders a dataset becomes: those of the S-SDM release, of Spike-Zoo or of SpikeCV.",
+)
 @click.option("--sample", type=int, show_default="0", help="Number of the sample in a shard.")
 @overwrite_option("a spike file if it is there")
 @size_options
@@ -38,6 +45,7 @@ def convert(
     output: Path,
     vth: float | None,
     preset: str | None,
+    tool: str | None,
     sample: int | None,
     overwrite: bool,
     **options: Any,
@@ -45,14 +53,16 @@ def convert(
     """Convert PATH to OUTPUT.
 
     A spike file (.dat, .npz, .npy, .h5) is converted to another format, a dataset of shards to a folder in the layout
-    of the S-SDM release (blur_data, sharp_data, spike_data), such a folder to a dataset, and a sample of a shard to a
-    spike file. Run again a conversion of folders that was interrupted, to finish it.
+    of the S-SDM release (blur_data, sharp_data, spike_data) or of another tool (--to), a folder of the release to a
+    dataset, and a sample of a shard to a spike file. Run again a conversion of folders that was interrupted, to finish
+    it.
 
     \b
     Examples:
       spikesim convert recording.dat recording.h5 --height 250 --width 400
       spikesim convert long.h5 part.npz --start 1000 --readouts 200
       spikesim convert data/gopro Spike-GOPRO
+      spikesim convert data/gopro zoo --to spikezoo --vth 2
       spikesim convert Spike-GOPRO data/released --vth 1 --preset ssdm
       spikesim convert data/gopro/train/GOPR0372_07_00.000.h5 one.dat --vth 1 --sample 2
     """
@@ -60,7 +70,7 @@ def convert(
     from spikesim.errors import InvalidValueError
     from spikesim_cli.console import messages
     from spikesim_cli.steps import Steps
-    from spikesim_datasets.layouts import layout_to_shards, loader_notes, shards_to_layout
+    from spikesim_datasets.layouts import Tool, layout_to_shards, loader_notes, shards_to_layout, shards_to_tool
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader
 
@@ -72,6 +82,8 @@ def convert(
         )
     if kind != "layout":
         refuse("goes with a released layout, which does not record its sensor", preset=preset)
+    if kind != "dataset":
+        refuse("goes with a dataset", to=tool)
     if kind != "shard":
         refuse("goes with a shard", sample=sample)
     if kind == "spikes":
@@ -83,6 +95,10 @@ def convert(
     else:
         check_free(output, overwrite)
     match kind:
+        case "dataset" if tool in get_args(Tool):
+            with Steps("samples").shown() as steps:
+                samples = shards_to_tool(path, output, tool, vth, on_progress=steps.tell)  # type: ignore[arg-type]
+            messages.print(f"{output}: {samples} samples for {tool}")
         case "dataset":
             with Steps("samples").shown() as steps:
                 samples = shards_to_layout(path, output, vth, on_progress=steps.tell)

@@ -13,13 +13,16 @@ from spikesim_datasets.layouts.description import SPIKES
 from spikesim_datasets.layouts.layout_reader import is_layout, open_layout
 from spikesim_datasets.layouts.layout_verification import verify_layout
 from spikesim_datasets.layouts.release_loader import loader_notes
+from spikesim_datasets.layouts.tool_folders import Tool, shards_to_tool
 
 __all__ = [
     "SPIKES",
+    "Tool",
     "is_layout",
     "layout_to_shards",
     "loader_notes",
     "open_layout",
     "shards_to_layout",
+    "shards_to_tool",
     "verify_layout",
 ]
