@@ -20,6 +20,7 @@ from spikesim_cli.options import (
 
 if TYPE_CHECKING:
     from spikesim import SpikeStream
+    from spikesim_datasets.alignment import Alignment
 
 
 class _TimesCommand(NumbersCommand):
@@ -64,6 +65,19 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     show_default="512 for images of over 3 megapixels, else none",
     help="Side of the tiles to compute in, pixels: smaller ones take less memory.",
 )
+@click.option(
+    "--align",
+    type=PATH,
+    metavar="H.txt",
+    help="3×3 homography, as numpy.savetxt writes it, of pixels of BLUR to those of an image of 4 times SPIKES' size.",
+)
+@click.option(
+    "--crop",
+    nargs=4,
+    type=int,
+    metavar="X Y W H",
+    help="Part of BLUR to use, in pixels: left, top, width and height. Without --align it is 4 times SPIKES' size.",
+)
 @device_option
 @overwrite_option("a file, or frames in a folder that were made of something else")
 @size_options
@@ -71,18 +85,20 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_json: bool, **options: Any) -> None:
     """Deblur the image BLUR (PNG, JPEG, ...) with the SPIKES (.dat, .h5, .npz, .npy) of its exposure.
 
-    SPIKES are a quarter of BLUR in width and height; a .dat that does not know its size is taken so. OUT is a folder,
-    which gets 000068.png for readout 68; a video (.mp4, .mov, .mkv, .gif); or one .png, the middle of the exposure.
+    SPIKES are a quarter of BLUR in width and height; a .dat that does not know its size is taken so. BLUR of a camera
+    that is not aligned with that of SPIKES is cropped (--crop) or warped (--align) first. OUT is a folder, which gets
+    000068.png for readout 68; a video (.mp4, .mov, .mkv, .gif); or one .png, the middle of the exposure.
 
     \b
     Examples:
       spikesim deblur blur.png spikes.dat sharp/
       spikesim deblur blur.jpg spikes.h5 video.mp4 --checkpoint DeblurNet_100.pth --exposure 40 240 --frames 50
       spikesim deblur blur.png spikes.npz two/ --checkpoint runs/ssdm/ldn.safetensors --at 30 90
+      spikesim deblur blur.jpg spikes.dat sharp/ --align H.txt --height 250 --width 400
     """
     if options["at"] is not None and options["frames"] is not None:
         raise click.UsageError("--at says the readouts themselves; leave out --frames")
-    for source in (blur, spikes, checkpoint):
+    for source in (blur, spikes, checkpoint, options["align"]):
         if source is not None and output.resolve() == source.resolve():
             raise click.UsageError(f"OUT would replace {source}; choose another name")
     check_free(output, options["overwrite"])
@@ -98,7 +114,8 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
 
         shown = given(**{name: options.pop(name) for name in FRAME_OPTIONS})
         device, overwrite = given(device=options.pop("device")), options.pop("overwrite")
-        recording = read_recording(blur, spikes, **read_options(spikes, **options))
+        alignment = _alignment(options.pop("align"), options.pop("crop"))
+        recording = read_recording(blur, spikes, alignment, **read_options(spikes, **options))
         deblurrer = load_deblurrer(checkpoint, **device)
         if checkpoint is None:
             by = "" if deblurrer.engine == "torch" else f", computed by {deblurrer.engine}"
@@ -108,12 +125,22 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
     height, width, _ = recording.blur.shape
     if as_json:
         record = {"output": output, "files": made.files, "readouts": made.times, "kept": made.kept}
-        print_json({**record, "width": width, "height": height})
+        aligned = {} if alignment is None else {"alignment": alignment.record()}
+        print_json({**record, "width": width, "height": height, **aligned})
         return
     kept = f", {made.kept} of them kept" if made.kept else ""
     first, last = made.times[0], made.times[-1]
     readouts = f"readouts {first} to {last}" if len(made.times) > 1 else f"readout {first}"
     messages.print(f"{output}: {count(len(made.times), 'frame')} of {width}×{height}, at {readouts}{kept}")
+
+
+def _alignment(align: Path | None, crop: tuple[int, int, int, int] | None) -> "Alignment | None":
+    """What `--align` and `--crop` say; None where neither is given."""
+    from spikesim_datasets.alignment import Alignment
+
+    if align is not None:
+        return Alignment.load(align, crop)
+    return None if crop is None else Alignment(crop=crop)
 
 
 def _tell_threshold(spikes: "SpikeStream", taken: float | None, trained: tuple[float, ...]) -> None:
