@@ -75,6 +75,7 @@ def prepare(folder: Path) -> None:
         (folder / place).mkdir(parents=True)
         for number, frame in enumerate(VIDEO):
             image_files.write_png(folder / place / f"{number:06d}.png", frame)
+    np.savetxt(folder / "homography.txt", np.eye(3))
     image_files.write_png(folder / "photo.png", np.tile(FRAME, (3, 3, 1)))
     videos.write_video(folder / "video.mp4", iter(VIDEO), 30, 12)
     for root, readouts in (("dataset", {}), ("other", {"sharp_readouts": (0, 8), "readouts": 9})):

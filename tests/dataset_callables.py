@@ -66,6 +66,7 @@ from spikesim_datasets import (
     videos,
     visualisation,
 )
+from spikesim_datasets.alignment import Alignment
 from spikesim_datasets.interpolation import InterpolatorSpec, make_interpolator, rife, xvfi
 from spikesim_datasets.interpolation.flow import FlowInterpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
@@ -499,7 +500,13 @@ def _fields() -> list[Call]:
 def _images() -> list[Call]:
     look, frames = visualisation, Fresh(lambda: iter(VIDEO[:2]))
     seen = {"look": "tfp", "window": 3}
+    aligned = Alignment([[1, 0, 0], [0, 1, 0], [0, 0, 1]], (0, 0, WIDTH, HEIGHT))
     return [
+        Call(Alignment, homography=aligned.homography, crop=aligned.crop),
+        Call(Alignment.load, path="homography.txt", crop=aligned.crop),
+        Call(Alignment.warp, self=aligned, image=FRAME, height=HEIGHT, width=WIDTH),
+        Call(Alignment.warp, self=Alignment(crop=(1, 2, 3, 4)), image=FRAME, height=4, width=3),
+        Call(Alignment.record, self=aligned),
         Call(look.spike_image, stream=STREAM, centre=5, **seen),
         Call(look.stream_sheet, stream=STREAM, moments=2, first=3, **seen),
         Call(look.sample_sheet, sample=SAMPLE, window=3),

@@ -58,7 +58,8 @@ def around(image: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "alignment", [Alignment(), Alignment(np.eye(3)), Alignment(-3 * np.eye(3)), Alignment(crop=(0, 0, 53, 37))]
+    "alignment",
+    [Alignment(), Alignment(crop=(0, 0, 53, 37)), *(Alignment(s * np.eye(3)) for s in (1, -3, 1e300, -7e-310))],
 )
 def test_the_identity_changes_nothing(alignment: Alignment) -> None:
     image = noise(37, 53)

@@ -122,7 +122,7 @@ class Alignment:
     def _to_part(self) -> np.ndarray:
         """The map of pixels of the crop to those of the frame."""
         left, top, *_ = self.crop or (0, 0)
-        return self.matrix @ _shift(left, top)
+        return _near_one(self.matrix) @ _shift(left, top)
 
     def _part(self, image: np.ndarray) -> np.ndarray:
         """The crop of an image."""
@@ -141,6 +141,11 @@ def _shift(right: int, down: int) -> np.ndarray:
     return np.array([[1.0, 0, right], [0, 1, down], [0, 0, 1]])
 
 
+def _near_one(matrix: np.ndarray) -> np.ndarray:
+    """The same homography with numbers of which determinants do not overflow; by a power of two, which is exact."""
+    return np.ldexp(matrix, -np.frexp(np.abs(matrix).max())[1])
+
+
 def _checked(homography: Any) -> tuple[tuple[float, ...], ...]:
     """A homography as numbers of Python's own."""
     matrix = require_array(homography, "homography")
@@ -151,7 +156,7 @@ def _checked(homography: Any) -> tuple[tuple[float, ...], ...]:
     matrix = matrix.astype(np.float64)
     if not np.isfinite(matrix).all():
         raise InvalidValueError(f"homography must be of finite numbers, got {matrix.tolist()}; {_HELP}")
-    if not np.linalg.cond(matrix) <= _MOST_CONDITION:
+    if not matrix.any() or not np.linalg.cond(_near_one(matrix)) <= _MOST_CONDITION:
         raise InvalidValueError(
             f"homography must have an inverse, and {matrix.tolist()} is singular: it lays the image on a line or a "
             f"point; {_HELP}"
