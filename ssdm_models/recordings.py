@@ -377,4 +377,7 @@ def _read_sized(spikes: Path, quarter: tuple[int, int], image: str, options: dic
     try:
         return read_spikes(spikes, *quarter, **options)
     except InputFileError as error:
-        raise InputFileError(f"{error}. {quarter[0]}×{quarter[1]} is a quarter of {image}") from error
+        raise InputFileError(
+            f"{error}. {quarter[0]}×{quarter[1]} is a quarter of {image}; of cameras that are not aligned, give the "
+            "part that the spikes show with --crop, or a homography with --align"
+        ) from error

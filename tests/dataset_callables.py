@@ -417,6 +417,9 @@ def _shards() -> list[Call]:
         Call(recognition.recognise, path="dataset"),
         Call(source_description.describe_sources, path="frames"),
         Call(layouts.is_layout, root="layout"),
+        Call(layouts.recorded_pairs, root="recordings", images=None),
+        Call(layouts.recorded_pairs, root="recordings/a", images="recordings/a"),
+        Call(layouts.RecordedPair, image=Path("a.png"), spikes=Path("a.dat")),
         Call(layouts.open_layout, path="layout", split="train", v_th=1),
         Call(
             layouts.shards_to_layout,

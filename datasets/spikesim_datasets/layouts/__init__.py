@@ -12,14 +12,17 @@ from spikesim_datasets.layouts.conversion import layout_to_shards, shards_to_lay
 from spikesim_datasets.layouts.description import SPIKES
 from spikesim_datasets.layouts.layout_reader import is_layout, open_layout
 from spikesim_datasets.layouts.layout_verification import verify_layout
+from spikesim_datasets.layouts.recorded_clips import RecordedPair, recorded_pairs
 from spikesim_datasets.layouts.release_loader import loader_notes
 
 __all__ = [
     "SPIKES",
+    "RecordedPair",
     "is_layout",
     "layout_to_shards",
     "loader_notes",
     "open_layout",
+    "recorded_pairs",
     "shards_to_layout",
     "verify_layout",
 ]
