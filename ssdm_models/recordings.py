@@ -117,7 +117,8 @@ def read_recording(
     if (kind := recognise(spikes)) != "spikes":
         raise InputFileError(
             f"{spikes} is {_KINDS.get(kind, f'a {kind}')}, not the spikes of one image; "
-            "`spikesim convert DATASET FOLDER` writes those of a dataset, with their images"
+            "`spikesim convert DATASET FOLDER` writes those of a dataset, with their images, and "
+            "`spikesim deblur FOLDER FOLDER OUT` takes clip folders of recordings"
         )
     image = read_image(blur)
     if alignment is not None and alignment.homography is not None:

@@ -187,6 +187,7 @@ def test_a_folder_is_deblurred(run: Run, root: Path, checkpoint: Path, tmp_path:
     assert (result.code, result.out) == (0, "")
     lines = result.err.splitlines()
     assert "recordings: 3 of 3" in lines
+    assert f"{root / 'street/2.png'} with {root / 'street/2.dat'}:" in lines
     assert lines[-1] == f"{tmp_path / 'out/walk/000001'}: 2 frames of 52×36, at readouts 20 to 116"
     for name, number in (("street/2", 2), ("street/10", 10), ("walk/000001", 1)):
         deblur_recording(load_deblurrer(checkpoint, "cpu"), recording(number), tmp_path / "same" / name, frames=2)
@@ -220,8 +221,12 @@ def test_folders_that_cannot_be_deblurred(run: Run, root: Path, checkpoint: Path
         assert_refused(run("deblur", root, root, tmp_path / name, *words), "OUT is one as well, for all recordings")
     assert_refused(run("deblur", root / "walk", root / "street", tmp_path / "out", *words), "needs one blurry image")
     assert_refused(run("deblur", root, root, root, *words), "would replace")
-    assert_refused(run("deblur", root, root / "street" / "2.dat", tmp_path / "out", *words), "recordings")
+    one = root / "street" / "2.dat"
     assert_refused(
-        run("deblur", root / "street" / "2.png", root, tmp_path / "out", *words), "not the spikes of one image"
+        run("deblur", root, one, tmp_path / "out", *words), f"SPIKES is none; give two folders, or {root} twice"
+    )
+    one = root / "street" / "2.png"
+    assert_refused(
+        run("deblur", one, root, tmp_path / "out", *words), "not the spikes of one image", "FOLDER FOLDER OUT"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["recordings"]

@@ -113,7 +113,9 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
 
     if output.suffix.lower() not in (*CONTAINERS, ".gif"):
         refuse("is of videos, and OUT is none", fps=options["fps"])
-    many = blur.is_dir() and spikes.is_dir()
+    if blur.is_dir() and not spikes.is_dir():
+        raise click.UsageError(f"BLUR is a folder and SPIKES is none; give two folders, or {blur} twice")
+    many = blur.is_dir()
     recordings = _recordings(blur, spikes, output) if many else {output: (blur, spikes)}
     records = []
     with Steps("recordings" if many else "frames").shown() as steps:
@@ -131,6 +133,8 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
                 if checkpoint is None:
                     by = "" if deblurrer.engine == "torch" else f", computed by {deblurrer.engine}"
                     messages.print(f"with {deblurrer.title} that comes with spikesim{by}; --checkpoint takes another")
+            if many:
+                messages.print(f"{image} with {stream}:")
             _tell_threshold(recording.spikes, taken_threshold(recording, shown.get("exposure")), deblurrer.v_th)
             tell = None if many else steps.tell
             made = deblur_recording(deblurrer, recording, place, overwrite=overwrite, on_progress=tell, **shown)
