@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from spikesim import SpikeStream, read_spikes
-from spikesim.brief import Brief, brief_object
+from spikesim.brief import Brief
 from spikesim.checks import require_flag, require_instance, require_path, require_whole
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.formats import FORMATS
 from spikesim.formats.sidecar import Sidecar
+from spikesim_datasets.alignment import Alignment
 from spikesim_datasets.frame_folder import FrameFolder
 from spikesim_datasets.image_files import read_image, write_gif, write_png
 from spikesim_datasets.kernels.optics import LUMA
@@ -25,7 +26,7 @@ from spikesim_datasets.progress import OnProgress, Progress, Tally, teller
 from spikesim_datasets.recognition import recognise
 from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES
 from spikesim_datasets.videos import CONTAINERS, FINE_CRF, write_video
-from ssdm_models.deblurrer import Deblurrer
+from ssdm_models.deblurrer import Deblurrer, require_blur
 from ssdm_models.exposure_times import FRAMES, frame_times, usual_exposure
 from ssdm_models.option_groups import sort_options
 from ssdm_models.readout_spans import require_exposure, require_times, within
@@ -39,14 +40,32 @@ FPS = 10
 _FRAME = re.compile(r"\d{6,}\.png")
 
 
-class BlurryRecording(NamedTuple):
-    """A blurry image, RGB uint8 (H, W, 3), and its spikes (T, H/4, W/4)."""
+@dataclass(frozen=True, repr=False, eq=False)
+class BlurryRecording(Brief):
+    """A blurry image and its spikes.
+
+    Args:
+        blur: RGB uint8 (H, W, 3), aligned with the spikes.
+        spikes: Stream (T, H/4, W/4).
+        alignment: How the image was aligned with them, which is kept beside what is made of it; None where it lay so.
+
+    Raises:
+        InvalidValueError: A value is none of these.
+    """
 
     blur: np.ndarray
     spikes: SpikeStream
+    alignment: Alignment | None = None
 
-    def __repr__(self) -> str:
-        return brief_object(self, self._asdict())
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "blur", require_blur(self.blur))
+        require_instance(self.spikes, "spikes", SpikeStream)
+        if self.alignment is not None:
+            require_instance(self.alignment, "alignment", Alignment)
+
+    def __iter__(self) -> Iterator[Any]:
+        """The image and the spikes, in the order that a deblurrer takes them."""
+        return iter((self.blur, self.spikes))
 
 
 _KINDS = {"source": "an image or a video"}
@@ -69,21 +88,28 @@ class Deblurred(Brief):
 
 
 def read_recording(
-    blur: str | os.PathLike[str], spikes: str | os.PathLike[str], **format_options: Any
+    blur: str | os.PathLike[str],
+    spikes: str | os.PathLike[str],
+    alignment: Alignment | None = None,
+    **format_options: Any,
 ) -> BlurryRecording:
     """Read a blurry image and its spikes.
 
     Args:
         blur: The image, of 8 bits: PNG, JPEG, TIFF, WebP, BMP, GIF or PPM.
-        spikes: The spike file. A `.dat` that does not know its size has a quarter of the image's.
+        spikes: The spike file. A `.dat` that does not know its size has a quarter of the image's, or of the alignment's
+            crop; under a homography nothing says it.
+        alignment: How the image is laid over a frame of four times the spikes' size; None where it is one.
         **format_options: As for `spikesim.read_spikes`, `height` and `width` included.
 
     Raises:
-        InvalidValueError: The image's sides are no multiples of 4, the spikes are not a quarter of it, or an option
-            is not one there is.
+        InvalidValueError: The image's sides are no multiples of 4, the spikes are not a quarter of it, it cannot be
+            aligned so, the size of the spikes is not known, or an option is not one there is.
         InputFileError: A file is missing, damaged, or something else.
     """
     blur, spikes = require_path(blur, "blur"), require_path(spikes, "spikes")
+    if alignment is not None:
+        require_instance(alignment, "alignment", Alignment)
     if not blur.exists():
         raise InputFileError(f"{blur} does not exist")
     if blur.suffix.lower() in FORMATS:
@@ -91,23 +117,23 @@ def read_recording(
     if (kind := recognise(spikes)) != "spikes":
         raise InputFileError(
             f"{spikes} is {_KINDS.get(kind, f'a {kind}')}, not the spikes of one image; "
-            "`spikesim convert DATASET FOLDER` writes those of a dataset, with their images"
+            "`spikesim convert DATASET FOLDER` writes those of a dataset, with their images, and "
+            "`spikesim deblur FOLDER FOLDER OUT` takes clip folders of recordings"
         )
     image = read_image(blur)
-    height, width, _ = image.shape
-    if height % SCALE or width % SCALE:
-        raise InvalidValueError(
-            f"{blur} is {width}×{height}; spikes are a quarter of the image, so its sides must be multiples of "
-            f"{SCALE}; crop it to four times the size of its spikes"
-        )
-    quarter = (height // SCALE, width // SCALE)
-    stream = _read_quarter(spikes, quarter, blur, format_options)
-    if stream.shape[1:] != quarter:
-        raise InvalidValueError(
-            f"{spikes} holds spikes of {stream.shape[2]}×{stream.shape[1]}, but {blur} is {width}×{height}, a quarter "
-            f"of which is {quarter[1]}×{quarter[0]}; give the image and the spikes of one recording"
-        )
-    return BlurryRecording(image, stream)
+    if alignment is not None and alignment.homography is not None:
+        stream = read_spikes(spikes, **format_options)
+    elif alignment is None or alignment.crop is None:
+        stream = _read_quarter(spikes, image.shape[:2], str(blur), format_options)
+    else:
+        stream = _read_quarter(spikes, alignment.crop[:1:-1], f"the crop of {blur}", format_options)
+    if alignment is None:
+        return BlurryRecording(image, stream)
+    try:
+        aligned = alignment.warp(image, *(SCALE * side for side in stream.shape[1:]))
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{blur} cannot be aligned with {spikes}: {error}") from error
+    return BlurryRecording(aligned, stream, alignment)
 
 
 @dataclass(frozen=True)
@@ -197,7 +223,8 @@ def deblur_recording(
     """Write the sharp frames of a recording.
 
     A folder gets a PNG for each: `000068.png` shows readout 68. Beside it, `OUTPUT.json` says of what they were made,
-    and frames that are there are kept, so that running again after an interruption finishes the work.
+    and how the image was aligned. Frames that are there are kept, so that running again after an interruption finishes
+    the work.
 
     Args:
         deblurrer: A trained network, as `load_deblurrer` gives it.
@@ -297,11 +324,16 @@ def _noted(frames: Iterator[np.ndarray], note: Callable[[], None]) -> Iterator[n
 def _describe(
     deblurrer: Deblurrer, recording: BlurryRecording, times: tuple[int, ...], exposure: tuple[int, int]
 ) -> dict[str, Any]:
-    """Everything that decides what the frames of a folder are, as JSON values."""
+    """Everything that decides what the frames of a folder are, as JSON values.
+
+    Of images that were not aligned nothing is said, as by versions that could not.
+    """
+    aligned = {} if recording.alignment is None else {"alignment": recording.alignment.record()}
     return {
         "schema": SCHEMA,
         "network": _digest(*deblurrer.weights()),
         "blur": _digest(recording.blur),
+        **aligned,
         "spikes": _digest(recording.spikes.packed),
         "readouts": times,
         "exposure": exposure,
@@ -317,11 +349,36 @@ def _digest(*arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _read_quarter(spikes: Path, quarter: tuple[int, int], blur: Path, options: dict[str, Any]) -> SpikeStream:
-    """The stream of a spike file; where nothing says the size of a `.dat`, a quarter of the image's is taken."""
+def _read_quarter(spikes: Path, size: Sequence[int], image: str, options: dict[str, Any]) -> SpikeStream:
+    """The stream of a spike file, a quarter of an image of this height and width, which messages call so.
+
+    Where nothing says the size of a `.dat`, this is taken.
+    """
+    height, width = size
+    if height % SCALE or width % SCALE:
+        raise InvalidValueError(
+            f"{image} is {width}×{height}; spikes are a quarter of the image, so its sides must be multiples of "
+            f"{SCALE}; crop it to four times the size of its spikes with --crop, or scale it with --align"
+        )
+    stream = _read_sized(spikes, (height // SCALE, width // SCALE), image, options)
+    if stream.shape[1:] != (height // SCALE, width // SCALE):
+        raise InvalidValueError(
+            f"{spikes} holds spikes of {stream.shape[2]}×{stream.shape[1]}, but {image} is {width}×{height}, a quarter "
+            f"of which is {width // SCALE}×{height // SCALE}; give the image and the spikes of one recording, or, of "
+            "cameras that are not aligned, the part that the spikes show with --crop or a homography with --align"
+        )
+    return stream
+
+
+def _read_sized(spikes: Path, quarter: tuple[int, int], image: str, options: dict[str, Any]) -> SpikeStream:
+    """The stream of a spike file, which is taken to be of this height and width if it is a `.dat` that nothing says
+    the size of."""
     if spikes.suffix.lower() != ".dat" or {"height", "width"} & options.keys() or Sidecar.read(spikes) is not None:
         return read_spikes(spikes, **options)
     try:
         return read_spikes(spikes, *quarter, **options)
     except InputFileError as error:
-        raise InputFileError(f"{error}. {quarter[0]}×{quarter[1]} is a quarter of {blur}") from error
+        raise InputFileError(
+            f"{error}. {quarter[0]}×{quarter[1]} is a quarter of {image}; of cameras that are not aligned, give the "
+            "part that the spikes show with --crop, or a homography with --align"
+        ) from error

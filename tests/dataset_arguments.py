@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from shard_data import make_sample, write_shard
 
+from spikesim import write_spikes
 from spikesim_datasets import (
     exposure,
     image_files,
@@ -75,6 +76,10 @@ def prepare(folder: Path) -> None:
         (folder / place).mkdir(parents=True)
         for number, frame in enumerate(VIDEO):
             image_files.write_png(folder / place / f"{number:06d}.png", frame)
+    np.savetxt(folder / "homography.txt", np.eye(3))
+    (folder / "recordings" / "a").mkdir(parents=True)
+    image_files.write_png(folder / "recordings" / "a" / "1.png", FRAME)
+    write_spikes(folder / "recordings" / "a" / "1.dat", STREAM)
     image_files.write_png(folder / "photo.png", np.tile(FRAME, (3, 3, 1)))
     videos.write_video(folder / "video.mp4", iter(VIDEO), 30, 12)
     for root, readouts in (("dataset", {}), ("other", {"sharp_readouts": (0, 8), "readouts": 9})):

@@ -67,6 +67,7 @@ from spikesim_datasets import (
     videos,
     visualisation,
 )
+from spikesim_datasets.alignment import Alignment
 from spikesim_datasets.interpolation import InterpolatorSpec, make_interpolator, rife, xvfi
 from spikesim_datasets.interpolation.flow import FlowInterpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
@@ -423,6 +424,9 @@ def _shards() -> list[Call]:
         Call(recognition.recognise, path="dataset"),
         Call(source_description.describe_sources, path="frames"),
         Call(layouts.is_layout, root="layout"),
+        Call(layouts.recorded_pairs, root="recordings", images=None),
+        Call(layouts.recorded_pairs, root="recordings/a", images="recordings/a"),
+        Call(layouts.RecordedPair, image=Path("a.png"), spikes=Path("a.dat")),
         Call(layouts.open_layout, path="layout", split="train", v_th=1),
         Call(
             layouts.shards_to_tool,
@@ -514,7 +518,13 @@ def _fields() -> list[Call]:
 def _images() -> list[Call]:
     look, frames = visualisation, Fresh(lambda: iter(VIDEO[:2]))
     seen = {"look": "tfp", "window": 3}
+    aligned = Alignment([[1, 0, 0], [0, 1, 0], [0, 0, 1]], (0, 0, WIDTH, HEIGHT))
     return [
+        Call(Alignment, homography=aligned.homography, crop=aligned.crop),
+        Call(Alignment.load, path="homography.txt", crop=aligned.crop),
+        Call(Alignment.warp, self=aligned, image=FRAME, height=HEIGHT, width=WIDTH),
+        Call(Alignment.warp, self=Alignment(crop=(1, 2, 3, 4)), image=FRAME, height=4, width=3),
+        Call(Alignment.record, self=aligned),
         Call(look.spike_image, stream=STREAM, centre=5, **seen),
         Call(look.stream_sheet, stream=STREAM, moments=2, first=3, **seen),
         Call(look.sample_sheet, sample=SAMPLE, window=3),

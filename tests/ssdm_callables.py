@@ -15,6 +15,7 @@ from toy_stage import SPEC, Supervised, Toy
 from training_data import write_moving
 
 from spikesim import write_spikes
+from spikesim_datasets.alignment import Alignment
 from ssdm_models import (
     checkpoint_file,
     checkpoints,
@@ -256,10 +257,18 @@ def _deblurring() -> list[Call]:
         Call(DeblurringNetwork.renderer, self=toy, blur=BLUR),
         Call(LDN.tiled_renderer, self=NETWORK, blur=BLUR, side=64),
         Call(deblurring_network.check_sizes, blur=BLUR, spikes=SPIKES),
-        Call(recordings.read_recording, blur="blur.png", spikes="spikes.npz"),
+        Call(recordings.read_recording, blur="blur.png", spikes="spikes.npz", alignment=None),
         Call(recordings.taken_threshold, recording=RECORDING, exposure=(2, 9)),
-        Call(recordings.read_recording, blur="blur.png", spikes="spikes.dat", height=8, width=12, flip=True),
-        Call(BlurryRecording, blur=RECORDING.blur, spikes=RECORDING.spikes),
+        Call(
+            recordings.read_recording,
+            blur="blur.png",
+            spikes="spikes.dat",
+            alignment=Alignment(np.eye(3)),
+            height=8,
+            width=12,
+            flip=True,
+        ),
+        Call(BlurryRecording, blur=RECORDING.blur, spikes=RECORDING.spikes, alignment=Alignment()),
         Call(FrameOptions, **FRAMES),
         Call(FrameOptions.times, self=FrameOptions(**FRAMES), readouts=30, length=5, usual=1),
         Call(FrameOptions.exposed, self=FrameOptions(), readouts=30),

@@ -67,7 +67,7 @@ class FrameFolder:
         expected = json.loads(json.dumps(self.description))
         if described == expected:
             return {name for name in names if self.frame_name.fullmatch(name)}
-        differing = [key for key in expected if described.get(key) != expected[key]]
+        differing = [key for key in {**expected, **described} if described.get(key) != expected.get(key)]
         if not overwrite:
             raise OutputError(
                 f"{self.path} holds frames that were made otherwise (other {', '.join(differing)}); choose another "

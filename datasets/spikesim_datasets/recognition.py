@@ -1,4 +1,4 @@
-"""Telling what a path holds: a dataset, a shard, a folder in the released layout, a source, or a spike file."""
+"""Telling what a path holds: a dataset, a shard, a folder in the released layout or of recordings, a source, spikes."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from spikesim.formats import FORMATS
 from spikesim.hdf5 import open_hdf5
 from spikesim.input_files import require_file
 from spikesim_datasets.folders import entries_of
-from spikesim_datasets.layouts import SPIKES
+from spikesim_datasets.layouts import SPIKES, is_layout
 from spikesim_datasets.mistaken_files import mistaken
 from spikesim_datasets.remote.url import Place, Url, require_place
 from spikesim_datasets.shards.index import INDEX, shard_files
@@ -52,6 +52,8 @@ def recognise(path: Place | str) -> Kind:
         return "layout"
     if (path / INDEX).is_file() or shard_files(path):
         return "dataset"
+    if is_layout(path):
+        return "layout"
     if entries_of(path, "*/spike_full"):
         raise InputFileError(
             f"{path} holds spike_full alone, spikes of the images' own size; spikes of a quarter of it "
@@ -61,7 +63,8 @@ def recognise(path: Place | str) -> Kind:
         return "source"
     raise InputFileError(
         f"{path} is a folder without shards ({INDEX}, SPLIT/CLIP.000.h5), not in the released "
-        f"layout (SPLIT/{SPIKES}/), and holds neither videos nor frames"
+        f"layout (SPLIT/{SPIKES}/), and holds neither recordings (CLIP/NAME.dat with an image of its name) nor videos "
+        "nor frames"
     )
 
 

@@ -20,6 +20,8 @@ from spikesim_cli.options import (
 
 if TYPE_CHECKING:
     from spikesim import SpikeStream
+    from spikesim_datasets.alignment import Alignment
+    from ssdm_models.recordings import BlurryRecording, Deblurred
 
 
 class _TimesCommand(NumbersCommand):
@@ -64,6 +66,19 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     show_default="512 for images of over 3 megapixels, else none",
     help="Side of the tiles to compute in, pixels: smaller ones take less memory.",
 )
+@click.option(
+    "--align",
+    type=PATH,
+    metavar="H.txt",
+    help="3×3 homography, as numpy.savetxt writes it, of pixels of BLUR to those of an image of 4 times SPIKES' size.",
+)
+@click.option(
+    "--crop",
+    nargs=4,
+    type=int,
+    metavar="X Y W H",
+    help="Part of BLUR to use, in pixels: left, top, width and height. Without --align it is 4 times SPIKES' size.",
+)
 @device_option
 @overwrite_option("a file, or frames in a folder that were made of something else")
 @size_options
@@ -71,49 +86,105 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_json: bool, **options: Any) -> None:
     """Deblur the image BLUR (PNG, JPEG, ...) with the SPIKES (.dat, .h5, .npz, .npy) of its exposure.
 
-    SPIKES are a quarter of BLUR in width and height; a .dat that does not know its size is taken so. OUT is a folder,
-    which gets 000068.png for readout 68; a video (.mp4, .mov, .mkv, .gif); or one .png, the middle of the exposure.
+    SPIKES are a quarter of BLUR in width and height; a .dat that does not know its size is taken so. BLUR of a camera
+    that is not aligned with that of SPIKES is cropped (--crop) or warped (--align) first. OUT is a folder, which gets
+    000068.png for readout 68; a video (.mp4, .mov, .mkv, .gif); or one .png, the middle of the exposure.
+
+    BLUR and SPIKES may also be folders of images and .dat files of equal names, or both the same folder of such or of
+    clip folders that hold such; OUT then gets a folder for each, as OUT/CLIP/000001.
 
     \b
     Examples:
       spikesim deblur blur.png spikes.dat sharp/
       spikesim deblur blur.jpg spikes.h5 video.mp4 --checkpoint DeblurNet_100.pth --exposure 40 240 --frames 50
       spikesim deblur blur.png spikes.npz two/ --checkpoint runs/ssdm/ldn.safetensors --at 30 90
+      spikesim deblur blur.jpg spikes.dat sharp/ --align H.txt --height 250 --width 400
+      spikesim deblur recordings recordings sharp/
     """
     if options["at"] is not None and options["frames"] is not None:
         raise click.UsageError("--at says the readouts themselves; leave out --frames")
-    for source in (blur, spikes, checkpoint):
+    for source in (blur, spikes, checkpoint, options["align"]):
         if source is not None and output.resolve() == source.resolve():
             raise click.UsageError(f"OUT would replace {source}; choose another name")
     check_free(output, options["overwrite"])
-    from spikesim_cli.console import count, messages, print_json
+    from spikesim_cli.console import messages, print_json
     from spikesim_cli.steps import Steps
     from spikesim_datasets.videos import CONTAINERS
 
     if output.suffix.lower() not in (*CONTAINERS, ".gif"):
         refuse("is of videos, and OUT is none", fps=options["fps"])
-    with Steps("frames").shown() as steps:
+    if blur.is_dir() and not spikes.is_dir():
+        raise click.UsageError(f"BLUR is a folder and SPIKES is none; give two folders, or {blur} twice")
+    many = blur.is_dir()
+    recordings = _recordings(blur, spikes, output) if many else {output: (blur, spikes)}
+    records = []
+    with Steps("recordings" if many else "frames").shown() as steps:
         from ssdm_models import load_deblurrer
         from ssdm_models.recordings import FRAME_OPTIONS, deblur_recording, read_recording, taken_threshold
 
         shown = given(**{name: options.pop(name) for name in FRAME_OPTIONS})
         device, overwrite = given(device=options.pop("device")), options.pop("overwrite")
-        recording = read_recording(blur, spikes, **read_options(spikes, **options))
-        deblurrer = load_deblurrer(checkpoint, **device)
-        if checkpoint is None:
-            by = "" if deblurrer.engine == "torch" else f", computed by {deblurrer.engine}"
-            messages.print(f"with {deblurrer.title} that comes with spikesim{by}; --checkpoint takes another")
-        _tell_threshold(recording.spikes, taken_threshold(recording, shown.get("exposure")), deblurrer.v_th)
-        made = deblur_recording(deblurrer, recording, output, overwrite=overwrite, on_progress=steps.tell, **shown)
-    height, width, _ = recording.blur.shape
+        alignment = _alignment(options.pop("align"), options.pop("crop"))
+        deblurrer = None
+        for place, (image, stream) in recordings.items():
+            recording = read_recording(image, stream, alignment, **read_options(stream, **options))
+            if deblurrer is None:
+                deblurrer = load_deblurrer(checkpoint, **device)
+                if checkpoint is None:
+                    by = "" if deblurrer.engine == "torch" else f", computed by {deblurrer.engine}"
+                    messages.print(f"with {deblurrer.title} that comes with spikesim{by}; --checkpoint takes another")
+            if many:
+                messages.print(f"{image} with {stream}:")
+            _tell_threshold(recording.spikes, taken_threshold(recording, shown.get("exposure")), deblurrer.v_th)
+            tell = None if many else steps.tell
+            made = deblur_recording(deblurrer, recording, place, overwrite=overwrite, on_progress=tell, **shown)
+            records.append(_record(place, made, recording))
+            if many:
+                steps.reach(len(records), len(recordings))
     if as_json:
-        record = {"output": output, "files": made.files, "readouts": made.times, "kept": made.kept}
-        print_json({**record, "width": width, "height": height})
+        print_json({"output": output, "recordings": records} if many else records[0])
         return
-    kept = f", {made.kept} of them kept" if made.kept else ""
-    first, last = made.times[0], made.times[-1]
-    readouts = f"readouts {first} to {last}" if len(made.times) > 1 else f"readout {first}"
-    messages.print(f"{output}: {count(len(made.times), 'frame')} of {width}×{height}, at {readouts}{kept}")
+    for record in records:
+        _tell_made(record)
+
+
+def _recordings(blur: Path, spikes: Path, output: Path) -> dict[Path, tuple[Path, Path]]:
+    """The pairs in folders, each with the folder that its frames are written to."""
+    from spikesim_datasets.layouts import recorded_pairs
+    from spikesim_datasets.sources import FRAME_SUFFIXES, VIDEO_SUFFIXES
+
+    if output.suffix.lower() in (*FRAME_SUFFIXES, *VIDEO_SUFFIXES, ".gif"):
+        raise click.UsageError(f"BLUR and SPIKES are folders, so OUT is one as well, for all recordings; got {output}")
+    pairs = recorded_pairs(spikes, None if blur.resolve() == spikes.resolve() else blur)
+    return {output / name: pair for name, pair in pairs.items()}
+
+
+def _record(output: Path, made: "Deblurred", recording: "BlurryRecording") -> dict[str, Any]:
+    """What was written of a recording."""
+    record = {"output": output, "files": made.files, "readouts": made.times, "kept": made.kept}
+    height, width, _ = recording.blur.shape
+    aligned = {} if recording.alignment is None else {"alignment": recording.alignment.record()}
+    return {**record, "width": width, "height": height, **aligned}
+
+
+def _tell_made(record: dict[str, Any]) -> None:
+    """Say what was written of a recording."""
+    from spikesim_cli.console import count, messages
+
+    times = record["readouts"]
+    kept = f", {record['kept']} of them kept" if record["kept"] else ""
+    readouts = f"readouts {times[0]} to {times[-1]}" if len(times) > 1 else f"readout {times[0]}"
+    size = f"{record['width']}×{record['height']}"
+    messages.print(f"{record['output']}: {count(len(times), 'frame')} of {size}, at {readouts}{kept}")
+
+
+def _alignment(align: Path | None, crop: tuple[int, int, int, int] | None) -> "Alignment | None":
+    """What `--align` and `--crop` say; None where neither is given."""
+    from spikesim_datasets.alignment import Alignment
+
+    if align is not None:
+        return Alignment.load(align, crop)
+    return None if crop is None else Alignment(crop=crop)
 
 
 def _tell_threshold(spikes: "SpikeStream", taken: float | None, trained: tuple[float, ...]) -> None:

@@ -125,11 +125,15 @@ def _form(shard: Any) -> dict[str, Any]:
 
 def _layout(path: Path) -> dict[str, Any]:
     from spikesim_datasets.folders import entries_of
-    from spikesim_datasets.layouts import SPIKES
+    from spikesim_datasets.layouts import SPIKES, recorded_pairs
+    from spikesim_datasets.layouts.recorded_clips import is_recorded
 
     record: dict[str, Any] = {}
     for folder in entries_of(path, f"*/{SPIKES}"):
         record[f"{folder.parent.name}_samples"] = len(entries_of(folder, "*/*.dat"))
+    if not any(record.values()) and is_recorded(path):
+        pairs = recorded_pairs(path)
+        record = {"clips": len({name.rpartition("/")[0] for name in pairs}), "recordings": len(pairs)}
     return record
 
 

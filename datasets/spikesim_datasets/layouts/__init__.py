@@ -12,16 +12,19 @@ from spikesim_datasets.layouts.conversion import layout_to_shards, shards_to_lay
 from spikesim_datasets.layouts.description import SPIKES
 from spikesim_datasets.layouts.layout_reader import is_layout, open_layout
 from spikesim_datasets.layouts.layout_verification import verify_layout
+from spikesim_datasets.layouts.recorded_clips import RecordedPair, recorded_pairs
 from spikesim_datasets.layouts.release_loader import loader_notes
 from spikesim_datasets.layouts.tool_folders import Tool, shards_to_tool
 
 __all__ = [
     "SPIKES",
+    "RecordedPair",
     "Tool",
     "is_layout",
     "layout_to_shards",
     "loader_notes",
     "open_layout",
+    "recorded_pairs",
     "shards_to_layout",
     "shards_to_tool",
     "verify_layout",

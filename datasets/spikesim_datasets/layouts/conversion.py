@@ -13,12 +13,12 @@ from spikesim_datasets.layouts.description import (
     DESCRIPTION,
     LAYOUT_SCHEMA,
     LayoutShard,
-    describe,
     refuse_doubled,
     spike_folders,
 )
 from spikesim_datasets.layouts.layout_reader import LayoutReader
 from spikesim_datasets.layouts.sample_files import write_field
+from spikesim_datasets.layouts.shard_descriptions import describe
 from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.shards import ShardReader, ShardWriter
 from spikesim_datasets.shards.dataset import check_entry

@@ -144,27 +144,6 @@ class LayoutShard(Brief, Keyed):
         }
 
 
-def describe(layout: Path, v_th: float | None, preset: str | None = None) -> list[LayoutShard]:
-    """The shards that a layout was made of, or that are made of one that is not ours.
-
-    Args:
-        layout: Its root.
-        v_th, preset: Threshold and sensor of `spike_data`, as for `layout_to_shards`.
-
-    Raises:
-        InputFileError: It is no such layout, or its description is damaged.
-        InvalidValueError: The threshold is not known, is none, or contradicts what the layout says; or there is no such
-            preset, or the layout says its sensors itself.
-    """
-    threshold = None if v_th is None else SpikeCamera(v_th=v_th).v_th  # refuses what is no threshold
-    shards = _described(layout, threshold)
-    if shards is None:
-        return _undescribed(layout, threshold, preset)
-    if preset is not None:
-        raise InvalidValueError(f"{layout / DESCRIPTION} says which sensors its spikes are from; leave the preset out")
-    return shards
-
-
 def refuse_doubled(shards: Sequence[LayoutShard]) -> None:
     """Refuse shards of which a dataset, or a layout, could not hold all.
 
@@ -218,8 +197,13 @@ def spike_folders(cameras: Mapping[float, SpikeCamera | None], v_th: float | Non
     }
 
 
-def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
-    """The shards of a layout that we wrote; None where it is somebody else's."""
+def described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
+    """The shards of a layout that we wrote; None where it is somebody else's.
+
+    Raises:
+        InputFileError: Its description is damaged.
+        InvalidValueError: The threshold contradicts it.
+    """
     path = layout / DESCRIPTION
     refuse_unfinished(layout)
     if not os.path.lexists(path):  # a link that leads nowhere is there, and wrong
@@ -245,8 +229,13 @@ def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
     return shards
 
 
-def _undescribed(layout: Path, v_th: float | None, preset: str | None) -> list[LayoutShard]:
-    """One shard a clip for a layout read by its names, with the exposure of the release."""
+def undescribed(layout: Path, v_th: float | None, preset: str | None) -> list[LayoutShard]:
+    """One shard a clip for a layout read by its names, with the exposure of the release.
+
+    Raises:
+        InputFileError: It is no such layout, or incomplete.
+        InvalidValueError: The threshold is not known, or there is no such preset.
+    """
     plan = ExposurePlan()
     clips = [clip for clip in entries_of(layout, f"*/{SPIKES}/*") if clip.is_dir()]
     if not clips:

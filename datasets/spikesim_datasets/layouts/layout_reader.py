@@ -11,14 +11,16 @@ from spikesim.checks import require_path
 from spikesim.errors import InputFileError
 from spikesim_datasets.folders import entries_of
 from spikesim_datasets.image_files import image_header
-from spikesim_datasets.layouts.description import DESCRIPTION, SPIKES, LayoutShard, describe
+from spikesim_datasets.layouts.description import DESCRIPTION, SPIKES, LayoutShard
+from spikesim_datasets.layouts.recorded_clips import is_recorded
 from spikesim_datasets.layouts.sample_files import SampleFiles, read_array, read_sized_image
+from spikesim_datasets.layouts.shard_descriptions import describe
 from spikesim_datasets.optics import Ratio, require_ratio
 from spikesim_datasets.shards.axes import Cuts, axis_lengths
 from spikesim_datasets.shards.dataset import Dataset, of_split
 from spikesim_datasets.shards.field import Field
 from spikesim_datasets.shards.fields import BLUR
-from spikesim_datasets.shards.index import ShardEntry
+from spikesim_datasets.shards.index import INDEX, ShardEntry
 from spikesim_datasets.shards.sample_reader import SampleReader
 
 
@@ -83,18 +85,20 @@ class LayoutReader(SampleReader):
 
 
 def is_layout(root: Path | str) -> bool:
-    """Whether a folder is in the released layout."""
+    """Whether a folder is in the released layout, or holds clip folders of recordings and no shards."""
     root = require_path(root, "root")
-    return (root / DESCRIPTION).is_file() or bool(entries_of(root, f"*/{SPIKES}"))
+    if (root / DESCRIPTION).is_file() or entries_of(root, f"*/{SPIKES}"):
+        return True
+    return not (root / INDEX).is_file() and is_recorded(root)
 
 
 def open_layout(path: Path | str, split: str, v_th: float | None = None) -> Dataset:
-    """The samples of a split of a folder in the released layout; nothing is converted.
+    """The samples of a split of a folder in the released layout, or of recordings; nothing is converted.
 
     Args:
         path: Its root.
-        split: `train` or `test`.
-        v_th: Threshold of `spike_data`, needed where the layout does not say.
+        split: `train` or `test`; recordings are all of `train`.
+        v_th: Threshold of the spikes, needed where the layout does not say.
 
     Raises:
         InputFileError: It is no such layout, or its description is damaged.

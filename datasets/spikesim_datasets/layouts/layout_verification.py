@@ -6,8 +6,9 @@ from pathlib import Path
 
 from spikesim.checks import require_path
 from spikesim.errors import SpikesimError
-from spikesim_datasets.layouts.description import DESCRIPTION, LayoutShard, describe
+from spikesim_datasets.layouts.description import DESCRIPTION, LayoutShard
 from spikesim_datasets.layouts.layout_reader import LayoutReader
+from spikesim_datasets.layouts.shard_descriptions import describe
 from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.shards.verification import ShardCheck
 
@@ -34,7 +35,7 @@ def verify_layout(path: Path | str, on_progress: OnProgress | None = None) -> Ge
 
 
 def _verify_clip(root: Path, shard: LayoutShard, on_sample: Callable[[], None]) -> ShardCheck:
-    files = [file for file in root.glob(f"{shard.split}/*/{shard.name}/*") if file.is_file()]
+    files = {file for window in shard.windows for file in shard.sample_paths(root, window) if file.is_file()}
     size, samples = sum(file.stat().st_size for file in files), 0
     try:
         clip = LayoutReader(root, shard)

@@ -5,8 +5,9 @@ from typing import get_args
 
 from spikesim.checks import require_path
 from spikesim_datasets.exposure import ExposurePlan
-from spikesim_datasets.layouts.description import SPIKES, describe
+from spikesim_datasets.layouts.description import SPIKES
 from spikesim_datasets.layouts.layout_reader import LayoutReader
+from spikesim_datasets.layouts.shard_descriptions import describe
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources.clip import Split
 
