@@ -7,12 +7,14 @@ import click
 
 from spikesim_cli.options import (
     PATH,
+    camera_option,
     check_free,
     overwrite_option,
     part_options,
     read_options,
     refuse,
     refuse_read_options,
+    sensor_of,
     size_options,
 )
 
@@ -29,6 +31,7 @@ from spikesim_cli.options import (
 @click.option(
     "--preset", help="Sensor of the spikes in a released layout that does not record it.", show_default="unknown"
 )
+@camera_option
 @click.option("--sample", type=int, show_default="0", help="Number of the sample in a shard.")
 @overwrite_option("a spike file if it is there")
 @size_options
@@ -37,7 +40,6 @@ def convert(
     path: Path,
     output: Path,
     vth: float | None,
-    preset: str | None,
     sample: int | None,
     overwrite: bool,
     **options: Any,
@@ -64,14 +66,14 @@ def convert(
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader
 
-    kind = recognise(path)
+    kind, sensor = recognise(path), sensor_of(options)
     if kind == "source":
         raise InvalidValueError(
             f"{path} holds no spikes; make a spike file of it with `spikesim simulate`, or a dataset with "
             "`spikesim build`"
         )
     if kind != "layout":
-        refuse("goes with a released layout, which does not record its sensor", preset=preset)
+        refuse("goes with a released layout, which does not record its sensor", **sensor)
     if kind != "shard":
         refuse("goes with a shard", sample=sample)
     if kind == "spikes":
@@ -91,7 +93,7 @@ def convert(
                 messages.print(f"the release's own loader: {note}")
         case "layout":
             with Steps("samples").shown() as steps:
-                samples = layout_to_shards(path, output, vth, preset, on_progress=steps.tell)
+                samples = layout_to_shards(path, output, vth, **sensor, on_progress=steps.tell)
             messages.print(f"{output}: {samples} samples in shards")
         case "shard":
             with ShardReader(path) as shard:

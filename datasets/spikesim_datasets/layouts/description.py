@@ -5,7 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -144,24 +144,26 @@ class LayoutShard(Brief, Keyed):
         }
 
 
-def describe(layout: Path, v_th: float | None, preset: str | None = None) -> list[LayoutShard]:
+def describe(layout: Path, v_th: float | None, camera: SpikeCamera | None = None) -> list[LayoutShard]:
     """The shards that a layout was made of, or that are made of one that is not ours.
 
     Args:
         layout: Its root.
-        v_th, preset: Threshold and sensor of `spike_data`, as for `layout_to_shards`.
+        v_th, camera: Threshold and sensor of `spike_data`, as for `layout_to_shards`.
 
     Raises:
         InputFileError: It is no such layout, or its description is damaged.
-        InvalidValueError: The threshold is not known, is none, or contradicts what the layout says; or there is no such
-            preset, or the layout says its sensors itself.
+        InvalidValueError: The threshold is not known, is none, or contradicts what the layout says; or the layout
+            says its sensors itself.
     """
     threshold = None if v_th is None else SpikeCamera(v_th=v_th).v_th  # refuses what is no threshold
     shards = _described(layout, threshold)
     if shards is None:
-        return _undescribed(layout, threshold, preset)
-    if preset is not None:
-        raise InvalidValueError(f"{layout / DESCRIPTION} says which sensors its spikes are from; leave the preset out")
+        return _undescribed(layout, threshold, camera)
+    if camera is not None:
+        raise InvalidValueError(
+            f"{layout / DESCRIPTION} says which sensors its spikes are from; leave the preset or camera out"
+        )
     return shards
 
 
@@ -245,7 +247,7 @@ def _described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
     return shards
 
 
-def _undescribed(layout: Path, v_th: float | None, preset: str | None) -> list[LayoutShard]:
+def _undescribed(layout: Path, v_th: float | None, camera: SpikeCamera | None) -> list[LayoutShard]:
     """One shard a clip for a layout read by its names, with the exposure of the release."""
     plan = ExposurePlan()
     clips = [clip for clip in entries_of(layout, f"*/{SPIKES}/*") if clip.is_dir()]
@@ -253,7 +255,7 @@ def _undescribed(layout: Path, v_th: float | None, preset: str | None) -> list[L
         raise InputFileError(f"{layout} is not in the released layout: no SPLIT/{SPIKES}/CLIP folder in it")
     if v_th is None:
         raise InvalidValueError(f"{layout} does not say its threshold; give it with --vth")
-    camera = None if preset is None else SpikeCamera.preset(preset, v_th=v_th)
+    camera = None if camera is None else replace(camera, v_th=v_th)
     shards = []
     for clip in clips:
         split, name = clip.parent.parent.name, clip.name
