@@ -161,8 +161,8 @@ class SpikeCamera:
         """The camera in a file.
 
         Args:
-            path: A TOML file, see [Physics](physics.md#camera-files); or a `.npz` that `spikesim calibrate` wrote,
-                which stands for `calibrated(SpikeCamera.preset("realistic"), path)`.
+            path: A TOML file, as `save` writes it or as docs/physics.md describes it; or a `.npz` that `spikesim
+                calibrate` wrote, which stands for `calibrated(SpikeCamera.preset("realistic"), path)`.
 
         Raises:
             InputFileError: The file is missing or describes no camera, or the calibration that it refers to is missing,
