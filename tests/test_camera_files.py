@@ -269,6 +269,11 @@ def test_links_are_followed_to_where_a_file_lies(tmp_path: Path) -> None:
     assert 'path = "cam.npz"\n' in (tmp_path / "repository/cam.toml").read_text()
 
 
+@pytest.mark.parametrize("name", ['a "b".npz', "c\\d'.npz", "ü\n\t.npz", "#e.npz"])
+def test_calibrations_have_any_name(name: str, tmp_path: Path) -> None:
+    assert_kept(SpikeCamera.load(measure(tmp_path / name)), tmp_path / "camera.toml")
+
+
 def _removed(path: Path) -> None:
     path.unlink()
 
@@ -340,6 +345,10 @@ def test_choices_know_a_calibration_by_its_hash_alone(tmp_path: Path) -> None:
         with pytest.raises(InvalidValueError, match=r"it is not recorded where the calibration [0-9a-f]{64} lies"):
             Recipe.from_choices(first.choices(), places)
     assert make_recipe(preset="realistic").calibrations() == {}
+    (sha256,) = first.calibrations()
+    for strange in ({sha256: 3}, {sha256: "\0"}, [sha256], 3, {sha256: [sha256]}):
+        with pytest.raises(InvalidValueError):
+            Recipe.from_choices(first.choices(), strange)  # type: ignore[arg-type]
 
 
 def test_a_build_from_a_file_is_that_of_the_preset(run: Run, frames: Path, tmp_path: Path) -> None:
@@ -459,6 +468,9 @@ def test_shards_of_a_measured_camera_are_repaired(
     assert (len(report.repaired), report.changed, report.left) == (1, (), {})
     assert shards[0].read_bytes() == before
     assert_whole(out)
+    again = read_whole_index(out)
+    assert again is not None
+    assert again.recipe == index.recipe
 
 
 def test_a_repair_without_the_calibration_says_so(measured: tuple[Path, Path]) -> None:
