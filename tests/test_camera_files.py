@@ -15,6 +15,7 @@ from build_data import assert_whole, content, recipe, write_frames
 from commands import Run, assert_refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from shard_data import chunks, flip_bits
 
 from spikesim import PRESETS, SpikeCamera, SpikeStream, noise, read_spikes, simulate, write_spikes
 from spikesim.calibration import calibrated, calibration_from_matrices, write_calibration
@@ -471,6 +472,19 @@ def test_shards_of_a_measured_camera_are_repaired(
     again = read_whole_index(out)
     assert again is not None
     assert again.recipe == index.recipe
+
+
+def test_a_damaged_shard_alone_says_where_its_calibration_lies(measured: tuple[Path, Path]) -> None:
+    out, _ = measured
+    kept, *others = shard_files(out)
+    for path in (*others, out / INDEX):
+        path.unlink()
+    before = kept.read_bytes()
+    [(first, _), *_] = chunks(kept, "spikes/vth_1")
+    flip_bits(kept, first)
+    report = repair_dataset(out, list(verify_dataset(out)), workers=1)
+    assert (report.repaired, report.left) == (("train/a.000.h5",), {})
+    assert kept.read_bytes() == before
 
 
 def test_a_repair_without_the_calibration_says_so(measured: tuple[Path, Path]) -> None:

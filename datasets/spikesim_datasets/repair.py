@@ -185,9 +185,9 @@ class _Plans:
 
     def _calibrations(self) -> Any:
         """Where the calibrations of the cameras lie, as the index says or else a shard."""
-        whole = (file for file in shard_files(self._root) if self._place(file) not in self._damaged)
-        # Each shard says it where one does: of those that no index lists, one is asked.
-        others = islice(_recipes_in(whole), 0 if self._has_index else 1)
+        # Each shard says it where one does: without an index one is asked, a whole one before a damaged one.
+        files = sorted(shard_files(self._root), key=lambda file: self._place(file) in self._damaged)
+        others = islice(_recipes_in(files), 0 if self._has_index else 1)
         records = chain([self._index_recipe], self._of_shards.values(), others)
         return next((record["calibrations"] for record in records if "calibrations" in record), None)
 
