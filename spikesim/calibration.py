@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from spikesim.archives import open_npz
 from spikesim.brief import Brief
 from spikesim.camera import SpikeCamera
 from spikesim.checks import require_array, require_instance, require_list, require_number, require_path
 from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
-from spikesim.formats.decoding import reading
-from spikesim.noise import Calibration, DarkCurrent, DeadPixels, DeadTime, GainPattern
+from spikesim.noise import DeadTime
+from spikesim.noise.measured_pattern import calibrated_fields
 from spikesim.stream import SpikeStream, require_stream
 
 _LEAST_READOUTS = 1000
@@ -180,18 +179,7 @@ def calibrated(camera: SpikeCamera, path: str | os.PathLike[str]) -> SpikeCamera
         InputFileError: The file is missing or no calibration.
     """
     require_instance(camera, "camera", SpikeCamera)
-    require_path(path)
-    measured = Calibration(os.fspath(path))
-    with reading(path), open_npz(path) as archive:
-        measured.maps()
-        dead_time, readout_hz = DeadTime(float(archive["dead_time"])), float(archive["readout_hz"])
-    own = (Calibration, GainPattern, DarkCurrent, DeadPixels, DeadTime)
-    others = tuple(term for term in camera.noise if not isinstance(term, own))
-    return replace(
-        camera,
-        noise=(measured, dead_time, *others),
-        readout_hz=camera.readout_hz if np.isnan(readout_hz) else readout_hz,
-    )
+    return replace(camera, **calibrated_fields(os.fspath(require_path(path)), camera.noise))
 
 
 def _fit(

@@ -1,9 +1,11 @@
 """The sensor's parameters: threshold, gain, reset, starting charge, noise, clock."""
 
 import json
+import os
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, TypeVar, get_args
 
+from spikesim.camera_files import read_fields, write_fields
 from spikesim.checks import (
     plain_number,
     require_choice,
@@ -11,9 +13,10 @@ from spikesim.checks import (
     require_instance,
     require_list,
     require_number,
+    require_path,
     require_whole,
 )
-from spikesim.errors import InvalidValueError
+from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.input_files import parse_json
 from spikesim.noise import NOISE_TERMS, NoiseTerm
 from spikesim.presets import PRESET_FIELDS
@@ -138,6 +141,38 @@ class SpikeCamera:
                 f"{', '.join(f.name for f in fields(SpikeCamera))}"
             )
         return replace(PRESETS[name], **changes)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the camera as a TOML file, which `load` reads back to an equal camera: all fields, and no preset.
+
+        A `Calibration` is written by its hash and its path as seen from the file, so that both may be moved together.
+
+        Args:
+            path: Of the file, `.toml`; one that is there is replaced.
+
+        Raises:
+            InvalidValueError: The name does not end in `.toml`, or a noise term holds what TOML cannot say.
+            OutputError: The file cannot be written; what was there before is untouched.
+        """
+        write_fields(require_path(path), {field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """The camera in a file.
+
+        Args:
+            path: A TOML file, as `save` writes it or as docs/physics.md describes it; or a `.npz` that `spikesim
+                calibrate` wrote, which stands for `calibrated(SpikeCamera.preset("realistic"), path)`.
+
+        Raises:
+            InputFileError: The file is missing or describes no camera, or the calibration that it refers to is missing,
+                damaged, or another than the one meant.
+        """
+        path = require_path(path)
+        try:
+            return cls(**read_fields(path, [field.name for field in fields(cls)]))
+        except InvalidValueError as error:
+            raise InputFileError(f"{path} describes no camera: {error}") from error
 
     def to_json(self) -> str:
         """The camera as one line of JSON, which `from_json` reads back to an equal camera."""

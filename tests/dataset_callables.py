@@ -139,8 +139,10 @@ def _building() -> list[Call]:
         Call(recipe.Recipe.resolve, self=clip_recipe),
         Call(recipe.Recipe.sharp_of, self=clip_recipe, split="test"),
         Call(recipe.Recipe.choices, self=clip_recipe),
-        Call(recipe.Recipe.from_choices, choices=clip_recipe.choices()),
-        Call(recipe.make_recipe, preset="ssdm", **thresholds, **CHOICES),
+        Call(recipe.Recipe.calibrations, self=clip_recipe),
+        Call(recipe.Recipe.from_choices, choices=clip_recipe.choices(), calibrations={}),
+        Call(recipe.make_recipe, preset="ssdm", camera=None, **thresholds, **CHOICES),
+        Call(recipe.make_recipe, preset=None, camera=SpikeCamera(), **thresholds, **CHOICES),
         Call(
             build.build_dataset,
             source="frames",
@@ -451,6 +453,7 @@ def _shards() -> list[Call]:
             out=Fresh(lambda: _new_folder("shards")),
             v_th=1,
             preset=None,
+            camera=None,
             on_progress=lambda progress: None,
         ),
         Call(

@@ -100,6 +100,7 @@ def prepare(folder: Path) -> None:
     for extension in (".dat", ".npz", ".npy", ".h5"):
         write_spikes(folder / f"stream{extension}", STREAM)
     calibration.write_calibration(folder / "maps.npz", FIT)
+    CAMERA.save(folder / "camera.toml")
 
 
 def calls() -> list[Call]:
@@ -122,6 +123,9 @@ def calls() -> list[Call]:
         ),
         Call(SpikeCamera.preset, name="ssdm", v_th=2),
         Call(SpikeCamera.term, self=CAMERA, kind=noise.ShotNoise),
+        Call(SpikeCamera.save, self=CAMERA, path="out.toml"),
+        Call(SpikeCamera.load, path="camera.toml"),
+        Call(SpikeCamera.load, path="maps.npz"),
         Call(SpikeCamera.to_json, self=CAMERA),
         Call(SpikeCamera.from_json, text=CAMERA.to_json()),
         Call(SpikeStream, packed=STREAM.packed, width=6, camera=CAMERA),

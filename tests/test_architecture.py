@@ -33,7 +33,7 @@ AT_HEAD = {
     "spikesim_cli": {"spikesim_cli", "spikesim.errors", "click", "rich"},
 }  # fmt: skip
 INSIDE = {
-    "spikesim": {"h5py"},
+    "spikesim": {"h5py", "tomli_w"},
     "spikesim_datasets": set(),
     "ssdm_models": {"lpips", "pyiqa"},
     "spikesim_cli": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "cv2", "h5py", "hdf5plugin"},

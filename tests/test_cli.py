@@ -18,12 +18,13 @@ from spikesim import PRESETS
 from spikesim.formats.axis_order import AXES
 from spikesim_cli import console
 from spikesim_cli.main import COMMANDS, main
+from spikesim_datasets.camera_choice import DEFAULT_PRESET
 from spikesim_datasets.clip_interpolation import interpolate_clip
 from spikesim_datasets.comparison import EVERY, MOST
 from spikesim_datasets.exposure import EXPOSURES, ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import Downscale, Optics, Ratio
-from spikesim_datasets.recipe import DEFAULT_PRESET, make_recipe
+from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Reading, Split
 from spikesim_datasets.synthesis import Stretch
@@ -87,7 +88,7 @@ def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
     assert shown(name) == {
         "start": str(Stretch.start),
         "frames": "to the end",
-        "vth": ", ".join(f"{v_th:g}" for v_th in signature(make_recipe).parameters["v_th"].default),
+        "vth": ", ".join(f"{camera.v_th:g}" for camera in recipe.cameras) + ", or that of --camera",
         "preset": DEFAULT_PRESET,
         "factor": str(recipe.plan.factor),
         "exposure": next(name for name, plan in EXPOSURES.items() if plan == recipe.plan),
@@ -109,7 +110,7 @@ def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
 
 def test_shown_defaults_of_simulate_are_those_of_the_library() -> None:
     assert shown("simulate") == {
-        "vth": "the preset's",
+        "vth": "the sensor's",
         "preset": DEFAULT_PRESET,
         "interpolation": InterpolatorSpec.name,
         "downscale": Optics.downscale,

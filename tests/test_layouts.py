@@ -233,7 +233,9 @@ def test_the_sensor_of_a_foreign_layout_may_be_said(foreign: Path, tmp_path: Pat
 def test_our_layout_knows_its_threshold_and_its_sensor(layout: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidValueError, match="spike_data has the threshold 1, not 2; leave the threshold out"):
         layout_to_shards(layout, tmp_path / "back", v_th=2)
-    with pytest.raises(InvalidValueError, match="says which sensors its spikes are from; leave the preset out"):
+    with pytest.raises(
+        InvalidValueError, match="says which sensors its spikes are from; leave the preset or camera out"
+    ):
         layout_to_shards(layout, tmp_path / "back", preset="ssdm")
 
 

@@ -111,7 +111,7 @@ def thresholds_option(function: F) -> F:
         multiple=True,
         callback=parse_thresholds,
         metavar="V_TH...",
-        show_default="1",
+        show_default="1, or that of --camera",
         help="Firing thresholds, in full-scale light per readout; each gets a stream of its own.",
     )(function)
 
@@ -252,12 +252,34 @@ def check_reading(reading: "Reading", clips: "list[Clip]") -> None:
         refuse(f"is for {about}, and none of the sources is such", **{name: True})
 
 
+camera_option = click.option(
+    "--camera",
+    type=PATH,
+    metavar="FILE",
+    help="Sensor instead of --preset: a .toml file that describes one, or what `spikesim calibrate` wrote.",
+)
+"""`--camera`, for commands that have `--preset`; `sensor_of` reads both."""
+
+
+def sensor_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Takes what was given of `--preset` and `--camera` out of the options of a command.
+
+    Raises:
+        click.UsageError: Both were.
+    """
+    preset, camera = options.pop("preset"), options.pop("camera")
+    if camera is not None:
+        refuse("says which sensor is meant, and so does --camera", preset=preset)
+    return given(preset=preset, camera=camera)
+
+
 synthesis_options = together(
     click.option(
         "--preset",
         show_default="ssdm",
         help="Sensor: ideal, ssdm, spikingsim, spikezoo, spikecv, scsim, rsir or realistic.",
     ),
+    camera_option,
     click.option(
         "--interp",
         "interpolation",

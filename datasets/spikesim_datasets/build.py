@@ -64,7 +64,7 @@ class BuildReport(Brief):
 def build_dataset(
     source: str | Path | Sequence[str | Path],
     out: str | Path,
-    v_th: Sequence[float] = (1.0,),
+    v_th: Sequence[float] | None = None,
     *,
     split: Split = "train",
     workers: int | Sequence[int] | Executor | None = None,
@@ -78,10 +78,10 @@ def build_dataset(
     Args:
         source: One source or several, as for `sources.open_clips`.
         out, workers, overwrite: As for `build_clips`.
-        v_th: Thresholds; each gets a stream of its own in every sample.
+        v_th: Thresholds, as for `recipe.make_recipe`; each gets a stream of its own in every sample.
         split: Split of the clips.
-        **choices: Further arguments of `recipe.make_recipe`: preset, interpolation, downscale, seed, ...; the seed is
-            that of random clips, too.
+        **choices: Further arguments of `recipe.make_recipe`: preset, camera, interpolation, downscale, seed, ...; the
+            seed is that of random clips, too.
 
     Raises:
         InputFileError: A source is missing or damaged.
@@ -190,7 +190,9 @@ def build_clips(
         diagnostics: dict[str, Diagnostics] = {}
         for job, _, found in kept:
             diagnostics[job.clip.key] = found.merge(diagnostics.get(job.clip.key, Diagnostics()))
-        record = {"provenance": provenance(), "command": command}
+        record: dict[str, Any] = {"provenance": provenance(), "command": command}
+        if calibrations := recipe.calibrations():
+            record["calibrations"] = calibrations
         setting = Setting(out, recipe, record)
         try:
             remove_leftovers(folders)

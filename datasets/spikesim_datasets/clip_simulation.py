@@ -10,6 +10,7 @@ import numpy as np
 from spikesim import Recording, SpikeCamera, simulate_to_file
 from spikesim.checks import require_instance
 from spikesim.formats import require_format
+from spikesim_datasets.camera_choice import check_calibration
 from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.progress import OnProgress, Tally, teller
@@ -53,6 +54,7 @@ def simulate_clip(
     require_clip(clip)
     require_format(output)
     require_instance(optics, "optics", Optics)
+    check_calibration([require_instance(camera, "camera", SpikeCamera)], clip, optics.ratio)
     require_instance(stretch, "stretch", Stretch)
     tell = teller(on_progress)
     interpolator = InterpolatorSpec.of(interpolation).make()

@@ -29,7 +29,7 @@ _HEAL = (
     f"`spikesim verify --repair` rebuilds it from its source; or remove {INDEX}, and the shards are taken as they are"
 )
 
-_OF_BUILDS = "choices", "provenance", "command"
+_OF_BUILDS = "choices", "provenance", "command", "calibrations"
 """What the recipe of an index has of the shards; what else it has, as of a conversion, stays."""
 
 

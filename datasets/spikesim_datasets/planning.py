@@ -9,6 +9,7 @@ from typing import Any
 from spikesim.brief import Brief
 from spikesim.errors import InputFileError, InvalidValueError, OutputError
 from spikesim.hdf5 import looked_through
+from spikesim_datasets.camera_choice import check_calibration
 from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.optics import check_ratio
 from spikesim_datasets.readouts import raw_frames
@@ -70,9 +71,10 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
     """Cut clips into shards.
 
     Raises:
-        InvalidValueError: A clip's size is no multiple of the ratio, two have one key, none is long enough for one
-            window, or flow is wanted of a clip whose motion is not known or of which fewer than two sharp frames are
-            kept.
+        InvalidValueError: A clip's size is no multiple of the ratio, or not that of a calibration, two have one key,
+            none is long enough for one window, or flow is wanted of a clip whose motion is not known or of which fewer
+            than two sharp frames are kept.
+        InputFileError: A calibration is missing, damaged, or another than the one meant.
     """
     interpolator, choices = recipe.interpolation.make(), recipe.choices()
     jobs: list[ShardJob] = []
@@ -83,6 +85,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
             raise InvalidValueError(f"two clips would be called {clip.key!r} in the dataset; rename one")
         keys.add(clip.key)
         check_ratio(clip.height, clip.width, recipe.optics.ratio, clip.key)
+        check_calibration(recipe.cameras, clip, recipe.optics.ratio)
         require_flow(clip, recipe)
         frames = raw_frames(clip, interpolator, recipe.plan)
         windows = recipe.plan.windows(frames)

@@ -1,6 +1,7 @@
 """The recipe of a dataset: the choices that decide what its arrays hold, and what made it."""
 
 import json
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -10,6 +11,8 @@ from typing import Any, get_args
 from spikesim import SpikeCamera, __version__
 from spikesim.checks import require_choice, require_flag, require_instance, require_list, require_mapping, require_whole
 from spikesim.errors import InvalidValueError
+from spikesim.noise import Calibration
+from spikesim_datasets.camera_choice import chosen_camera
 from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import OPTICS_CHOICES, Optics
@@ -20,9 +23,8 @@ from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Split
 
-DEFAULT_PRESET = "ssdm"
-"""The sensor of the published numbers."""
-
+DEFAULT_THRESHOLDS = (1.0,)
+"""Of presets; the camera of a file has its own."""
 
 _SHARP_BY_SPLIT = "middle for train, sequence for test"
 
@@ -102,18 +104,24 @@ class Recipe:
         return self.sharp or ("sequence" if split == "test" else "middle")
 
     @classmethod
-    def from_choices(cls, choices: Mapping[str, Any]) -> "Recipe":
+    def from_choices(cls, choices: Mapping[str, Any], calibrations: Mapping[str, str] | None = None) -> "Recipe":
         """The recipe that gave these `choices`, as far as this installation can.
 
         Whether it gives the same ones here, with its version of the interpolator, their comparison tells.
 
+        Args:
+            choices: As `choices` gives them.
+            calibrations: Where the calibrations of its cameras lie, as `calibrations` tells.
+
         Raises:
-            InvalidValueError: They are no choices, of another version, or of an interpolator that is missing here.
+            InvalidValueError: They are no choices, of another version, of an interpolator that is missing here, or with
+                a calibration of which is not said where it lies.
         """
         given = dict(require_mapping(choices, "choices", "JSON values"))
+        places = require_mapping({} if calibrations is None else calibrations, "calibrations", "paths by hash")
         try:
             plan = {name: require_whole(value, name, 0, _MOST_READOUTS) for name, value in given.pop("plan").items()}
-            cameras = [SpikeCamera.from_json(json.dumps(camera)) for camera in given.pop("cameras")]
+            cameras = [_camera_of(camera, places) for camera in given.pop("cameras")]
             interpolation = InterpolatorSpec.from_description(given.pop("interpolation"))
             optics = Optics.of_choices(given)
             for name in OPTICS_CHOICES:
@@ -130,7 +138,7 @@ class Recipe:
         """Everything that decides what the arrays hold, as JSON values: two datasets of equal choices can be mixed."""
         return {
             "plan": asdict(self.plan),
-            "cameras": [json.loads(camera.to_json()) for camera in self.cameras],
+            "cameras": [_choice_of(camera) for camera in self.cameras],
             "interpolation": self.interpolation.describe(),
             **self.optics.choices(),
             "cuts": self.cuts,
@@ -143,25 +151,34 @@ class Recipe:
             **({"flow": True} if self.flow else {}),
         }
 
+    def calibrations(self) -> dict[str, str]:
+        """Where the calibrations of the cameras lie on this machine, by hash: recorded beside the choices, in which a
+        calibration is the same wherever it lies."""
+        found = (camera.term(Calibration) for camera in self.cameras)
+        return {str(each.sha256): os.path.abspath(each.path) for each in found if each is not None}  # noqa: PTH100
+
 
 def make_recipe(
-    v_th: Sequence[float] = (1.0,),
+    v_th: Sequence[float] | None = None,
     *,
-    preset: str = DEFAULT_PRESET,
+    preset: str | None = None,
+    camera: SpikeCamera | str | os.PathLike[str] | None = None,
     interpolation: InterpolatorSpec | str = Recipe.interpolation,
     **choices: Any,
 ) -> Recipe:
-    """The recipe with a preset's camera at each threshold.
+    """The recipe with one camera at each of several thresholds.
 
     Args:
-        v_th: Thresholds; each gets a stream of its own in every sample.
-        preset: Camera preset the thresholds are set on.
+        v_th: Thresholds; each gets a stream of its own in every sample. None takes that of `camera`, of presets 1.
+        preset: Camera preset the thresholds are set on; None means `ssdm`, where no `camera` is given.
+        camera: The camera that they are set on instead, or a file for `SpikeCamera.load`.
         interpolation: What makes the readouts between frames; a name stands for its spec without options.
         **choices: Further fields of `Recipe`, or of `Optics` in place of `optics`; `linear_light=True` stands for the
             response `gamma2.2`.
 
     Raises:
-        InvalidValueError: The preset or a choice is unknown, or a value is meaningless.
+        InvalidValueError: The preset or a choice is unknown, a value is meaningless, or preset and camera are given.
+        InputFileError: The file of the camera is missing or describes none.
     """
     if require_flag(choices.pop("linear_light", False), "linear_light"):
         if "response" in choices:
@@ -176,9 +193,32 @@ def make_recipe(
             f"a recipe has no choice {', '.join(sorted(unknown))}; "
             f"it has {', '.join(name for name in [*_names(Recipe), *_names(Optics)] if name != 'cameras')}"
         )
-    thresholds = v_th if isinstance(v_th, Sequence) and not isinstance(v_th, str | bytes) else (v_th,)
-    cameras = tuple(SpikeCamera.preset(preset, v_th=threshold) for threshold in thresholds)
+    sensor = chosen_camera(preset, camera)
+    if v_th is None:
+        v_th = DEFAULT_THRESHOLDS if camera is None else (sensor.v_th,)
+    thresholds: Sequence[Any] = v_th if isinstance(v_th, Sequence) and not isinstance(v_th, str | bytes) else (v_th,)
+    cameras = tuple(replace(sensor, v_th=threshold) for threshold in thresholds)
     return Recipe(cameras, InterpolatorSpec.of(interpolation), **choices)
+
+
+def _choice_of(camera: SpikeCamera) -> dict[str, Any]:
+    """A camera as choices say it: a calibration by its hash alone."""
+    record: dict[str, Any] = json.loads(camera.to_json())
+    for term in record["noise"]:
+        if term["term"] == Calibration.__name__:
+            del term["path"]
+    return record
+
+
+def _camera_of(choice: Mapping[str, Any], places: Mapping[str, str]) -> SpikeCamera:
+    """The camera that `_choice_of` says, with its calibration where it lies."""
+    noise = [dict(term) for term in choice["noise"]]
+    for term in noise:
+        if term["term"] == Calibration.__name__:
+            if (path := places.get(term["sha256"])) is None:
+                raise InvalidValueError(f"it is not recorded where the calibration {term['sha256']} lies")
+            term["path"] = path
+    return SpikeCamera.from_json(json.dumps({**choice, "noise": noise}))
 
 
 def _names(kind: type[Recipe | Optics]) -> dict[str, None]:

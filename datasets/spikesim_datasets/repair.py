@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from glob import escape
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -144,7 +145,7 @@ def _choices(root: Path, index: Index | None, damaged: set[str]) -> Any:
     return next(recipes, {}).get("choices")
 
 
-def _recipes_in(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
+def _recipes_in(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
     """What those of some shards say of how they were made that can be opened."""
     for file in files:
         try:
@@ -160,6 +161,7 @@ class _Plans:
 
     def __init__(self, root: Path, index: Index | None, choices: Any, damaged: set[str]) -> None:
         self._root, self._choices, self._damaged = root, choices, damaged
+        self._index_recipe = index.recipe if index else {}
         self._has_index = index is not None
         known = [(entry, entry.recipe) for entry in (index.entries if index else ()) if entry.recipe is not None]
         self._of_shards = {entry.path: recipe for entry, recipe in known}
@@ -175,11 +177,22 @@ class _Plans:
         """
         if self._choices is None:
             raise InvalidValueError("the dataset does not say by which choices it was made; build it again")
-        recipe = Recipe.from_choices(self._choices).resolve()
+        recipe = Recipe.from_choices(self._choices, self._calibrations()).resolve()
         if recipe.choices() != self._choices:
             differing = shortened(difference({"choices": self._choices}, {"choices": recipe.choices()}))
             raise InvalidValueError(f"this installation would make other samples ({differing})")
         return recipe
+
+    def _calibrations(self) -> Any:
+        """Where the calibrations of the cameras lie, as the index says or else a shard."""
+        # Each shard says it where one does: without an index one is asked, a whole one before a damaged one.
+        files = sorted(shard_files(self._root), key=lambda file: self._place(file) in self._damaged)
+        others = islice(_recipes_in(files), 0 if self._has_index else 1)
+        records = chain([self._index_recipe], self._of_shards.values(), others)
+        return next((record["calibrations"] for record in records if "calibrations" in record), None)
+
+    def _place(self, file: Path) -> str:
+        return file.relative_to(self._root).as_posix()
 
     def task(self, place: str) -> Task:
         """What makes the shard at a place.
@@ -206,7 +219,7 @@ class _Plans:
         if said := self._of_shards.get(place) or self._of_clips.get(key):
             return said
         others = sorted(self._root.glob(f"{escape(key)}.*.h5"))
-        asked = [file for file in others if file.relative_to(self._root).as_posix() not in self._damaged]
+        asked = [file for file in others if self._place(file) not in self._damaged]
         if not self._has_index:  # no checksum contradicts what a damaged file says
             asked.append(self._root / place)
         for recipe in _recipes_in(asked):

@@ -1,7 +1,7 @@
 """A fixed pattern that was measured."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
@@ -12,6 +12,10 @@ from spikesim.archives import open_npz
 from spikesim.checks import require_instance, require_path
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import checksum, is_checksum
+from spikesim.noise.dark_current import DarkCurrent
+from spikesim.noise.dead_pixels import DeadPixels
+from spikesim.noise.dead_time import DeadTime
+from spikesim.noise.gain_pattern import GainPattern
 from spikesim.noise.term import NoiseTerm, PixelMaps, SensorPart
 
 
@@ -70,16 +74,56 @@ class Calibration(NoiseTerm):
         """
         return _load_maps(self.path, self.sha256)
 
+    def check_size(self, height: int, width: int, advice: str) -> None:
+        """Refuse light of another size than the sensor's.
+
+        Args:
+            height, width: Of the light.
+            advice: What to do, for the message.
+
+        Raises:
+            InvalidValueError: The sizes differ.
+            InputFileError: As for `maps`.
+        """
+        measured = self.maps()[0].shape
+        if measured != (height, width):
+            raise InvalidValueError(
+                f"the calibration {self.path} is of a sensor of {'×'.join(map(str, measured))}, the light is of "
+                f"{height}×{width}; {advice}"
+            )
+
     def pixel_maps(self, part: SensorPart) -> PixelMaps:
         gain, dark = self.maps()
         crop, (height, width) = part.crop, part.shape
-        if gain.shape != (crop.sensor_height, crop.sensor_width):
-            raise InvalidValueError(
-                f"the calibration {self.path} is of a sensor of {'×'.join(map(str, gain.shape))}, the light is of "
-                f"{crop.sensor_height}×{crop.sensor_width}; a Crop says on which part it falls"
-            )
+        self.check_size(crop.sensor_height, crop.sensor_width, "a Crop says on which part it falls")
         seen = np.s_[crop.top : crop.top + height, crop.left : crop.left + width]
         return PixelMaps(gain=gain[seen], dark=dark[seen])
+
+
+def calibrated_fields(path: str, noise: Iterable[NoiseTerm]) -> dict[str, Any]:
+    """The fields of a camera that a calibration decides.
+
+    Args:
+        path: The `.npz` file.
+        noise: What the camera has otherwise, of which the terms that were measured are left out.
+
+    Returns:
+        `noise`; and `readout_hz` where the clock is known.
+
+    Raises:
+        InputFileError: The file is missing or no calibration.
+    """
+    measured = Calibration(path)
+    measured.maps()
+    try:
+        with open_npz(path) as archive:
+            dead_time, readout_hz = DeadTime(float(archive["dead_time"])), float(archive["readout_hz"])
+    except Exception as error:  # a damaged archive fails in many ways
+        raise InputFileError(f"{path} is no calibration ({error}); `spikesim calibrate` makes one") from error
+    own = (Calibration, GainPattern, DarkCurrent, DeadPixels, DeadTime)
+    others = (term for term in noise if not isinstance(term, own))
+    clock = {} if np.isnan(readout_hz) else {"readout_hz": readout_hz}
+    return {"noise": (measured, dead_time, *others), **clock}
 
 
 @lru_cache(maxsize=4)

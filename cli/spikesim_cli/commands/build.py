@@ -15,6 +15,7 @@ from spikesim_cli.options import (
     parse_numbers,
     reading_of,
     refuse,
+    sensor_of,
     spec_of,
     stretch_options,
     synthesis_options,
@@ -223,9 +224,8 @@ def _build(
     excerpted = given(start=choices.pop("start"), frames=choices.pop("frames"))
     clips = [excerpt(clip, **excerpted) for clip in clips]
     interpolation, optics, plan = spec_of(choices), optics_of(choices), _plan_of(choices)
-    recipe = make_recipe(
-        **given(v_th=choices.pop("vth"), interpolation=interpolation, optics=optics, plan=plan, **choices)
-    ).resolve()
+    sensor = given(v_th=choices.pop("vth")) | sensor_of(choices)
+    recipe = make_recipe(**sensor, **given(interpolation=interpolation, optics=optics, plan=plan, **choices)).resolve()
     if dry_run:
         refuse("is of builds, and --dry-run makes none", part=part, scheduler=scheduler, gpus=gpus)
         _estimate(clips, out, recipe, workers, overwrite, as_json)

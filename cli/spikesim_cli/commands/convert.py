@@ -7,12 +7,14 @@ import click
 
 from spikesim_cli.options import (
     PATH,
+    camera_option,
     check_free,
     overwrite_option,
     part_options,
     read_options,
     refuse,
     refuse_read_options,
+    sensor_of,
     size_options,
 )
 
@@ -36,6 +38,7 @@ from spikesim_cli.options import (
     show_default="ssdm",
     help="Whose folders a dataset becomes: those of the S-SDM release, of Spike-Zoo or of SpikeCV.",
 )
+@camera_option
 @click.option("--sample", type=int, show_default="0", help="Number of the sample in a shard.")
 @overwrite_option("a spike file if it is there")
 @size_options
@@ -44,7 +47,6 @@ def convert(
     path: Path,
     output: Path,
     vth: float | None,
-    preset: str | None,
     tool: str | None,
     sample: int | None,
     overwrite: bool,
@@ -74,14 +76,14 @@ def convert(
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader
 
-    kind = recognise(path)
+    kind, sensor = recognise(path), sensor_of(options)
     if kind == "source":
         raise InvalidValueError(
             f"{path} holds no spikes; make a spike file of it with `spikesim simulate`, or a dataset with "
             "`spikesim build`"
         )
     if kind != "layout":
-        refuse("goes with a released layout, which does not record its sensor", preset=preset)
+        refuse("goes with a released layout, which does not record its sensor", **sensor)
     if kind != "dataset":
         refuse("goes with a dataset", to=tool)
     if kind != "shard":
@@ -107,7 +109,7 @@ def convert(
                 messages.print(f"the release's own loader: {note}")
         case "layout":
             with Steps("samples").shown() as steps:
-                samples = layout_to_shards(path, output, vth, preset, on_progress=steps.tell)
+                samples = layout_to_shards(path, output, vth, **sensor, on_progress=steps.tell)
             messages.print(f"{output}: {samples} samples in shards")
         case "shard":
             with ShardReader(path) as shard:

@@ -14,6 +14,7 @@ from spikesim_cli.options import (
     overwrite_option,
     reading_of,
     refuse,
+    sensor_of,
     spec_of,
     stretch_of,
     stretch_options,
@@ -25,15 +26,13 @@ from spikesim_cli.options import (
 @click.argument("source", metavar="INPUT")
 @click.argument("output", type=PATH)
 @click.option(
-    "--vth", type=float, help="Firing threshold, in full-scale light per readout.", show_default="the preset's"
+    "--vth", type=float, help="Firing threshold, in full-scale light per readout.", show_default="the sensor's"
 )
 @synthesis_options
 @stretch_options
 @overwrite_option("OUTPUT if it is there")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def simulate(
-    source: str, output: Path, vth: float | None, preset: str | None, overwrite: bool, as_json: bool, **options: Any
-) -> None:
+def simulate(source: str, output: Path, vth: float | None, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Simulate the spikes of INPUT, a video file, a folder of frames, photo:FILE or demo:SCENE, into OUTPUT (.dat,
     .npz, .npy, .h5).
 
@@ -45,15 +44,16 @@ def simulate(
     check_free(output, overwrite)
     if options["interpolation"] == "none":
         refuse("makes no readouts with --interp none, which takes every frame as one", factor=options["factor"])
-    from spikesim import SpikeCamera
+    from dataclasses import replace
+
     from spikesim_cli.console import messages, print_json
     from spikesim_cli.steps import Steps
+    from spikesim_datasets.camera_choice import chosen_camera
     from spikesim_datasets.clip_simulation import simulate_clip
     from spikesim_datasets.interpolation import InterpolatorSpec
     from spikesim_datasets.interpolation.kinds import find_kind
-    from spikesim_datasets.recipe import DEFAULT_PRESET
 
-    camera = SpikeCamera.preset(preset or DEFAULT_PRESET, **given(v_th=vth))
+    camera = replace(chosen_camera(**sensor_of(options)), **given(v_th=vth))
     reading, seed = reading_of(options), given(seed=options.pop("seed"))
     sensor = seed | given(device=options["device"])
     if "device" in find_kind(options["interpolation"] or InterpolatorSpec.name).refuses:

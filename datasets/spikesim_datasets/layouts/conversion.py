@@ -1,14 +1,17 @@
 """Shards to folders of images and spikes, and back; a conversion that was cut off is finished by beginning it again."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from spikesim import SpikeCamera
 from spikesim.checks import require_number, require_path
 from spikesim.errors import InputFileError
 from spikesim.files import atomic_path
 from spikesim.locks import locked
+from spikesim_datasets.camera_choice import chosen_camera
 from spikesim_datasets.layouts.description import (
     DESCRIPTION,
     LAYOUT_SCHEMA,
@@ -84,6 +87,7 @@ def layout_to_shards(
     v_th: float | None = None,
     preset: str | None = None,
     *,
+    camera: SpikeCamera | str | os.PathLike[str] | None = None,
     on_progress: OnProgress | None = None,
 ) -> int:
     """Read a folder in the released layout into shards.
@@ -94,21 +98,25 @@ def layout_to_shards(
     Args:
         layout: Its root, which holds `train` or `test` or both.
         out: Folder of the dataset to write; it must not exist yet, be empty, or hold this conversion, whole or not.
-        v_th: Threshold of `spike_data`, needed where the layout does not say.
+        v_th: Threshold of `spike_data`, needed where neither the layout nor `camera` says it.
         preset: Camera preset of the sensor, where the layout does not say; None leaves it unknown.
+        camera: The sensor itself instead, or a file for `SpikeCamera.load`.
         on_progress: Told of samples, first of those kept.
 
     Returns:
         The number of samples.
 
     Raises:
-        InputFileError: The layout is incomplete or damaged.
+        InputFileError: The layout is incomplete or damaged, or the file of the camera is.
         InvalidValueError: The threshold is not known, or contradicts what the layout says; or there is no such preset,
-            or the layout says its sensors itself.
+            or the layout says its sensors itself, or preset and camera are given.
         OutputError: `out` holds something else, another process writes it, or it cannot be written.
     """
     layout, out, tell = require_path(layout, "layout"), require_path(out, "out"), teller(on_progress)
-    shards = describe(layout, v_th, preset)
+    sensor = None if preset is None and camera is None else chosen_camera(preset, camera)
+    if sensor is not None and preset is None and v_th is None:
+        v_th = sensor.v_th  # which that of a preset is not meant to be
+    shards = describe(layout, v_th, sensor)
     files = (path for shard in shards for window in shard.windows for path in shard.sample_paths(layout, window))
     conversion = Conversion.of(layout, files, [shard.record() for shard in shards])
     with locked(out):

@@ -5,7 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -229,12 +229,12 @@ def described(layout: Path, v_th: float | None) -> list[LayoutShard] | None:
     return shards
 
 
-def undescribed(layout: Path, v_th: float | None, preset: str | None) -> list[LayoutShard]:
+def undescribed(layout: Path, v_th: float | None, camera: SpikeCamera | None) -> list[LayoutShard]:
     """One shard a clip for a layout read by its names, with the exposure of the release.
 
     Raises:
         InputFileError: It is no such layout, or incomplete.
-        InvalidValueError: The threshold is not known, or there is no such preset.
+        InvalidValueError: The threshold is not known.
     """
     plan = ExposurePlan()
     clips = [clip for clip in entries_of(layout, f"*/{SPIKES}/*") if clip.is_dir()]
@@ -242,7 +242,7 @@ def undescribed(layout: Path, v_th: float | None, preset: str | None) -> list[La
         raise InputFileError(f"{layout} is not in the released layout: no SPLIT/{SPIKES}/CLIP folder in it")
     if v_th is None:
         raise InvalidValueError(f"{layout} does not say its threshold; give it with --vth")
-    camera = None if preset is None else SpikeCamera.preset(preset, v_th=v_th)
+    camera = None if camera is None else replace(camera, v_th=v_th)
     shards = []
     for clip in clips:
         split, name = clip.parent.parent.name, clip.name

@@ -6,7 +6,7 @@ ROOT/CLIP/blur_data/000001.jpg    and  ROOT/CLIP/spike_data/000001.dat    in two
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,23 +120,23 @@ def recorded_pairs(root: Path | str, images: Path | str | None = None) -> dict[s
     return {name: found[name] for name in (file.removesuffix(".dat") for file in in_order)}
 
 
-def recorded_shards(root: Path, v_th: float | None, preset: str | None = None) -> list[RecordedShard]:
+def recorded_shards(root: Path, v_th: float | None, camera: SpikeCamera | None = None) -> list[RecordedShard]:
     """One shard a clip for a folder of clip folders.
 
     A stream of 137 readouts has the exposure of the release, readouts 20 to 116; every other was exposed in all of it.
 
     Args:
         root: The folder.
-        v_th, preset: Threshold and sensor of the spikes, as for `layout_to_shards`.
+        v_th, camera: Threshold and sensor of the spikes, as for `layout_to_shards`.
 
     Raises:
         InputFileError: As for `recorded_pairs`, a file is damaged, or images are not four times the size of their
             spikes.
-        InvalidValueError: The threshold is not known, there is no such preset, or no clip can be called so.
+        InvalidValueError: The threshold is not known, or no clip can be called so.
     """
     if v_th is None:
         raise InvalidValueError(f"{root} does not say its threshold; give it with --vth")
-    camera = None if preset is None else SpikeCamera.preset(preset, v_th=v_th)
+    camera = None if camera is None else replace(camera, v_th=v_th)
     clips = defaultdict(list)
     for name, pair in recorded_pairs(root).items():
         clips[name.rpartition("/")[0] or root.resolve().name].append(pair)
