@@ -124,7 +124,7 @@ def sample_video(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray
 
 def _images(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray]:
     """`spike_image` at every readout."""
-    if look != "tfstp":
+    if require_choice(look, "look", get_args(Look)) != "tfstp":
         yield from (spike_image(stream, centre, look, window) for centre in range(len(stream)))
         return
     for start in range(0, len(stream), _PIECE):
