@@ -114,7 +114,7 @@ def sample_video(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray
     """A sample readout by readout: blur, nearest ground truth, and every threshold's stream, RGB uint8."""
     require_instance(sample, "sample", Sample)
     videos = [_images(stream, look, window) for stream in sample.spikes.values()]
-    for centre, images in enumerate(zip(*videos, strict=True)):
+    for centre, images in enumerate(zip(*videos, strict=False)):  # as many as all have
         panels = [
             (f"V_th {threshold_name(v_th)}: {look} {centre}", image)
             for v_th, image in zip(sample.spikes, images, strict=True)
