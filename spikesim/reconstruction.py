@@ -177,8 +177,8 @@ class Plasticity:
     Args:
         u0: Share of the resources that a spike uses at rest, 0.001 to 0.999.
         increment: f, the share by which a spike brings u nearer to 1, 0.001 to 1.
-        depression: D, the time in which R recovers, in readouts, > 0.
-        facilitation: F, the time in which u returns to rest, in readouts, > 0.
+        depression: D, the time in which R recovers, 0.001 to 10⁶ readouts.
+        facilitation: F, the time in which u returns to rest, 0.001 to 10⁶ readouts.
 
     Raises:
         InvalidValueError: A value is no number or out of range.
@@ -198,7 +198,7 @@ class Plasticity:
             value = require_number(getattr(self, name), f"{name} of plasticity", 0.001, most)
             object.__setattr__(self, name, value)
         for name in ("depression", "facilitation"):
-            value = require_number(getattr(self, name), f"{name} of plasticity", above=0, unit="readouts")
+            value = require_number(getattr(self, name), f"{name} of plasticity", 0.001, 1e6, unit="readouts")
             object.__setattr__(self, name, value)
 
 
