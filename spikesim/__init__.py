@@ -1,4 +1,4 @@
-"""The spike camera: integrate-and-fire simulation, packed spike streams, file formats, TFP and TFI.
+"""The spike camera: integrate-and-fire simulation, packed spike streams, file formats, TFP, TFI and TFSTP.
 
 >>> light = np.full((137, 180, 320), 0.25, np.float32)
 >>> stream = simulate(light, SpikeCamera.preset("ssdm", v_th=1), seed=1, key="my clip")
@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from spikesim.formats import SpikeWriter, read_spikes, write_spikes
     from spikesim.interchange import to_torch, write_spikecv, write_spikezoo
     from spikesim.randomness import Crop
-    from spikesim.reconstruction import fractional_counts, tfi, tfi_video, tfp, tfp_video
+    from spikesim.reconstruction import (
+        Plasticity,
+        fractional_counts,
+        tfi,
+        tfi_video,
+        tfp,
+        tfp_video,
+        tfstp,
+        tfstp_video,
+    )
     from spikesim.recording import Recording, simulate_to_file
     from spikesim.simulation import simulate, simulate_cameras
     from spikesim.simulator import Simulator, push_together
@@ -33,11 +42,14 @@ _HOMES = {
     "to_torch": "interchange",
     "write_spikecv": "interchange",
     "write_spikezoo": "interchange",
+    "Plasticity": "reconstruction",
     "fractional_counts": "reconstruction",
     "tfi": "reconstruction",
     "tfi_video": "reconstruction",
     "tfp": "reconstruction",
     "tfp_video": "reconstruction",
+    "tfstp": "reconstruction",
+    "tfstp_video": "reconstruction",
     "Recording": "recording",
     "simulate_to_file": "recording",
     "Simulator": "simulator",
@@ -51,6 +63,7 @@ _HOMES = {
 __all__ = [
     "PRESETS",
     "Crop",
+    "Plasticity",
     "Recording",
     "Simulator",
     "SpikeCamera",
@@ -66,6 +79,8 @@ __all__ = [
     "tfi_video",
     "tfp",
     "tfp_video",
+    "tfstp",
+    "tfstp_video",
     "thread_limit",
     "to_torch",
     "write_spikecv",

@@ -532,6 +532,7 @@ def _images() -> list[Call]:
         Call(look.stream_sheet, stream=STREAM, moments=2, first=3, **seen),
         Call(look.sample_sheet, sample=SAMPLE, window=3),
         Call(look.stream_video, stream=STREAM[:2], look="tfi", window=3, first=3),
+        Call(look.stream_video, stream=STREAM[:2], look="tfstp", window=3, first=3),
         Call(look.sample_video, sample=SAMPLE, **seen),
         Call(look.sheet, rows=[[("a", FRAME), ("b", FRAME[..., 0])]], width=64),
         Call(look.is_still, path="a.png"),

@@ -133,7 +133,7 @@ def test_sdm_of_a_static_scene_without_noise_is_the_blurry_image(tmp_path: Path)
 
 def test_every_threshold_time_and_method_has_its_row_and_no_other(results: Results) -> None:
     samples = [("test/a", 1), ("test/a", 2), ("test/bb", 3)]
-    colour, grey, exposure = ("SDM", "SDM+BSN", "teacher", "LDN"), ("TFP", "TFI", "BSN"), ("bilinear", "SR")
+    colour, grey, exposure = ("SDM", "SDM+BSN", "teacher", "LDN"), ("TFP", "TFI", "TFSTP", "BSN"), ("bilinear", "SR")
     expected = [
         (*sample, v_th, t, domain, method)
         for domain, methods, times in (
@@ -172,7 +172,7 @@ def test_a_frame_takes_its_share_of_the_sequence(data: Path, monkeypatch: pytest
     clock = itertools.count(0, 14)
     monkeypatch.setattr(running, "perf_counter", lambda: float(next(clock)))
     results = evaluation.evaluate(data, limit=1, v_th=[1])
-    assert results.seconds == {"blur": 2, "SDM": 2, "TFP": 2, "TFI": 2, "bilinear": 14}
+    assert results.seconds == {"blur": 2, "SDM": 2, "TFP": 2, "TFI": 2, "TFSTP": 2, "bilinear": 14}
 
 
 def test_the_released_layout_gives_the_rows_of_the_shards(data: Path, tmp_path: Path) -> None:
@@ -229,12 +229,12 @@ def test_without_a_sequence_or_a_middle_frame_the_other_is_compared(tmp_path: Pa
 def test_only_rows_whose_networks_are_there_are_compared(data: Path, run: Path, tmp_path: Path) -> None:
     choices: dict[str, Any] = {"sequence": False, "limit": 1, "v_th": [1]}
     alone = evaluation.evaluate(data, **choices)
-    assert [card.label for card in alone.methods] == ["blur", "SDM", "TFP", "TFI", "bilinear"]
+    assert [card.label for card in alone.methods] == ["blur", "SDM", "TFP", "TFI", "TFSTP", "bilinear"]
     assert "there is no run folder: rows of its networks are left out" in alone.notes
     (tmp_path / "half").mkdir()
     shutil.copy(run / "bsn.safetensors", tmp_path / "half")
     half = evaluation.evaluate(data, runs=[tmp_path / "half"], **choices)
-    assert [card.label for card in half.methods] == ["blur", "SDM", "SDM+BSN", "TFP", "TFI", "BSN", "bilinear"]
+    assert [card.label for card in half.methods] == ["blur", "SDM", "SDM+BSN", "TFP", "TFI", "TFSTP", "BSN", "bilinear"]
     assert (
         f"{tmp_path / 'half'} has no sr.safetensors and no ldn.safetensors: rows that need it are left out"
         in half.notes

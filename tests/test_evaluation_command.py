@@ -35,7 +35,7 @@ def test_the_command_prints_tables(
     assert bare.code == 0, bare.err
     assert "there is no run folder" in bare.err
     assert "pretrained" not in evaluate("--data", data, "--single", "--limit", 1, "--vth", 1).out
-    assert {"blur", "SDM", "pretrained", "TFP", "TFI", "bilinear"} <= set(bare.out.split())
+    assert {"blur", "SDM", "pretrained", "TFP", "TFI", "TFSTP", "bilinear"} <= set(bare.out.split())
     shutil.copytree(trained, tmp_path / "runs" / "ssdm")
     whole = evaluate("--data", data, "--limit", 1, "--vth", 1, 2.5, "--table", "markdown", "--out", "out")
     assert whole.code == 0, whole.err

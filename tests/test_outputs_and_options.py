@@ -113,6 +113,7 @@ def test_every_file_that_is_written_is_among_them(writing: dict[str, list[object
         ("view SHARD a.png --axes HWT", "--axes is for spike files"),
         ("view LAYOUT a.png --vth 3", "--vth goes with a folder in the released layout that does not record its"),
         ("view SPIKES a.png --as tfi --window 5", "--window is of the mean that a TFP is, and --as tfi shows none"),
+        ("view SPIKES a.png --as tfstp --window 5", "--window is of the mean"),
         ("view SPIKES a.gif --as spikes --window 5", "--window is of the mean"),
         ("view SHARD a.gif --as tfi --window 5", "--window is of the mean"),
         ("build FRAMES --out out --timing ignore", "--timing is for videos and files of several images, and none"),

@@ -135,6 +135,6 @@ def test_what_needs_no_quarter_is_trained_and_compared_and_other_networks_are_re
             train(datasets[2], tmp_path / "other", stages, epochs=1, split="test", **short)
     assert not (tmp_path / "other").exists()
     compared = evaluate(datasets[2], runs=[tmp_path / "run"], limit=1, v_th=[1])
-    assert {row.method for row in compared.rows} >= {"blur", "SDM", "SDM+BSN", "TFP", "TFI", "BSN", "bilinear"}
+    assert {row.method for row in compared.rows} >= {"blur", "SDM", "SDM+BSN", "TFP", "TFI", "TFSTP", "BSN", "bilinear"}
     with pytest.raises(InvalidValueError, match="and these are 2; build"):
         evaluate(datasets[2], pretrained=True, limit=1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spikesim import SpikeCamera, SpikeStream, simulate, tfi
+from spikesim import SpikeCamera, SpikeStream, simulate, tfi, tfstp
 from spikesim.errors import InvalidValueError, OutputError
 from spikesim_datasets.shards import Sample
 from spikesim_datasets.visualisation import (
@@ -63,7 +63,21 @@ def test_constant_light_has_its_intensity(look: Look, v_th: float, gain: float) 
     np.testing.assert_array_equal(image, np.full((HEIGHT, WIDTH), 128))
 
 
-@pytest.mark.parametrize("look", ["tfp", "tfi", "spikes"])
+@pytest.mark.parametrize("v_th", [1.0, 2.0, 4.0])
+def test_constant_light_comes_to_its_intensity_by_plasticity(v_th: float) -> None:
+    stream = constant(0.5, SpikeCamera(v_th=v_th, gain=0.5, reset="subtract"), 512)
+    np.testing.assert_array_equal(spike_image(stream, 511, "tfstp", 1), np.full((HEIGHT, WIDTH), 128))
+
+
+def test_frames_of_plasticity_are_those_of_the_whole_stream(rng: np.random.Generator) -> None:
+    stream = SpikeStream.from_dense(rng.integers(0, 2, (131, HEIGHT, WIDTH), np.uint8), SpikeCamera())
+    for centre, frame in enumerate(stream_video(stream, "tfstp", 1)):
+        rates = np.rint(255 * tfstp(stream, centre)).astype(np.uint8)
+        np.testing.assert_array_equal(frame, sheet([[(f"tfstp {centre}", rates)]], width=640))
+    assert centre == 130
+
+
+@pytest.mark.parametrize("look", ["tfp", "tfi", "tfstp", "spikes"])
 def test_of_no_readouts_nothing_can_be_shown(stream: SpikeStream, look: Look) -> None:
     with pytest.raises(InvalidValueError, match="the stream is empty"):
         stream_sheet(stream[:0], look, 5)
@@ -102,7 +116,7 @@ def test_the_window_stays_in_the_stream(stream: SpikeStream) -> None:
 
 
 def test_an_unknown_look_is_refused(stream: SpikeStream) -> None:
-    with pytest.raises(InvalidValueError, match="look must be one of 'spikes', 'tfp', 'tfi', got 'rainbow'"):
+    with pytest.raises(InvalidValueError, match="look must be one of 'spikes', 'tfp', 'tfi', 'tfstp', got 'rainbow'"):
         spike_image(stream, 3, "rainbow", 5)  # type: ignore[arg-type]
 
 
@@ -189,7 +203,7 @@ def test_an_mp4_is_read_again(tmp_path: Path) -> None:
         assert np.abs(found.astype(int) - frame).mean() < 5
 
 
-@pytest.mark.parametrize("look", ["spikes", "tfp", "tfi"])
+@pytest.mark.parametrize("look", ["spikes", "tfp", "tfi", "tfstp"])
 def test_videos_go_through_all_readouts(tmp_path: Path, stream: SpikeStream, sample: Sample, look: Look) -> None:
     write_animation(tmp_path / "stream.mp4", stream_video(stream, look, 3))
     write_animation(tmp_path / "sample.gif", sample_video(sample, look, 3))

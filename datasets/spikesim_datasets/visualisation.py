@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import cv2
 import numpy as np
 
-from spikesim import SpikeStream, tfi, tfp
+from spikesim import SpikeStream, tfi, tfp, tfstp, tfstp_video
 from spikesim.checks import require_choice, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_files import write_gif, write_png
@@ -17,8 +17,9 @@ from spikesim_datasets.sources import Clip
 from spikesim_datasets.sources.clip import require_clip
 from spikesim_datasets.videos import write_video
 
-Look = Literal["spikes", "tfp", "tfi"]
+Look = Literal["spikes", "tfp", "tfi", "tfstp"]
 
+_PIECE = 64  # readouts whose TFSTP is computed together, each piece from the stream's beginning
 _CAPTION = 26  # pixels
 _MARGIN = 6
 _PAPER, _INK = 250, 20
@@ -37,8 +38,9 @@ def spike_image(stream: SpikeStream, centre: int, look: Look, window: int) -> np
     Args:
         stream: Spikes (T, H, W).
         centre: Readout.
-        look: `spikes` the bits of this readout; `tfp` the mean of the window; `tfi` one over the interval.
-        window: Readouts of TFP, moved to lie in the stream; TFI looks through the whole stream.
+        look: `spikes` the bits of this readout; `tfp` the mean of the window; `tfi` one over the interval; `tfstp` the
+            rate that the states of a synapse tell after it.
+        window: Readouts of TFP, moved to lie in the stream; TFI and TFSTP look through the whole stream.
 
     Raises:
         InvalidValueError: `look` is unknown, or the window is longer than the stream.
@@ -57,6 +59,13 @@ def spike_image(stream: SpikeStream, centre: int, look: Look, window: int) -> np
             rate = tfp(stream, int(np.clip(centre, reach, max(reach, len(stream) - window + reach))), window)
         case "tfi":
             rate = tfi(stream, centre)
+        case "tfstp":
+            rate = tfstp(stream, centre)
+    return _as_light(stream, rate)
+
+
+def _as_light(stream: SpikeStream, rate: np.ndarray) -> np.ndarray:
+    """Spikes per readout as `spike_image` shows them."""
     if stream.camera is not None:
         rate = rate * np.float32(stream.camera.v_th / stream.camera.gain)
     else:
@@ -97,19 +106,30 @@ def stream_video(stream: SpikeStream, look: Look, window: int, first: int = 0) -
     """A stream readout by readout, RGB uint8; captions call its first readout `first`."""
     require_instance(stream, "stream", SpikeStream)
     first = require_whole(first, "first", 0)
-    for centre in range(len(stream)):
-        yield sheet([[(f"{look} {first + centre}", spike_image(stream, centre, look, window))]], width=640)
+    for centre, image in enumerate(_images(stream, look, window)):
+        yield sheet([[(f"{look} {first + centre}", image)]], width=640)
 
 
 def sample_video(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray]:
     """A sample readout by readout: blur, nearest ground truth, and every threshold's stream, RGB uint8."""
     require_instance(sample, "sample", Sample)
-    for centre in range(len(next(iter(sample.spikes.values())))):
+    videos = [_images(stream, look, window) for stream in sample.spikes.values()]
+    for centre, images in enumerate(zip(*videos, strict=False)):  # as many as all have
         panels = [
-            (f"V_th {threshold_name(v_th)}: {look} {centre}", spike_image(stream, centre, look, window))
-            for v_th, stream in sample.spikes.items()
+            (f"V_th {threshold_name(v_th)}: {look} {centre}", image)
+            for v_th, image in zip(sample.spikes, images, strict=True)
         ]
         yield sheet([[("blur", sample.blur), *_sharp_panels(sample, centre)], panels], width=320)
+
+
+def _images(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray]:
+    """`spike_image` at every readout."""
+    if require_choice(look, "look", get_args(Look)) != "tfstp":
+        yield from (spike_image(stream, centre, look, window) for centre in range(len(stream)))
+        return
+    for start in range(0, len(stream), _PIECE):
+        rates = tfstp_video(stream, start, min(start + _PIECE, len(stream)))
+        yield from (_as_light(stream, rate) for rate in rates)
 
 
 def clip_sheet(clip: Clip, moments: int = 5) -> np.ndarray:

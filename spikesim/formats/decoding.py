@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -170,7 +169,6 @@ def camera_to_json(camera: SpikeCamera | None) -> str:
     return "null" if camera is None else camera.to_json()
 
 
-@lru_cache(maxsize=64)  # the files of a dataset repeat a few cameras
 def camera_from_json(text: str) -> SpikeCamera | None:
     """The camera that `camera_to_json` wrote.
 

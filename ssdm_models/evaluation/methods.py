@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spikesim import tfi
+from spikesim import tfi, tfstp_video
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.optics import SCALE
 from ssdm_models.cost import parameters
@@ -149,6 +149,7 @@ def _spike_methods(of_run: Mapping[str, TrainedNetwork], ratio: int) -> list[Met
     return [
         Method("TFP", "grey", lambda scene: _normalised(scene, _short(scene)), length=SHORT_LENGTH),
         Method("TFI", "grey", _tfi),
+        Method("TFSTP", "grey", _tfstp),
         *map(_denoiser, _of_task("denoising", of_run)),
         Method("bilinear", "exposure", _upsampled(Bilinear(ratio))),
         *(
@@ -218,6 +219,13 @@ def _upsampled(network: nn.Module) -> Compute:
 
 def _tfi(scene: MethodInput) -> Tensor:
     rates = np.stack([tfi(scene.stream, time)[None] for time in scene.times])
+    return _normalised(scene, torch.from_numpy(rates).to(scene.blur.device))
+
+
+def _tfstp(scene: MethodInput) -> Tensor:
+    first = min(scene.times)
+    video = tfstp_video(scene.stream, first, max(scene.times) + 1)
+    rates = np.stack([video[time - first][None] for time in scene.times])
     return _normalised(scene, torch.from_numpy(rates).to(scene.blur.device))
 
 

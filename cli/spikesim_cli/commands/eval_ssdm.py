@@ -71,8 +71,8 @@ _RUN = Path("runs/ssdm")
 @click.option("--table", type=click.Choice(["markdown", "latex"]), help="Print tables for a document.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def eval_ssdm(data: "Place", single: bool, ablation: bool, table: str | None, as_json: bool, **options: Any) -> None:
-    """Compare blur, TFP, TFI, SDM and the networks of S-SDM with the ground truth: PSNR, SSIM by the protocols ssdm and
-    standard, LPIPS and LIQE where they are installed, and the cost of each.
+    """Compare blur, TFP, TFI, TFSTP, SDM and the networks of S-SDM with the ground truth: PSNR, SSIM by the
+    protocols ssdm and standard, LPIPS and LIQE where they are installed, and the cost of each.
 
     \b
     Examples:

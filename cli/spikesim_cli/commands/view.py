@@ -26,7 +26,7 @@ from spikesim_cli.options import (
 @click.option(
     "--as",
     "look",
-    type=click.Choice(["spikes", "tfp", "tfi"]),
+    type=click.Choice(["spikes", "tfp", "tfi", "tfstp"]),
     show_default="tfp",
     help="How to render spikes.",
 )
@@ -81,7 +81,7 @@ def view(path: Any, output: Path, look: str | None, window: int | None, overwrit
         refuse("is about spikes, and a source has none", **{"as": look}, window=window)
     elif still and kind != "spikes":
         refuse("is for videos and for spike files; the image of a sample shows all", **{"as": look})
-    elif look in ("spikes", "tfi"):
+    elif look not in (None, "tfp"):
         refuse(f"is of the mean that a TFP is, and --as {look} shows none", window=window)
     sample, split, window = sample or 0, split or "train", window or 21
     how: tuple[Any, int] = look or "tfp", window
