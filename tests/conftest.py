@@ -1,6 +1,7 @@
 """Fixtures and the profile of property tests."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("spikesim", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("spikesim")
+
+
+# Programs in the background of a shell, or of nohup, inherit that Ctrl-C is ignored; tests send it to what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish() -> None:

@@ -158,8 +158,16 @@ def build_gopro(root: Path, out: Path, **options: Any) -> None:
     metavar="PIXELS",
     help="Side of square frames of photo: that show a part of one of 1280×720, as crops do.",
 )
+@click.option(
+    "--glob",
+    "pattern",
+    metavar="PATTERN",
+    help="Where in a SOURCE that is a folder clips lie, at any depth: '*/*', '**/images'.",
+)
 @_build_options
-def build(sources: tuple[str, ...], out: Path, split: str, side: int | None, **options: Any) -> None:
+def build(
+    sources: tuple[str, ...], out: Path, split: str, side: int | None, pattern: str | None, **options: Any
+) -> None:
     """Build a spike dataset from any SOURCE: a video file, a folder of frames, a folder of those, still photos, or a
     built-in scene.
 
@@ -172,12 +180,13 @@ def build(sources: tuple[str, ...], out: Path, split: str, side: int | None, **o
       spikesim build clip.mp4 frames/ --out data/mine --vth 1 2
       spikesim build 'photo:photos#200' --out data/photos --sharp sequence --flow
       spikesim build long.mp4 --out data/minute --start 3000 --frames 1440
+      spikesim build X4K1000FPS/train --out data/x4k --glob '*/*'
       spikesim build demo:street --out data/street
     """
     from spikesim_datasets.sources import open_clips
 
     reading = reading_of(options)
-    clips = open_clips(sources, split, **given(seed=options["seed"], side=side), reading=reading)  # type: ignore[arg-type]
+    clips = open_clips(sources, split, **given(seed=options["seed"], side=side, pattern=pattern), reading=reading)  # type: ignore[arg-type]
     check_reading(reading, clips)
     _build(clips, out, **options)
 

@@ -24,6 +24,7 @@ from spikesim_datasets.sources.rendered import MOST_CLIPS, random_name
 from spikesim_datasets.sources.resampled import ResampledClip
 from spikesim_datasets.sources.stack import StackClip
 from spikesim_datasets.sources.timing import describe_uneven, evenly_apart
+from spikesim_datasets.sources.trees import advice_for, nested_places, refuse_other_tree
 from spikesim_datasets.sources.variants import DemoVariant
 from spikesim_datasets.sources.video import VIDEO_SUFFIXES, VideoClip
 
@@ -64,6 +65,7 @@ def open_clips(
     seed: int = 0,
     side: int | None = None,
     reading: Reading = STRICT,
+    pattern: str | None = None,
 ) -> list[Clip]:
     """The clips of any sources, in order.
 
@@ -78,6 +80,8 @@ def open_clips(
         seed: Of everything random about clips of photos and about variants; other clips do not depend on it.
         side: Of the frames of clips of photos, see `open_photos`; other sources cannot be shown in part.
         reading: What is done with videos and frames that are not plain.
+        pattern: Where in sources that are folders clips lie, at any depth, see `trees.nested_places`; they are called
+            by their paths. None looks into folders and the folders in them.
 
     Raises:
         InputFileError: A source is missing, damaged or holds no video.
@@ -90,10 +94,15 @@ def open_clips(
     clips = []
     for source in require_list(sources, "sources", "paths"):
         if rendered := _open_rendered(source, split, seed, side):
+            if pattern is not None:
+                raise InvalidValueError(f"{source} is no folder to look for clips in by --glob; leave it out")
             clips += rendered
         else:
             path = require_path(source, "source")
-            clips += [open_place(place, split, path, reading) for place in clip_places(path)]
+            named = {} if pattern is None else nested_places(path, pattern)
+            clips += [open_place(place, split, path, reading, name) for name, place in named.items()]
+            if pattern is None:
+                clips += [open_place(place, split, path, reading) for place in clip_places(path)]
     for key, times in Counter(clip.key for clip in clips).items():
         if times > 1:
             raise InvalidValueError(f"{times} sources would be called {key!r} in the dataset; rename all but one")
@@ -151,17 +160,20 @@ def clip_places(path: Path | str) -> list[Path]:
             )
         tell_left_out(path, (path / name for name in names), "no frame by its name")
         return _stacks(path, names) or [path]
+    refuse_other_tree(path)
     inner = sorted([*videos, *(entry for entry in entries_of(path) if _is_frame_folder(entry))])
     if not inner:
         raise InputFileError(
             f"{path} holds neither frames ({', '.join(FRAME_SUFFIXES)}) nor videos ({', '.join(VIDEO_SUFFIXES)}), nor "
-            "folders of frames"
+            f"folders of frames{advice_for(path)}"
         )
     tell_left_out(path, inner, "no video by its name and no folder of frames")
     return [place for entry in inner for place in clip_places(entry)]
 
 
-def open_place(place: Path | str, split: Split, source: Path | str, reading: Reading = STRICT) -> Clip:
+def open_place(
+    place: Path | str, split: Split, source: Path | str, reading: Reading = STRICT, name: str | None = None
+) -> Clip:
     """The clip of one of `clip_places`.
 
     Args:
@@ -169,6 +181,7 @@ def open_place(place: Path | str, split: Split, source: Path | str, reading: Rea
         split: The split it goes to.
         source: The source that it is a place of.
         reading: What is done if it is not plain.
+        name: Of the clip; None calls it as the file or folder is.
 
     Raises:
         InputFileError: It is damaged, or not plain in a way that `reading` does not accept.
@@ -176,10 +189,11 @@ def open_place(place: Path | str, split: Split, source: Path | str, reading: Rea
     """
     place, reading = require_path(place, "place"), require_instance(reading, "reading", Reading)
     if place.is_dir():
-        return FrameClip.open(place, split, name_of(place), source, reading)
+        return FrameClip.open(place, split, name_of(place) if name is None else name, source, reading)
+    name = place.stem if name is None else name
     if place.suffix.lower() in FRAME_SUFFIXES:
-        return StackClip.open(place, split, place.stem, source, reading)
-    return _open_video(VideoClip.open(place, split, place.stem, source, reading), reading)
+        return StackClip.open(place, split, name, source, reading)
+    return _open_video(VideoClip.open(place, split, name, source, reading), reading)
 
 
 def holds_clips(path: Path | str) -> bool:

@@ -9,6 +9,7 @@ from spikesim_datasets.folders import entries_of
 from spikesim_datasets.sources.clip import Clip, Split
 from spikesim_datasets.sources.frames import FrameClip, frame_names
 from spikesim_datasets.sources.reading import STRICT, Reading
+from spikesim_datasets.sources.trees import GOPRO_AT, refuse_gopro_large
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -16,8 +17,6 @@ LAYOUTS = """\
   ROOT/{train,test}/SCENE/*.png                   GOPRO_Large_all as it unpacks
   ROOT/GOPRO_Large_all/{train,test}/SCENE/*.png   the folder it was unpacked in
   ROOT/{train,test}/raw_data/SCENE/*.png          as the S-SDM release arranges it"""
-
-PUBLISHED_AT = "https://seungjunnah.github.io/Datasets/gopro"
 
 
 def open_gopro(root: Path | str, reading: Reading = STRICT) -> list[Clip]:
@@ -34,7 +33,7 @@ def open_gopro(root: Path | str, reading: Reading = STRICT) -> list[Clip]:
     if not root.is_dir():
         raise InputFileError(
             f"no GOPRO tree at {root.absolute()}. Understood are\n{LAYOUTS}\n"
-            f"GOPRO_Large_all (240 fps, every frame) is published at {PUBLISHED_AT}; give its folder with --root. "
+            f"GOPRO_Large_all (240 fps, every frame) is published at {GOPRO_AT}; give its folder with --root. "
             "Without it, `spikesim demo` runs on built-in scenes"
         )
     source = root
@@ -55,12 +54,8 @@ def _scenes(split: Path) -> list[Path]:
     if not split.is_dir():
         return []
     scenes = [folder for folder in entries_of(split) if folder.is_dir()]
+    refuse_gopro_large(scenes)
     for scene in scenes:
-        if (scene / "sharp").is_dir():
-            raise InputFileError(
-                f"{scene} holds `sharp` and `blur` folders: this is GOPRO_Large, which leaves out the frames between "
-                f"its blurry images; GOPRO_Large_all is needed ({PUBLISHED_AT})"
-            )
         if not frame_names(scene):
             raise InputFileError(f"{scene} is a scene folder without frames; fill it or remove it")
     return scenes
