@@ -316,6 +316,7 @@ def _light() -> list[Call]:
         Call(response.Sigmoid, slope=6.0, midpoint=0.5),
         Call(response.Response, name="sigmoid", sigmoid=response.Sigmoid(6.0, 0.5)),
         Call(response.Response.of, described="srgb"),
+        Call(response.Response.record, self=response.GAMMA),
         Call(response.Response.codes, self=response.GAMMA, light=np.zeros(3)),
         Call(optics.require_ratio, ratio=2),
         Call(optics.ratio_of, image=36, spikes=9, what="the blur"),
