@@ -61,7 +61,7 @@ class ExposurePlan:
             )
 
     @staticmethod
-    def preset(name: str, **changes: Any) -> "ExposurePlan":
+    def preset(name: str = "ssdm", **changes: Any) -> "ExposurePlan":
         """A published plan, with arguments changed as wanted: `ExposurePlan.preset("gopro7", padding=8)`.
 
         The gap that is published is less than a raw frame. With another factor it is so too, where none is given.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -195,8 +195,9 @@ def _survey(dataset: Dataset) -> list[_Shard]:
     found = []
     for entry in dataset.entries:
         with closing(dataset.open_shard(dataset.root / entry.path)) as shard:
-            optics = replace(Optics.of_choices(shard.recipe.get("choices", {})), ratio=shard.ratio)
-            found.append(_Shard(set(shard.cameras), set(shard.sharp_readouts), shard.exposure, optics, shard.shape))
+            found.append(
+                _Shard(set(shard.cameras), set(shard.sharp_readouts), shard.exposure, shard.optics, shard.shape)
+            )
         _, height, width = found[-1].shape
         check_ratio(height, width, shard.ratio, f"the blur of {shard.path}")
         for name in ("exposure", "optics"):

@@ -269,11 +269,8 @@ def _plan_of(choices: dict[str, Any]) -> "ExposurePlan":
     """The exposures that options ask for, which are taken out."""
     from spikesim_datasets.exposure import ExposurePlan
 
-    frames, name = choices.pop("exposure_frames"), choices.pop("exposure")
-    return ExposurePlan.preset(
-        "ssdm" if name is None else name,
-        **given(frames=frames, **{name: choices.pop(name) for name in ("factor", "gap", "padding")}),
-    )
+    named = {"name": choices.pop("exposure"), "frames": choices.pop("exposure_frames")}
+    return ExposurePlan.preset(**given(**named, **{name: choices.pop(name) for name in ("factor", "gap", "padding")}))
 
 
 def _estimate(
@@ -341,10 +338,10 @@ def _estimate(
         for key, both in samples.items()
     ]
     print_table(("clip", "frames", "size", "exposed readouts", "to build", "kept"), rows, "Samples")
-    first, last = exposure.padding, exposure.padding + exposure.readouts - 1
+    start, stop = exposure.exposure
     messages.print(
         f"exposures of {count(exposure.readouts, 'readout')} begin every {exposure.period}, in streams of "
-        f"{exposure.stream_length}, whose readouts {first}..{last} they are"
+        f"{exposure.stream_length}, whose readouts {start}..{stop - 1} they are"
     )
     _tell_skipped(plan.skipped)
     build = f"would build {count(waiting.samples(), 'sample')} in {count(len(waiting.jobs), 'shard')}"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from spikesim import SpikeCamera
 from spikesim.checks import require_number, require_path
-from spikesim.errors import InputFileError
 from spikesim.files import atomic_path
 from spikesim.locks import locked
 from spikesim_datasets.camera_choice import chosen_camera
@@ -24,9 +23,9 @@ from spikesim_datasets.layouts.sample_files import write_field
 from spikesim_datasets.layouts.shard_descriptions import describe
 from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.shards import ShardReader, ShardWriter
-from spikesim_datasets.shards.dataset import check_entry
+from spikesim_datasets.shards.dataset import shards_to_convert
 from spikesim_datasets.shards.fields import FIELDS
-from spikesim_datasets.shards.index import INDEX, index_shards, read_index, shard_files
+from spikesim_datasets.shards.index import INDEX, index_shards, read_index
 from spikesim_datasets.unfinished import Conversion
 
 
@@ -55,11 +54,7 @@ def shards_to_layout(
     """
     dataset, out = require_path(dataset, "dataset"), require_path(out, "out")
     v_th, tell = None if v_th is None else require_number(v_th, "v_th"), teller(on_progress)
-    for entry in read_index(dataset) or []:
-        check_entry(dataset, entry)
-    files = shard_files(dataset)
-    if not files:
-        raise InputFileError(f"{dataset} holds no shards to convert")
+    files = shards_to_convert(dataset)
     shards = [_described(dataset, file, v_th) for file in files]
     refuse_doubled(shards)
     conversion = Conversion.of(dataset, files, [shard.record() for shard in shards])

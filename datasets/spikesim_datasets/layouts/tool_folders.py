@@ -9,16 +9,14 @@ import numpy as np
 
 from spikesim import write_spikecv, write_spikezoo
 from spikesim.checks import require_choice, require_number, require_path
-from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
 from spikesim.hdf5 import looked_through
 from spikesim.interchange import require_multiple_of_8
 from spikesim.locks import locked
 from spikesim_datasets.image_files import write_png
-from spikesim_datasets.optics import Optics
 from spikesim_datasets.progress import OnProgress, Tally, teller
-from spikesim_datasets.shards.dataset import check_entry
-from spikesim_datasets.shards.index import read_index, shard_files
+from spikesim_datasets.shards.dataset import shards_to_convert
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.unfinished import OF_LAYOUT, Conversion
 
@@ -60,10 +58,7 @@ def shards_to_tool(
     dataset, out = require_path(dataset, "dataset"), require_path(out, "out")
     require_choice(tool, "tool", get_args(Tool))
     v_th, tell = None if v_th is None else require_number(v_th, "v_th"), teller(on_progress)
-    for entry in read_index(dataset) or []:
-        check_entry(dataset, entry)
-    if not (files := shard_files(dataset)):
-        raise InputFileError(f"{dataset} holds no shards to convert")
+    files = shards_to_convert(dataset)
     counts, sizes = [], set()
     for file in looked_through(files):
         with ShardReader(file) as shard:
@@ -92,7 +87,6 @@ def shards_to_tool(
 
 def _written(shard: ShardReader, out: Path, tool: Tool, v_th: float | None) -> Iterator[None]:
     """Write the samples of a shard one by one."""
-    optics = Optics.of_choices({**shard.recipe.get("choices", {}), "ratio": shard.ratio})
     middle = sum(shard.exposure) // 2
     for number, window in enumerate(shard.windows):
         if tool == "spikecv":
@@ -104,7 +98,7 @@ def _written(shard: ShardReader, out: Path, tool: Tool, v_th: float | None) -> I
             image = out / shard.split / "gt" / f"{name}.png"
             if middle in shard.sharp_readouts and not image.exists():
                 frame = shard.sharp_readouts.index(middle)
-                light = optics.light(shard.sharp(number, frames=slice(frame, frame + 1))[0])
+                light = shard.optics.light(shard.sharp(number, frames=slice(frame, frame + 1))[0])
                 grey = np.rint(255 * light).astype(np.uint8)
                 write_png(image, np.repeat(grey[..., None], 3, axis=2))
             if not (out / shard.split / "spike" / f"{name}.dat").exists():

@@ -17,7 +17,7 @@ from spikesim.files import known_checksum
 from spikesim.input_files import require_file
 from spikesim_datasets.remote.remote_file import known_version
 from spikesim_datasets.remote.url import Place, Url, require_place
-from spikesim_datasets.shards.index import INDEX, ShardEntry, fetch_index, list_shards
+from spikesim_datasets.shards.index import INDEX, ShardEntry, fetch_index, list_shards, read_index, shard_files
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.sample_reader import SampleReader
@@ -209,6 +209,19 @@ def check_entry(root: Path, entry: ShardEntry) -> None:
         )
     if (size := require_file(file).st_size) != entry.bytes:
         raise InputFileError(f"{file} has {size} bytes, {INDEX} says {entry.bytes}; {_REBUILD}")
+
+
+def shards_to_convert(root: Path) -> list[Path]:
+    """The shards of a dataset, of which those that its index lists are seen to be there in their sizes.
+
+    Raises:
+        InputFileError: There are none, one is missing or of another size, or the index is damaged.
+    """
+    for entry in read_index(root) or []:
+        check_entry(root, entry)
+    if not (files := shard_files(root)):
+        raise InputFileError(f"{root} holds no shards to convert")
+    return files
 
 
 def check_bytes(file: Path, entry: ShardEntry, sha256: str) -> None:

@@ -1,6 +1,7 @@
 """Reading samples in whole or in part: what a shard and a clip of the released layout have in common."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from spikesim.brief import brief_object
 from spikesim.checks import require_instance, require_mapping, require_number, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.keys import Keyed
-from spikesim_datasets.optics import Ratio
+from spikesim_datasets.optics import Optics, Ratio
 from spikesim_datasets.remote.url import Place
 from spikesim_datasets.shards.axes import WHOLE, Cuts
 from spikesim_datasets.shards.field import Field
@@ -51,6 +52,15 @@ class SampleReader(Keyed, ABC):
     @abstractmethod
     def ratio(self) -> Ratio:
         """How many pixels of the images one of the spikes is wide and high."""
+
+    @property
+    def optics(self) -> Optics:
+        """How light came to its sensors; where its recipe does not say, as in the release.
+
+        Raises:
+            InvalidValueError: The recipe says what is none.
+        """
+        return replace(Optics.of_choices(self.recipe.get("choices", {})), ratio=self.ratio)
 
     @abstractmethod
     def _load(self, field: Field, number: int, cuts: Cuts, v_th: float | None) -> np.ndarray:
