@@ -1,9 +1,9 @@
 """What misaligned pairs and the field of flow add to a build, as ratios to the plain build of the same run.
 
 Without arguments the script builds from a built-in scene of 1280×720, with the sharp sequence, at one threshold, by two
-processes; with arguments from the sources given. Builds take turns for some rounds. CPU is what all processes of a build
-used together: other work on the machine shows in it least. A ratio is to the plain build of the same round; medians are
-told.
+processes; with arguments from the sources given. Builds take turns for some rounds. CPU is what all processes of a
+build used together: other work on the machine shows in it least. A ratio is to the plain build of the same round;
+medians are told.
 
     python benchmarks/pairs.py
     python benchmarks/pairs.py clip.mp4 --rounds 5
