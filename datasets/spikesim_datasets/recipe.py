@@ -18,7 +18,7 @@ from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import OPTICS_CHOICES, Optics
 from spikesim_datasets.response import GAMMA
 from spikesim_datasets.shards.diagnostics import Cuts
-from spikesim_datasets.shards.fields import FLOW, LIGHT
+from spikesim_datasets.shards.fields import FLOW, FLOW_EXACT, LIGHT
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Split
@@ -46,8 +46,8 @@ class Recipe:
         shard_samples: Most samples in a shard.
         compression: Filter of the shards' images; `gzip` and `none` are read by any HDF5 library.
         light: Whether to keep the light that the sensors see, the field `light`.
-        flow: Whether to keep the exact optical flow from each sharp frame to the next, which clips that are rendered
-            know.
+        flow: Whether to keep the optical flow from each sharp frame to the next: exact of clips that are rendered, of
+            others what an interpolator that follows motion estimates.
 
     Raises:
         InvalidValueError: A value is meaningless, or two cameras have one threshold.
@@ -96,7 +96,9 @@ class Recipe:
     @property
     def extra(self) -> tuple[str, ...]:
         """The optional fields that its samples have."""
-        return tuple(field.name for field, kept in ((LIGHT, self.light), (FLOW, self.flow)) if kept)
+        return tuple(
+            field.name for field, kept in ((LIGHT, self.light), (FLOW, self.flow), (FLOW_EXACT, self.flow)) if kept
+        )
 
     def sharp_of(self, split: Split) -> Sharp:
         """The ground truth kept for clips of a split."""

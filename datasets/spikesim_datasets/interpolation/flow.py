@@ -28,6 +28,7 @@ Source:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -35,8 +36,9 @@ import numpy as np
 from spikesim.errors import InvalidValueError
 from spikesim.kernels.groups import GROUP
 from spikesim.threads import run_on_rows
-from spikesim_datasets.interpolation.base import check_request
+from spikesim_datasets.interpolation.base import check_request, checked_frames
 from spikesim_datasets.kernels import blending, sampling, search
+from spikesim_datasets.kernels.sampling import SUBPIXELS
 from spikesim_datasets.opencv import without_ipp
 
 MIN_SIDE = 16
@@ -87,13 +89,25 @@ class FlowInterpolator:
     def between(self, frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]) -> Iterator[np.ndarray]:
         """See `Interpolator.between`; frames with a side under `MIN_SIDE` raise `InvalidValueError` as well."""
         check_request(frame0, frame1, times)
-        height, width, _ = frame0.shape
-        if min(height, width) < MIN_SIDE:
-            raise InvalidValueError(
-                f"optical flow needs frames of at least {MIN_SIDE}×{MIN_SIDE} pixels, got {height}×{width}; "
-                "use the interpolator 'linear' for smaller ones"
-            )
+        _check_size(*frame0.shape[:2])
         return self._frames(np.ascontiguousarray(frame0), np.ascontiguousarray(frame1), times)
+
+    def flow(self, frames: Sequence[np.ndarray]) -> np.ndarray:
+        """See `MotionInterpolator.flow`; frames with a side under `MIN_SIDE` raise `InvalidValueError` as well.
+
+        It is the fine flow, of every second of its pixels to the right and down, smoothed by a median of 5×5 of them
+        and rounded to 1/32 px; in frames of even size that is one motion for each block of 4×4 pixels.
+        """
+        frames = checked_frames(frames)
+        height, width, _ = frames[0].shape
+        _check_size(height, width)
+        fine = [optical_flow(first, second) for first, second in pairwise(map(_fine, frames))]
+        _, rows, columns = fine[0].shape
+        # At full size, conversion to half precision alone would take as long as the search.
+        blocks = np.stack([_blocks(flow, height, width) for flow in fine])
+        return blocks.take(np.arange(width) * columns // (2 * width), axis=2).take(
+            np.arange(height) * rows // (2 * height), axis=1
+        )
 
     def _frames(self, frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]) -> Iterator[np.ndarray]:
         if not len(times):
@@ -145,6 +159,20 @@ def _prepare(frame: np.ndarray) -> _Prepared:
     return _Prepared(frame.copy(), *sizes, coefficients=sampling.coefficients(frame, smooth))
 
 
+def _check_size(height: int, width: int) -> None:
+    if min(height, width) < MIN_SIDE:
+        raise InvalidValueError(
+            f"optical flow needs frames of at least {MIN_SIDE}×{MIN_SIDE} pixels, got {height}×{width}; "
+            "use the interpolator 'linear' for smaller ones"
+        )
+
+
+def _fine(frame: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What the fine flow of a frame is found in."""
+    with without_ipp():
+        return pyramid(_reduced(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY), 1 << _FINE))
+
+
 def pyramid(image: np.ndarray) -> tuple[np.ndarray, ...]:
     """What `optical_flow` takes of a grey frame, uint8 (H,W), of at least `MIN_SIDE`: its `slopes` at all sizes."""
     images = [image]
@@ -176,6 +204,15 @@ def _flows(first: _Prepared, second: _Prepared, size: int) -> list[np.ndarray]:
 
     run_on_rows(estimate, len(pairs), size)
     return [flows[i] for i in (0, 2, 1, 3)]
+
+
+def _blocks(flow: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Flow float32 (2,h,w) as motions of blocks of 2×2 of its pixels, float16 (h',w',2) in pixels of the frames."""
+    _, rows, columns = flow.shape
+    scales = np.float32(SUBPIXELS * width / columns), np.float32(SUBPIXELS * height / rows)
+    with without_ipp():
+        parts = [cv2.medianBlur(scale * part[::2, ::2], 5) for scale, part in zip(scales, flow, strict=True)]
+    return (np.rint(np.dstack(parts)) / SUBPIXELS).astype(np.float16)
 
 
 def edge_strength(grey: np.ndarray) -> np.ndarray:
