@@ -89,7 +89,8 @@ _build_options = together(
     click.option(
         "--flow",
         is_flag=True,
-        help="Keep the exact optical flow between sharp frames, of photo: and demo:SCENE#N; with --sharp sequence.",
+        help="Keep the optical flow between sharp frames: exact of photo: and demo:SCENE#N, else the interpolator's "
+        "estimate; with --sharp sequence.",
     ),
     click.option("--shard-samples", type=click.IntRange(1), show_default="8", help="Most samples in a shard."),
     click.option(

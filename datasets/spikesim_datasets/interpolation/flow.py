@@ -20,6 +20,11 @@ at an eighth of the size; smoothing by how much the motions differ; groups of si
 takes three times as long to blend (0.01 dB). Slightly more, but not built: a third flow in red minus blue (0.02 dB, two
 candidates more), and smoothing by speed and by how much the two frames disagree (0.01 dB).
 
+Flow for its own sake, which datasets keep, is the fine one with two changes. On 26 pairs of rendered 720p frames that
+move by 4.1 px, its mean distance to exact flow is 0.68 px: with a third step 0.75, without the median 0.76, with
+neither 0.84. The coarse flow errs by 1.22, the mean of both by 0.92, and with the changes a search at full size by 0.65
+for four times the cost.
+
 Source:
     Kroeger, Timofte, Dai and Van Gool, "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
     Sullivan and Orchard, "Overlapped Block Motion Compensation: An Estimation-Theoretic Approach", IEEE Trans. Image
@@ -58,7 +63,7 @@ _STRIDE, _STEPS, _GAIN = 5, 3, 0.5
 """How patches are searched for, see `kernels.search.refine`; a stride of 4 takes a third longer for 0.02 dB."""
 
 _STEPS_KEPT = 2
-"""Steps for flow that is kept: fewer stray less where there is little to see, and are no worse elsewhere."""
+"""Steps for flow that is kept: fewer stray less where there is little to see."""
 
 _SMALLEST = 46
 """Flow begins at the largest size whose longer side is under this, pixels: what is far is near there."""
