@@ -366,6 +366,7 @@ def _interpolation() -> list[Call]:
             )
         ),
         Call(FlowInterpolator),
+        Call(FlowInterpolator.flow, self=flow, frames=VIDEO),
         Call(ScriptedNetwork, module=_script(), title="a"),
         Call(rife.load_released, path_or_state_dict=_rife(), version="4.6"),
         Call(xvfi.load_released, path_or_state_dict=_xvfi(), scales=1),

@@ -73,7 +73,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
     Raises:
         InvalidValueError: A clip's size is no multiple of the ratio, or not that of a calibration, two have one key,
             none is long enough for one window, a misaligned camera may look past too much of one, or flow is wanted of
-            a clip whose motion is not known or of which fewer than two sharp frames are kept.
+            a clip whose motion is neither known nor estimated, or of which fewer than two sharp frames are kept.
         InputFileError: A calibration is missing, damaged, or another than the one meant.
     """
     interpolator, choices = recipe.interpolation.make(), recipe.choices()
@@ -86,7 +86,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
         keys.add(clip.key)
         check_ratio(clip.height, clip.width, recipe.optics.ratio, clip.key)
         check_calibration(recipe.cameras, clip, recipe.optics.ratio)
-        require_flow(clip, recipe)
+        require_flow(clip, recipe, interpolator)
         if recipe.misalign is not None:
             recipe.misalign.check(clip.height, clip.width, clip.key)
         frames = raw_frames(clip, interpolator, recipe.plan)

@@ -19,7 +19,7 @@ from spikesim_datasets.optics import OPTICS_CHOICES, Optics
 from spikesim_datasets.response import GAMMA
 from spikesim_datasets.rig import Rig
 from spikesim_datasets.shards.diagnostics import Cuts
-from spikesim_datasets.shards.fields import ALIGNMENT, FLOW, LIGHT, MISALIGNMENT
+from spikesim_datasets.shards.fields import ALIGNMENT, FLOW, FLOW_EXACT, LIGHT, MISALIGNMENT
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Split
@@ -47,10 +47,10 @@ class Recipe:
         shard_samples: Most samples in a shard.
         compression: Filter of the shards' images; `gzip` and `none` are read by any HDF5 library.
         light: Whether to keep the light that the sensors see, the field `light`.
+        flow: Whether to keep the optical flow from each sharp frame to the next: exact of clips that are rendered, of
+            others what an interpolator that follows motion estimates.
         misalign: What is left between the two cameras: a `Rig`, or what `Rig.of` makes one of. What is drawn is kept as
             the fields `alignment` and `misalignment`. None makes pairs that are aligned.
-        flow: Whether to keep the exact optical flow from each sharp frame to the next, which clips that are rendered
-            know.
 
     Raises:
         InvalidValueError: A value is meaningless, or two cameras have one threshold.
@@ -102,9 +102,14 @@ class Recipe:
     @property
     def extra(self) -> tuple[str, ...]:
         """The optional fields that its samples have."""
-        rig = self.misalign is not None
-        wanted = ((LIGHT, self.light), (FLOW, self.flow), (ALIGNMENT, rig), (MISALIGNMENT, rig))
-        return tuple(field.name for field, kept in wanted if kept)
+        wanted = {
+            LIGHT: self.light,
+            FLOW: self.flow,
+            FLOW_EXACT: self.flow,
+            ALIGNMENT: self.misalign is not None,
+            MISALIGNMENT: self.misalign is not None,
+        }
+        return tuple(field.name for field, kept in wanted.items() if kept)
 
     @property
     def watched(self) -> ExposurePlan:

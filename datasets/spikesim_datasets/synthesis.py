@@ -12,12 +12,12 @@ from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import Continuity
 from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.interpolation import Interpolator
-from spikesim_datasets.interpolation.base import require_interpolator
+from spikesim_datasets.interpolation.base import MotionInterpolator, require_interpolator
 from spikesim_datasets.misalignment import Misalignment
 from spikesim_datasets.readouts import interpolated
 from spikesim_datasets.recipe import Recipe
 from spikesim_datasets.shards.diagnostics import Diagnostics
-from spikesim_datasets.shards.fields import ALIGNMENT, FLOW, LIGHT, MISALIGNMENT
+from spikesim_datasets.shards.fields import ALIGNMENT, FLOW, FLOW_EXACT, LIGHT, MISALIGNMENT
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip, ExactClip
@@ -88,7 +88,7 @@ def synthesise(
         on_readout: Called after each readout of the clip, each of which is made once.
 
     Raises:
-        InvalidValueError: The clip's size is no multiple of 4, or its flow is wanted but not known.
+        InvalidValueError: The clip's size is no multiple of 4, or its flow is wanted but neither known nor estimated.
         InputFileError: A frame cannot be read, or a window reaches beyond the clip.
     """
     diagnostics = Diagnostics() if diagnostics is None else require_instance(diagnostics, "diagnostics", Diagnostics)
@@ -101,7 +101,7 @@ def synthesise(
     ]
     if on_readout is not None:
         require_callable(on_readout, "on_readout")
-    require_flow(clip, recipe)
+    require_flow(clip, recipe, interpolator)
     plan, watched, optics = recipe.plan, recipe.watched, recipe.optics
     waiting = list(windows)
     active: list[_Collector] = []
@@ -124,7 +124,7 @@ def synthesise(
             else:
                 sample = done.sample()
                 if recipe.flow:
-                    sample = replace(sample, extra={**sample.extra, FLOW.name: _flow(clip, done, interpolator)})
+                    sample = replace(sample, extra={**sample.extra, **_flow(clip, done, interpolator)})
                 yield sample
 
 
@@ -202,18 +202,18 @@ class _Collector:
         return extra
 
 
-def require_flow(clip: Clip, recipe: Recipe) -> None:
-    """Check that the flow of a clip is known, where a recipe wants it.
+def require_flow(clip: Clip, recipe: Recipe, interpolator: Interpolator) -> None:
+    """Check that the flow of a clip is known or can be estimated, where a recipe wants it.
 
     Raises:
-        InvalidValueError: It is not.
+        InvalidValueError: It is not, or fewer than two sharp frames are kept.
     """
     if not recipe.flow:
         return
-    if not isinstance(clip, ExactClip):
+    if not isinstance(clip, ExactClip) and not isinstance(interpolator, MotionInterpolator):
         raise InvalidValueError(
-            f"the motion of {clip.key} is not known, so there is no exact flow; flow is for clips of photos and random "
-            "variants of scenes, leave it out"
+            f"the motion of {clip.key} is not known, and the interpolator {interpolator.name!r} estimates none, so "
+            "there is no flow; take one that follows motion (--interp flow), or leave flow out"
         )
     sharp = recipe.sharp_of(clip.split)
     if (kept := len(recipe.plan.sharp_frames(sharp))) < 2:
@@ -223,12 +223,16 @@ def require_flow(clip: Clip, recipe: Recipe) -> None:
         )
 
 
-def _flow(clip: Clip, done: _Collector, interpolator: Interpolator) -> np.ndarray:
-    """The flow from each sharp frame of a window to the next, float16 (S-1,H,W,2)."""
-    assert isinstance(clip, ExactClip)
-    frames_apart = 1 if interpolator.dense else done.plan.factor
-    times = [
-        (done.window.first_readout + done.plan.factor * frame) / frames_apart
-        for frame in done.plan.sharp_frames(done.sharp)
-    ]
-    return np.stack([clip.flow(start, stop).astype(np.float16) for start, stop in pairwise(times)])
+def _flow(clip: Clip, done: _Collector, interpolator: Interpolator) -> dict[str, np.ndarray]:
+    """The fields about the flow from each sharp frame of a window to the next: exact where the clip knows it."""
+    if isinstance(clip, ExactClip):
+        frames_apart = 1 if interpolator.dense else done.plan.factor
+        times = [
+            (done.window.first_readout + done.plan.factor * frame) / frames_apart
+            for frame in done.plan.sharp_frames(done.sharp)
+        ]
+        flow = np.stack([clip.flow(start, stop).astype(np.float16) for start, stop in pairwise(times)])
+    else:
+        assert isinstance(interpolator, MotionInterpolator)
+        flow = interpolator.flow(done.kept)
+    return {FLOW.name: flow, FLOW_EXACT.name: np.array([isinstance(clip, ExactClip)], np.uint8)}

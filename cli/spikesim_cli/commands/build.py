@@ -90,7 +90,8 @@ _build_options = together(
     click.option(
         "--flow",
         is_flag=True,
-        help="Keep the exact optical flow between sharp frames, of photo: and demo:SCENE#N; with --sharp sequence.",
+        help="Keep the optical flow between sharp frames: exact of photo: and demo:SCENE#N, else the interpolator's "
+        "estimate; with --sharp sequence.",
     ),
     click.option(
         "--misalign",
