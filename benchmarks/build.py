@@ -9,12 +9,10 @@ resident set of any worker.
 
 With `--plain` two pipelines as of the field (`plain_pipeline.py`) make a dataset of the first frames of the same
 sources in the same run, from the frames and from readouts that are interpolated already, of which the build is then
-measured as well. With `--stages` a build in one process is profiled. With `--flow` the sharp sequence is kept, and
-built again with the flow between its frames; ratios are of the CPU and the bytes of a sample.
+measured as well. With `--stages` a build in one process is profiled.
 
     python benchmarks/build.py
     python benchmarks/build.py clip.mp4 frames/ --plain --stages
-    python benchmarks/build.py clip.mp4 other.mp4 --flow
     python benchmarks/build.py 'photo:photos#24' --vth 1 --workers 1
 """
 
@@ -28,7 +26,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -69,17 +66,8 @@ def write_frames(root: Path) -> None:
                 iio.imwrite(root / "photos" / f"{scene}.png", frame, compress_level=1)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a build took: readouts per second, and processor seconds and bytes of a sample."""
-
-    speed: float
-    cpu: float
-    size: float
-
-
-def measure(clips: Sequence[Clip], name: str, recipe: Recipe, workers: int) -> Cost:
-    """Build from clips into a temporary folder, and print a row of the table."""
+def measure(clips: Sequence[Clip], name: str, recipe: Recipe, workers: int) -> float:
+    """Build from clips into a temporary folder, print a row of the table, and give the readouts per second."""
     # Compiles, for a machine that has never built before; elsewhere, for workers begin with the memory of this process.
     compiling = multiprocessing.get_context("spawn").Process(target=seconds_per_readout, args=(clips[0], recipe))
     compiling.start()
@@ -96,7 +84,7 @@ def measure(clips: Sequence[Clip], name: str, recipe: Recipe, workers: int) -> C
         f"{peak / 1e9:13.2f}",
         flush=True,
     )
-    return Cost(report.readouts / report.seconds, used / report.samples, report.bytes / report.samples)
+    return report.readouts / report.seconds
 
 
 def cpu_seconds() -> float:
@@ -123,13 +111,6 @@ def compare_with_plain(clips: Sequence[Clip], name: str, recipe: Recipe, workers
         row = measured_alone([str(folder), "--interp", "none", *thresholds])
         print(row, end="")
         tell_ratio("plain, from readouts", plain, float(row.split()[-4]))
-
-
-def tell_flow(plain: Cost, cost: Cost) -> None:
-    """Print what keeping flow costs."""
-    print(
-        f"with flow a sample takes {cost.cpu / plain.cpu:.3f} of the CPU and {cost.size / plain.size:.2f} of the bytes"
-    )
 
 
 def tell_ratio(what: str, plain: float, built: float) -> None:
@@ -169,7 +150,6 @@ def main() -> None:
     parser.add_argument("--interp", default="flow", help="interpolator, none for readouts")
     parser.add_argument("--plain", action="store_true", help="compare with plain pipelines")
     parser.add_argument("--stages", action="store_true", help="profile a build in one process")
-    parser.add_argument("--flow", action="store_true", help="build the sharp sequence without and with flow")
     parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if not given.row:
@@ -180,19 +160,17 @@ def main() -> None:
         )
     if given.sources:
         clips, name = open_clips(given.sources), Path(given.sources[0]).name
-        recipe = make_recipe(given.vth, interpolation=given.interp, sharp="sequence" if given.flow else None)
-        cost = measure(clips, name, recipe, given.workers)
-        if given.flow:
-            tell_flow(cost, measure(clips, f"{name}, flow", replace(recipe, flow=True), given.workers))
+        recipe = make_recipe(given.vth, interpolation=given.interp)
+        speed = measure(clips, name, recipe, given.workers)
         if given.plain:
-            compare_with_plain(clips, name, recipe, given.workers, cost.speed)
+            compare_with_plain(clips, name, recipe, given.workers, speed)
         if given.stages:
             tell_stages(clips, recipe)
         return
     with tempfile.TemporaryDirectory() as root:
         write_frames(Path(root))
         photos = f"photo:{root}/photos#{PHOTO_CLIPS}"
-        asked = [flag for flag in ("--plain", "--stages", "--flow") if getattr(given, flag[2:])]
+        asked = [flag for flag in ("--plain", "--stages") if getattr(given, flag[2:])]
         for arguments in ([f"{root}/train", *asked], [photos, "--vth", "1", "--workers", "1"]):
             print(measured_alone(arguments), end="")
 
