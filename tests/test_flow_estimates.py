@@ -55,6 +55,16 @@ def test_flow_back_is_the_opposite_of_flow_ahead() -> None:
     assert np.abs(ahead + back).mean() < 0.1
 
 
+def test_flow_is_that_of_the_pixels_of_the_earlier_frame() -> None:
+    """At its rear a square uncovers background: only the earlier frame has the square there."""
+    background, square = texture(181, 263, 1), texture(80, 80, 2)
+    frames = [background.copy() for _ in range(2)]
+    for frame, left in zip(frames, (60, 76), strict=True):
+        frame[50:130, left : left + 80] = square
+    (found,) = flow(*frames)
+    assert np.abs(np.median(found[58:122, 64:76], axis=(0, 1)) - (16, 0)).max() < 0.5
+
+
 def test_what_stands_still_does_not_move() -> None:
     frame = texture(37, 61, 3, grain=2)
     assert not flow(frame, frame.copy(), frame.copy()).any()
