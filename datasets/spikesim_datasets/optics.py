@@ -86,8 +86,9 @@ class Optics:
 
             light = (0.30 R + 0.59 G + 0.11 B) / 255, averaged over the sampled pixels of each block
 
-        A misaligned camera takes the same pixels of a block, moved to where its pixel looks, by linear interpolation;
-        past the frame, those at its rim. Its light is that times the gain, cut at 1. Its time is not that of one frame.
+        A misaligned camera samples where its pixel looks, or takes the mean of a block around that, by linear
+        interpolation; past the frame, pixels at its rim. Its light is that times the gain, cut at 1. Its time is not
+        that of one frame.
 
         Args:
             frame: RGB uint8 (H, W, 3); H and W multiples of the ratio.
@@ -110,7 +111,8 @@ class Optics:
             mean_luma(frame, levels, self.ratio, rim, light)
         else:
             gaze = misalignment.gaze(height, width, self.ratio)
-            mean_luma_elsewhere(frame, levels, self.ratio, rim, gaze, misalignment.gain, light)
+            side = 1 if self.downscale == "bilinear" else self.ratio
+            mean_luma_elsewhere(frame, levels, self.ratio, side, gaze, misalignment.gain, light)
         return light
 
     def exposure(self) -> "Exposure":

@@ -37,17 +37,18 @@ def mean_luma(frame, linear, block, border, light):
 
 
 @kernel
-def mean_luma_elsewhere(frame, linear, block, border, gaze, gain, light):
-    """As `mean_luma`, of blocks moved by gaze (h,w,2), pixels to the right and down, and times a gain.
+def mean_luma_elsewhere(frame, linear, block, side, gaze, gain, light):
+    """As `mean_luma`, times a gain, of squares of `side` pixels that lie in the middle of blocks but for gaze (h,w,2),
+    pixels to the right and down.
 
-    Between pixels it is linear; pixels past the frame are those at its rim.
+    Between pixels it is linear, so that a side of 1 samples at one place; pixels past the frame are those at its rim.
     """
-    side = block - 2 * border
+    rim = 0.5 * (block - side)
     scale = gain / (255.0 * side * side)
     bottom, right = frame.shape[0] - 1, frame.shape[1] - 1
     for y in range(light.shape[0]):
         for x in range(light.shape[1]):
-            left, top = block * x + border + gaze[y, x, 0], block * y + border + gaze[y, x, 1]
+            left, top = block * x + rim + gaze[y, x, 0], block * y + rim + gaze[y, x, 1]
             column, row = math.floor(left), math.floor(top)
             across, down = left - column, top - row
             total = 0.0
