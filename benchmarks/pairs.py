@@ -2,8 +2,8 @@
 
 Without arguments the script builds from a built-in scene of 1280×720, with the sharp sequence, at one threshold, by two
 processes; with arguments from the sources given. Builds take turns for some rounds. CPU is what all processes of a
-build used together: other work on the machine shows in it least. A ratio is to the plain build of the same round;
-medians are told.
+build used together: other work on the machine shows in it least. Minima of all rounds are told, and their ratios: what else
+happens on a machine only adds.
 
     python benchmarks/pairs.py
     python benchmarks/pairs.py clip.mp4 --rounds 5
@@ -14,11 +14,10 @@ import resource
 import tempfile
 import time
 from dataclasses import replace
-from statistics import median
 
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.recipe import make_recipe
-from spikesim_datasets.sources import open_clips
+from spikesim_datasets.sources import excerpt, open_clips
 
 PLAIN = make_recipe(sharp="sequence")
 RECIPES = {
@@ -39,9 +38,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="*", default=["demo:street"], help="as for `spikesim build`")
     parser.add_argument("--rounds", type=int, default=3, help="builds of each kind")
+    parser.add_argument("--frames", type=int, help="so many frames of each clip, all where nothing is given")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     options = parser.parse_args()
-    clips = open_clips(options.sources, "train", 0)
+    clips = [excerpt(clip, 0, options.frames) for clip in open_clips(options.sources, "train", 0)]
     taken: dict[str, list[tuple[float, float, int]]] = {name: [] for name in RECIPES}
     for _ in range(options.rounds + 1):  # the first compiles
         for name, recipe in RECIPES.items():
@@ -50,13 +50,9 @@ def main() -> None:
                 size = build_clips(clips, out, recipe, workers=options.workers).bytes
             taken[name].append((time.perf_counter() - began, cpu_seconds() - used, size))
     print(f"{'build':14}{'seconds':>9}{'CPU s':>8}{'MB':>8}{'time':>8}{'CPU':>8}  of the plain one")
-    for name, rounds in taken.items():
-        ratios = [
-            [this / plain for this, plain in zip(mine, theirs, strict=True)]
-            for mine, theirs in zip(rounds[1:], taken["plain"][1:], strict=True)
-        ]
-        seconds, cpu, size = (median(column) for column in zip(*rounds[1:], strict=True))
-        by_time, by_cpu, _ = (median(column) for column in zip(*ratios, strict=True))
+    least = {name: [min(column) for column in zip(*rounds[1:], strict=True)] for name, rounds in taken.items()}
+    for name, (seconds, cpu, size) in least.items():
+        by_time, by_cpu = seconds / least["plain"][0], cpu / least["plain"][1]
         print(f"{name:14}{seconds:9.1f}{cpu:8.1f}{size / 1e6:8.0f}{by_time:8.2f}{by_cpu:8.2f}", flush=True)
 
 
