@@ -1,23 +1,25 @@
 """What misaligned pairs and the field of flow add to a build, as ratios to the plain build of the same run.
 
-Without arguments the script builds from a built-in scene of 1280×720, with the sharp sequence, at one threshold, by two
-processes; with arguments from the sources given. Builds take turns for some rounds. CPU is what all processes of a
-build used together: other work on the machine shows in it least. Minima of all rounds are told, and their ratios: what
-else happens on a machine only adds.
+Without arguments the script builds from a built-in scene of 1280×720, with the sharp sequence, at one threshold, in one
+process; with arguments from the sources given. Builds are of two windows, so that they are short, and take turns for
+many rounds. A ratio is to the plain build of the same round, and medians are told: what else happens on a machine comes
+and goes more slowly than that.
 
     python benchmarks/pairs.py
-    python benchmarks/pairs.py clip.mp4 --rounds 5
+    python benchmarks/pairs.py clip.mp4 --rounds 30
 """
 
 import argparse
-import resource
 import tempfile
 import time
 from dataclasses import replace
+from statistics import median
 
 from spikesim_datasets.build import build_clips
 from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.sources import excerpt, open_clips
+
+FRAMES = 43  # two windows, with room for what is ahead or behind
 
 PLAIN = make_recipe(sharp="sequence")
 RECIPES = {
@@ -28,32 +30,26 @@ RECIPES = {
 }
 
 
-def cpu_seconds() -> float:
-    """What this process and its ended children have used so far."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-
-
 def main() -> None:
     """Build in turns and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="*", default=["demo:street"], help="as for `spikesim build`")
-    parser.add_argument("--rounds", type=int, default=3, help="builds of each kind")
-    parser.add_argument("--frames", type=int, help="so many frames of each clip, all where nothing is given")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--rounds", type=int, default=15, help="builds of each kind")
     options = parser.parse_args()
-    clips = [excerpt(clip, 0, options.frames) for clip in open_clips(options.sources, "train", 0)]
+    clips = [excerpt(clip, 0, FRAMES) for clip in open_clips(options.sources, "train", 0)]
     taken: dict[str, list[tuple[float, float, int]]] = {name: [] for name in RECIPES}
     for _ in range(options.rounds + 1):  # the first compiles
         for name, recipe in RECIPES.items():
-            began, used = time.perf_counter(), cpu_seconds()
+            began, used = time.perf_counter(), time.process_time()
             with tempfile.TemporaryDirectory() as out:
-                size = build_clips(clips, out, recipe, workers=options.workers).bytes
-            taken[name].append((time.perf_counter() - began, cpu_seconds() - used, size))
+                size = build_clips(clips, out, recipe, workers=1).bytes
+            taken[name].append((time.perf_counter() - began, time.process_time() - used, size))
     print(f"{'build':14}{'seconds':>9}{'CPU s':>8}{'MB':>8}{'time':>8}{'CPU':>8}  of the plain one")
-    least = {name: [min(column) for column in zip(*rounds[1:], strict=True)] for name, rounds in taken.items()}
-    for name, (seconds, cpu, size) in least.items():
-        by_time, by_cpu = seconds / least["plain"][0], cpu / least["plain"][1]
-        print(f"{name:14}{seconds:9.1f}{cpu:8.1f}{size / 1e6:8.0f}{by_time:8.2f}{by_cpu:8.2f}", flush=True)
+    for name, rounds in taken.items():
+        pairs = list(zip(rounds[1:], taken["plain"][1:], strict=True))
+        seconds, cpu, size = (median(column) for column in zip(*rounds[1:], strict=True))
+        by_time, by_cpu = (median(mine[i] / theirs[i] for mine, theirs in pairs) for i in (0, 1))
+        print(f"{name:14}{seconds:9.2f}{cpu:8.2f}{size / 1e6:8.0f}{by_time:8.3f}{by_cpu:8.3f}", flush=True)
 
 
 if __name__ == "__main__":
