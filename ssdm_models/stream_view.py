@@ -23,6 +23,7 @@ class StreamView(ABC):
         shape: (T, h, w) of the stream.
         exposure: First readout of the blurry image's exposure, and the one after its last.
         scale: What normalises spikes, (1, 1, 1); see `intensity.intensity_scale`.
+        packed: The stream, eight pixels to a byte.
         counts: Fractional counts of the whole stream (T + 1, h, w); see `spikesim.fractional_counts`.
         robust_scale: What normalises them, (1, 1, 1); see `exposures.robust_scale`.
     """
@@ -33,6 +34,10 @@ class StreamView(ABC):
 
     def __init__(self, blur: Tensor) -> None:
         self._blur = require_tensor(blur, "blur", "3 H W")
+
+    @property
+    @abstractmethod
+    def packed(self) -> SpikeStream: ...
 
     @property
     @abstractmethod
@@ -86,12 +91,15 @@ class TensorView(StreamView):
         return self._spikes[require_instance(part, "part", slice)]
 
     @cached_property
+    def packed(self) -> SpikeStream:
+        return SpikeStream.from_dense(self._spikes.byte().numpy(force=True))
+
+    @cached_property
     def counts(self) -> Tensor:
         if self._spikes.device.type != "cpu":
             return fractional_counts(self._spikes)
         # On the processor, packing them for the kernel is many times as fast.
-        stream = SpikeStream.from_dense(self._spikes.byte().numpy())
-        return torch.from_numpy(spikesim.fractional_counts(stream)).to(self._spikes.dtype)
+        return torch.from_numpy(spikesim.fractional_counts(self.packed)).to(self._spikes.dtype)
 
 
 class PackedView(StreamView):
@@ -113,6 +121,10 @@ class PackedView(StreamView):
         self._stream, self._device = stream, blur.device
         self.shape, self.exposure = stream.shape, require_exposure(exposure)
         self.scale = intensity_scale(blur[None], torch.full((1, 1, 1, 1), rate, device=blur.device))[0]
+
+    @property
+    def packed(self) -> SpikeStream:
+        return self._stream
 
     def take(self, part: slice) -> Tensor:
         return to_torch(self._stream[require_instance(part, "part", slice)], self._device)

@@ -30,4 +30,5 @@ def make_config(stage: str, compat: Literal["release"] | None = None, **given: A
     if compat is not None:
         require_choice(compat, "compat, where it is given,", ["release"])
     (changes,) = sort_options(renamed_settings(given), SETTINGS)
-    return StageConfig(stage, **{**spec.paper, **(spec.release if compat else {}), **changes})
+    small = spec.small if changes.get("small") else {}
+    return StageConfig(stage, **{**spec.paper, **(spec.release if compat else {}), **small, **changes})

@@ -73,7 +73,10 @@ class Loop:
     ) -> None:
         self._fabric, self._config, self._folder = fabric, config, folder
         self._objective, self._network = objective, objective.network
-        optimizer = torch.optim.Adam(self._network.parameters(), config.learning_rate)
+        # Without decay, it is Adam.
+        optimizer = torch.optim.AdamW(
+            self._network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
         self.state = self._restored(optimizer)
         self._module, self._optimizer = fabric.setup(objective, optimizer)
         if self.state.mean is not None:
