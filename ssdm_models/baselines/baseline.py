@@ -135,7 +135,7 @@ class SequenceBaseline(Baseline):
         times = self.shown_times(exposure)
         if missing := [time for time in times if time not in known]:
             raise InvalidValueError(
-                f"{self.title} learns from the truth at the readouts {', '.join(map(str, times))}, and there is none at "
-                f"{', '.join(map(str, missing))}; build the dataset with --sharp sequence, of the usual exposure"
+                f"{self.title} learns from the truth at the readouts {', '.join(map(str, times))}, and there is none "
+                f"at {', '.join(map(str, missing))}; build the dataset with --sharp sequence, of the usual exposure"
             )
         return times

@@ -26,24 +26,26 @@ class QuarterSizeBaseline(SequenceBaseline):
     the network takes the size.
 
     Attributes:
-        upsampler: What makes its frames (N, 3, h, w) four times as large; None until one is given.
+        upsampler: What makes its frames (N, 3, h, w) four times as large, in a tuple, for it is no part of the network;
+            empty until one is given.
     """
 
-    upsampler: nn.Module | None = None
+    upsampler: tuple[nn.Module, ...] = ()
 
     @abstractmethod
     def small_frames(self, blur: Tensor, seen: Seen) -> Tensor:
         """The frames (N, 7, 3, h, w) at the size of the spikes, not clipped; blurry images are of that size, too."""
 
     def forward(self, blur: Tensor, seen: Seen) -> Tensor:
-        if self.upsampler is None:
+        if not self.upsampler:
             raise InvalidValueError(
-                f"{self.title} shows frames of a quarter of the size, and there is no network that upsamples them; give "
-                "one of the stage dasr beside it"
+                f"{self.title} shows frames of a quarter of the size, and there is no network that upsamples them; "
+                "give one of the stage dasr beside it"
             )
+        (upsample,) = self.upsampler
         small = self.small_frames(reduced(blur), seen).clamp(0, 1)
         # One after the other: seven frames of a large image would take seven times the memory.
-        return torch.stack([self.upsampler(frame) for frame in small.unbind(1)], 1)
+        return torch.stack([upsample(frame) for frame in small.unbind(1)], 1)
 
     def losses(self, blur: Tensor, seen: Seen, sharp: Tensor) -> dict[str, Tensor]:
         shown = self.small_frames(reduced(blur), seen)

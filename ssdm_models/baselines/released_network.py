@@ -50,9 +50,7 @@ class ReleasedNetwork:
         tensors = read_tensors(weights, self.entry)
         if self.prefix and any(name.startswith(self.prefix) for name in tensors):
             tensors = {
-                name.removeprefix(self.prefix): value
-                for name, value in tensors.items()
-                if name.startswith(self.prefix)
+                name.removeprefix(self.prefix): value for name, value in tensors.items() if name.startswith(self.prefix)
             }
         wanted = {name: value for name, value in tensors.items() if not any(re.search(p, name) for p in self.ignored)}
         with torch.device("meta"):

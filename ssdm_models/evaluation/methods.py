@@ -86,7 +86,7 @@ class Methods:
             if self.upsampler is None:
                 self.notes.append(f"{label}{where} needs a network that upsamples (dasr): its rows are left out")
                 return
-            network.upsampler = self.upsampler.network
+            network.upsampler = (self.upsampler.network,)
             label, passes = f"{label}+{self.upsampler.spec.label}", [trained, self.upsampler]
         self.rows.append(_network(f"{label}{where}", trained, passes))
         if isinstance(network, Baseline):
@@ -96,9 +96,7 @@ class Methods:
             self.rows.append(_network(f"{label}{where}, normalised spikes", again, [again, *passes[1:]]))
 
 
-def make_methods(
-    request: Request, device: torch.device, ratio: int = SCALE
-) -> Methods:
+def make_methods(request: Request, device: torch.device, ratio: int = SCALE) -> Methods:
     """The methods that the networks at hand make possible.
 
     Args:
@@ -218,9 +216,7 @@ def _network(label: str, trained: TrainedNetwork, passes: Sequence[TrainedNetwor
     def compute(scene: MethodInput) -> Tensor:
         return deblur_sequence(network, scene.blur, scene.spikes, scene.times, scene.exposure).clamp(0, 1)
 
-    return Method(
-        label, "colour", compute, passes or (trained,), network.length, student=bool(trained.spec.teachers)
-    )
+    return Method(label, "colour", compute, passes or (trained,), network.length, student=bool(trained.spec.teachers))
 
 
 def _of_file(label: str, trained: TrainedNetwork) -> list[Method]:

@@ -30,8 +30,6 @@ from ssdm_models.evaluation.scores import Scorer
 from ssdm_models.option_groups import sort_options
 
 
-
-
 def evaluate(
     data: str | Place,
     split: str = "test",

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 _RUN = Path("runs/ssdm")
 
 
+def _methods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, Path], ...]:
+    found = []
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not (name and equals and path):
+            raise click.BadParameter(f"{value!r} names no network; write red=runs/red/red.safetensors")
+        found.append((name, Path(path)))
+    return tuple(found)
+
+
 @click.command(cls=ThresholdCommand)
 @click.option(
     "--data",
@@ -46,6 +56,14 @@ _RUN = Path("runs/ssdm")
     multiple=True,
     type=PATH,
     help="Another network that deblurs, .safetensors or as released by its authors; its row is named after the file.",
+)
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    callback=_methods,
+    metavar="NAME=FILE",
+    help="A published network, by its stage and its file, ours or its authors'; dasr=FILE upsamples for those that need it.",
 )
 @click.option("--pretrained", is_flag=True, help="Compare the network that comes with spikesim as well.")
 @click.option(
