@@ -40,6 +40,9 @@ from ssdm_models import (
     training,
     windows,
 )
+from ssdm_models.baselines import representations
+from ssdm_models.baselines.bit import BiT
+from ssdm_models.baselines.spkdeblurnet import SpkDeblurNet
 from ssdm_models.bsn import BSN
 from ssdm_models.deblur import TorchDeblurrer
 from ssdm_models.deblurring_network import DeblurringNetwork
@@ -66,6 +69,7 @@ MODULES: tuple[ModuleType, ...] = (
         exposure_spans,
         exposure_times,
         exposures,
+        representations,
         sdm,
         sensed_samples,
         shipped,
@@ -77,7 +81,7 @@ MODULES: tuple[ModuleType, ...] = (
 """Of `losses` and of the tables of an evaluation not everything is for other people to call."""
 
 CLASSES: tuple[type, ...] = (
-    *(Bilinear, BSN, EDSR, FrameOptions, PackedView, Results, Stages, StreamView, Table, Teacher),
+    *(Bilinear, BiT, BSN, EDSR, FrameOptions, PackedView, Results, Stages, StreamView, Table, Teacher),
     *(OpenCVDeblurrer, TensorView, TorchDeblurrer),
 )
 """Not networks that deblur: the parts that they are computed in are checked where their inputs are."""
@@ -178,7 +182,10 @@ def prepare(folder: Path) -> None:
 
 def calls() -> list[Call]:
     """One call of every public callable; some have several, for arguments that exclude each other."""
-    return [*_networks(), *_deblurring(), *_losses_and_metrics(), *_checkpoints(), *_training(), *_evaluation()]
+    return [
+        *(*_networks(), *_windowed_networks(), *_representations(), *_deblurring(), *_losses_and_metrics()),
+        *(*_checkpoints(), *_training(), *_evaluation()),
+    ]
 
 
 def _networks() -> list[Call]:
@@ -205,6 +212,39 @@ def _networks() -> list[Call]:
         Call(cost.parameters, network=NETWORK),
         Call(cost.macs, network=Constant()),
         Call(cost.deblurring_macs, network=NETWORK, height=8, width=12),
+    ]
+
+
+def _windowed_networks() -> list[Call]:
+    still = {"blur": torch.rand(1, 3, 65, 66), "spikes": torch.zeros(1, 21, 33, 33), "tfi": torch.zeros(1, 1, 9, 9)}
+    moving = {"blurs": torch.rand(1, 3, 3, 49, 49), "times": torch.zeros(1)}
+    small, bit = SpkDeblurNet.small(), BiT()
+    return [
+        Call(SpkDeblurNet, readouts=5, dim=36, blocks=1, chained=True, shared_range=True),
+        Call(SpkDeblurNet.forward, self=small, **still),
+        Call(SpkDeblurNet.deblur, self=small, **still),
+        Call(SpkDeblurNet.encode_blur, self=small, blur=still["blur"]),
+        Call(BiT, both_directions=True),
+        Call(BiT.forward, self=bit, **moving),
+        Call(BiT.with_anchors, self=bit, **moving),
+    ]
+
+
+def _representations() -> list[Call]:
+    stream = RECORDING.spikes
+    return [
+        *(
+            Call(represent, stream=stream, times=[8, 12, 20], shared=True)
+            for represent in (
+                representations.interval_counts,
+                representations.interval_events,
+                representations.sums_to_middle,
+            )
+        ),
+        Call(representations.eger, stream=stream, exposure=EXPOSURE, target=(9, 9)),
+        Call(representations.voxel_grid, stream=stream, times=[8, 12, 16]),
+        Call(representations.middle_tfi, stream=stream, time=9, readouts=5),
+        Call(representations.half_size_readouts, stream=stream, time=9, readouts=5, ratio=2),
     ]
 
 
