@@ -98,17 +98,22 @@ def test_ways_are_quadratic_and_pass_their_own_pixel_in_the_middle(network: Moti
     assert not torch.allclose(ways[:, 0], -ways[:, -1], atol=1e-3)
 
 
+def test_the_frame_in_the_middle_is_the_image_itself() -> None:
+    sharp, offsets = uniform(1, 3, 48, 344), uniform(1, 30, 48, 344, seed=2)
+    assert torch.equal(frames(sharp, offsets, [-0.5, 0, 0.5])[:, 1], sharp)
+
+
 def test_frames_are_the_image_from_aside() -> None:
-    """All pixels' ways from 2 rows above to 4 columns right: at −½ a quarter of those rows less, and so on."""
+    """All pixels' ways lead from 2 rows above to 4 columns right."""
     sharp = uniform(1, 3, 16, 24)
     offsets = torch.zeros(1, 30, 16, 24)
     offsets[:, 0], offsets[:, -1] = -2, 4
-    start, quarter, end = frames(sharp, offsets, [-1, 1 / 3, 1]).unbind(1)
+    start, between, end = frames(sharp, offsets, [-1, 1 / 3, 1]).unbind(1)
     torch.testing.assert_close(start[..., 2:, :], sharp[..., :-2, :])
     torch.testing.assert_close(end[..., :-4], sharp[..., 4:])
     # (⅓ + ⅑)/2 of the end, −(⅓ − ⅑)/2 of the start: 8/9 of a column and 2/9 of a row
     rows = sharp[..., :-1, :] * 7 / 9 + sharp[..., 1:, :] * 2 / 9
-    torch.testing.assert_close(quarter[..., :-1, :-1], rows[..., :-1] / 9 + rows[..., 1:] * 8 / 9)
+    torch.testing.assert_close(between[..., :-1, :-1], rows[..., :-1] / 9 + rows[..., 1:] * 8 / 9)
 
 
 def test_what_stays_is_not_blurred_and_what_passes_is_averaged() -> None:

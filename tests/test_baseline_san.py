@@ -16,6 +16,7 @@ from network_laws import (
     uniform,
 )
 from torch import Tensor, nn
+from torch.nn import functional
 
 from spikesim.errors import InvalidValueError
 from ssdm_models.baselines.san import RELEASED, SAN
@@ -140,14 +141,15 @@ def test_the_fusion_sees_the_events_where_they_are(network: SAN) -> None:
 
 
 @torch.inference_mode()
-def test_what_the_events_have_alike_everywhere_the_fusion_sees_alike(network: SAN) -> None:
-    """Shares of the four samples sum to 1."""
+def test_a_fusion_that_repeats_what_it_samples_interpolates(network: SAN) -> None:
+    """Of the events' features it makes bilinear interpolation, whatever the sizes."""
     fusion = network.fusions[1]
-    fusion.resampler[0].weight[:, 32:36] = 0  # where samples lie
-    flat = uniform(1, 32, 1, 1).expand(1, 32, 20, 14), uniform(1, 32, 1, 1, seed=2).expand(1, 32, 9, 5)
-    seen = fusion._resampled(*flat)
-    assert seen[0, :, 0, 0].std() > 0.01
-    torch.testing.assert_close(seen, seen[..., :1, :1].expand_as(seen))
+    repeat = nn.Linear(2 * 32 + 4, 32, bias=False)
+    repeat.weight.copy_(torch.eye(32, 68))
+    fusion.resampler = nn.Sequential(repeat)
+    image, events = uniform(2, 32, 20, 46), uniform(2, 32, 9, 5, seed=2)
+    expected = functional.interpolate(events, (20, 46), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(fusion._resampled(image, events), expected, rtol=0, atol=1e-5)
 
 
 def test_it_starts_as_its_authors() -> None:
