@@ -43,6 +43,9 @@ from ssdm_models import (
 from ssdm_models.baselines import representations
 from ssdm_models.baselines.bit import BiT
 from ssdm_models.baselines.spkdeblurnet import SpkDeblurNet
+from ssdm_models.baselines.levs import LEVS
+from ssdm_models.baselines.motion_etr import MotionETR
+from ssdm_models.baselines.san import SAN
 from ssdm_models.bsn import BSN
 from ssdm_models.deblur import TorchDeblurrer
 from ssdm_models.deblurring_network import DeblurringNetwork
@@ -82,7 +85,7 @@ MODULES: tuple[ModuleType, ...] = (
 
 CLASSES: tuple[type, ...] = (
     *(Bilinear, BiT, BSN, EDSR, FrameOptions, PackedView, Results, Stages, StreamView, Table, Teacher),
-    *(OpenCVDeblurrer, TensorView, TorchDeblurrer),
+    *(LEVS, MotionETR, OpenCVDeblurrer, TensorView, TorchDeblurrer),
 )
 """Not networks that deblur: the parts that they are computed in are checked where their inputs are."""
 
@@ -183,8 +186,8 @@ def prepare(folder: Path) -> None:
 def calls() -> list[Call]:
     """One call of every public callable; some have several, for arguments that exclude each other."""
     return [
-        *(*_networks(), *_windowed_networks(), *_representations(), *_deblurring(), *_losses_and_metrics()),
-        *(*_checkpoints(), *_training(), *_evaluation()),
+        *(*_networks(), *_windowed_networks(), *_warping_networks(), *_representations()),
+        *(*_deblurring(), *_losses_and_metrics(), *_checkpoints(), *_training(), *_evaluation()),
     ]
 
 
@@ -245,6 +248,24 @@ def _representations() -> list[Call]:
         Call(representations.voxel_grid, stream=stream, times=[8, 12, 16]),
         Call(representations.middle_tfi, stream=stream, time=9, readouts=5),
         Call(representations.half_size_readouts, stream=stream, time=9, readouts=5, ratio=2),
+
+
+def _warping_networks() -> list[Call]:
+    small, offsets = torch.rand(1, 3, 16, 24), torch.zeros(1, 30, 16, 24)
+    both = {"blur": small[..., :16], "events": torch.zeros(1, 5, 17, 16)}
+    san, levs, motion_etr = SAN(5), LEVS(), MotionETR()
+    return [
+        Call(SAN, channels=5),
+        Call(SAN.forward, self=san, **both),
+        Call(SAN.ratio, self=san, **both),
+        Call(LEVS),
+        Call(LEVS.forward, self=levs, blur=torch.rand(1, 3, 20, 20)),
+        Call(LEVS.stages, self=levs, blur=torch.rand(1, 3, 20, 20)),
+        Call(MotionETR),
+        Call(MotionETR.forward, self=motion_etr, blur=small),
+        Call(MotionETR.frames_at, self=motion_etr, blur=small, times=[-1, 0.5]),
+        Call(MotionETR.offsets, self=motion_etr, blur=small),
+        Call(MotionETR.deblurred, self=motion_etr, blur=small, offsets=offsets),
     ]
 
 
