@@ -42,10 +42,10 @@ from ssdm_models import (
 )
 from ssdm_models.baselines import representations
 from ssdm_models.baselines.bit import BiT
-from ssdm_models.baselines.spkdeblurnet import SpkDeblurNet
 from ssdm_models.baselines.levs import LEVS
 from ssdm_models.baselines.motion_etr import MotionETR
 from ssdm_models.baselines.san import SAN
+from ssdm_models.baselines.spkdeblurnet import SpkDeblurNet
 from ssdm_models.bsn import BSN
 from ssdm_models.deblur import TorchDeblurrer
 from ssdm_models.deblurring_network import DeblurringNetwork
@@ -248,6 +248,7 @@ def _representations() -> list[Call]:
         Call(representations.voxel_grid, stream=stream, times=[8, 12, 16]),
         Call(representations.middle_tfi, stream=stream, time=9, readouts=5),
         Call(representations.half_size_readouts, stream=stream, time=9, readouts=5, ratio=2),
+    ]
 
 
 def _warping_networks() -> list[Call]:
