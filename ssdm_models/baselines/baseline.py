@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from spikesim.checks import require_instance
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.torch_tools.state_dicts import Weights
+from ssdm_models.baselines import load_released
 from ssdm_models.deblurring_network import DeblurringNetwork, Renderer
 from ssdm_models.readout_spans import require_exposure, require_times
 from ssdm_models.stream_view import StreamView
@@ -28,11 +30,32 @@ class Baseline(DeblurringNetwork, ABC):
         network: The bare network.
         normalised: Whether it is shown normalised spikes.
         frames: How many times it shows at once.
+        sees_spikes: Whether it sees spikes at all.
+        sees_neighbours: Whether it sees the blurry images before and after.
+        knows_direction: Whether it can tell the first frame from the last, which one blurry image does not say.
+        released: What `baselines.load_released` calls the weights of its authors.
+        bgr: Whether these are of images in the order blue, green, red.
     """
 
     network: nn.Module
     normalised = False
     frames: int = 1
+    sees_spikes = True
+    sees_neighbours = False
+    knows_direction = True
+    released: str
+    bgr = False
+
+    @classmethod
+    def of_released(cls, weights: Weights) -> Self:
+        """The network with the weights that its authors released.
+
+        Raises:
+            InputFileError: The file is missing, damaged, or holds others.
+        """
+        found = cls()
+        found.network = load_released(cls.released, weights)
+        return found
 
     @abstractmethod
     def represent(self, spikes: StreamView, times: Sequence[int]) -> Seen:

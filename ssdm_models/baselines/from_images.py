@@ -21,7 +21,6 @@ class ImageBaseline(SequenceBaseline):
     """A published network that sees no spikes: its frames are the same at every threshold.
 
     Attributes:
-        knows_direction: Whether it can tell the first frame from the last, which one blurry image does not say.
         multiple: Of which the sides of images must be; rows and columns at the bottom and the right are repeated.
     """
 
@@ -55,6 +54,7 @@ class LEVSBaseline(ImageBaseline):
     """
 
     title = "LEVS"
+    released = "levs"
     multiple = 20
 
     def __init__(self) -> None:
@@ -85,6 +85,7 @@ class MotionETRBaseline(ImageBaseline):
     """
 
     title = "Motion-ETR"
+    released = "motion_etr"
     multiple = 8
 
     def __init__(self) -> None:
@@ -112,6 +113,7 @@ class BiTBaseline(ImageBaseline):
     """
 
     title = "BiT"
+    released = "bit"
     knows_direction = True
     sees_neighbours = True
 

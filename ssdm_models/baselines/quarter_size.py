@@ -68,6 +68,7 @@ class REDBaseline(QuarterSizeBaseline):
     """
 
     title = "RED"
+    released = "red"
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,6 +98,7 @@ class TRMDBaseline(QuarterSizeBaseline):
     """
 
     title = "TRMD"
+    released = "trmd_rgb"
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,6 +136,7 @@ class REFIDBaseline(QuarterSizeBaseline):
     """
 
     title = "REFID"
+    released = "refid"
 
     def __init__(self) -> None:
         super().__init__()

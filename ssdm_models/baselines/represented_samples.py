@@ -48,7 +48,7 @@ class RepresentedSamples(Dataset[RepresentedSample]):
     def __init__(
         self, path: Place, split: str, v_th: tuple[float, ...], crop: int, flip: bool, network: Baseline
     ) -> None:
-        self.samples = SpikeBlurDataset(path, split, v_th, crop, flip=flip)
+        self.samples = SpikeBlurDataset(path, split, v_th, crop, flip=flip, neighbours=network.sees_neighbours)
         self.exposure, self.ratio = self.samples.exposure, self.samples.ratio
         self.fingerprint, self._network = self.samples.fingerprint, network
 
@@ -61,7 +61,8 @@ class RepresentedSamples(Dataset[RepresentedSample]):
         # Another number than those by which the sample is cropped and mirrored.
         choice = int(torch.randint(1 << 30, (), generator=torch.Generator().manual_seed(index.seed ^ 0x5EED)))
         times = self._network.training_times(self.exposure, known, choice)
-        seen = self._network.represent(TensorView(item["blur"], item["spikes"], self.exposure), times)
+        view = TensorView(item["blur"], item["spikes"], self.exposure, item.get("neighbours"))
+        seen = self._network.represent(view, times)
         return {
             "blur": item["blur"],
             "seen": {name: value[0] for name, value in seen.items()},

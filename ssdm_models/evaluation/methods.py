@@ -15,13 +15,14 @@ from spikesim_datasets.optics import SCALE
 from ssdm_models.baselines.baseline import Baseline
 from ssdm_models.baselines.quarter_size import QuarterSizeBaseline
 from ssdm_models.cost import parameters
-from ssdm_models.deblur import deblur_sequence
+from ssdm_models.deblur import deblur_sequence, rendering
 from ssdm_models.evaluation.evaluation_set import Domain, MethodInput
 from ssdm_models.evaluation.request import Request
 from ssdm_models.intensity import intensity_scale
 from ssdm_models.shipped import load_shipped
 from ssdm_models.stages import STAGES
 from ssdm_models.stages.stage_spec import Task
+from ssdm_models.stream_view import PackedView
 from ssdm_models.teacher import Bilinear, Teacher
 from ssdm_models.trained_networks import TrainedNetwork, load_deblurring, load_published, load_run
 from ssdm_models.windows import SHORT_LENGTH, long_exposure, short_exposures
@@ -41,6 +42,8 @@ class Method:
         length: How many readouts around a time are looked at.
         sees_spikes: Whether there is a result for each threshold.
         student: Whether it is a network that learned from a teacher, such as LDN.
+        knows_direction: Whether it can tell the first of its images from the last; where not, they are compared in both
+            orders, and those of the better one count.
     """
 
     label: str
@@ -50,6 +53,7 @@ class Method:
     length: int = 1
     sees_spikes: bool = True
     student: bool = False
+    knows_direction: bool = True
 
     @property
     def loss(self) -> str:
@@ -57,6 +61,13 @@ class Method:
         return self.passes[-1].loss if self.passes else ""
 
     def parameters(self) -> int:
+        """Of the network that it is called after: all but those that upsample what it shows."""
+        return sum(
+            parameters(network)
+            for network in {id(t.network): t.network for t in self.passes if t.spec.task != "upsampling"}.values()
+        )
+
+    def all_parameters(self) -> int:
         """Of all its networks, each counted once."""
         return sum(parameters(network) for network in {id(t.network): t.network for t in self.passes}.values())
 
@@ -89,7 +100,7 @@ class Methods:
             network.upsampler = (self.upsampler.network,)
             label, passes = f"{label}+{self.upsampler.spec.label}", [trained, self.upsampler]
         self.rows.append(_network(f"{label}{where}", trained, passes))
-        if isinstance(network, Baseline):
+        if isinstance(network, Baseline) and network.sees_spikes:
             normalised = copy(network)  # of the same weights
             normalised.normalised = True
             again = replace(trained, network=normalised)
@@ -214,9 +225,21 @@ def _network(label: str, trained: TrainedNetwork, passes: Sequence[TrainedNetwor
     network = trained.deblurring
 
     def compute(scene: MethodInput) -> Tensor:
+        if isinstance(network, Baseline):
+            view = PackedView(scene.blur, scene.stream, scene.exposure, scene.neighbours)
+            return torch.stack(list(map(rendering(network, view, scene.times), scene.times))).clamp(0, 1)
         return deblur_sequence(network, scene.blur, scene.spikes, scene.times, scene.exposure).clamp(0, 1)
 
-    return Method(label, "colour", compute, passes or (trained,), network.length, student=bool(trained.spec.teachers))
+    return Method(
+        label,
+        "colour",
+        compute,
+        passes or (trained,),
+        network.length,
+        sees_spikes=getattr(network, "sees_spikes", True),
+        student=bool(trained.spec.teachers),
+        knows_direction=getattr(network, "knows_direction", True),
+    )
 
 
 def _of_file(label: str, trained: TrainedNetwork) -> list[Method]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 
 import spikesim
@@ -26,7 +27,7 @@ from ssdm_models.evaluation.methods import Method, make_methods
 from ssdm_models.evaluation.request import REQUEST, Request
 from ssdm_models.evaluation.results import MethodCard, Results
 from ssdm_models.evaluation.rows import Row
-from ssdm_models.evaluation.scores import Scorer
+from ssdm_models.evaluation.scores import Score, Scorer
 from ssdm_models.option_groups import sort_options
 
 
@@ -99,7 +100,7 @@ def evaluate(
         made = total - of_sample * len(waiting)
         tell(Progress(made, total))
         for number in waiting:
-            for row in _evaluate_sample(evaluation_set, evaluation_set.sample(number), methods.rows, scorer, where):
+            for row in _evaluate_sample(evaluation_set, number, methods.rows, scorer, where):
                 rows.append(row)
                 made += 1
                 tell(Progress(made, total, f"{row.key}, {row.method}"))
@@ -112,17 +113,18 @@ def evaluate(
 
 
 def _evaluate_sample(
-    evaluation_set: EvaluationSet, sample: Sample, methods: Sequence[Method], scorer: Scorer, device: torch.device
+    evaluation_set: EvaluationSet, which: int, methods: Sequence[Method], scorer: Scorer, device: torch.device
 ) -> Iterator[Row]:
+    sample, neighbours = evaluation_set.sample(which), evaluation_set.neighbours(which)
     truth = evaluation_set.truth(sample)
     for number, v_th in enumerate(evaluation_set.thresholds):
-        scene = evaluation_set.scene(sample, v_th, device)
+        scene = evaluation_set.scene(sample, v_th, device, neighbours)
         for method in methods:
             if not method.sees_spikes and number:
                 continue
             images, seconds = _timed(method, scene)
             times = (None,) if method.domain == "exposure" else evaluation_set.all_times
-            for time, score in zip(times, scorer.score(images, truth[method.domain]), strict=True):
+            for time, score in zip(times, _scores(method, images, truth[method.domain], scorer), strict=True):
                 yield Row(
                     sample.key,
                     sample.window,
@@ -162,6 +164,15 @@ def _check_rows(rows: Sequence[Row], path: Path, evaluation_set: EvaluationSet, 
         )
 
 
+def _scores(method: Method, images: torch.Tensor, truth: np.ndarray, scorer: Scorer) -> list[Score]:
+    """The figures of a method's images, where it cannot know the direction of time, of the one that is more like."""
+    found = scorer.score(images, truth)
+    if method.knows_direction or len(images) < 2:
+        return found
+    turned = scorer.score(images.flip(0), truth)
+    return max(found, turned, key=lambda scores: sum(score.psnr for score in scores))
+
+
 def _timed(method: Method, scene: MethodInput) -> tuple[torch.Tensor, float]:
     """A method's images, and the seconds they took."""
     device = scene.blur.device
@@ -190,6 +201,7 @@ def _card(method: Method, height: int, width: int) -> MethodCard:
         method.label,
         method.domain,
         method.parameters(),
+        method.all_parameters(),
         method.macs(height, width),
         method.student,
         method.loss,

@@ -20,6 +20,9 @@ STAGES = Stages({
     "red": "ssdm_models.stages.red_stage",
     "trmd": "ssdm_models.stages.trmd_stage",
     "refid": "ssdm_models.stages.refid_stage",
+    "levs": "ssdm_models.stages.levs_stage",
+    "motion_etr": "ssdm_models.stages.motion_etr_stage",
+    "bit": "ssdm_models.stages.bit_stage",
     "dasr": "ssdm_models.stages.dasr_stage",
     "san": "ssdm_models.stages.san_stage",
 })  # fmt: skip

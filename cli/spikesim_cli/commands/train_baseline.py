@@ -11,7 +11,7 @@ from spikesim_cli.training import execution_options, run_training, training_opti
 if TYPE_CHECKING:
     from spikesim_datasets.remote.url import Place
 
-BASELINES = ("spkdeblurnet", "red", "trmd", "refid", "dasr")
+BASELINES = ("spkdeblurnet", "red", "trmd", "refid", "levs", "motion_etr", "bit", "dasr")
 """The stages that are trained by this command."""
 
 
