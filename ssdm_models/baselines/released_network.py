@@ -21,7 +21,7 @@ class ReleasedNetwork:
         names: Patterns of our names of parameters and buffers with what its authors have instead; each is replaced, in
             their order.
         twins: Patterns of its authors' names with others under which their files hold the same values as well.
-        ignored: Patterns of its authors' names of what takes no part in the network: derived tables, parts for training.
+        ignored: Patterns of its authors' names of what is no part of the network: derived tables, what training needs.
         entry: Key under which its authors' checkpoints have the weights.
         prefix: Of the names of its authors, left out where all wanted ones have it.
     """
@@ -50,9 +50,7 @@ class ReleasedNetwork:
         tensors = read_tensors(weights, self.entry)
         if self.prefix and any(name.startswith(self.prefix) for name in tensors):
             tensors = {
-                name.removeprefix(self.prefix): value
-                for name, value in tensors.items()
-                if name.startswith(self.prefix)
+                name.removeprefix(self.prefix): value for name, value in tensors.items() if name.startswith(self.prefix)
             }
         wanted = {name: value for name, value in tensors.items() if not any(re.search(p, name) for p in self.ignored)}
         with torch.device("meta"):
