@@ -40,6 +40,11 @@ from ssdm_models import (
     training,
     windows,
 )
+from ssdm_models.baselines import trmd
+from ssdm_models.baselines.dasr import DASR
+from ssdm_models.baselines.red import RED
+from ssdm_models.baselines.refid import REFID
+from ssdm_models.baselines.trmd import TRMD
 from ssdm_models.bsn import BSN
 from ssdm_models.deblur import TorchDeblurrer
 from ssdm_models.deblurring_network import DeblurringNetwork
@@ -71,12 +76,14 @@ MODULES: tuple[ModuleType, ...] = (
         shipped,
         trained_networks,
         training,
+        trmd,
         windows,
     ),
 )
 """Of `losses` and of the tables of an evaluation not everything is for other people to call."""
 
 CLASSES: tuple[type, ...] = (
+    *(DASR, RED, REFID, TRMD),
     *(Bilinear, BSN, EDSR, FrameOptions, PackedView, Results, Stages, StreamView, Table, Teacher),
     *(OpenCVDeblurrer, TensorView, TorchDeblurrer),
 )
@@ -178,7 +185,10 @@ def prepare(folder: Path) -> None:
 
 def calls() -> list[Call]:
     """One call of every public callable; some have several, for arguments that exclude each other."""
-    return [*_networks(), *_deblurring(), *_losses_and_metrics(), *_checkpoints(), *_training(), *_evaluation()]
+    return [
+        *(*_networks(), *_convolutional_baselines(), *_deblurring(), *_losses_and_metrics()),
+        *(*_checkpoints(), *_training(), *_evaluation()),
+    ]
 
 
 def _networks() -> list[Call]:
@@ -205,6 +215,25 @@ def _networks() -> list[Call]:
         Call(cost.parameters, network=NETWORK),
         Call(cost.macs, network=Constant()),
         Call(cost.deblurring_macs, network=NETWORK, height=8, width=12),
+    ]
+
+
+def _convolutional_baselines() -> list[Call]:
+    residual, upsampling = TRMD().eval(), DASR().eval()
+    blurry = {"blur": torch.rand(1, 3, 8, 16), "scer": torch.rand(1, 6, 8, 16)}
+    return [
+        Call(RED),
+        Call(RED.forward, self=RED(), blur=GREY, events=torch.rand(1, 6, 4, 8, 12)),
+        Call(TRMD, colours=1),
+        Call(TRMD.forward, self=residual, **blurry),
+        Call(TRMD.residuals, self=residual, **blurry),
+        Call(trmd.seven_frames, blur=blurry["blur"], residuals=torch.rand(1, 6, 3, 8, 16)),
+        Call(REFID, image_channels=9, frame_states=True),
+        Call(REFID.forward, self=REFID(), image=torch.rand(1, 9, 8, 16), event=torch.rand(1, 2, 2, 8, 16)),
+        Call(DASR),
+        Call(DASR.forward, self=upsampling, lr=torch.rand(1, 3, 8, 12)),
+        Call(DASR.represent, self=upsampling, lr=torch.rand(1, 3, 8, 12)),
+        Call(DASR.upsample, self=upsampling, lr=torch.rand(1, 3, 8, 12), representation=torch.rand(1, 256)),
     ]
 
 
