@@ -40,12 +40,7 @@ from ssdm_models import (
     training,
     windows,
 )
-from ssdm_models.baselines import representations
-from ssdm_models.baselines.bit import BiT
-from ssdm_models.baselines.levs import LEVS
-from ssdm_models.baselines.motion_etr import MotionETR
-from ssdm_models.baselines.san import SAN
-from ssdm_models.baselines.spkdeblurnet import SpkDeblurNet
+from baseline_callables import BASELINE_MODULES, BASELINES, baseline_calls
 from ssdm_models.bsn import BSN
 from ssdm_models.deblur import TorchDeblurrer
 from ssdm_models.deblurring_network import DeblurringNetwork
@@ -72,7 +67,6 @@ MODULES: tuple[ModuleType, ...] = (
         exposure_spans,
         exposure_times,
         exposures,
-        representations,
         sdm,
         sensed_samples,
         shipped,
@@ -80,12 +74,13 @@ MODULES: tuple[ModuleType, ...] = (
         training,
         windows,
     ),
+    *BASELINE_MODULES,
 )
 """Of `losses` and of the tables of an evaluation not everything is for other people to call."""
 
 CLASSES: tuple[type, ...] = (
-    *(Bilinear, BiT, BSN, EDSR, FrameOptions, PackedView, Results, Stages, StreamView, Table, Teacher),
-    *(LEVS, MotionETR, OpenCVDeblurrer, TensorView, TorchDeblurrer),
+    *(Bilinear, BSN, EDSR, FrameOptions, PackedView, Results, Stages, StreamView, Table, Teacher),
+    *(*BASELINES, OpenCVDeblurrer, TensorView, TorchDeblurrer),
 )
 """Not networks that deblur: the parts that they are computed in are checked where their inputs are."""
 
@@ -186,8 +181,8 @@ def prepare(folder: Path) -> None:
 def calls() -> list[Call]:
     """One call of every public callable; some have several, for arguments that exclude each other."""
     return [
-        *(*_networks(), *_windowed_networks(), *_warping_networks(), *_representations()),
-        *(*_deblurring(), *_losses_and_metrics(), *_checkpoints(), *_training(), *_evaluation()),
+        *(*_networks(), *baseline_calls(), *_deblurring(), *_losses_and_metrics()),
+        *(*_checkpoints(), *_training(), *_evaluation()),
     ]
 
 
@@ -218,55 +213,6 @@ def _networks() -> list[Call]:
     ]
 
 
-def _windowed_networks() -> list[Call]:
-    still = {"blur": torch.rand(1, 3, 65, 66), "spikes": torch.zeros(1, 21, 33, 33), "tfi": torch.zeros(1, 1, 9, 9)}
-    moving = {"blurs": torch.rand(1, 3, 3, 49, 49), "times": torch.zeros(1)}
-    small, bit = SpkDeblurNet.small(), BiT()
-    return [
-        Call(SpkDeblurNet, readouts=5, dim=36, blocks=1, chained=True, shared_range=True),
-        Call(SpkDeblurNet.forward, self=small, **still),
-        Call(SpkDeblurNet.deblur, self=small, **still),
-        Call(SpkDeblurNet.encode_blur, self=small, blur=still["blur"]),
-        Call(BiT, both_directions=True),
-        Call(BiT.forward, self=bit, **moving),
-        Call(BiT.with_anchors, self=bit, **moving),
-    ]
-
-
-def _representations() -> list[Call]:
-    stream = RECORDING.spikes
-    return [
-        *(
-            Call(represent, stream=stream, times=[8, 12, 20], shared=True)
-            for represent in (
-                representations.interval_counts,
-                representations.interval_events,
-                representations.sums_to_middle,
-            )
-        ),
-        Call(representations.eger, stream=stream, exposure=EXPOSURE, target=(9, 9)),
-        Call(representations.voxel_grid, stream=stream, times=[8, 12, 16]),
-        Call(representations.middle_tfi, stream=stream, time=9, readouts=5),
-        Call(representations.half_size_readouts, stream=stream, time=9, readouts=5, ratio=2),
-    ]
-
-
-def _warping_networks() -> list[Call]:
-    small, offsets = torch.rand(1, 3, 16, 24), torch.zeros(1, 30, 16, 24)
-    both = {"blur": small[..., :16], "events": torch.zeros(1, 5, 17, 16)}
-    san, levs, motion_etr = SAN(5), LEVS(), MotionETR()
-    return [
-        Call(SAN, channels=5),
-        Call(SAN.forward, self=san, **both),
-        Call(SAN.ratio, self=san, **both),
-        Call(LEVS),
-        Call(LEVS.forward, self=levs, blur=torch.rand(1, 3, 20, 20)),
-        Call(LEVS.stages, self=levs, blur=torch.rand(1, 3, 20, 20)),
-        Call(MotionETR),
-        Call(MotionETR.forward, self=motion_etr, blur=small),
-        Call(MotionETR.frames_at, self=motion_etr, blur=small, times=[-1, 0.5]),
-        Call(MotionETR.offsets, self=motion_etr, blur=small),
-        Call(MotionETR.deblurred, self=motion_etr, blur=small, offsets=offsets),
     ]
 
 

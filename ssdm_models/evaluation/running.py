@@ -20,7 +20,6 @@ from spikesim.gpu.devices import find_device, full_precision
 from spikesim.locks import locked
 from spikesim_datasets.progress import OnProgress, Progress, teller
 from spikesim_datasets.remote.url import Place, require_place
-from spikesim_datasets.shards.sample import Sample
 from ssdm_models.evaluation.evaluation_set import EvaluationSet, MethodInput
 from ssdm_models.evaluation.folder import ROWS, Folder
 from ssdm_models.evaluation.methods import Method, make_methods
