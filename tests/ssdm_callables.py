@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from baseline_callables import BASELINE_MODULES, BASELINES, baseline_calls
 from deblurring_data import EXPOSURE, scene, tensors
 from evaluation_data import released_ldn
 from PIL import Image
@@ -40,7 +41,6 @@ from ssdm_models import (
     training,
     windows,
 )
-from baseline_callables import BASELINE_MODULES, BASELINES, baseline_calls
 from ssdm_models.bsn import BSN
 from ssdm_models.deblur import TorchDeblurrer
 from ssdm_models.deblurring_network import DeblurringNetwork
@@ -210,9 +210,6 @@ def _networks() -> list[Call]:
         Call(cost.parameters, network=NETWORK),
         Call(cost.macs, network=Constant()),
         Call(cost.deblurring_macs, network=NETWORK, height=8, width=12),
-    ]
-
-
     ]
 
 

@@ -49,8 +49,8 @@ class TrainingSample(TypedDict):
         window: Number of the exposure in the clip.
         sharp_readouts: int64 (S,), the readouts of the stream at which the frames of `sharp` lie.
         exposure: int64 (2,), start and stop of the exposure in the stream.
-        neighbours: Where they are asked for, the blurry images of the exposures before and after (2, 3, H, W), likewise;
-            the image itself where the clip begins or ends.
+        neighbours: Where they are asked for, the blurry images of the exposures before and after (2, 3, H, W),
+            likewise; the image itself where the clip begins or ends.
 
     Optional fields are float32, cropped and mirrored as the rest, with channels before rows: a flow stored as (S−1, H,
     W, 2) is (S−1, 2, H, W).

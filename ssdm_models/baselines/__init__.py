@@ -38,7 +38,7 @@ def load_released(name: str, weights: "Weights") -> "nn.Module":
 
 
 def released_names() -> dict[str, str]:
-    """The names that `load_released` knows, and the licence under which the authors of each released code and weights."""
+    """The names that `load_released` knows, each with the licence of its authors' code and weights."""
     return {name: released.licence for name, released in _released().items()}
 
 

@@ -35,6 +35,7 @@ class SpkDeblurNetBaseline(TimeBaseline):
     """
 
     title = "SpkDeblurNet"
+    network: SpkDeblurNet
     released = "spkdeblurnet"
 
     def __init__(self, length: int = 21, dim: int = 180, blocks: int = 6) -> None:

@@ -1,4 +1,4 @@
-"""Published networks as networks that deblur: what they are shown, which times they show, what their authors minimise."""
+"""Published networks as networks that deblur: what they see, which times they show, what their authors minimise."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

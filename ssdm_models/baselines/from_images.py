@@ -1,7 +1,6 @@
 """LEVS, Motion-ETR and BiT: they see blurry images alone."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -46,14 +45,15 @@ class ImageBaseline(SequenceBaseline):
 
 
 class LEVSBaseline(ImageBaseline):
-    """LEVS; trained by the mean absolute difference of the middle frame, and of the sums and the absolute differences of
-    pairs of frames, which are blind to the direction of time. No frame's network changes those before it.
+    """LEVS; trained by the mean absolute difference of the middle frame, and of the sums and the absolute differences
+    of pairs of frames, which are blind to the direction of time.
 
     Source:
         Jin et al., "Learning to Extract a Video Sequence from a Single Motion-Blurred Image", CVPR 2018.
     """
 
     title = "LEVS"
+    network: LEVS
     released = "levs"
     multiple = 20
 
@@ -85,6 +85,7 @@ class MotionETRBaseline(ImageBaseline):
     """
 
     title = "Motion-ETR"
+    network: MotionETR
     released = "motion_etr"
     multiple = 8
 
@@ -113,6 +114,7 @@ class BiTBaseline(ImageBaseline):
     """
 
     title = "BiT"
+    network: BiT
     released = "bit"
     knows_direction = True
     sees_neighbours = True
@@ -144,4 +146,4 @@ class BiTBaseline(ImageBaseline):
         self(blur, {"before": blur, "after": blur})
 
     def _blurs(self, blur: Tensor, seen: Seen) -> Tensor:
-        return cast(Tensor, torch.stack([seen["before"], blur, seen["after"]], 1).flip(2))
+        return torch.stack([seen["before"], blur, seen["after"]], 1).flip(2)

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -68,6 +69,7 @@ class REDBaseline(QuarterSizeBaseline):
     """
 
     title = "RED"
+    network: RED
     released = "red"
 
     def __init__(self) -> None:
@@ -98,6 +100,7 @@ class TRMDBaseline(QuarterSizeBaseline):
     """
 
     title = "TRMD"
+    network: TRMD
     released = "trmd_rgb"
 
     def __init__(self) -> None:
@@ -136,6 +139,7 @@ class REFIDBaseline(QuarterSizeBaseline):
     """
 
     title = "REFID"
+    network: REFID
     released = "refid"
 
     def __init__(self) -> None:
@@ -167,9 +171,9 @@ def reduced(images: Tensor) -> Tensor:
     return blocks.mean((-3, -1))
 
 
-def _on(spikes: StreamView, array: object) -> Tensor:
+def _on(spikes: StreamView, array: np.ndarray) -> Tensor:
     """An array of one sample, on the device of its image."""
-    return torch.from_numpy(array)[None].to(spikes.scale.device)  # type: ignore[arg-type]
+    return torch.from_numpy(array)[None].to(spikes.scale.device)
 
 
 def _padded(images: Tensor, multiple: int, more_rows: int = 0) -> Tensor:

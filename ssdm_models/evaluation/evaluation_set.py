@@ -47,7 +47,8 @@ class MethodInput:
         spikes: The same as a tensor of 0 and 1, on the device.
         exposure: First readout of the exposure, and the one after its last.
         times: The S readouts wanted.
-        neighbours: The blurry images before and after (2, 3, H, W), on the device; at the ends of a clip the image itself.
+        neighbours: The blurry images before and after (2, 3, H, W), on the device; the image itself at the ends of a
+            clip.
     """
 
     blur: torch.Tensor

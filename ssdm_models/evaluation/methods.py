@@ -122,13 +122,14 @@ def make_methods(request: Request, device: torch.device, ratio: int = SCALE) -> 
     made = Methods()
     of_run: dict[str, TrainedNetwork] = {}
     if request.runs:
-        of_run, *further = map(load_run, request.runs)
+        runs = [Path(run) for run in request.runs]
+        of_run, *further = map(load_run, runs)
         missing = [STAGES[stage].file for stage in STAGES.default if stage not in of_run]
         if missing:
             made.notes.append(f"{request.runs[0]} has no {' and no '.join(missing)}: rows that need it are left out")
     else:
         made.notes.append("there is no run folder: rows of its networks are left out")
-        further = []
+        runs, further = [], []
     published = [load_published(name, path) for name, path in request.methods]
     found = [trained for run in (of_run, *further) for trained in _of_task("upsampling", run)]
     found += [trained for trained in published if trained.spec.task == "upsampling"]
@@ -136,13 +137,14 @@ def make_methods(request: Request, device: torch.device, ratio: int = SCALE) -> 
     made.rows += _without_networks(of_run, ratio)
     for trained in _of_task("deblurring", of_run):
         made.add(trained.spec.label, trained)
-    for path, run in zip(request.runs[1:], further, strict=True):
+    for path, run in zip(runs[1:], further, strict=True):
         for trained in _further(path, run):
-            made.add(trained.spec.label, trained, f" of {path.name}")
+            if trained.spec.task == "deblurring":
+                made.add(trained.spec.label, trained, f" of {path.name}")
     for trained in published:
         if trained.spec.task == "deblurring":
             made.add(trained.spec.label, trained)
-    for path in request.checkpoints:
+    for path in map(Path, request.checkpoints):
         made.rows += _of_file(path.stem, load_deblurring(path))
     if request.pretrained:
         made.rows.append(_network("pretrained", load_shipped()))

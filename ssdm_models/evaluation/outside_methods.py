@@ -23,7 +23,7 @@ class OutsideMethod(Protocol):
 
         Args:
             blur: RGB uint8 (H, W, 3).
-            spikes: Its stream (T, h, w): `spikes.dense()` is uint8 of 0 and 1, `spikes.counts(a, b)` counts of readouts.
+            spikes: Its stream (T, h, w): `spikes.dense()` is uint8 of 0 and 1, `spikes.counts(a, b)` counts them.
             exposure: First readout of the blurry image's exposure, and the one after its last.
             times: The S readouts to show.
 

@@ -27,12 +27,12 @@ BASELINES = ("spkdeblurnet", "red", "trmd", "refid", "levs", "motion_etr", "bit"
 @click.option("--init", type=PATH, help="Checkpoint to start from.")
 @execution_options
 def train_baseline(name: str, data: "Place", out: Path, init: Path | None, as_json: bool, **choices: Any) -> None:
-    """Train a published network by the sharp frames of a dataset: NAME is spkdeblurnet, red, trmd, refid, or dasr, which
-    upsamples what red, trmd and refid show at a quarter of the size.
+    """Train a published network by the sharp frames of a dataset: NAME is spkdeblurnet, red, trmd, refid, levs,
+    motion_etr, bit, or dasr, which upsamples what red, trmd and refid show at a quarter of the size.
 
     Settings are those of its authors where they are not given. A training that was stopped, in whatever way, continues
-    where it was. The network is written to OUT as NAME.safetensors. Networks that show seven frames at once need datasets
-    built with --sharp sequence.
+    where it was. The network is written to OUT as NAME.safetensors. Networks that show seven frames at once need
+    datasets built with --sharp sequence.
 
     \b
     Examples:
