@@ -17,6 +17,7 @@ from ssdm_models.baselines.quarter_size import QuarterSizeBaseline
 from ssdm_models.cost import parameters
 from ssdm_models.deblur import deblur_sequence, rendering
 from ssdm_models.evaluation.evaluation_set import Domain, MethodInput
+from ssdm_models.evaluation.outside_methods import make_outside
 from ssdm_models.evaluation.request import Request
 from ssdm_models.intensity import intensity_scale
 from ssdm_models.shipped import load_shipped
@@ -130,7 +131,7 @@ def make_methods(request: Request, device: torch.device, ratio: int = SCALE) -> 
     else:
         made.notes.append("there is no run folder: rows of its networks are left out")
         runs, further = [], []
-    published = [load_published(name, path) for name, path in request.methods]
+    published = [load_published(name, path) for name, path in request.methods if path and name in STAGES]
     found = [trained for run in (of_run, *further) for trained in _of_task("upsampling", run)]
     found += [trained for trained in published if trained.spec.task == "upsampling"]
     made.upsampler = found[0] if found else None
@@ -144,6 +145,7 @@ def make_methods(request: Request, device: torch.device, ratio: int = SCALE) -> 
     for trained in published:
         if trained.spec.task == "deblurring":
             made.add(trained.spec.label, trained)
+    made.rows += [_outside(name, path) for name, path in request.methods if name not in STAGES]
     for path in map(Path, request.checkpoints):
         made.rows += _of_file(path.stem, load_deblurring(path))
     if request.pretrained:
@@ -242,6 +244,18 @@ def _network(label: str, trained: TrainedNetwork, passes: Sequence[TrainedNetwor
         student=bool(trained.spec.teachers),
         knows_direction=getattr(network, "knows_direction", True),
     )
+
+
+def _outside(name: str, path: str | Path | None) -> Method:
+    """A method of another package."""
+    show = make_outside(name, None if path is None else str(path))
+
+    def compute(scene: MethodInput) -> Tensor:
+        blur = (255 * scene.blur).round().byte().permute(1, 2, 0).numpy(force=True)
+        images = show(blur, scene.stream, scene.exposure, scene.times)
+        return torch.from_numpy(np.moveaxis(images, -1, 1).astype(np.float32)).to(scene.blur.device)
+
+    return Method(name, "colour", compute)
 
 
 def _of_file(label: str, trained: TrainedNetwork) -> list[Method]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from spikesim.checks import parse_device, require_flag, require_list, require_path, require_whole
+from spikesim.checks import parse_device, require_flag, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InvalidValueError
+from ssdm_models.evaluation.outside_methods import outside_names
 from ssdm_models.stages import STAGES
 from ssdm_models.tensor_checks import require_thresholds
 
@@ -22,8 +23,9 @@ class Request:
             rows have their names. A released network sees there what its authors feed it; where those are the spikes
             themselves, a second row has them normalised.
         pretrained: Whether the network that comes with spikesim is compared, as the row `pretrained`.
-        methods: Published networks that are compared: the name of a stage, such as `red`, and its file, ours or its
-            authors'. One of the stage `dasr` upsamples what others show at a quarter of the size.
+        methods: Further methods: the name of a stage, such as `red`, and the file of its network, ours or its authors';
+            or that of an entry point of another package (`outside_methods`), and the file that is given to it, or None.
+            A network of the stage `dasr` upsamples what others show at a quarter of the size.
         v_th: Thresholds; none takes those that every shard has.
         sequence: Whether all times with ground truth are compared, or the middle of the exposure alone.
         limit: Only so many samples, evenly spread; None takes all.
@@ -36,7 +38,7 @@ class Request:
     runs: Sequence[str | Path] = ()
     checkpoints: Sequence[str | Path] = ()
     pretrained: bool = False
-    methods: Sequence[tuple[str, str | Path]] = ()
+    methods: Sequence[tuple[str, str | Path | None]] = ()
     v_th: Sequence[float] = ()
     sequence: bool = True
     limit: int | None = None
@@ -60,13 +62,21 @@ class Request:
             object.__setattr__(self, name, value)
 
 
-def _pair(method: Any) -> tuple[str, Path]:
-    """A published network's stage and its file."""
+def _pair(method: Any) -> tuple[str, Path | None]:
+    """The name of a method and its file."""
     try:
         name, path = method
     except (TypeError, ValueError) as error:
         raise InvalidValueError(f"each of methods must be a name and a file, got {method!r}") from error
-    return STAGES.find(name).name, require_path(path, "the file of each of methods")
+    known = {**STAGES}
+    if (name := require_instance(name, "the name of each of methods", str)) not in (*known, *outside_names()):
+        raise InvalidValueError(
+            f"there is no method {name!r}: neither a stage, {', '.join(known)}, nor one that an installed package offers"
+            f" ({', '.join(outside_names()) or 'none does'})"
+        )
+    if path is None and name in known:
+        raise InvalidValueError(f"the method {name} is a network, and needs a file; write {name}=FILE")
+    return name, None if path is None else require_path(path, "the file of each of methods")
 
 
 REQUEST = tuple(field.name for field in fields(Request))
