@@ -8,7 +8,7 @@ from spikesim_datasets.shards.schema import threshold_name
 from ssdm_models.evaluation.evaluation_set import DOMAINS
 from ssdm_models.evaluation.results import Results
 from ssdm_models.evaluation.summary import Interval
-from ssdm_models.evaluation.tables import NONE, Table, number, title
+from ssdm_models.evaluation.tables import NONE, TITLES, Table, number, title
 
 THRESHOLDS = (1.0, 2.0, 4.0)
 """Those of the paper."""
@@ -50,35 +50,46 @@ TABLE_2 = {"LDN": "0.234 M, 33.60 G", "SAN": "2.36 M, 107.84 G"}
 
 
 def table_1(results: Results) -> list[Table]:
-    """The paper's Table 1 with what was evaluated: sequences, PSNR and SSIM of the protocol `ssdm`.
+    """The paper's Table 1 with what was evaluated: sequences, PSNR and SSIM of the protocol `ssdm`; and parameters.
 
     Methods of the paper that were not evaluated have its figures alone; others follow, without any of the paper.
 
     Args:
         results: An evaluation; where it has no sequences, there is no table.
     """
-    cards = {card.label: card for card in require_instance(results, "results", Results).methods}
-    ours: dict[str, dict[float | None, Mapping[str, Interval]]] = {}
-    for figures in results.summary:
-        if figures.domain == "colour" and figures.frames == "sequence":
-            ours.setdefault(figures.method, {})[figures.v_th] = figures.metrics
+    ours: dict[tuple[str, float | None], Mapping[str, Interval]] = {
+        (figures.method, figures.v_th): figures.metrics
+        for figures in require_instance(results, "results", Results).summary
+        if (figures.domain, figures.frames) == ("colour", "sequence")
+    }
     if not ours:
         return []
-    thresholds = sorted({*THRESHOLDS} | {v_th for found in ours.values() for v_th in found if v_th is not None})
+    labels = [*TABLE_1, *dict.fromkeys(label for label, _ in ours if label not in TABLE_1)]
     rows = []
-    for label in [*TABLE_1, *(label for label in ours if label not in TABLE_1)]:
-        paper, cells = TABLE_1.get(label), []
-        for v_th in thresholds:
-            found = ours.get(label, {})
-            metrics = found.get(v_th, found.get(None))
-            cells.append(_both(metrics) if metrics else NONE)
-            cells.append(_of_paper(paper, v_th))
-        count = f"{cards[label].parameters / 1e6:.3g}" if label in cards and cards[label].parameters else NONE
-        everything = f"{cards[label].all_parameters / 1e6:.3g}" if count != NONE else NONE
-        rows.append((label, *cells, count, everything, paper.parameters if paper else NONE))
-    heads = [head for v_th in thresholds for head in (f"V_th {threshold_name(v_th)}", "paper")]
-    what = title(results, f"Table 1. {DOMAINS['colour']}; PSNR [dB] and SSIM, ssdm", "sequence")
-    return [Table(what, ("method", *heads, "M parameters", "of all networks", "paper"), tuple(rows))]
+    for v_th in sorted({*THRESHOLDS, *results.thresholds}):
+        for label in labels:
+            metrics = ours.get((label, v_th), ours.get((label, None), {}))
+            cells = (number(name, metrics.get(name)) for name in ("psnr", "ssim_ssdm"))
+            if metrics or (label in TABLE_1 and v_th in THRESHOLDS):
+                rows.append((threshold_name(v_th), label, *cells, _of_paper(label, v_th)))
+    columns = ("V_th", "method", TITLES["psnr"], TITLES["ssim_ssdm"], "paper, GOPRO")
+    what = title(results, f"Table 1. {DOMAINS['colour']}", "sequence")
+    return [Table(what, columns, tuple(rows), (4,)), _parameters(results)]
+
+
+def _parameters(results: Results) -> Table:
+    cards = [card for card in results.methods if card.domain == "colour" and card.parameters]
+    rows = tuple(
+        (
+            card.label,
+            f"{card.parameters / 1e6:.3g}",
+            f"{card.all_parameters / 1e6:.3g}",
+            TABLE_1[card.label].parameters if card.label in TABLE_1 else NONE,
+        )
+        for card in cards
+    )
+    columns = ("method", "of the network", "of all that ran", "paper")
+    return Table("Parameters, millions", columns, rows, (3,))
 
 
 def table_2(results: Results) -> list[Table]:
@@ -102,14 +113,14 @@ def table_2(results: Results) -> list[Table]:
     ]
     columns = ("V_th", "student", "PSNR, SSIM ssdm", "M parameters", "GMAC", "paper: parameters, GMAC")
     what = title(results, f"Table 2. {DOMAINS['colour']}", "single")
-    return [Table(what, columns, tuple(rows))] if rows else []
+    return [Table(what, columns, tuple(rows), (5,))] if rows else []
 
 
 def _both(metrics: Mapping[str, Interval]) -> str:
     return f"{number('psnr', metrics.get('psnr'))}; {number('ssim_ssdm', metrics.get('ssim_ssdm'))}"
 
 
-def _of_paper(row: PaperRow | None, v_th: float) -> str:
-    if row is None or v_th not in THRESHOLDS:
+def _of_paper(label: str, v_th: float) -> str:
+    if label not in TABLE_1 or v_th not in THRESHOLDS:
         return NONE
-    return row.figures[THRESHOLDS.index(v_th)]
+    return TABLE_1[label].figures[THRESHOLDS.index(v_th)]

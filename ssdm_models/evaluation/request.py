@@ -71,8 +71,8 @@ def _pair(method: Any) -> tuple[str, Path | None]:
     known = {**STAGES}
     if (name := require_instance(name, "the name of each of methods", str)) not in (*known, *outside_names()):
         raise InvalidValueError(
-            f"there is no method {name!r}: neither a stage, {', '.join(known)}, nor one that an installed package offers"
-            f" ({', '.join(outside_names()) or 'none does'})"
+            f"there is no method {name!r}: neither a stage, {', '.join(known)}, nor one of an installed package "
+            f"({', '.join(outside_names()) or 'none offers any'})"
         )
     if path is None and name in known:
         raise InvalidValueError(f"the method {name} is a network, and needs a file; write {name}=FILE")

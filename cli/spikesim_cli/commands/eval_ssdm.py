@@ -17,6 +17,9 @@ from spikesim_cli.options import (
     refuse,
 )
 
+Named = tuple[tuple[str, Path | None], ...]
+"""Methods by name, with their files."""
+
 if TYPE_CHECKING:
     from spikesim_datasets.remote.url import Place
     from ssdm_models.evaluation import Results
@@ -24,9 +27,7 @@ if TYPE_CHECKING:
 _RUN = Path("runs/ssdm")
 
 
-def _methods(
-    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> tuple[tuple[str, Path | None], ...]:
+def _methods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> "Named":
     found = []
     for value in values:
         name, equals, path = value.partition("=")
@@ -141,4 +142,4 @@ def _print(results: "Results", which: str = "all", *, form: Any, as_json: bool) 
         if form:
             print(printable_lines(table.text(form)), end="\n\n")
         else:
-            print_table(table.columns, list(table.rows), table.title)
+            print_table(table.columns, list(table.rows), table.title, table.quoted)
