@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -95,11 +96,12 @@ def load_published(name: str, path: str | os.PathLike[str]) -> TrainedNetwork:
     spec, path = STAGES.find(name), require_path(path)
     if is_ours(path):
         return load_trained(path, [name])
-    if not hasattr(spec.network, "of_released"):
+    if not getattr(spec.network, "released", ""):
         raise InvalidValueError(
             f"files that others released of the stage {name} are not known; give one that was trained here"
         )
-    return TrainedNetwork(spec.network.of_released(path).eval(), spec, (), "", checksum(path))
+    network: Any = spec.network
+    return TrainedNetwork(network.of_released(path).eval(), spec, (), "", checksum(path))
 
 
 def load_trained(path: str | os.PathLike[str], stages: Sequence[str]) -> TrainedNetwork:

@@ -1,13 +1,16 @@
 """SpkDeblurNet and SAN: they show one time, of a window of readouts around it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spikesim.checks import require_instance
 from spikesim_datasets.optics import SCALE
+from spikesim_datasets.torch_tools.state_dicts import Weights
+from ssdm_models.baselines import load_released
 from ssdm_models.baselines.baseline import Seen, TimeBaseline
 from ssdm_models.baselines.representations import half_size_readouts, middle_tfi
 from ssdm_models.baselines.san import SAN
@@ -17,6 +20,7 @@ from ssdm_models.stream_view import StreamView
 from ssdm_models.student import Student
 from ssdm_models.tensor_checks import require_tensor
 
+_RELEASED_LENGTH, _RELEASED_THRESHOLD = 56, 2.0
 _GREY = (0.299, 0.587, 0.114)  # of Pillow, by which the authors turn the truth grey
 
 
@@ -30,6 +34,9 @@ class SpkDeblurNetBaseline(TimeBaseline):
         length: How many readouts its window has.
         dim, blocks: As of `SpkDeblurNet`.
 
+    Attributes:
+        unit: What TFI is multiplied with, the threshold that the network was trained at.
+
     Source:
         Chen et al., "Enhancing Motion Deblurring in High-Speed Scenes with Spike Streams", NeurIPS 2023.
     """
@@ -41,7 +48,14 @@ class SpkDeblurNetBaseline(TimeBaseline):
     def __init__(self, length: int = 21, dim: int = 180, blocks: int = 6) -> None:
         super().__init__()
         self.network = SpkDeblurNet(length, dim, blocks)
-        self.length, self.dim, self.blocks = length, dim, blocks
+        self.length, self.dim, self.blocks, self.unit = length, dim, blocks, 1.0
+
+    @classmethod
+    def of_released(cls, weights: Weights) -> Self:
+        found = cls(_RELEASED_LENGTH)
+        found.network = require_instance(load_released(cls.released, weights), "network", SpkDeblurNet)
+        found.unit = _RELEASED_THRESHOLD
+        return found
 
     def represent(self, spikes: StreamView, times: Sequence[int]) -> Seen:
         (time,) = times
@@ -50,7 +64,8 @@ class SpkDeblurNetBaseline(TimeBaseline):
             "tfi": middle_tfi(spikes.packed, time, self.length)[None],
         }
         light = self.light(spikes)
-        return {name: torch.from_numpy(array)[None].to(light.device) * light for name, array in shown.items()}
+        seen = {name: torch.from_numpy(array)[None].to(light.device) * light for name, array in shown.items()}
+        return {**seen, "tfi": seen["tfi"] * self.unit}
 
     def compute_nowhere(self, height: int, width: int) -> None:
         seen = {"spikes": (self.length, 2 * height, 2 * width), "tfi": (1, height, width)}

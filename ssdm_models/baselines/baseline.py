@@ -33,8 +33,8 @@ class Baseline(DeblurringNetwork, ABC):
         sees_spikes: Whether it sees spikes at all.
         sees_neighbours: Whether it sees the blurry images before and after.
         knows_direction: Whether it can tell the first frame from the last, which one blurry image does not say.
-        released: What `baselines.load_released` calls the weights of its authors.
-        bgr: Whether these are of images in the order blue, green, red.
+        released: What `baselines.load_released` calls the weights of its authors, where they can be used here; else
+            empty.
     """
 
     network: nn.Module
@@ -43,8 +43,7 @@ class Baseline(DeblurringNetwork, ABC):
     sees_spikes = True
     sees_neighbours = False
     knows_direction = True
-    released: str
-    bgr = False
+    released: str = ""
 
     @classmethod
     def of_released(cls, weights: Weights) -> Self:

@@ -140,7 +140,6 @@ class REFIDBaseline(QuarterSizeBaseline):
 
     title = "REFID"
     network: REFID
-    released = "refid"
 
     def __init__(self) -> None:
         super().__init__()
