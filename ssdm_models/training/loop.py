@@ -23,6 +23,8 @@ from ssdm_models.training.training_set import TrainingSet
 
 _FAILED = "failed.pt"
 
+_MOST_STEPS = 1 << 32
+
 _SECONDS_BETWEEN_SAVES = 300
 _TIMES_SHOWN = 10  # in a training
 
@@ -142,6 +144,8 @@ class Loop:
 
     def _step(self, batches: Iterator[Batch], deadline: float) -> tuple[Batch, bool]:
         """One step of the optimiser; gives the last part of its batch, and whether the time is over."""
+        # What a network draws in training, as dropout does: of every step its own, and the same when one goes on.
+        torch.manual_seed(self._config.seed * _MOST_STEPS + self.state.steps)
         began, waited, samples = time.monotonic(), 0.0, []
         losses: dict[str, Tensor] = {}
         for group in self._optimizer.param_groups:
