@@ -52,12 +52,14 @@ from spikesim_datasets import (
     image_files,
     indexing,
     layouts,
+    misalignment,
     optics,
     progress,
     recipe,
     recognition,
     repair,
     response,
+    rig,
     samples,
     scenes,
     shards,
@@ -135,6 +137,7 @@ def _building() -> list[Call]:
             compression="gzip",
             light=True,
             flow=False,
+            misalign=rig.Rig(),
         ),
         Call(recipe.Recipe.resolve, self=clip_recipe),
         Call(recipe.Recipe.sharp_of, self=clip_recipe, split="test"),
@@ -321,7 +324,7 @@ def _light() -> list[Call]:
         Call(optics.require_ratio, ratio=2),
         Call(optics.ratio_of, image=36, spikes=9, what="the blur"),
         Call(optics.check_ratio, height=36, width=52, ratio=4, what="the blur"),
-        Call(optics.Optics.light, self=optics.Optics(), frame=FRAME),
+        Call(optics.Optics.light, self=optics.Optics(), frame=FRAME, misalignment=misalignment.Misalignment(gain=0.5)),
         Call(optics.Optics.exposure, self=optics.Optics(response="gamma2.2")),
         Call(optics.Exposure, response=response.GAMMA),
         Call(optics.Exposure.add, self=Fresh(optics.Optics().exposure), frame=FRAME),
@@ -363,6 +366,7 @@ def _interpolation() -> list[Call]:
             )
         ),
         Call(FlowInterpolator),
+        Call(FlowInterpolator.flow, self=flow, frames=VIDEO),
         Call(ScriptedNetwork, module=_script(), title="a"),
         Call(rife.load_released, path_or_state_dict=_rife(), version="4.6"),
         Call(xvfi.load_released, path_or_state_dict=_xvfi(), scales=1),
@@ -417,6 +421,7 @@ def _shards() -> list[Call]:
         Call(reads.sharp, self=Fresh(reader), sample=1, frames=slice(0, 1), **part),
         Call(reads.spikes, self=Fresh(reader), sample=1, v_th=1, **part),
         Call(reads.array, self=Fresh(reader), name="blur", sample=1, cuts=CUTS),
+        Call(reads.misalignment, self=Fresh(reader), sample=1),
         Call(reads.threshold, self=Fresh(reader), v_th=1),
         Call(write, path="out.h5", recipe={}, compression="gzip", replace=True, before=lambda: None),
         Call(shards.ShardWriter.append, self=Fresh(writer), sample=SAMPLE),
@@ -529,6 +534,27 @@ def _fields() -> list[Call]:
     return found
 
 
+def _misaligned() -> list[Call]:
+    near = misalignment.Misalignment(parallax=1.0, edge_width=8.0)
+    size, found = {"height": HEIGHT, "width": WIDTH}, near.alignment(HEIGHT, WIDTH, 4)
+    drawn: dict[str, Any] = {name: getattr(near, name) for name in ("homography", *misalignment.VALUES[9:])}
+    mine = rig.Rig(0.01, 0.002, 0.003, 2, 1.1, near.homography, "sample")
+    return [
+        Call(misalignment.Misalignment, **drawn),
+        Call(misalignment.Misalignment.of_values, values=near.values),
+        Call(misalignment.Misalignment.alignment, self=near, ratio=4, **size),
+        Call(misalignment.Misalignment.gaze, self=near, ratio=4, **size),
+        Call(misalignment.undo, image=np.zeros(found.shape[:2], np.float32), alignment=found, ratio=4),
+        Call(misalignment.seen, alignment=found, ratio=4),
+        Call(rig.Rig, **{name: getattr(mine, name) for name in mine.record()}),
+        Call(rig.Rig.of, described="binocular"),
+        Call(rig.Rig.load, path="homography.txt"),
+        Call(rig.Rig.record, self=mine),
+        Call(rig.Rig.check, self=mine, clip="train/a", **size),
+        Call(rig.Rig.draw, self=mine, clip="train/a", window=1, seed=3, **size),
+    ]
+
+
 def _images() -> list[Call]:
     look, frames = visualisation, Fresh(lambda: iter(VIDEO[:2]))
     seen = {"look": "tfp", "window": 3}
@@ -539,6 +565,7 @@ def _images() -> list[Call]:
         Call(Alignment.warp, self=aligned, image=FRAME, height=HEIGHT, width=WIDTH),
         Call(Alignment.warp, self=Alignment(crop=(1, 2, 3, 4)), image=FRAME, height=4, width=3),
         Call(Alignment.record, self=aligned),
+        *_misaligned(),
         Call(look.spike_image, stream=STREAM, centre=5, **seen),
         Call(look.stream_sheet, stream=STREAM, moments=2, first=3, **seen),
         Call(look.sample_sheet, sample=SAMPLE, window=3),

@@ -15,7 +15,8 @@ from spikesim_datasets.shards import Sample
 from spikesim_datasets.shards.field import Field
 from spikesim_datasets.shards.fields import FIELDS, declare
 
-BUILT_IN = ["blur", "sharp", "spikes", "window", "first_frame", "light", "flow"]
+BUILT_IN = ["blur", "sharp", "spikes", "window", "first_frame", "light", "flow", "flow_exact"]
+BUILT_IN += ["alignment", "misalignment"]
 TOYS = ("depth", "cell", "motion", "shift", "tint")
 
 PLAN = ExposurePlan()

@@ -25,6 +25,7 @@ from spikesim_datasets.exposure import EXPOSURES, ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import Downscale, Optics, Ratio
 from spikesim_datasets.recipe import make_recipe
+from spikesim_datasets.rig import Rig
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Reading, Split
 from spikesim_datasets.synthesis import Stretch
@@ -95,6 +96,7 @@ def test_shown_defaults_of_builds_are_those_of_the_library(name: str) -> None:
         "exposure_frames": str(recipe.plan.frames),
         "gap": f"{recipe.plan.gap}, less than a raw frame",
         "padding": str(recipe.plan.padding),
+        "misalign_per": f"{Rig.per}, or that of RIG",
         "sharp": f"{recipe.sharp_of('train')} for train, {recipe.sharp_of('test')} for test",
         "workers": "one a core",
         "interpolation": recipe.interpolation.name,

@@ -307,6 +307,7 @@ def test_samples_are_made_of_the_exact_readouts(photos, built):
         assert (flow.shape, flow.dtype) == ((6, 68, 96, 2), np.float16)
         steps = [clips[name].flow(start, start + 2) for start in range(13, 25, 2)]
         assert np.array_equal(flow, np.float16(steps))
+        np.testing.assert_array_equal(sample.extra["flow_exact"], np.ones(1, np.uint8), strict=True)
 
 
 def test_workers_build_what_one_process_builds(photos, built, tmp_path):
@@ -531,13 +532,7 @@ def test_the_output_may_not_lie_among_the_photos(photos):
         build_dataset(f"photo:{photos}#1", photos / "out", workers=1)
 
 
-# Flow that is not known
-
-
-def test_flow_of_clips_whose_motion_is_not_known_is_refused_by_name(tmp_path):
-    code, said = outcome("build", "demo:street", "--out", tmp_path / "out", "--flow", "--sharp", "sequence")
-    assert code == 2
-    assert "the motion of train/street is not known, so there is no exact flow" in said
+# Flow of too few frames
 
 
 @pytest.mark.parametrize(("sharp", "kept"), [("middle", 1), ("none", 0), (None, 1)])
@@ -550,7 +545,7 @@ def test_test_clips_keep_their_sequence_and_flow(photos, tmp_path):
     clips = [small(clip) for clip in open_clips([f"photo:{photos}#1"], "test")]
     build_clips(clips, tmp_path, make_recipe(plan=SHORT, interpolation="linear", flow=True), workers=1)
     with ShardReader(next(tmp_path.rglob("*.h5"))) as shard:
-        assert shard.extra == ("flow",)
+        assert shard.extra == ("flow", "flow_exact")
 
 
 # The command line
@@ -576,7 +571,7 @@ def test_a_dry_run_counts_the_flow(photos, tmp_path):
         result = CliRunner().invoke(cli, [*arguments, "--json", *options])
         assert result.exit_code == 0, result.output
         sizes.append(int(result.stdout.split('"bytes_at_most":')[1].split(",")[0]))
-    assert sizes[1] - sizes[0] == 2 * 6 * 720 * 1280 * 2 * 2
+    assert sizes[1] - sizes[0] == 2 * (6 * 720 * 1280 * 2 * 2 + 1)  # one byte says that it is exact
     assert not (tmp_path / "out").exists()
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.interpolation import make_interpolator
+from spikesim_datasets.interpolation.base import MotionInterpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
 from spikesim_datasets.recipe import make_recipe
 
@@ -146,6 +147,11 @@ class Fades:
                 self.weights, frame.astype(np.uint8))
         if self.weights == "one more":
             yield frame0
+class Follows(Fades):
+    def flow(self, frames):
+        height, width, _ = frames[0].shape
+        flow = np.full((len(frames) - 1, height, width, 2), 1.5, np.float16)
+        return {"floats": flow.astype(np.float32), "small": flow[1:], "list": [1]}.get(self.weights, flow)
 """
 
 
@@ -157,6 +163,7 @@ def fades(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fades\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[spikesim.interpolators]\nfades = fades_package:Fades\ngone = fades_package:Gone\n"
+        "follows = fades_package:Follows\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     metadata.MetadataPathFinder().invalidate_caches()
@@ -186,9 +193,32 @@ class TestPackages:
         with pytest.raises(InvalidValueError, match=problem):
             list(make_interpolator("fades", weights=weights).between(*FRAMES, TIMES))
 
+    def test_one_that_estimates_motion_does_so_under_its_name(self) -> None:
+        interpolator = make_interpolator("follows")
+        assert isinstance(interpolator, MotionInterpolator)
+        assert not isinstance(make_interpolator("fades"), MotionInterpolator)
+        expected = np.full((2, 18, 31, 2), 1.5, np.float16)
+        np.testing.assert_array_equal(interpolator.flow([*FRAMES, FRAMES[0]]), expected, strict=True)
+        assert interpolator.describe()["name"] == "follows"
+
+    @pytest.mark.parametrize(
+        ("weights", "problem"),
+        [
+            ("floats", r"must give float16 flow \(1, 18, 31, 2\) of 2 frames, it gave float32 \(1, 18, 31, 2\)"),
+            ("small", r"it gave float16 \(0, 18, 31, 2\)"),
+            ("list", "it gave list"),
+        ],
+    )
+    def test_what_is_no_flow_is_refused(self, weights: str, problem: str) -> None:
+        interpolator = make_interpolator("follows", weights=weights)
+        with pytest.raises(InvalidValueError, match=problem):
+            interpolator.flow(FRAMES)  # type: ignore[attr-defined]
+
     def test_a_bad_request_does_not_reach_it(self) -> None:
         with pytest.raises(InvalidValueError, match="strictly between 0 and 1"):
             make_interpolator("fades").between(*FRAMES, [1.0])
+        with pytest.raises(InvalidValueError, match="needs two or more, got 1"):
+            make_interpolator("follows").flow(FRAMES[:1])  # type: ignore[attr-defined]
 
     def test_one_that_cannot_be_made_is_refused(self) -> None:
         with pytest.raises(
@@ -199,7 +229,9 @@ class TestPackages:
             make_interpolator("gone")
 
     def test_it_is_among_the_names_of_an_error(self) -> None:
-        with pytest.raises(InvalidValueError, match=r"one of flow, linear, none, .*torchscript:MODEL\.pt, fades, gone"):
+        with pytest.raises(
+            InvalidValueError, match=r"one of flow, linear, none, .*torchscript:MODEL\.pt, fades, follows, gone"
+        ):
             make_interpolator("fade")
 
 

@@ -58,6 +58,7 @@ def test_every_documented_callable_is_called() -> None:
         "Clip",
         "ExactClip",
         "Interpolator",
+        "MotionInterpolator",
         "SampleReader",
         "TrainingSample",
     }  # described for those who write or read them

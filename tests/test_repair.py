@@ -42,7 +42,7 @@ __all__ = ["run"]
 
 ROOT_ATTRIBUTES = ("schema", "key", "split", "exposure", "recipe", "cuts", "fast", "left_out")
 SPIKES = ("spikes/vth_1", "spikes/vth_2")
-ARRAYS = ("blur", "sharp", *SPIKES, "window", "first_frame", "light", "flow")
+ARRAYS = ("blur", "sharp", *SPIKES, "window", "first_frame", "light", "flow", "flow_exact")
 ATTRIBUTES = (
     *(("/", name) for name in ROOT_ATTRIBUTES),
     ("sharp", "readouts"),

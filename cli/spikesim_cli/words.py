@@ -106,6 +106,15 @@ def _interpolation(spec: Record) -> str:
     return f"interpolation: {spec['name']}{version}"
 
 
+def _rig(rig: Record) -> str:
+    fixed = "" if rig["homography"] == [[1, 0, 0], [0, 1, 0], [0, 0, 1]] else "a homography, and "
+    return (
+        f"misaligned for each {rig['per']}: {fixed}up to {rig['shift']:.2%} of the width aside, corners "
+        f"{rig['corners']:.2%}, parallax {rig['parallax']:.2%}, {rig['offset']} readouts, light times {rig['gain']:g} "
+        "or less"
+    )
+
+
 _SENTENCES: tuple[tuple[tuple[str, ...], Callable[..., str]], ...] = (
     (("plan",), _plan),
     (("cameras",), _cameras),
@@ -121,6 +130,7 @@ _SENTENCES: tuple[tuple[tuple[str, ...], Callable[..., str]], ...] = (
     (("ratio",), lambda ratio: f"a pixel of the spikes is {ratio} of the images wide and high"),
     (("sharp",), lambda sharp: f"ground truth: {sharp}"),
     (("cuts",), lambda cuts: f"windows across scene cuts: {cuts}"),
+    (("misalign",), _rig),
     (("seed",), lambda seed: f"seed {seed}"),
     (
         ("shard_samples", "compression"),

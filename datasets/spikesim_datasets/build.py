@@ -173,7 +173,7 @@ def build_clips(
         most = _most_at_a_time(workers)
         # What is replaced goes when the first new shard is whole, which is therefore made before all others.
         head = 1 if replaced else 0
-        goes = [divided(jobs, most, recipe.plan) for jobs in (waiting[:head], waiting[head:])]
+        goes = [divided(jobs, most, recipe.watched) for jobs in (waiting[:head], waiting[head:])]
         units = [unit for shards in goes for shard in shards for unit in shard.units]
         warn_of_space(out, uncompressed_bytes(waiting, recipe))
         there = sum(samples for _, samples, _ in kept)
@@ -181,8 +181,8 @@ def build_clips(
             out, there + sum(len(job.windows) for job in waiting), there, partial(_most_at_a_time, workers)
         )
         tally = Tally(
-            [(unit.clip.key, readouts_of(unit, recipe.plan)) for unit in units],
-            sum(readouts_of(job, recipe.plan) for job, _, _ in kept),
+            [(unit.clip.key, readouts_of(unit, recipe.watched)) for unit in units],
+            sum(readouts_of(job, recipe.watched) for job, _, _ in kept),
             tell,
             look,
         )
@@ -221,7 +221,7 @@ def build_clips(
         plan.skipped,
         {key: found for key, found in sorted(diagnostics.items()) if found.cuts or found.fast},
         sum(file.stat().st_size for file in (shard_files(out) if part is None else ours) if file.exists()),
-        sum(readouts_of(job, recipe.plan) for job in waiting),
+        sum(readouts_of(job, recipe.watched) for job in waiting),
         time.perf_counter() - began,
     )
 

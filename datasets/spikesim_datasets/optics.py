@@ -9,7 +9,8 @@ import numpy as np
 from spikesim.checks import require_choice, require_flag, require_instance, require_mapping, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_checks import require_image
-from spikesim_datasets.kernels.optics import add_codes, look_up, mean_luma
+from spikesim_datasets.kernels.optics import add_codes, look_up, mean_luma, mean_luma_elsewhere
+from spikesim_datasets.misalignment import Misalignment
 from spikesim_datasets.response import GAMMA, LINEAR, Response
 
 Downscale = Literal["bilinear", "area"]
@@ -80,26 +81,38 @@ class Optics:
             found["response"] = GAMMA
         return cls(**found)
 
-    def light(self, frame: np.ndarray) -> np.ndarray:
+    def light(self, frame: np.ndarray, misalignment: Misalignment | None = None) -> np.ndarray:
         """Grey light as the spike camera sees it.
 
             light = (0.30 R + 0.59 G + 0.11 B) / 255, averaged over the sampled pixels of each block
 
+        A misaligned camera samples where its pixel looks, or takes the mean of a block around that, by linear
+        interpolation; past the frame, pixels at its rim. Its light is that times the gain, cut at 1. Its time is not
+        that of one frame.
+
         Args:
             frame: RGB uint8 (H, W, 3); H and W multiples of the ratio.
+            misalignment: Of the spike camera; None for one that sees just what the colour camera sees.
 
         Returns:
             float32 in [0, 1], (H/ratio, W/ratio).
 
         Raises:
-            InvalidValueError: It is no such frame, or its size is no multiple of the ratio.
+            InvalidValueError: It is no such frame, its size is no multiple of the ratio, or the horizon of the
+                misalignment lies in it.
         """
         height, width, _ = require_image(frame, "frame").shape
         check_ratio(height, width, self.ratio, "the frame")
         # Bilinear sampling at the centre of a block takes the mean of its middle 2×2.
         rim = max(0, self.ratio // 2 - 1) if self.downscale == "bilinear" else 0
         light = np.empty((height // self.ratio, width // self.ratio), np.float32)
-        mean_luma(frame, self._response.levels, self.ratio, rim, light)
+        levels = self._response.levels
+        if misalignment is None or require_instance(misalignment, "misalignment", Misalignment).sees_the_same:
+            mean_luma(frame, levels, self.ratio, rim, light)
+        else:
+            gaze = misalignment.gaze(height, width, self.ratio)
+            side = 1 if self.downscale == "bilinear" else self.ratio
+            mean_luma_elsewhere(frame, levels, self.ratio, side, gaze, misalignment.gain, light)
         return light
 
     def exposure(self) -> "Exposure":

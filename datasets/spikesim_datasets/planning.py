@@ -72,8 +72,8 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
 
     Raises:
         InvalidValueError: A clip's size is no multiple of the ratio, or not that of a calibration, two have one key,
-            none is long enough for one window, or flow is wanted of a clip whose motion is not known or of which fewer
-            than two sharp frames are kept.
+            none is long enough for one window, a misaligned camera may look past too much of one, or flow is wanted of
+            a clip whose motion is neither known nor estimated, or of which fewer than two sharp frames are kept.
         InputFileError: A calibration is missing, damaged, or another than the one meant.
     """
     interpolator, choices = recipe.interpolation.make(), recipe.choices()
@@ -86,9 +86,11 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
         keys.add(clip.key)
         check_ratio(clip.height, clip.width, recipe.optics.ratio, clip.key)
         check_calibration(recipe.cameras, clip, recipe.optics.ratio)
-        require_flow(clip, recipe)
+        require_flow(clip, recipe, interpolator)
+        if recipe.misalign is not None:
+            recipe.misalign.check(clip.height, clip.width, clip.key)
         frames = raw_frames(clip, interpolator, recipe.plan)
-        windows = recipe.plan.windows(frames)
+        windows = recipe.watched.windows(frames)
         if not windows:
             skipped[clip.key] = clip.n_frames
             continue
@@ -97,7 +99,7 @@ def plan_build(clips: Sequence[Clip], out: Path, recipe: Recipe) -> BuildPlan:
             path = out / f"{clip.key}.{part:03d}.h5"
             jobs.append(ShardJob(clip, tuple(windows[first : first + recipe.shard_samples]), path, identity))
     if not jobs:
-        needed, why = recipe.plan.frames_for_one_window, ""
+        needed, why = recipe.watched.frames_for_one_window, ""
         if interpolator.dense:
             needed = recipe.plan.clip_readouts(needed)
             why = f" where each is a readout, as the interpolation {interpolator.name!r} takes them"
@@ -165,7 +167,8 @@ def seconds_per_readout(clip: Clip, recipe: Recipe) -> float:
     """Seconds that one readout of a clip takes on one core, measured on its first two raw frames."""
     plan = ExposurePlan(frames=2, factor=recipe.plan.factor, gap=recipe.plan.factor - 1, padding=0)
     window = plan.windows(2)
-    recipe = replace(recipe.resolve(), plan=plan, sharp="none", flow=False)
+    rig = recipe.misalign and replace(recipe.misalign, offset=0)
+    recipe = replace(recipe.resolve(), plan=plan, sharp="none", flow=False, misalign=rig)
     interpolator = recipe.interpolation.make()
     for _ in range(2):  # the first go compiles
         start = time.perf_counter()

@@ -17,8 +17,9 @@ from spikesim_datasets.exposure import ExposurePlan, Sharp
 from spikesim_datasets.interpolation import InterpolatorSpec
 from spikesim_datasets.optics import OPTICS_CHOICES, Optics
 from spikesim_datasets.response import GAMMA
+from spikesim_datasets.rig import Rig
 from spikesim_datasets.shards.diagnostics import Cuts
-from spikesim_datasets.shards.fields import FLOW, LIGHT
+from spikesim_datasets.shards.fields import ALIGNMENT, FLOW, FLOW_EXACT, LIGHT, MISALIGNMENT
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Split
@@ -46,8 +47,10 @@ class Recipe:
         shard_samples: Most samples in a shard.
         compression: Filter of the shards' images; `gzip` and `none` are read by any HDF5 library.
         light: Whether to keep the light that the sensors see, the field `light`.
-        flow: Whether to keep the exact optical flow from each sharp frame to the next, which clips that are rendered
-            know.
+        flow: Whether to keep the optical flow from each sharp frame to the next: exact of clips that are rendered, of
+            others what an interpolator that follows motion estimates.
+        misalign: What is left between the two cameras: a `Rig`, or what `Rig.of` makes one of. What is drawn is kept as
+            the fields `alignment` and `misalignment`. None makes pairs that are aligned.
 
     Raises:
         InvalidValueError: A value is meaningless, or two cameras have one threshold.
@@ -64,6 +67,7 @@ class Recipe:
     compression: Compression = "zstd"
     light: bool = False
     flow: bool = False
+    misalign: Rig | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (("interpolation", InterpolatorSpec), ("plan", ExposurePlan), ("optics", Optics)):
@@ -85,6 +89,8 @@ class Recipe:
         if self.sharp is not None:
             self.plan.sharp_frames(self.sharp)
         self._set("flow", require_flag(self.flow, "flow"))
+        if self.misalign is not None:
+            self._set("misalign", Rig.of(self.misalign))
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -96,7 +102,22 @@ class Recipe:
     @property
     def extra(self) -> tuple[str, ...]:
         """The optional fields that its samples have."""
-        return tuple(field.name for field, kept in ((LIGHT, self.light), (FLOW, self.flow)) if kept)
+        wanted = {
+            LIGHT: self.light,
+            FLOW: self.flow,
+            FLOW_EXACT: self.flow,
+            ALIGNMENT: self.misalign is not None,
+            MISALIGNMENT: self.misalign is not None,
+        }
+        return tuple(field.name for field, kept in wanted.items() if kept)
+
+    @property
+    def watched(self) -> ExposurePlan:
+        """The exposures with all readouts that the spike cameras may see, of which streams are a part: where their time
+        may be ahead or behind, they start early and stop late, so that an offset shifts streams and changes no bit."""
+        if self.misalign is None:
+            return self.plan
+        return replace(self.plan, padding=self.plan.padding + self.misalign.offset)
 
     def sharp_of(self, split: Split) -> Sharp:
         """The ground truth kept for clips of a split."""
@@ -149,6 +170,7 @@ class Recipe:
             # Not said where there is none: so did versions before there was any.
             **({"light": True} if self.light else {}),
             **({"flow": True} if self.flow else {}),
+            **({} if self.misalign is None else {"misalign": self.misalign.record()}),
         }
 
     def calibrations(self) -> dict[str, str]:

@@ -10,14 +10,14 @@ from spikesim import SpikeCamera, simulate_cameras
 from spikesim.checks import require_callable, require_instance, require_list, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.continuity import Continuity
-from spikesim_datasets.exposure import ExposurePlan, Sharp, Window
+from spikesim_datasets.exposure import ExposurePlan, Window
 from spikesim_datasets.interpolation import Interpolator
-from spikesim_datasets.interpolation.base import require_interpolator
-from spikesim_datasets.optics import Optics
+from spikesim_datasets.interpolation.base import MotionInterpolator, require_interpolator
+from spikesim_datasets.misalignment import Misalignment
 from spikesim_datasets.readouts import interpolated
 from spikesim_datasets.recipe import Recipe
 from spikesim_datasets.shards.diagnostics import Diagnostics
-from spikesim_datasets.shards.fields import FLOW, LIGHT
+from spikesim_datasets.shards.fields import ALIGNMENT, FLOW, FLOW_EXACT, LIGHT, MISALIGNMENT
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.sources import Clip, ExactClip
@@ -81,14 +81,14 @@ def synthesise(
 
     Args:
         clip: The source.
-        windows: Windows of `recipe.plan.windows(...)`, ascending.
+        windows: Windows of `recipe.watched.windows(...)`, ascending.
         recipe: Exposure, optics, cameras, seed, ground truth, and what becomes of windows across a scene cut.
         interpolator: Makes the readouts between raw frames: what `recipe.interpolation.make()` gives.
         diagnostics: Where to note cuts, fast motion and the windows skipped.
         on_readout: Called after each readout of the clip, each of which is made once.
 
     Raises:
-        InvalidValueError: The clip's size is no multiple of 4, or its flow is wanted but not known.
+        InvalidValueError: The clip's size is no multiple of 4, or its flow is wanted but neither known nor estimated.
         InputFileError: A frame cannot be read, or a window reaches beyond the clip.
     """
     diagnostics = Diagnostics() if diagnostics is None else require_instance(diagnostics, "diagnostics", Diagnostics)
@@ -101,18 +101,20 @@ def synthesise(
     ]
     if on_readout is not None:
         require_callable(on_readout, "on_readout")
-    require_flow(clip, recipe)
-    plan, optics = recipe.plan, recipe.optics
+    require_flow(clip, recipe, interpolator)
+    plan, watched, optics = recipe.plan, recipe.watched, recipe.optics
     waiting = list(windows)
     active: list[_Collector] = []
-    starts = [window.first_readout - plan.padding for window in windows]
-    spans = [range(start, start + plan.stream_length) for start in starts]
+    starts = [window.first_readout - watched.padding for window in windows]
+    spans = [range(start, start + watched.stream_length) for start in starts]
     for readout, frame in interpolated(clip, interpolator, plan.factor, spans, Continuity(diagnostics)):
-        if waiting and readout >= waiting[0].first_readout - plan.padding:
-            active.append(_Collector(waiting.pop(0), plan, optics, recipe.sharp_of(clip.split)))
-        light = optics.light(frame)
+        if waiting and readout >= waiting[0].first_readout - watched.padding:
+            active.append(_Collector(waiting.pop(0), recipe, clip))
+        lights: dict[Misalignment | None, np.ndarray] = {}
         for collector in active:
-            collector.add(readout, frame, light)
+            if (seen_by := collector.misalignment) not in lights:
+                lights[seen_by] = optics.light(frame, seen_by)
+            collector.add(readout, frame, lights[seen_by])
         if on_readout is not None:
             on_readout()
         if active and active[0].complete:
@@ -120,9 +122,9 @@ def synthesise(
             if recipe.cuts == "skip" and diagnostics.cut_within(*done.raw_span):
                 diagnostics.left_out.append(done.window.index)
             else:
-                sample = done.sample(clip, recipe)
+                sample = done.sample()
                 if recipe.flow:
-                    sample = replace(sample, extra={**sample.extra, FLOW.name: _flow(clip, done, interpolator)})
+                    sample = replace(sample, extra={**sample.extra, **_flow(clip, done, interpolator)})
                 yield sample
 
 
@@ -131,25 +133,30 @@ class _Collector:
     """What one window has seen so far."""
 
     window: Window
-    plan: ExposurePlan
-    optics: Optics
-    sharp: Sharp
+    recipe: Recipe
+    clip: Clip
     light: list[np.ndarray] = field(default_factory=list)
     kept: list[np.ndarray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._exposure = self.optics.exposure()
+        self.plan, self.watched = self.recipe.plan, self.recipe.watched
+        self.sharp = self.recipe.sharp_of(self.clip.split)
+        self._exposure = self.recipe.optics.exposure()
         self._sharp_readouts = self.plan.sharp_readouts(self.sharp)
+        self.misalignment: Misalignment | None = None
+        if (rig := self.recipe.misalign) is not None:
+            of_clip = self.recipe.seed, self.clip.height, self.clip.width
+            self.misalignment = rig.draw(self.clip.key, self.window.index, *of_clip)
 
     @property
     def complete(self) -> bool:
-        return len(self.light) == self.plan.stream_length
+        return len(self.light) == self.watched.stream_length
 
     @property
     def raw_span(self) -> tuple[float, float]:
-        """The stream's first and last readout, counted in raw frames of the clip."""
-        start = self.window.first_readout - self.plan.padding
-        return start / self.plan.factor, (start + self.plan.stream_length - 1) / self.plan.factor
+        """The first and last readout that the spike cameras saw, counted in raw frames of the clip."""
+        start = self.window.first_readout - self.watched.padding
+        return start / self.plan.factor, (start + self.watched.stream_length - 1) / self.plan.factor
 
     def add(self, readout: int, frame: np.ndarray, light: np.ndarray) -> None:
         """Take a readout of the clip, if it is the next of this window's stream."""
@@ -161,12 +168,15 @@ class _Collector:
             self.kept.append(frame)
         self.light.append(light)
 
-    def sample(self, clip: Clip, recipe: Recipe) -> Sample:
+    def sample(self) -> Sample:
         """The sample, once complete."""
+        clip, recipe = self.clip, self.recipe
         cameras = sorted(recipe.cameras, key=lambda camera: camera.v_th)
         keys = [noise_key(clip.key, self.window, camera) for camera in cameras]
         light = np.stack(self.light)
         streams = simulate_cameras(light, cameras, seed=recipe.seed, keys=keys)
+        start = self.watched.padding - self.plan.padding + (self.misalignment.offset if self.misalignment else 0)
+        part = slice(start, start + self.plan.stream_length)
         blur = self._exposure.blur()
         return Sample(
             clip.split,
@@ -177,23 +187,33 @@ class _Collector:
             blur,
             np.stack(self.kept) if self.kept else np.empty((0, *blur.shape), np.uint8),
             self._sharp_readouts,
-            {camera.v_th: stream for camera, stream in zip(cameras, streams, strict=True)},
-            {LIGHT.name: np.rint(light * np.iinfo(LIGHT.dtype).max).astype(LIGHT.dtype)} if recipe.light else {},
+            {camera.v_th: stream[part] for camera, stream in zip(cameras, streams, strict=True)},
+            self._extra(light[part]),
         )
 
+    def _extra(self, light: np.ndarray) -> dict[str, np.ndarray]:
+        """The optional fields that what was seen makes."""
+        extra: dict[str, np.ndarray] = {}
+        if self.recipe.light:
+            extra[LIGHT.name] = np.rint(light * np.iinfo(LIGHT.dtype).max).astype(LIGHT.dtype)
+        if (found := self.misalignment) is not None:
+            extra[ALIGNMENT.name] = found.alignment(self.clip.height, self.clip.width, self.recipe.optics.ratio)
+            extra[MISALIGNMENT.name] = found.values
+        return extra
 
-def require_flow(clip: Clip, recipe: Recipe) -> None:
-    """Check that the flow of a clip is known, where a recipe wants it.
+
+def require_flow(clip: Clip, recipe: Recipe, interpolator: Interpolator) -> None:
+    """Check that the flow of a clip is known or can be estimated, where a recipe wants it.
 
     Raises:
-        InvalidValueError: It is not.
+        InvalidValueError: It is not, or fewer than two sharp frames are kept.
     """
     if not recipe.flow:
         return
-    if not isinstance(clip, ExactClip):
+    if not isinstance(clip, ExactClip) and not isinstance(interpolator, MotionInterpolator):
         raise InvalidValueError(
-            f"the motion of {clip.key} is not known, so there is no exact flow; flow is for clips of photos and random "
-            "variants of scenes, leave it out"
+            f"the motion of {clip.key} is not known, and the interpolator {interpolator.name!r} estimates none, so "
+            "there is no flow; take one that follows motion (--interp flow), or leave flow out"
         )
     sharp = recipe.sharp_of(clip.split)
     if (kept := len(recipe.plan.sharp_frames(sharp))) < 2:
@@ -203,12 +223,16 @@ def require_flow(clip: Clip, recipe: Recipe) -> None:
         )
 
 
-def _flow(clip: Clip, done: _Collector, interpolator: Interpolator) -> np.ndarray:
-    """The flow from each sharp frame of a window to the next, float16 (S-1,H,W,2)."""
-    assert isinstance(clip, ExactClip)
-    frames_apart = 1 if interpolator.dense else done.plan.factor
-    times = [
-        (done.window.first_readout + done.plan.factor * frame) / frames_apart
-        for frame in done.plan.sharp_frames(done.sharp)
-    ]
-    return np.stack([clip.flow(start, stop).astype(np.float16) for start, stop in pairwise(times)])
+def _flow(clip: Clip, done: _Collector, interpolator: Interpolator) -> dict[str, np.ndarray]:
+    """The fields about the flow from each sharp frame of a window to the next: exact where the clip knows it."""
+    if isinstance(clip, ExactClip):
+        frames_apart = 1 if interpolator.dense else done.plan.factor
+        times = [
+            (done.window.first_readout + done.plan.factor * frame) / frames_apart
+            for frame in done.plan.sharp_frames(done.sharp)
+        ]
+        flow = np.stack([clip.flow(start, stop).astype(np.float16) for start, stop in pairwise(times)])
+    else:
+        assert isinstance(interpolator, MotionInterpolator)
+        flow = interpolator.flow(done.kept)
+    return {FLOW.name: flow, FLOW_EXACT.name: np.array([isinstance(clip, ExactClip)], np.uint8)}

@@ -158,7 +158,7 @@ class EvaluationSet:
         frames = sample.sharp[[sample.sharp_readouts.index(time) for time in self.all_times]]
         return {
             "colour": planes(frames),
-            "grey": np.stack([self._optics.light(frame)[None] for frame in frames]),
+            "grey": np.stack([self._optics.light(frame, sample.misalignment)[None] for frame in frames]),
             "exposure": luma(torch.from_numpy(planes(sample.blur)))[None].clamp(0, 1).numpy(),
         }
 

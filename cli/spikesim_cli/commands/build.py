@@ -26,6 +26,7 @@ from spikesim_cli.options import (
 if TYPE_CHECKING:
     from spikesim_datasets.exposure import ExposurePlan, Window
     from spikesim_datasets.recipe import Recipe
+    from spikesim_datasets.rig import Rig
     from spikesim_datasets.shards.diagnostics import Diagnostics
     from spikesim_datasets.sources import Clip
 
@@ -89,7 +90,19 @@ _build_options = together(
     click.option(
         "--flow",
         is_flag=True,
-        help="Keep the exact optical flow between sharp frames, of photo: and demo:SCENE#N; with --sharp sequence.",
+        help="Keep the optical flow between sharp frames: exact of photo: and demo:SCENE#N, else the interpolator's "
+        "estimate; with --sharp sequence.",
+    ),
+    click.option(
+        "--misalign",
+        metavar="RIG",
+        help="Misalign the spike camera: beam-splitter, binocular, a .toml file of a rig, or a homography H.txt.",
+    ),
+    click.option(
+        "--misalign-per",
+        type=click.Choice(["clip", "sample"]),
+        show_default="clip, or that of RIG",
+        help="What gets a misalignment of its own.",
     ),
     click.option("--shard-samples", type=click.IntRange(1), show_default="8", help="Most samples in a shard."),
     click.option(
@@ -234,7 +247,8 @@ def _build(
     clips = [excerpt(clip, **excerpted) for clip in clips]
     interpolation, optics, plan = spec_of(choices), optics_of(choices), _plan_of(choices)
     sensor = given(v_th=choices.pop("vth")) | sensor_of(choices)
-    recipe = make_recipe(**sensor, **given(interpolation=interpolation, optics=optics, plan=plan, **choices)).resolve()
+    made = {"interpolation": interpolation, "optics": optics, "plan": plan, "misalign": _rig_of(choices)}
+    recipe = make_recipe(**sensor, **given(**made, **choices)).resolve()
     if dry_run:
         refuse("is of builds, and --dry-run makes none", part=part, scheduler=scheduler, gpus=gpus)
         _estimate(clips, out, recipe, workers, overwrite, as_json)
@@ -273,6 +287,19 @@ def _plan_of(choices: dict[str, Any]) -> "ExposurePlan":
     return ExposurePlan.preset(**given(**named, **{name: choices.pop(name) for name in ("factor", "gap", "padding")}))
 
 
+def _rig_of(choices: dict[str, Any]) -> "Rig | None":
+    """The rig that options ask for, which are taken out."""
+    from dataclasses import replace
+
+    from spikesim_datasets.rig import Rig
+
+    named, per = choices.pop("misalign"), choices.pop("misalign_per")
+    if named is None:
+        refuse("is of a rig, and there is no --misalign", misalign_per=per)
+        return None
+    return replace(Rig.of(named), **given(per=per))
+
+
 def _estimate(
     clips: "list[Clip]", out: Path, recipe: "Recipe", workers: int | None, overwrite: bool, as_json: bool
 ) -> None:
@@ -296,7 +323,7 @@ def _estimate(
     workers, seconds = min(workers or available_cores(), len(waiting.jobs)), 0.0
     if waiting.jobs:
         messages.print("measuring the speed on the first clip ...")
-        readouts = sum(readouts_of(job, recipe.plan) for job in waiting.jobs)
+        readouts = sum(readouts_of(job, recipe.watched) for job in waiting.jobs)
         seconds = readouts * seconds_per_readout(waiting.jobs[0].clip, recipe) / workers
     samples = {job.clip.key: [0, 0] for job in plan.jobs}  # to build, and kept
     windows: dict[str, list[Window]] = {key: [] for key in samples}

@@ -1,6 +1,7 @@
 """What every interpolator is, and the one for sources that need none."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -43,6 +44,25 @@ class Interpolator(Protocol):
         Raises:
             InvalidValueError: A frame is no uint8 (H,W,3) array, the sizes differ or a time lies outside (0,1); raised
                 by the call, not by the iterator.
+        """
+        ...
+
+
+@runtime_checkable
+class MotionInterpolator(Interpolator, Protocol):
+    """An interpolator that also estimates how what is seen moves."""
+
+    def flow(self, frames: Sequence[np.ndarray]) -> np.ndarray:
+        """Estimate where each pixel of a frame is in the next one.
+
+        Args:
+            frames: Two or more RGB frames of one size, uint8 (H,W,3), in their order.
+
+        Returns:
+            float16 (N-1,H,W,2) of N frames, as datasets hold it: pixels to the right and down.
+
+        Raises:
+            InvalidValueError: There are fewer frames, one is no uint8 (H,W,3) array or the sizes differ.
         """
         ...
 
@@ -104,11 +124,27 @@ def check_request(frame0: np.ndarray, frame1: np.ndarray, times: Sequence[float]
     """Raise `InvalidValueError` unless the arguments are what `Interpolator.between` asks for."""
     for name, frame in (("frame0", frame0), ("frame1", frame1)):
         require_image(frame, name)
+    _check_sizes(frame0, frame1)
+    for t in require_list(times, "times", "numbers between 0 and 1"):
+        if not 0 < require_number(t, "a time") < 1:
+            raise InvalidValueError(f"a time must lie strictly between 0 and 1, got {t}; 0 and 1 are the frames given")
+
+
+def checked_frames(frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The frames for `MotionInterpolator.flow`; raise `InvalidValueError` unless they are what it asks for."""
+    frames = [
+        require_image(frame, "each of frames") for frame in require_list(frames, "frames", "two RGB frames or more")
+    ]
+    if len(frames) < 2:
+        raise InvalidValueError(f"flow goes from one frame to the next and needs two or more, got {len(frames)}")
+    for before, after in pairwise(frames):
+        _check_sizes(before, after)
+    return frames
+
+
+def _check_sizes(frame0: np.ndarray, frame1: np.ndarray) -> None:
     if frame0.shape != frame1.shape:
         raise InvalidValueError(
             f"both frames must have one size, got {frame0.shape[0]}×{frame0.shape[1]} and "
             f"{frame1.shape[0]}×{frame1.shape[1]}; the frames of a clip may not change their size"
         )
-    for t in require_list(times, "times", "numbers between 0 and 1"):
-        if not 0 < require_number(t, "a time") < 1:
-            raise InvalidValueError(f"a time must lie strictly between 0 and 1, got {t}; 0 and 1 are the frames given")

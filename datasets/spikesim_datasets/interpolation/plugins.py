@@ -6,7 +6,13 @@ from importlib.metadata import entry_points
 import numpy as np
 
 from spikesim.errors import InvalidValueError, SpikesimError
-from spikesim_datasets.interpolation.base import Interpolator, Options, check_request
+from spikesim_datasets.interpolation.base import (
+    Interpolator,
+    MotionInterpolator,
+    Options,
+    check_request,
+    checked_frames,
+)
 
 GROUP = "spikesim.interpolators"
 """Entry-point group.
@@ -30,7 +36,8 @@ def make_plugin(options: Options) -> "CheckedInterpolator":
     try:
         taken = {name: getattr(options, name) for name in ("weights", "device", "tile", "precision")}
         made = entry.load()(**taken)
-        return CheckedInterpolator(made, options.name)
+        kind = CheckedMotionInterpolator if isinstance(made, MotionInterpolator) else CheckedInterpolator
+        return kind(made, options.name)
     except SpikesimError:
         raise
     except Exception as error:  # somebody else's code, which may raise anything
@@ -66,10 +73,31 @@ class CheckedInterpolator:
         for frame in frames:
             made += 1
             if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.shape != like.shape:
-                found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
                 raise InvalidValueError(
-                    f"the interpolator {self.name!r} must give uint8 frames {like.shape} as it got, it gave {found}"
+                    f"the interpolator {self.name!r} must give uint8 frames {like.shape} as it got, it gave "
+                    f"{_form(frame)}"
                 )
             yield frame
         if made != number:
             raise InvalidValueError(f"the interpolator {self.name!r} was asked for {number} frames and gave {made}")
+
+
+class CheckedMotionInterpolator(CheckedInterpolator):
+    """An interpolator that estimates motion as well, which is checked likewise."""
+
+    def flow(self, frames: Sequence[np.ndarray]) -> np.ndarray:
+        """See `MotionInterpolator.flow`; what is no such flow raises `InvalidValueError`."""
+        frames = checked_frames(frames)
+        assert isinstance(self._interpolator, MotionInterpolator)
+        flow = self._interpolator.flow(frames)
+        expected = len(frames) - 1, *frames[0].shape[:2], 2
+        if not isinstance(flow, np.ndarray) or flow.dtype != np.float16 or flow.shape != expected:
+            raise InvalidValueError(
+                f"the interpolator {self.name!r} must give float16 flow {expected} of {len(frames)} frames, it gave "
+                f"{_form(flow)}"
+            )
+        return flow
+
+
+def _form(value: object) -> str:
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__

@@ -98,7 +98,8 @@ def _written(shard: ShardReader, out: Path, tool: Tool, v_th: float | None) -> I
             image = out / shard.split / "gt" / f"{name}.png"
             if middle in shard.sharp_readouts and not image.exists():
                 frame = shard.sharp_readouts.index(middle)
-                light = shard.optics.light(shard.sharp(number, frames=slice(frame, frame + 1))[0])
+                sharp = shard.sharp(number, frames=slice(frame, frame + 1))[0]
+                light = shard.optics.light(sharp, shard.misalignment(number))
                 grey = np.rint(255 * light).astype(np.uint8)
                 write_png(image, np.repeat(grey[..., None], 3, axis=2))
             if not (out / shard.split / "spike" / f"{name}.dat").exists():

@@ -9,10 +9,11 @@ from collections.abc import Collection
 
 from spikesim.checks import require_instance, require_list
 from spikesim.errors import InvalidValueError
+from spikesim_datasets.misalignment import VALUES
 from spikesim_datasets.optics import check_ratio
 from spikesim_datasets.shards.axes import Lengths, axis_lengths
 from spikesim_datasets.shards.field import Field, SpikeField
-from spikesim_datasets.shards.sample import Sample
+from spikesim_datasets.shards.sample import MISALIGNED, Sample
 
 FIELDS: dict[str, Field] = {}
 """All fields by name, in the order in which they are stored."""
@@ -91,3 +92,9 @@ FIRST_FRAME = declare(Field("first_frame", (), "int32", optional=False, filtered
 LIGHT = declare(Field("light", ("T", "h", "w"), "uint16"))
 # Pixels to the right and down, from each sharp frame to the next.
 FLOW = declare(Field("flow", ("S-1", "H", "W", 2), "float16", mirror_signs={"W": (-1, 1), "H": (1, -1)}))
+# 1 where that is exact, 0 where it is an estimate; older shards with flow, which have none of it, hold exact flow.
+FLOW_EXACT = declare(Field("flow_exact", (1,), "uint8", filtered=False))
+# Pixels of the image to the right and down: what an aligned spike pixel would see lies so far from there in the spikes.
+ALIGNMENT = declare(Field("alignment", ("h", "w", 2), "float32", mirror_signs={"W": (-1, 1), "H": (1, -1)}))
+# Numbers about whole images, as `misalignment.VALUES` names them: neither crops nor mirrors change them.
+MISALIGNMENT = declare(Field(MISALIGNED, (len(VALUES),), "float64"))

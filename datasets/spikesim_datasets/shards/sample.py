@@ -9,7 +9,11 @@ from spikesim import SpikeStream
 from spikesim.brief import Brief
 from spikesim.checks import require_instance, require_mapping, require_whole
 from spikesim_datasets.keys import Keyed, check_clip
+from spikesim_datasets.misalignment import Misalignment
 from spikesim_datasets.optics import ratio_of
+
+MISALIGNED = "misalignment"
+"""The field that tells what lies between the cameras of a sample."""
 
 _MOST = 2**31 - 1  # of int32, as which shards store numbers
 
@@ -53,6 +57,15 @@ class Sample(Brief, Keyed):
         """
         _, rows, _ = next(iter(self.spikes.values())).shape
         return ratio_of(len(self.blur), rows, f"the blur of {self.key}")
+
+    @property
+    def misalignment(self) -> Misalignment | None:
+        """What lies between its cameras; None where nothing does.
+
+        Raises:
+            InvalidValueError: The field says what is none.
+        """
+        return Misalignment.of_values(self.extra[MISALIGNED]) if MISALIGNED in self.extra else None
 
     def __post_init__(self) -> None:
         check_clip(self.split, self.name)

@@ -9,13 +9,14 @@ import numpy as np
 from spikesim import SpikeCamera, SpikeStream
 from spikesim.brief import brief_object
 from spikesim.checks import require_instance, require_mapping, require_number, require_whole
-from spikesim.errors import InvalidValueError
+from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.keys import Keyed
+from spikesim_datasets.misalignment import Misalignment
 from spikesim_datasets.optics import Optics, Ratio
 from spikesim_datasets.remote.url import Place
 from spikesim_datasets.shards.axes import WHOLE, Cuts
 from spikesim_datasets.shards.field import Field
-from spikesim_datasets.shards.fields import BLUR, FIELDS, SHARP, SPIKES
+from spikesim_datasets.shards.fields import BLUR, FIELDS, MISALIGNMENT, SHARP, SPIKES
 from spikesim_datasets.shards.sample import Sample
 from spikesim_datasets.shards.schema import threshold_name
 
@@ -117,6 +118,21 @@ class SampleReader(Keyed, ABC):
             InputFileError: The data are missing or damaged.
         """
         return self._read(SHARP, sample, {"S": frames, "H": rows, "W": columns})
+
+    def misalignment(self, sample: int) -> Misalignment | None:
+        """What lies between the cameras of a sample; None where nothing does.
+
+        Raises:
+            InvalidValueError: There is no such sample.
+            InputFileError: The data are missing or damaged.
+        """
+        if MISALIGNMENT.name not in self.extra:
+            return None
+        values = self.array(MISALIGNMENT.name, sample)
+        try:
+            return Misalignment.of_values(values)
+        except InvalidValueError as error:
+            raise InputFileError(f"{self.path}: the misalignment of sample {sample} is none: {error}") from error
 
     def spikes(
         self, sample: int, v_th: float | None = None, rows: slice = slice(None), columns: slice = slice(None)
