@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from baseline_data import BASELINES, CROPS, OPTIONS, SEQUENCES, SEVEN, data, untrained  # noqa: F401
+from baseline_data import BASELINES, OPTIONS, SEQUENCES, SEVEN, SIDES, data, little, untrained  # noqa: F401
 from commands import Run, assert_refused, run  # noqa: F401
 from torch import nn
 from torch.nn import functional
@@ -37,19 +37,26 @@ def made(name: str) -> Baseline:
     return network
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BASELINES)
-def test_it_learns_resumes_and_is_kept(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:  # noqa: F811
-    options = {**OPTIONS, "crop": CROPS.get(name, 32), "epochs": 3, "learning_rate": 1e-3}
+def test_it_learns_resumes_and_is_kept(
+    little: dict[int, Path],  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    side = SIDES.get(name, 64)
+    options = {**OPTIONS, "crop": side, "flip": False, "epochs": 4, "learning_rate": 1e-4, "clip": 1.0}
     monkeypatch.setattr(loop_module, "_SECONDS_BETWEEN_SAVES", 0)
 
     def stop(progress: object) -> None:
-        if progress.steps == 3:  # type: ignore[attr-defined]
+        if progress.steps == 2:  # type: ignore[attr-defined]
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_stage(name, data, tmp_path / "halves", on_step=stop, **options)
-    train_stage(name, data, tmp_path / "halves", **options)
-    result = train_stage(name, data, tmp_path / "whole", **options)
+        train_stage(name, little[side], tmp_path / "halves", on_step=stop, **options)
+    train_stage(name, little[side], tmp_path / "halves", **options)
+    result = train_stage(name, little[side], tmp_path / "whole", **options)
     assert_same(tmp_path / "halves" / STAGES[name].file, tmp_path / "whole" / STAGES[name].file)
     fallen = losses(tmp_path / "whole", name)
     assert fallen[-1] < fallen[0]
@@ -57,7 +64,7 @@ def test_it_learns_resumes_and_is_kept(data: Path, tmp_path: Path, monkeypatch: 
     card = checkpoints.read_card(result.checkpoint)
     assert card.stage == name
     assert card.arguments == ({"length": 21, "dim": 36, "blocks": 2} if name == "spkdeblurnet" else {})
-    assert train_stage(name, data, tmp_path / "whole", **options).kept
+    assert train_stage(name, little[side], tmp_path / "whole", **options).kept
 
 
 @pytest.mark.parametrize("name", [name for name in BASELINES if name != "dasr"])

@@ -29,6 +29,8 @@ from ssdm_models.evaluation.rows import Row
 from ssdm_models.evaluation.scores import Score, Scorer
 from ssdm_models.option_groups import sort_options
 
+_EQUAL = 200.0  # dB, of images that differ in nothing: sums of infinite ones could not be compared
+
 
 def evaluate(
     data: str | Place,
@@ -169,7 +171,7 @@ def _scores(method: Method, images: torch.Tensor, truth: np.ndarray, scorer: Sco
     if method.knows_direction or len(images) < 2:
         return found
     turned = scorer.score(images.flip(0), truth)
-    return max(found, turned, key=lambda scores: sum(score.psnr for score in scores))
+    return max(found, turned, key=lambda scores: sum(min(score.psnr, _EQUAL) for score in scores))
 
 
 def _timed(method: Method, scene: MethodInput) -> tuple[torch.Tensor, float]:
