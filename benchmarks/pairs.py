@@ -2,8 +2,8 @@
 
 Without arguments the script builds from a built-in scene of 1280×720, with the sharp sequence, at one threshold, by two
 processes; with arguments from the sources given. Builds take turns for some rounds. CPU is what all processes of a
-build used together: other work on the machine shows in it least. Minima of all rounds are told, and their ratios: what else
-happens on a machine only adds.
+build used together: other work on the machine shows in it least. Minima of all rounds are told, and their ratios: what
+else happens on a machine only adds.
 
     python benchmarks/pairs.py
     python benchmarks/pairs.py clip.mp4 --rounds 5
