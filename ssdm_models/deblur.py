@@ -145,7 +145,9 @@ def rendering(
     Raises:
         InvalidValueError: As for `deblur_sequence`.
     """
-    blur = spikes.blur
+    require_instance(network, "network", DeblurringNetwork)
+    times = require_times(times)
+    blur = require_instance(spikes, "spikes", StreamView).blur  # type: ignore[type-abstract]
     for time in times:
         span(time, network.length, spikes.shape[0])
     image = blur[None]

@@ -17,8 +17,8 @@ from ssdm_models.baselines.trmd import TRMD
 
 BASELINE_MODULES = (representations, trmd)
 
-BASELINES = (BiT, DASR, LEVS, MotionETR, RED, REFID, SAN, SpkDeblurNet, TRMD)
-"""The bare networks."""
+BASELINES = (BiT, DASR, LEVS, MotionETR, RED, REFID, TRMD)
+"""Bare networks all of whose methods check what they are given; parts of SAN and SpkDeblurNet are checked before."""
 
 
 def baseline_calls() -> list[Call]:
@@ -35,6 +35,7 @@ def _windowed_networks() -> list[Call]:
         Call(SpkDeblurNet.forward, self=small, **still),
         Call(SpkDeblurNet.deblur, self=small, **still),
         Call(SpkDeblurNet.encode_blur, self=small, blur=still["blur"]),
+        Call(SpkDeblurNet.small),
         Call(BiT, both_directions=True),
         Call(BiT.forward, self=bit, **moving),
         Call(BiT.with_anchors, self=bit, **moving),

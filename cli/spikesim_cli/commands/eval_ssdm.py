@@ -66,7 +66,7 @@ def _methods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     multiple=True,
     callback=_methods,
     metavar="NAME[=FILE]",
-    help="A published network: its stage and its file, ours or its authors'; dasr=FILE upsamples for red, trmd, refid.",
+    help="A published network: its stage and its file, ours or its authors'; that of dasr upsamples for others.",
 )
 @click.option("--pretrained", is_flag=True, help="Compare the network that comes with spikesim as well.")
 @click.option(
