@@ -5,12 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# A process on every core; threads of torch that wait for each other beside other work take very long.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check rest format bench docs weights clean
+.PHONY: help demo test long check rest format bench docs weights clean
 
 help:
 	@echo "make demo    build, verify, show and deblur a dataset of built-in scenes, in demo/"
 	@echo "make test    run the tests"
+	@echo "make long    run the tests that take minutes"
 	@echo "make check   format, lint, types, tests and docs, as before a commit"
 	@echo "make bench   measure speed against plain baselines"
 	@echo "make docs    build the documentation, in site/"
@@ -38,11 +42,14 @@ $(VENV)/docs: $(VENV)/core
 demo: $(VENV)/ssdm
 	$(BIN)/spikesim demo --out demo
 
-# A process on every core; threads of torch that wait for each other beside other work take very long.
 test: $(VENV)/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+	$(TESTS) --dist loadfile -m "not long"
 
-check: rest test
+# What takes minutes, test by test on whichever core is free.
+long: $(VENV)/dev
+	$(TESTS) --dist load -m long
+
+check: rest test long
 
 # All of `check` but the tests.
 rest: $(VENV)/dev $(VENV)/docs

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from spikesim.checks import require_instance, require_list, require_whole
 from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.optics import SCALE
+from ssdm_models.baselines.baseline import Baseline
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.stream_view import TensorView
 
@@ -46,6 +48,8 @@ def deblurring_macs(network: DeblurringNetwork, height: int, width: int) -> int:
     """
     nowhere = copy.deepcopy(require_instance(network, "network", DeblurringNetwork)).to("meta")
     height, width = require_whole(height, "height", 1), require_whole(width, "width", 1)
+    if isinstance(nowhere, Baseline):
+        return _counted(partial(nowhere.compute_nowhere, height, width)) // nowhere.frames
     blur = torch.empty((3, SCALE * height, SCALE * width), device="meta")
     readouts = max(_PLAN.stream_length, network.length)
     spikes = TensorView(blur, torch.empty((readouts, height, width), device="meta"), _PLAN.exposure)
@@ -64,7 +68,21 @@ def _counted(compute: Callable[[], object]) -> int:
         taps = weight.numel() // weight[1 if transposed else 0]
         return out_shape.numel() * taps
 
-    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution: count})
+    def product(first: torch.Size, second: torch.Size, *_: Any, out_shape: torch.Size) -> int:
+        return out_shape.numel() * first[-1]
+
+    def sum_and_product(_: torch.Size, first: torch.Size, *__: Any, out_shape: torch.Size) -> int:
+        return out_shape.numel() * first[-1]
+
+    aten = torch.ops.aten
+    mapping = {
+        aten.convolution: count,
+        aten.mm: product,
+        aten.bmm: product,
+        aten.addmm: sum_and_product,
+        aten.baddbmm: sum_and_product,
+    }
+    counter = FlopCounterMode(display=False, custom_mapping=mapping)
     with torch.no_grad(), counter:
         compute()
     return counter.get_total_flops()

@@ -64,7 +64,7 @@ def deblur_sequence(
         if (given := torch.promote_types(blur.dtype, spikes.dtype)) != weight.dtype:
             raise InvalidValueError(f"blur and spikes must be {weight.dtype} as the network's weights, got {given}")
     readouts = require_times(readouts, "readouts")
-    render = _renderer(network, blur, TensorView(blur, spikes, exposure), readouts, tile)
+    render = rendering(network, TensorView(blur, spikes, exposure), readouts, tile)
     sharp = blur.new_empty((len(readouts), *blur.shape))
     for row, time in zip(sharp, readouts, strict=True):
         row.copy_(render(time))
@@ -97,7 +97,7 @@ def deblur_frames(
     require_instance(network, "network", DeblurringNetwork)
     array, times = require_blur(blur), require_times(times)
     image = torch.from_numpy(planes(array)).to(next(network.parameters()).device)
-    render = _renderer(network, image, PackedView(image, stream, exposure), times, tile)
+    render = rendering(network, PackedView(image, stream, exposure), times, tile)
     # `map`, not a loop: no frame is kept while the next is computed.
     return map(_levels, map(render, times))
 
@@ -130,13 +130,24 @@ class TorchDeblurrer(Deblurrer):
         return (parameter.detach().cpu().numpy() for parameter in self._network.parameters())
 
 
-def _renderer(
-    network: DeblurringNetwork, blur: Tensor, spikes: StreamView, times: Sequence[int], tile: int | None
+def rendering(
+    network: DeblurringNetwork, spikes: StreamView, times: Sequence[int], tile: int | None = None
 ) -> Callable[[int], Tensor]:
-    """The function that gives the sharp images (3, H, W) of a blurry one (3, H, W) at any of some times.
+    """The function that gives the sharp images (3, H, W) of a blurry one at any of some times.
 
     What is refused is refused here, before any image is computed.
+
+    Args:
+        network: Any network that deblurs.
+        spikes: The blurry image, and a view of its stream.
+        times, tile: As for `deblur_sequence`.
+
+    Raises:
+        InvalidValueError: As for `deblur_sequence`.
     """
+    require_instance(network, "network", DeblurringNetwork)
+    times = require_times(times)
+    blur = require_instance(spikes, "spikes", StreamView).blur  # type: ignore[type-abstract]
     for time in times:
         span(time, network.length, spikes.shape[0])
     image = blur[None]

@@ -8,8 +8,9 @@ from torch.nn import functional
 
 from spikesim.checks import require_whole
 from spikesim.errors import InvalidValueError
-from ssdm_models.deblurring_network import DeblurringNetwork, Renderer, check_sizes
+from ssdm_models.deblurring_network import Renderer, check_sizes
 from ssdm_models.memory_format import channels_last
+from ssdm_models.student import Student
 from ssdm_models.tensor_checks import require_tensor
 from ssdm_models.tiled_deblurring import TiledDeblurring
 
@@ -24,7 +25,7 @@ class EncodedBlur(NamedTuple):
     image: Tensor
 
 
-class LDN(DeblurringNetwork):
+class LDN(Student):
     """Lightweight deblurring network: `network(blur, spikes)` is `fuse(encode_blur(blur), encode_spikes(spikes))`.
 
     The image and the spikes are encoded to a quarter of the image's size, weighted by channel and by place, refined,
@@ -94,18 +95,6 @@ class LDN(DeblurringNetwork):
         return self.fuse(self.encode_blur(blur), self.encode_spikes(spikes))
 
     def sequence(self, blur: Tensor, spikes: Tensor) -> Tensor:
-        """The sharp images at several times: each blurry image is encoded once.
-
-        Args:
-            blur: Blurry images (N, 3, H, W), as for `forward`.
-            spikes: Windows of normalised spikes (N, S, `length`, H/4, W/4), as `windows.windows` cuts them.
-
-        Returns:
-            Sharp images (N, S, 3, H, W), RGB, not clipped.
-
-        Raises:
-            InvalidValueError: As for `forward`.
-        """
         self._check_place(blur, spikes)
         times = require_tensor(spikes, "spikes", "N S length h w").shape[1]
         self.check(blur, spikes.flatten(0, 1), times)

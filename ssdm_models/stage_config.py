@@ -37,6 +37,9 @@ class StageConfig:
             the released code steps it; `constant`.
         warm_up: Epochs in which the rate rises to the schedule's, step by step.
         ema: Decay by step of a running mean of the weights, which is then what is saved; 0 saves the weights.
+        weight_decay: Part of the weights that a step takes off them, times its rate, as AdamW does.
+        small: Whether the network of the stage is made small, and other values are those of its small training, as far
+            as they are not given.
         clip: Norm that the gradient of a step is scaled down to where it is larger; 0 leaves it as it is.
         precision: `float32`, or `bfloat16` or `float16` for half precision where it is safe.
         seed: Of first weights, order, crops, flips and thresholds.
@@ -62,6 +65,8 @@ class StageConfig:
     warm_up: int = 0
     ema: float = 0.0
     clip: float = 0.0
+    weight_decay: float = 0.0
+    small: bool = False
     precision: Precision = "float32"
     seed: int = 0
     perceptual: str = "lpips"
@@ -76,10 +81,11 @@ class StageConfig:
         require_number(self.reblur, "reblur", 0)
         if require_number(self.ema, "ema", 0) >= 1:
             raise InvalidValueError(f"ema must lie in [0, 1), got {self.ema!r}")
-        require_number(self.clip, "clip", 0)
-        for name in ("learning_rate", "reblur", "ema", "clip"):
+        for name in ("clip", "weight_decay"):
+            require_number(getattr(self, name), name, 0)
+        for name in ("learning_rate", "reblur", "ema", "clip", "weight_decay"):
             checked[name] = plain_number(getattr(self, name))
-        for name in ("flip", "precompute_teacher"):
+        for name in ("flip", "precompute_teacher", "small"):
             checked[name] = require_flag(getattr(self, name), name)
         for name in ("stage", "split"):
             require_instance(getattr(self, name), name, str)

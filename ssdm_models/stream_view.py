@@ -20,9 +20,12 @@ class StreamView(ABC):
     """The stream of a blurry image's spikes; a network takes of it what it needs, and nothing else is unpacked.
 
     Attributes:
+        blur: The blurry image (3, H, W), RGB in [0, 1].
         shape: (T, h, w) of the stream.
         exposure: First readout of the blurry image's exposure, and the one after its last.
+        neighbours: The blurry images before and after (2, 3, H, W); the image itself where there are none.
         scale: What normalises spikes, (1, 1, 1); see `intensity.intensity_scale`.
+        packed: The stream, eight pixels to a byte.
         counts: Fractional counts of the whole stream (T + 1, h, w); see `spikesim.fractional_counts`.
         robust_scale: What normalises them, (1, 1, 1); see `exposures.robust_scale`.
     """
@@ -31,8 +34,16 @@ class StreamView(ABC):
     exposure: tuple[int, int]
     scale: Tensor
 
-    def __init__(self, blur: Tensor) -> None:
-        self._blur = require_tensor(blur, "blur", "3 H W")
+    def __init__(self, blur: Tensor, neighbours: Tensor | None = None) -> None:
+        self.blur = require_tensor(blur, "blur", "3 H W")
+        if neighbours is None:
+            neighbours = blur.expand(2, -1, -1, -1)
+        height, width = blur.shape[1:]
+        self.neighbours = require_tensor(neighbours, "neighbours", f"2 3 {height} {width}", like=blur)
+
+    @property
+    @abstractmethod
+    def packed(self) -> SpikeStream: ...
 
     @property
     @abstractmethod
@@ -40,7 +51,7 @@ class StreamView(ABC):
 
     @cached_property
     def robust_scale(self) -> Tensor:
-        return counted_scale(self._blur[None], self.counts[None], self.exposure)[0]
+        return counted_scale(self.blur[None], self.counts[None], self.exposure)[0]
 
     @abstractmethod
     def take(self, part: slice) -> Tensor:
@@ -69,13 +80,16 @@ class TensorView(StreamView):
         blur: Blurry image (3, H, W), RGB in [0, 1].
         spikes: Its stream (T, h, w) of 0 and 1, on the same device.
         exposure: First readout of the exposure, and the one after its last.
+        neighbours: The blurry images before and after (2, 3, H, W); None where there are none.
 
     Raises:
         InvalidValueError: The spikes are no stream, the exposure is empty or reaches outside it, or the image is none.
     """
 
-    def __init__(self, blur: Tensor, spikes: Tensor, exposure: tuple[int, int]) -> None:
-        super().__init__(blur)
+    def __init__(
+        self, blur: Tensor, spikes: Tensor, exposure: tuple[int, int], neighbours: Tensor | None = None
+    ) -> None:
+        super().__init__(blur, neighbours)
         require_tensor(spikes, "spikes", "T h w")
         readouts, height, width = spikes.shape
         self._spikes = spikes
@@ -86,12 +100,15 @@ class TensorView(StreamView):
         return self._spikes[require_instance(part, "part", slice)]
 
     @cached_property
+    def packed(self) -> SpikeStream:
+        return SpikeStream.from_dense(self._spikes.byte().numpy(force=True))
+
+    @cached_property
     def counts(self) -> Tensor:
         if self._spikes.device.type != "cpu":
             return fractional_counts(self._spikes)
         # On the processor, packing them for the kernel is many times as fast.
-        stream = SpikeStream.from_dense(self._spikes.byte().numpy())
-        return torch.from_numpy(spikesim.fractional_counts(stream)).to(self._spikes.dtype)
+        return torch.from_numpy(spikesim.fractional_counts(self.packed)).to(self._spikes.dtype)
 
 
 class PackedView(StreamView):
@@ -101,18 +118,25 @@ class PackedView(StreamView):
         blur: Blurry image (3, H, W), RGB in [0, 1], on the device that unpacked spikes go to.
         stream: Its spikes (T, h, w).
         exposure: First readout of the exposure, and the one after its last.
+        neighbours: The blurry images before and after (2, 3, H, W); None where there are none.
 
     Raises:
         InvalidValueError: The exposure is empty or reaches outside the stream, or the image or the stream is none.
     """
 
-    def __init__(self, blur: Tensor, stream: SpikeStream, exposure: tuple[int, int]) -> None:
-        super().__init__(blur)
+    def __init__(
+        self, blur: Tensor, stream: SpikeStream, exposure: tuple[int, int], neighbours: Tensor | None = None
+    ) -> None:
+        super().__init__(blur, neighbours)
         require_instance(stream, "stream", SpikeStream)
         rate = stream[within(exposure, len(stream))].rate
         self._stream, self._device = stream, blur.device
         self.shape, self.exposure = stream.shape, require_exposure(exposure)
         self.scale = intensity_scale(blur[None], torch.full((1, 1, 1, 1), rate, device=blur.device))[0]
+
+    @property
+    def packed(self) -> SpikeStream:
+        return self._stream
 
     def take(self, part: slice) -> Tensor:
         return to_torch(self._stream[require_instance(part, "part", slice)], self._device)

@@ -4,13 +4,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from spikesim.checks import require_instance, require_path
-from spikesim.errors import InputFileError
+from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.files import checksum
 from ssdm_models import cost
+from ssdm_models.checkpoint_file import is_ours
 from ssdm_models.checkpoints import load_any
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.stages import STAGES
@@ -50,6 +52,8 @@ class TrainedNetwork:
         """Multiplications with weights in one pass, for spikes (height, width)."""
         if isinstance(self.network, DeblurringNetwork):
             return cost.deblurring_macs(self.network, height, width)
+        if self.spec.task == "upsampling":
+            return cost.macs(self.network, (1, 3, height, width))
         return cost.macs(self.network, (1, 1, height, width))
 
 
@@ -76,6 +80,28 @@ def load_deblurring(path: str | os.PathLike[str]) -> TrainedNetwork:
         InputFileError: It is missing, damaged, or holds another network.
     """
     return load_trained(path, STAGES.of_task("deblurring"))
+
+
+def load_published(name: str, path: str | os.PathLike[str]) -> TrainedNetwork:
+    """Load a published network, from a checkpoint of ours or from a file that its authors released.
+
+    Args:
+        name: Of its stage, such as `red`.
+        path: The file.
+
+    Raises:
+        InvalidValueError: There is no such stage, or it has no published network.
+        InputFileError: The file is missing, damaged, or holds another network.
+    """
+    spec, path = STAGES.find(name), require_path(path)
+    if is_ours(path):
+        return load_trained(path, [name])
+    if not getattr(spec.network, "released", ""):
+        raise InvalidValueError(
+            f"files that others released of the stage {name} are not known; give one that was trained here"
+        )
+    network: Any = spec.network
+    return TrainedNetwork(network.of_released(path).eval(), spec, (), "", checksum(path))
 
 
 def load_trained(path: str | os.PathLike[str], stages: Sequence[str]) -> TrainedNetwork:

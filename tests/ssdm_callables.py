@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from baseline_callables import BASELINE_MODULES, BASELINES, baseline_calls
 from deblurring_data import EXPOSURE, scene, tensors
 from evaluation_data import released_ldn
 from PIL import Image
@@ -73,12 +74,13 @@ MODULES: tuple[ModuleType, ...] = (
         training,
         windows,
     ),
+    *BASELINE_MODULES,
 )
 """Of `losses` and of the tables of an evaluation not everything is for other people to call."""
 
 CLASSES: tuple[type, ...] = (
     *(Bilinear, BSN, EDSR, FrameOptions, PackedView, Results, Stages, StreamView, Table, Teacher),
-    *(OpenCVDeblurrer, TensorView, TorchDeblurrer),
+    *(*BASELINES, OpenCVDeblurrer, TensorView, TorchDeblurrer),
 )
 """Not networks that deblur: the parts that they are computed in are checked where their inputs are."""
 
@@ -113,6 +115,8 @@ TRAINING = {
     "warm_up": 0,
     "ema": 0.0,
     "clip": 0.0,
+    "weight_decay": 0.0,
+    "small": False,
     "precision": "float32",
     "seed": 0,
     "perceptual": "laplacian",
@@ -140,7 +144,7 @@ RESULTS = Results(
     times={"single": (68,)},
     size=(32, 48),
     device="cpu",
-    methods=tuple(MethodCard(label, "colour", 1, 1, label == "LDN", "", ()) for label in ("SDM", "LDN")),
+    methods=tuple(MethodCard(label, "colour", 1, 1, 1, label == "LDN", "", ()) for label in ("SDM", "LDN")),
     rows=ROWS,
     notes=(),
 )
@@ -172,13 +176,17 @@ def prepare(folder: Path) -> None:
     checkpoints.save(folder / "bsn.safetensors", BSN())
     checkpoints.save(folder / "run" / "ldn.safetensors", NETWORK, v_th=(1,))
     checkpoints.save(folder / "shipped.safetensors", pretrained(), stage="multi_exposure")
+    checkpoints.save(folder / "spkdeblurnet.safetensors", STAGES["spkdeblurnet"].new(small=True))
     released_ldn(folder / "ldn.pth")
     write_rows(folder / "samples.csv", ROWS)
 
 
 def calls() -> list[Call]:
     """One call of every public callable; some have several, for arguments that exclude each other."""
-    return [*_networks(), *_deblurring(), *_losses_and_metrics(), *_checkpoints(), *_training(), *_evaluation()]
+    return [
+        *(*_networks(), *baseline_calls(), *_deblurring(), *_losses_and_metrics()),
+        *(*_checkpoints(), *_training(), *_evaluation()),
+    ]
 
 
 def _networks() -> list[Call]:
@@ -214,6 +222,7 @@ def _deblurring() -> list[Call]:
     toy = Toy().eval()
     return [
         Call(deblur.deblur_sequence, **sequence, readouts=TIMES, exposure=EXPOSURE, tile=64),
+        Call(deblur.rendering, network=NETWORK, spikes=VIEW, times=TIMES, tile=64),
         Call(deblur.deblur_frames, **frames, times=TIMES, exposure=EXPOSURE, tile=64),
         Call(TorchDeblurrer, network=NETWORK, v_th=(1.0,)),
         *(
@@ -238,9 +247,15 @@ def _deblurring() -> list[Call]:
         Call(readout_spans.span, time=8, length=5, readouts=30),
         Call(readout_spans.within, exposure=EXPOSURE, readouts=30),
         Call(exposure_spans.exposure_spans, time=8, exposure=EXPOSURE, readouts=30),
-        Call(TensorView, blur=IMAGE, spikes=STREAM, exposure=EXPOSURE),
+        Call(TensorView, blur=IMAGE, spikes=STREAM, exposure=EXPOSURE, neighbours=torch.stack([IMAGE, IMAGE])),
         Call(TensorView.take, self=VIEW, part=slice(1, 3)),
-        Call(PackedView, blur=IMAGE, stream=RECORDING.spikes, exposure=EXPOSURE),
+        Call(
+            PackedView,
+            blur=IMAGE,
+            stream=RECORDING.spikes,
+            exposure=EXPOSURE,
+            neighbours=torch.stack([IMAGE, IMAGE]),
+        ),
         Call(PackedView.take, self=PackedView(IMAGE, RECORDING.spikes, EXPOSURE), part=slice(1, 3)),
         Call(StreamView.window, self=VIEW, time=8, length=5),
         Call(StreamView.normalised_window, self=VIEW, time=8, length=5),
@@ -284,6 +299,7 @@ def _deblurring() -> list[Call]:
             )
             for output in ("frames", "frame.png", "frames.gif", "frames.mp4")
         ),
+        Call(trained_networks.load_published, name="spkdeblurnet", path="spkdeblurnet.safetensors"),
         Call(trained_networks.load_run, run="run"),
         Call(trained_networks.load_deblurring, path="run/ldn.safetensors"),
         Call(trained_networks.load_trained, path="ldn.pth", stages=["bsn", "ldn"]),
@@ -357,7 +373,7 @@ def _evaluation() -> list[Call]:
     request = {"runs": ["run"], "pretrained": False, "v_th": (1,), "sequence": False, "limit": 1, "device": "cpu"}
     table = Table("a", ("b",), (("c",),))
     return [
-        Call(evaluation.Request, **request, checkpoints=["ldn.pth"]),
+        Call(evaluation.Request, **request, checkpoints=["ldn.pth"], methods=[("red", "red.safetensors")]),
         Call(
             evaluation.evaluate,
             data="data",
@@ -392,6 +408,6 @@ def _evaluation() -> list[Call]:
         Call(Results.record, self=RESULTS),
         Call(tables, results=RESULTS),
         Call(ablation_tables, results=RESULTS),
-        Call(Table, title="a", columns=("b",), rows=(("c",),)),
+        Call(Table, title="a", columns=("b",), rows=(("c",),), quoted=(0,)),
         Call(Table.text, self=table, form="latex"),
     ]

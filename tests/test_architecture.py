@@ -35,7 +35,7 @@ AT_HEAD = {
 INSIDE = {
     "spikesim": {"h5py", "tomli_w"},
     "spikesim_datasets": set(),
-    "ssdm_models": {"lpips", "pyiqa"},
+    "ssdm_models": {"lpips", "pyiqa", "torchvision"},
     "spikesim_cli": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "cv2", "h5py", "hdf5plugin"},
 }  # fmt: skip
 TORCH_AT_HEAD = (

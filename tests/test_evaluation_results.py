@@ -76,7 +76,7 @@ def made_up(scores: dict[str, list[float]], times: int = 2) -> Results:
         for window, value in enumerate(values)
         for time in range(times)
     ]
-    cards = tuple(MethodCard(method, "colour", 0, 0, False, "", ()) for method in scores)
+    cards = tuple(MethodCard(method, "colour", 0, 0, 0, False, "", ()) for method in scores)
     frames = {"single": (20,), "sequence": tuple(range(20, 20 + times))}
     return Results("data", "test", (2.0,), frames, (44, 60), "cpu", cards, tuple(rows), ())  # type: ignore[arg-type]
 

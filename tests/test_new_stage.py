@@ -144,8 +144,8 @@ def test_files_of_other_networks_name_all_that_would_do(data, tmp_path, toy):
     checkpoints.save(tmp_path / "bsn.safetensors", STAGES["bsn"].network())
     with pytest.raises(
         InputFileError,
-        match="not the LDN of 'ldn' or the MultiExposure of 'multi_exposure' or the MultiExposure of 'adaptation' or "
-        "the Toy of 'toy'; give",
+        match=r"not the LDN of 'ldn' or the MultiExposure of 'multi_exposure' or the MultiExposure of 'adaptation' or "
+        r".*the Toy of 'toy'; give",
     ):
         evaluate(data, checkpoints=[tmp_path / "bsn.safetensors"])
     with pytest.raises(
@@ -212,5 +212,5 @@ def test_what_is_no_longer_registered_is_not_loaded(tmp_path):
     STAGES.unregister("toy")
     with pytest.raises(InputFileError, match="stage must be one of bsn, sr, ldn"):
         checkpoints.load(tmp_path / "toy.safetensors")
-    with pytest.raises(InvalidValueError, match="a checkpoint holds one of BSN, EDSR, LDN, MultiExposure, got Toy"):
+    with pytest.raises(InvalidValueError, match=r"a checkpoint holds one of BSN, EDSR, LDN, .*, got Toy"):
         checkpoints.save(tmp_path / "toy.safetensors", toy_stage.Toy())

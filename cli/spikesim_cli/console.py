@@ -35,23 +35,28 @@ def print_json(record: Any) -> None:
     print(json.dumps(record, indent=1, default=str))
 
 
-def print_table(columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: str | None = None) -> None:
+def print_table(
+    columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: str | None = None, grey: tuple[int, ...] = ()
+) -> None:
     """A table for a person, on stdout; numbers stand right, those of a column with equally many digits.
 
-    It fits 80 columns where words and numbers do: an interval that is too long is broken in its middle.
+    It fits 80 columns where words and numbers do: an interval that is too long is broken in its middle. Columns that
+    are `grey` stand back.
     """
-    table = _table(columns, rows, title)
+    table = _table(columns, rows, title, grey)
     if Measurement.get(results, results.options.update(width=_ANY), table).minimum > results.width:
         rows = [tuple(cell.replace("…", "… ") if isinstance(cell, str) else cell for cell in row) for row in rows]
-        table = _table(columns, rows, title)
+        table = _table(columns, rows, title, grey)
     results.print(table)
 
 
-def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: str | None) -> Table:
+def _table(columns: tuple[str, ...], rows: list[tuple[Any, ...]], title: str | None, grey: tuple[int, ...]) -> Table:
     table = Table(*map(_written, columns), title=title and _written(title), title_justify="left")
     texts = [_alike([row[i] for row in rows]) for i in range(len(columns))]
     for i, column in enumerate(table.columns):
         column.overflow = "fold"
+        if i in grey:
+            column.style = column.header_style = "dim"
         if rows and all(isinstance(row[i], int | float) for row in rows):
             column.justify = "right"
     for row in zip(*texts, strict=True):

@@ -21,6 +21,7 @@ COMMANDS = {
     "simulate": "simulate",
     "interpolate": "interpolate",
     "train-ssdm": "train_ssdm",
+    "train-baseline": "train_baseline",
     "eval-ssdm": "eval_ssdm",
     "deblur": "deblur",
     "info": "info",

@@ -2,9 +2,9 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict, cast
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, cast
 
 import numpy as np
 import torch
@@ -24,7 +24,8 @@ from spikesim_datasets.layouts import is_layout, open_layout
 from spikesim_datasets.optics import planes
 from spikesim_datasets.remote.url import Place, require_place
 from spikesim_datasets.shards import open_dataset
-from spikesim_datasets.shards.axes import cuts_at
+from spikesim_datasets.shards.axes import WHOLE, Cuts, cuts_at
+from spikesim_datasets.shards.dataset import Dataset
 from spikesim_datasets.shards.field import Field
 from spikesim_datasets.shards.fields import BLUR, FIELDS, SHARP, SPIKES
 from spikesim_datasets.shards.sample_reader import SampleReader
@@ -48,6 +49,8 @@ class TrainingSample(TypedDict):
         window: Number of the exposure in the clip.
         sharp_readouts: int64 (S,), the readouts of the stream at which the frames of `sharp` lie.
         exposure: int64 (2,), start and stop of the exposure in the stream.
+        neighbours: Where they are asked for, the blurry images of the exposures before and after (2, 3, H, W),
+            likewise; the image itself where the clip begins or ends.
 
     Optional fields are float32, cropped and mirrored as the rest, with channels before rows: a flow stored as (S−1, H,
     W, 2) is (S−1, 2, H, W).
@@ -64,6 +67,7 @@ class TrainingSample(TypedDict):
     window: int
     sharp_readouts: torch.Tensor
     exposure: torch.Tensor
+    neighbours: NotRequired[torch.Tensor]
 
 
 class SeededIndex(NamedTuple):
@@ -89,6 +93,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
             one of them at random, `none` none, which leaves `sharp` empty (0, 3, H, W).
         flip: Mirror items at random, left to right and top to bottom.
         extra: Optional fields to read; None all that every shard has.
+        neighbours: Whether to read the blurry images before and after as well.
 
     What is random is drawn from torch's generator, which a loader seeds for each worker. With
     `dataset[SeededIndex(i, seed)]` it comes from the seed instead, so that it depends neither on the worker nor on the
@@ -118,6 +123,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         *,
         flip: bool = False,
         extra: Sequence[str] | None = None,
+        neighbours: bool = False,
     ) -> None:
         path = require_place(path)
         one = isinstance(v_th, str | bytes) or not isinstance(v_th, Iterable)
@@ -129,6 +135,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
             raise InvalidValueError(f"sharp must be None (all there is), 'middle', 'one' or 'none', got {sharp!r}")
         self._crop = None if crop is None else require_whole(crop, "crop", unit="pixels")
         self._sharp, self._flip = sharp, require_flag(flip, "flip")
+        self._neighbours = require_flag(neighbours, "neighbours")
         if isinstance(path, Path) and is_layout(path):
             self.source = open_layout(path, split, self.thresholds[0])
         else:
@@ -174,6 +181,13 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
             )
             # All is mirrored while it is small, as bytes and bits.
             item[field.name] = _tensor(field, field.mirrored(value, down, across))
+        if self._neighbours:
+            item["neighbours"] = torch.stack(
+                [
+                    _tensor(BLUR, BLUR.mirrored(blur, down, across))
+                    for blur in neighbours(number, self.source, self._shard, cuts)
+                ]
+            )
         item |= {
             "v_th": v_th,
             "key": shard.key,
@@ -242,6 +256,32 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         top = _below(free[0] + 1, generator)
         left = _below(free[1] // _GRID + 1, generator) * _GRID
         return slice(top, top + side), slice(left, left + side)
+
+
+def neighbours(
+    number: int, source: Dataset, opened: Callable[[Place], SampleReader], cuts: Cuts = WHOLE
+) -> list[np.ndarray]:
+    """The blurry images of the exposures before a sample and after it, RGB uint8 (H, W, 3); at the ends of a clip, and
+    where one was left out, that of the sample itself.
+
+    Args:
+        number: Of the sample.
+        source: The samples of the split.
+        opened: Gives the shard at a path.
+        cuts: Which part of images.
+    """
+    path, sample = source.locate(number)
+    shard, found = opened(path), []
+    key, window = shard.key, shard.windows[sample]
+    for step in (-1, 1):
+        there, place = shard, sample
+        if 0 <= number + step < len(source):
+            path, other = source.locate(number + step)
+            candidate = opened(path)
+            if (candidate.key, candidate.windows[other]) == (key, window + step):
+                there, place = candidate, other
+        found.append(there.array(BLUR.name, place, cuts))
+    return found
 
 
 def _seeded(seed: int) -> torch.Generator:

@@ -1,7 +1,7 @@
 """What is evaluated: samples of a split, and the true image that each kind of result is compared with."""
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +16,7 @@ from spikesim.errors import InvalidValueError
 from spikesim_datasets.layouts import is_layout, open_layout
 from spikesim_datasets.optics import Optics, check_ratio, planes
 from spikesim_datasets.remote.url import Place, require_place
+from spikesim_datasets.samples import neighbours
 from spikesim_datasets.shards import open_dataset
 from spikesim_datasets.shards.dataset import Dataset
 from spikesim_datasets.shards.sample import Sample
@@ -46,6 +47,8 @@ class MethodInput:
         spikes: The same as a tensor of 0 and 1, on the device.
         exposure: First readout of the exposure, and the one after its last.
         times: The S readouts wanted.
+        neighbours: The blurry images before and after (2, 3, H, W), on the device; the image itself at the ends of a
+            clip.
     """
 
     blur: torch.Tensor
@@ -53,6 +56,7 @@ class MethodInput:
     spikes: torch.Tensor
     exposure: tuple[int, int]
     times: Sequence[int]
+    neighbours: torch.Tensor
 
 
 class EvaluationSet:
@@ -135,11 +139,19 @@ class EvaluationSet:
         """A whole sample."""
         return self._dataset[number]
 
-    def scene(self, sample: Sample, v_th: float, device: torch.device) -> MethodInput:
+    def neighbours(self, number: int) -> torch.Tensor:
+        """The blurry images before and after a sample (2, 3, H, W), RGB in [0, 1]."""
+        with ExitStack() as stack:
+            blurs = neighbours(
+                number, self._dataset, lambda path: stack.enter_context(closing(self._dataset.open_shard(path)))
+            )
+        return torch.stack([torch.from_numpy(planes(blur)) for blur in blurs])
+
+    def scene(self, sample: Sample, v_th: float, device: torch.device, neighbours: torch.Tensor) -> MethodInput:
         """A sample at a threshold, on a device."""
         stream = sample.spikes[v_th]
         blur = torch.from_numpy(planes(sample.blur)).to(device)
-        return MethodInput(blur, stream, to_torch(stream, device), self.exposure, self.all_times)
+        return MethodInput(blur, stream, to_torch(stream, device), self.exposure, self.all_times, neighbours.to(device))
 
     def truth(self, sample: Sample) -> dict[Domain, np.ndarray]:
         """The true images of each domain, float32 (S, C, H, W) in [0, 1]; S are `all_times`, or the one exposure."""

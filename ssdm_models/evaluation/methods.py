@@ -12,15 +12,20 @@ from torch import Tensor, nn
 from spikesim import tfi, tfstp_video
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.optics import SCALE
+from ssdm_models.baselines.baseline import Baseline
+from ssdm_models.baselines.quarter_size import QuarterSizeBaseline
 from ssdm_models.cost import parameters
-from ssdm_models.deblur import deblur_sequence
+from ssdm_models.deblur import deblur_sequence, rendering
 from ssdm_models.evaluation.evaluation_set import Domain, MethodInput
+from ssdm_models.evaluation.outside_methods import make_outside
+from ssdm_models.evaluation.request import Request
 from ssdm_models.intensity import intensity_scale
 from ssdm_models.shipped import load_shipped
 from ssdm_models.stages import STAGES
 from ssdm_models.stages.stage_spec import Task
+from ssdm_models.stream_view import PackedView
 from ssdm_models.teacher import Bilinear, Teacher
-from ssdm_models.trained_networks import TrainedNetwork, load_deblurring, load_run
+from ssdm_models.trained_networks import TrainedNetwork, load_deblurring, load_published, load_run
 from ssdm_models.windows import SHORT_LENGTH, long_exposure, short_exposures
 
 Compute = Callable[[MethodInput], Tensor]
@@ -38,6 +43,8 @@ class Method:
         length: How many readouts around a time are looked at.
         sees_spikes: Whether there is a result for each threshold.
         student: Whether it is a network that learned from a teacher, such as LDN.
+        knows_direction: Whether it can tell the first of its images from the last; where not, they are compared in both
+            orders, and those of the better one count.
     """
 
     label: str
@@ -47,6 +54,7 @@ class Method:
     length: int = 1
     sees_spikes: bool = True
     student: bool = False
+    knows_direction: bool = True
 
     @property
     def loss(self) -> str:
@@ -54,6 +62,13 @@ class Method:
         return self.passes[-1].loss if self.passes else ""
 
     def parameters(self) -> int:
+        """Of the network that it is called after: all but those that upsample what it shows."""
+        return sum(
+            parameters(network)
+            for network in {id(t.network): t.network for t in self.passes if t.spec.task != "upsampling"}.values()
+        )
+
+    def all_parameters(self) -> int:
         """Of all its networks, each counted once."""
         return sum(parameters(network) for network in {id(t.network): t.network for t in self.passes}.values())
 
@@ -68,17 +83,36 @@ class Methods:
 
     rows: list[Method] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    upsampler: TrainedNetwork | None = None
+
+    def add(self, label: str, trained: TrainedNetwork, where: str = "") -> None:
+        """Add the rows of a network that deblurs: of a published one also with normalised spikes.
+
+        Args:
+            label: Of the network.
+            trained: The network.
+            where: What is added to the label.
+        """
+        network, passes = trained.deblurring, [trained]
+        if isinstance(network, QuarterSizeBaseline):
+            if self.upsampler is None:
+                self.notes.append(f"{label}{where} needs a network that upsamples (dasr): its rows are left out")
+                return
+            network.upsampler = (self.upsampler.network,)
+            label, passes = f"{label}+{self.upsampler.spec.label}", [trained, self.upsampler]
+        self.rows.append(_network(f"{label}{where}", trained, passes))
+        if isinstance(network, Baseline) and network.sees_spikes:
+            normalised = copy(network)  # of the same weights
+            normalised.normalised = True
+            again = replace(trained, network=normalised)
+            self.rows.append(_network(f"{label}{where}, normalised spikes", again, [again, *passes[1:]]))
 
 
-def make_methods(
-    runs: Sequence[Path], checkpoints: Sequence[Path], pretrained: bool, device: torch.device, ratio: int = SCALE
-) -> Methods:
+def make_methods(request: Request, device: torch.device, ratio: int = SCALE) -> Methods:
     """The methods that the networks at hand make possible.
 
     Args:
-        runs: Run folders of training. The first gives every method, the others their networks that deblur alone.
-        checkpoints: Further networks that deblur, ours (`.safetensors`) or as their authors released them.
-        pretrained: Whether the network that comes with spikesim has a row.
+        request: Which networks these are.
         device: Where they compute.
         ratio: How many pixels of the images one of the spikes is wide and high.
 
@@ -88,19 +122,33 @@ def make_methods(
     """
     made = Methods()
     of_run: dict[str, TrainedNetwork] = {}
-    if runs:
-        of_run = load_run(runs[0])
+    if request.runs:
+        runs = [Path(run) for run in request.runs]
+        of_run, *further = map(load_run, runs)
         missing = [STAGES[stage].file for stage in STAGES.default if stage not in of_run]
         if missing:
-            made.notes.append(f"{runs[0]} has no {' and no '.join(missing)}: rows that need it are left out")
+            made.notes.append(f"{request.runs[0]} has no {' and no '.join(missing)}: rows that need it are left out")
     else:
         made.notes.append("there is no run folder: rows of its networks are left out")
-    made.rows += _deblurring(of_run, ratio)
-    for run in runs[1:]:
-        made.rows += [_network(f"{trained.spec.label} of {run.name}", trained) for trained in _further(run)]
-    for path in checkpoints:
+        runs, further = [], []
+    published = [load_published(name, path) for name, path in request.methods if path and name in STAGES]
+    found = [trained for run in (of_run, *further) for trained in _of_task("upsampling", run)]
+    found += [trained for trained in published if trained.spec.task == "upsampling"]
+    made.upsampler = found[0] if found else None
+    made.rows += _without_networks(of_run, ratio)
+    for trained in _of_task("deblurring", of_run):
+        made.add(trained.spec.label, trained)
+    for path, run in zip(runs[1:], further, strict=True):
+        for trained in _further(path, run):
+            if trained.spec.task == "deblurring":
+                made.add(trained.spec.label, trained, f" of {path.name}")
+    for trained in published:
+        if trained.spec.task == "deblurring":
+            made.add(trained.spec.label, trained)
+    made.rows += [_outside(name, path) for name, path in request.methods if name not in STAGES]
+    for path in map(Path, request.checkpoints):
         made.rows += _of_file(path.stem, load_deblurring(path))
-    if pretrained:
+    if request.pretrained:
         made.rows.append(_network("pretrained", load_shipped()))
     made.rows += _spike_methods(of_run, ratio)
     labels = [method.label for method in made.rows]
@@ -115,9 +163,9 @@ def make_methods(
     return made
 
 
-def _further(run: Path) -> list[TrainedNetwork]:
-    """The networks of a further run that deblur."""
-    found = _of_task("deblurring", load_run(run))
+def _further(run: Path, networks: Mapping[str, TrainedNetwork]) -> list[TrainedNetwork]:
+    """The networks of a further run that deblur or upsample."""
+    found = [*_of_task("deblurring", networks), *_of_task("upsampling", networks)]
     if not found:
         stages = STAGES.of_task("deblurring")
         files = " and no ".join(STAGES[stage].file for stage in stages)
@@ -131,8 +179,8 @@ def _of_task(task: Task, of_run: Mapping[str, TrainedNetwork]) -> list[TrainedNe
     return [trained for trained in of_run.values() if trained.spec.task == task]
 
 
-def _deblurring(of_run: Mapping[str, TrainedNetwork], ratio: int) -> list[Method]:
-    """From the blurry image alone to the networks that deblur: colour, full size."""
+def _without_networks(of_run: Mapping[str, TrainedNetwork], ratio: int) -> list[Method]:
+    """From the blurry image alone to the teacher: colour, full size."""
     methods = [
         Method("blur", "colour", lambda scene: scene.blur.expand(len(scene.times), -1, -1, -1), sees_spikes=False),
         _teacher("SDM", ratio),
@@ -141,7 +189,7 @@ def _deblurring(of_run: Mapping[str, TrainedNetwork], ratio: int) -> list[Method
     methods += [_teacher(f"SDM+{denoiser.spec.label}", ratio, denoiser) for denoiser in denoisers]
     if denoisers and upsamplers:
         methods.append(_teacher("teacher", ratio, denoisers[0], upsamplers[0]))
-    return [*methods, *(_network(trained.spec.label, trained) for trained in _of_task("deblurring", of_run))]
+    return methods
 
 
 def _spike_methods(of_run: Mapping[str, TrainedNetwork], ratio: int) -> list[Method]:
@@ -176,14 +224,38 @@ def _teacher(
     return Method(label, "colour", compute, passes, SHORT_LENGTH)
 
 
-def _network(label: str, trained: TrainedNetwork) -> Method:
-    """A network that deblurs."""
+def _network(label: str, trained: TrainedNetwork, passes: Sequence[TrainedNetwork] = ()) -> Method:
+    """A network that deblurs; where others are passed after it, they are named as well."""
     network = trained.deblurring
 
     def compute(scene: MethodInput) -> Tensor:
+        if isinstance(network, Baseline):
+            view = PackedView(scene.blur, scene.stream, scene.exposure, scene.neighbours)
+            return torch.stack(list(map(rendering(network, view, scene.times), scene.times))).clamp(0, 1)
         return deblur_sequence(network, scene.blur, scene.spikes, scene.times, scene.exposure).clamp(0, 1)
 
-    return Method(label, "colour", compute, (trained,), network.length, student=bool(trained.spec.teachers))
+    return Method(
+        label,
+        "colour",
+        compute,
+        passes or (trained,),
+        network.length,
+        sees_spikes=getattr(network, "sees_spikes", True),
+        student=bool(trained.spec.teachers),
+        knows_direction=getattr(network, "knows_direction", True),
+    )
+
+
+def _outside(name: str, path: str | Path | None) -> Method:
+    """A method of another package."""
+    show = make_outside(name, None if path is None else str(path))
+
+    def compute(scene: MethodInput) -> Tensor:
+        blur = (255 * scene.blur).round().byte().permute(1, 2, 0).numpy(force=True)
+        images = show(blur, scene.stream, scene.exposure, scene.times)
+        return torch.from_numpy(np.moveaxis(images, -1, 1).astype(np.float32)).to(scene.blur.device)
+
+    return Method(name, "colour", compute)
 
 
 def _of_file(label: str, trained: TrainedNetwork) -> list[Method]:

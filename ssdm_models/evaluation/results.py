@@ -27,7 +27,8 @@ class MethodCard:
 
     Attributes:
         label, domain: Of its rows.
-        parameters: Of its networks, each counted once.
+        parameters: Of the network that it is called after, as papers count them.
+        all_parameters: Of all its networks, each counted once.
         macs: Multiplications with weights for one frame on its own, see `cost.macs`; a network that is passed twice
             counts twice.
         student: Whether it is a network that learned from a teacher, such as LDN.
@@ -38,6 +39,7 @@ class MethodCard:
     label: str
     domain: Domain
     parameters: int
+    all_parameters: int
     macs: int
     student: bool
     loss: str

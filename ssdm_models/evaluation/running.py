@@ -4,77 +4,32 @@ import platform
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 
 import spikesim
-from spikesim.checks import parse_device, require_flag, require_list, require_path, require_whole
+from spikesim.checks import require_flag, require_path
 from spikesim.errors import InputFileError
 from spikesim.gpu.devices import find_device, full_precision
 from spikesim.locks import locked
 from spikesim_datasets.progress import OnProgress, Progress, teller
 from spikesim_datasets.remote.url import Place, require_place
-from spikesim_datasets.shards.sample import Sample
 from ssdm_models.evaluation.evaluation_set import EvaluationSet, MethodInput
 from ssdm_models.evaluation.folder import ROWS, Folder
 from ssdm_models.evaluation.methods import Method, make_methods
+from ssdm_models.evaluation.request import REQUEST, Request
 from ssdm_models.evaluation.results import MethodCard, Results
 from ssdm_models.evaluation.rows import Row
-from ssdm_models.evaluation.scores import Scorer
+from ssdm_models.evaluation.scores import Score, Scorer
 from ssdm_models.option_groups import sort_options
-from ssdm_models.tensor_checks import require_thresholds
 
-
-@dataclass(frozen=True)
-class Request:
-    """What is compared, on which samples.
-
-    Args:
-        runs: Run folders of training. The first gives BSN, the teacher, SR, LDN and every other network, as far as they
-            are there; of the others, networks that deblur are compared.
-        checkpoints: Further files of networks that deblur, ours (`.safetensors`) or as their authors released them;
-            rows have their names. A released network sees there what its authors feed it; where those are the spikes
-            themselves, a second row has them normalised.
-        pretrained: Whether the network that comes with spikesim is compared, as the row `pretrained`.
-        v_th: Thresholds; none takes those that every shard has.
-        sequence: Whether all times with ground truth are compared, or the middle of the exposure alone.
-        limit: Only so many samples, evenly spread; None takes all.
-        device: Where networks compute: `auto`, `cpu`, `cuda` or, of several GPUs, `cuda:N`.
-
-    Raises:
-        InvalidValueError: Values are not as above.
-    """
-
-    runs: Sequence[str | Path] = ()
-    checkpoints: Sequence[str | Path] = ()
-    pretrained: bool = False
-    v_th: Sequence[float] = ()
-    sequence: bool = True
-    limit: int | None = None
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        checked: dict[str, Any] = {
-            "v_th": require_thresholds(self.v_th),
-            "pretrained": require_flag(self.pretrained, "pretrained"),
-            "sequence": require_flag(self.sequence, "sequence"),
-            "device": parse_device(self.device),
-        }
-        if self.limit is not None:
-            checked["limit"] = require_whole(self.limit, "limit", 1)
-        for name in ("runs", "checkpoints"):
-            paths = require_list(getattr(self, name), name, "paths")
-            checked[name] = tuple(require_path(path, f"each of {name}") for path in paths)
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
-
-
-_REQUEST = tuple(field.name for field in fields(Request))
+_EQUAL = 200.0  # dB, of images that differ in nothing: sums of infinite ones could not be compared
 
 
 def evaluate(
@@ -114,13 +69,11 @@ def evaluate(
     data, overwrite = require_place(data, "data"), require_flag(overwrite, "overwrite")
     out = None if out is None else require_path(out, "out")
     tell = teller(on_progress)
-    (values,) = sort_options(request, _REQUEST)
+    (values,) = sort_options(request, REQUEST)
     asked = Request(**values)
     where = find_device(asked.device)
     evaluation_set = EvaluationSet(data, split, asked.v_th, asked.sequence, asked.limit)
-    methods = make_methods(
-        list(map(Path, asked.runs)), list(map(Path, asked.checkpoints)), asked.pretrained, where, evaluation_set.ratio
-    )
+    methods = make_methods(asked, where, evaluation_set.ratio)
     evaluation_set.leave_out(max(method.length for method in methods.rows))
     scorer = Scorer(where)
     _, height, width = evaluation_set.shape
@@ -148,7 +101,7 @@ def evaluate(
         made = total - of_sample * len(waiting)
         tell(Progress(made, total))
         for number in waiting:
-            for row in _evaluate_sample(evaluation_set, evaluation_set.sample(number), methods.rows, scorer, where):
+            for row in _evaluate_sample(evaluation_set, number, methods.rows, scorer, where):
                 rows.append(row)
                 made += 1
                 tell(Progress(made, total, f"{row.key}, {row.method}"))
@@ -161,17 +114,18 @@ def evaluate(
 
 
 def _evaluate_sample(
-    evaluation_set: EvaluationSet, sample: Sample, methods: Sequence[Method], scorer: Scorer, device: torch.device
+    evaluation_set: EvaluationSet, which: int, methods: Sequence[Method], scorer: Scorer, device: torch.device
 ) -> Iterator[Row]:
+    sample, neighbours = evaluation_set.sample(which), evaluation_set.neighbours(which)
     truth = evaluation_set.truth(sample)
     for number, v_th in enumerate(evaluation_set.thresholds):
-        scene = evaluation_set.scene(sample, v_th, device)
+        scene = evaluation_set.scene(sample, v_th, device, neighbours)
         for method in methods:
             if not method.sees_spikes and number:
                 continue
             images, seconds = _timed(method, scene)
             times = (None,) if method.domain == "exposure" else evaluation_set.all_times
-            for time, score in zip(times, scorer.score(images, truth[method.domain]), strict=True):
+            for time, score in zip(times, _scores(method, images, truth[method.domain], scorer), strict=True):
                 yield Row(
                     sample.key,
                     sample.window,
@@ -211,6 +165,15 @@ def _check_rows(rows: Sequence[Row], path: Path, evaluation_set: EvaluationSet, 
         )
 
 
+def _scores(method: Method, images: torch.Tensor, truth: np.ndarray, scorer: Scorer) -> list[Score]:
+    """The figures of a method's images, where it cannot know the direction of time, of the one that is more like."""
+    found = scorer.score(images, truth)
+    if method.knows_direction or len(images) < 2:
+        return found
+    turned = scorer.score(images.flip(0), truth)
+    return max(found, turned, key=lambda scores: sum(min(score.psnr, _EQUAL) for score in scores))
+
+
 def _timed(method: Method, scene: MethodInput) -> tuple[torch.Tensor, float]:
     """A method's images, and the seconds they took."""
     device = scene.blur.device
@@ -239,6 +202,7 @@ def _card(method: Method, height: int, width: int) -> MethodCard:
         method.label,
         method.domain,
         method.parameters(),
+        method.all_parameters(),
         method.macs(height, width),
         method.student,
         method.loss,

@@ -31,11 +31,17 @@ Form = Literal["markdown", "latex"]
 
 @dataclass(frozen=True)
 class Table:
-    """Text in rows and columns under a title."""
+    """Text in rows and columns under a title.
+
+    Attributes:
+        title, columns, rows: The text.
+        quoted: Which columns hold figures of others.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    quoted: tuple[int, ...] = ()
 
     def text(self, form: Form) -> str:
         """The table as Markdown, or as LaTeX for the package booktabs.
@@ -168,7 +174,9 @@ _LATEX = str.maketrans(
 
 def _latex(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
-        return " & ".join(cell.translate(_LATEX) for cell in _cells(cells)) + r" \\"
+        texts = [cell.translate(_LATEX) for cell in _cells(cells)]
+        grey = [rf"\textcolor{{gray}}{{{text}}}" if i in table.quoted else text for i, text in enumerate(texts)]
+        return " & ".join(grey) + r" \\"
 
     return "\n".join(
         [

@@ -6,23 +6,23 @@ import torch
 from torch import Tensor, nn
 
 from spikesim.checks import require_instance
-from ssdm_models.ldn import LDN
 from ssdm_models.losses import PerceptualLoss, make_perceptual, reblur_loss
 from ssdm_models.objectives.objective import MIDDLE, Batch, Objective
 from ssdm_models.stage_config import NO_PERCEPTUAL, StageConfig
+from ssdm_models.student import Student
 from ssdm_models.teacher import Teacher
 from ssdm_models.windows import SHORT_LENGTH, windows
 
 
 def taught_length(student: nn.Module) -> int:
     """How many readouts around a time a student or its teacher looks at."""
-    return max(SHORT_LENGTH, require_instance(student, "student", LDN).length)
+    return max(SHORT_LENGTH, require_instance(student, "student", Student).length)  # type: ignore[type-abstract]
 
 
 class Distillation(Objective):
-    """LDN learns from the teacher, and from the mean of its sharp images, which must be the blurry one.
+    """A student learns from the teacher, and from the mean of its sharp images, which must be the blurry one.
 
-        mean_m perceptual(LDN(t_m), T(t_m)) + λ · MSE(mean_m LDN(t_m), B)
+        mean_m perceptual(student(t_m), T(t_m)) + λ · MSE(mean_m student(t_m), B)
 
     Args:
         network, exposure: See `Objective`.
@@ -34,11 +34,11 @@ class Distillation(Objective):
         Chen et al., "SpikeReveal", NeurIPS 2024.
     """
 
-    network: LDN
+    network: Student
 
     def __init__(
         self,
-        network: LDN,
+        network: Student,
         exposure: tuple[int, int],
         perceptual: PerceptualLoss | None,
         reblur: float,
@@ -51,7 +51,8 @@ class Distillation(Objective):
     @classmethod
     def make(cls, network: nn.Module, exposure: tuple[int, int], config: StageConfig, teacher: Teacher | None) -> Self:
         perceptual = None if config.perceptual == NO_PERCEPTUAL else make_perceptual(config.perceptual)
-        return cls(require_instance(network, "network", LDN), exposure, perceptual, config.reblur, teacher)
+        student = require_instance(network, "network", Student)  # type: ignore[type-abstract]
+        return cls(student, exposure, perceptual, config.reblur, teacher)
 
     @classmethod
     def name(cls, config: StageConfig) -> str:
@@ -68,7 +69,7 @@ class Distillation(Objective):
         return {"loss": total, **losses}
 
     def images(self, batch: Batch) -> dict[str, Tensor]:
-        shown = {"blur": batch["blur"], "ldn": self._sharp(batch)[:, MIDDLE]}
+        shown = {"blur": batch["blur"], "student": self._sharp(batch)[:, MIDDLE]}
         if self.perceptual is not None:
             shown["teacher"] = self._taught(batch)[:, MIDDLE]
         return shown

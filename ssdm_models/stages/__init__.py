@@ -16,5 +16,14 @@ STAGES = Stages({
     "ldn": "ssdm_models.stages.ldn_stage",
     "multi_exposure": "ssdm_models.stages.multi_exposure_stage",
     "adaptation": "ssdm_models.stages.adaptation_stage",
+    "spkdeblurnet": "ssdm_models.stages.spkdeblurnet_stage",
+    "red": "ssdm_models.stages.red_stage",
+    "trmd": "ssdm_models.stages.trmd_stage",
+    "refid": "ssdm_models.stages.refid_stage",
+    "levs": "ssdm_models.stages.levs_stage",
+    "motion_etr": "ssdm_models.stages.motion_etr_stage",
+    "bit": "ssdm_models.stages.bit_stage",
+    "dasr": "ssdm_models.stages.dasr_stage",
+    "san": "ssdm_models.stages.san_stage",
 })  # fmt: skip
 """By name, in the order in which they are trained."""

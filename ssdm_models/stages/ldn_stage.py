@@ -10,7 +10,8 @@ from ssdm_models.stages.stage_spec import ReleasedFile, StageSpec
 from ssdm_models.teacher import Teacher
 
 
-def _make_teacher(denoiser: BSN, upsampler: EDSR) -> Teacher:
+def make_teacher(denoiser: BSN, upsampler: EDSR) -> Teacher:
+    """The teacher of S-SDM, for whole images of any shape."""
     denoiser.square = False  # whole images cost 1.8 times more when they are padded to squares
     return Teacher(denoiser, upsampler)
 
@@ -56,7 +57,7 @@ SPEC = StageSpec(
         normalised=False,
     ),
     teachers=("bsn", "sr"),
-    make_teacher=_make_teacher,
+    make_teacher=make_teacher,
     own_settings=("perceptual", "reblur", "precompute_teacher"),
     in_default_run=True,
 )

@@ -15,9 +15,10 @@ from ssdm_models.stage_config import OWN_SETTINGS, SETTINGS
 from ssdm_models.teacher import Teacher
 from ssdm_models.tensor_checks import require_function, require_thresholds
 
-Task = Literal["denoising", "super-resolution", "deblurring"]
+Task = Literal["denoising", "super-resolution", "deblurring", "upsampling"]
 """What a network does, and so which row shows it: `denoising` of grey short exposures (N, 1, h, w), `super-resolution`
-of grey images (N, 1, h, w) to (N, 1, 4h, 4w), or `deblurring` as a `DeblurringNetwork`."""
+of grey images (N, 1, h, w) to (N, 1, 4h, 4w), `deblurring` as a `DeblurringNetwork`, or `upsampling` of colour images
+(N, 3, h, w) to (N, 3, 4h, 4w), for networks that deblur at a quarter of the size."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class StageSpec:
         objective: What it minimises; `objective.make` makes it of a network and a configuration.
         paper: Values of `StageConfig` as its paper has them, `epochs` and `learning_rate` among them.
         release: Those that the released code has otherwise.
+        small: Those of a training that two cores finish in minutes.
+        small_arguments: What its network is then made with.
         arguments: The network's arguments that a checkpoint's card keeps, each an attribute of the same name.
         fixed_arguments: Those of them that a checkpoint to begin with must have as the network that the stage trains.
         old_arguments: Names of today by those that earlier versions wrote.
@@ -88,6 +91,8 @@ class StageSpec:
     objective: type[Objective]
     paper: Mapping[str, Any]
     release: Mapping[str, Any] = field(default_factory=dict)
+    small: Mapping[str, Any] = field(default_factory=dict)
+    small_arguments: Mapping[str, int] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     fixed_arguments: tuple[str, ...] = ()
     old_arguments: Mapping[str, str] = field(default_factory=dict)
@@ -122,7 +127,7 @@ class StageSpec:
         for name, kind in (("network", nn.Module), ("objective", Objective)):
             if not isinstance(given := getattr(self, name), type) or not issubclass(given, kind):
                 raise InvalidValueError(f"{name} must be a class of {kind.__name__}, got {given!r}")
-        for name in ("paper", "release", "old_arguments"):
+        for name in ("paper", "release", "small", "small_arguments", "old_arguments"):
             _check_words(require_instance(getattr(self, name), name, Mapping), name)  # type: ignore[type-abstract]
         _check_words(self.old_arguments.values(), "old_arguments")
         for name in ("arguments", "fixed_arguments", "teachers", "own_settings"):
@@ -138,7 +143,9 @@ class StageSpec:
         for problem, found in (
             ("name must be a word", not self.name.isidentifier()),
             ("a network deblurs if and only if it is a DeblurringNetwork", deblurs != (self.task == "deblurring")),
-            ("paper and release must hold settings of StageConfig", not {*self.paper, *self.release} <= {*SETTINGS}),
+            ("paper, release and small must hold settings of StageConfig",
+             not {*self.paper, *self.release, *self.small} <= {*SETTINGS}),
+            ("small_arguments must be arguments", not {*self.small_arguments} <= known),
             ("paper must have epochs and learning_rate", not {"epochs", "learning_rate"} <= {*self.paper}),
             ("fixed_arguments must be arguments", not {*self.fixed_arguments} <= known),
             ("old_arguments must be old names of arguments", not {*self.old_arguments.values()} <= known),
@@ -156,6 +163,10 @@ class StageSpec:
         ):  # fmt: skip
             if found:
                 raise InvalidValueError(f"{problem}, in the stage {self.name!r}")
+
+    def new(self, *, small: bool = False) -> nn.Module:
+        """A new network of the stage, or a small one."""
+        return self.network(**(self.small_arguments if require_flag(small, "small") else {}))
 
     @property
     def file(self) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from spikesim.checks import require_choice
+from spikesim.checks import require_choice, require_flag
 from ssdm_models.old_names import renamed_settings
 from ssdm_models.option_groups import sort_options
 from ssdm_models.stage_config import SETTINGS, StageConfig
@@ -30,4 +30,5 @@ def make_config(stage: str, compat: Literal["release"] | None = None, **given: A
     if compat is not None:
         require_choice(compat, "compat, where it is given,", ["release"])
     (changes,) = sort_options(renamed_settings(given), SETTINGS)
-    return StageConfig(stage, **{**spec.paper, **(spec.release if compat else {}), **changes})
+    small = spec.small if require_flag(changes.get("small", False), "small") else {}
+    return StageConfig(stage, **{**spec.paper, **(spec.release if compat else {}), **small, **changes})

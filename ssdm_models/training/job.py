@@ -16,6 +16,8 @@ from spikesim_datasets.remote.url import Place
 from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints
+from ssdm_models.baselines.baseline import Baseline
+from ssdm_models.baselines.represented_samples import RepresentedSamples
 from ssdm_models.deblurring_network import DeblurringNetwork
 from ssdm_models.losses import make_perceptual
 from ssdm_models.objectives.distillation import taught_length
@@ -110,8 +112,9 @@ class StageJob:
         samples = self.samples
         self.spec.require_ratio(samples.ratio)
         if self.spec.needs_ground_truth:
-            assert isinstance(samples, SpikeBlurDataset)
-            self._check_ground_truth(samples)
+            source = samples.samples if isinstance(samples, RepresentedSamples) else samples
+            assert isinstance(source, SpikeBlurDataset)
+            self._check_ground_truth(source)
         if self.spec.adapts:
             assert isinstance(samples, SpikeBlurDataset)
             for v_th in self.config.v_th:
@@ -131,12 +134,18 @@ class StageJob:
                 checkpoints.load(self.taught_by(stage), stage)
 
     @cached_property
-    def samples(self) -> SpikeBlurDataset | SensedSamples:
+    def samples(self) -> SpikeBlurDataset | SensedSamples | RepresentedSamples:
         """The samples, with ground truth where the stage needs it; opened once, which takes seconds of many shards."""
         config = self.config
         if self.spec.draws_sensors:
             return SensedSamples(self.data, config.split, config.v_th, config.crop)
-        sharp: Literal["none"] | None = None if self.spec.needs_ground_truth else "none"
+        if issubclass(self.spec.network, Baseline):
+            with torch.device("meta"):
+                network = require_instance(self.spec.new(small=config.small), "network", Baseline)  # type: ignore[type-abstract]
+            return RepresentedSamples(self.data, config.split, config.v_th, config.crop, config.flip, network)
+        sharp: Literal["none", "one"] | None = None if self.spec.needs_ground_truth else "none"
+        if self.spec.task == "upsampling":
+            sharp = "one"
         return SpikeBlurDataset(self.data, config.split, config.v_th, config.crop, sharp, flip=config.flip)
 
     def training_set(self) -> TrainingSet:
@@ -174,9 +183,9 @@ class StageJob:
         if self.init is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.config.seed)
-                return _channels_last(self.spec.network())
+                return _channels_last(self.spec.new(small=self.config.small))
         with torch.device("meta"):
-            new = self.spec.network()
+            new = self.spec.new(small=self.config.small)
         fixed = {name: getattr(new, name) for name in self.spec.fixed_arguments}
         stages = [self.spec.name, self.spec.adapts] if self.spec.adapts else [self.spec.name]
         return _channels_last(checkpoints.load_any(self.init, stages, **fixed).network.train())

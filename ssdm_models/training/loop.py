@@ -23,6 +23,8 @@ from ssdm_models.training.training_set import TrainingSet
 
 _FAILED = "failed.pt"
 
+_MOST_STEPS = 1 << 32
+
 _SECONDS_BETWEEN_SAVES = 300
 _TIMES_SHOWN = 10  # in a training
 
@@ -73,7 +75,10 @@ class Loop:
     ) -> None:
         self._fabric, self._config, self._folder = fabric, config, folder
         self._objective, self._network = objective, objective.network
-        optimizer = torch.optim.Adam(self._network.parameters(), config.learning_rate)
+        # Without decay, it is Adam.
+        optimizer = torch.optim.AdamW(
+            self._network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
         self.state = self._restored(optimizer)
         self._module, self._optimizer = fabric.setup(objective, optimizer)
         if self.state.mean is not None:
@@ -139,6 +144,8 @@ class Loop:
 
     def _step(self, batches: Iterator[Batch], deadline: float) -> tuple[Batch, bool]:
         """One step of the optimiser; gives the last part of its batch, and whether the time is over."""
+        # What a network draws in training, as dropout does: of every step its own, and the same when one goes on.
+        torch.manual_seed(self._config.seed * _MOST_STEPS + self.state.steps)
         began, waited, samples = time.monotonic(), 0.0, []
         losses: dict[str, Tensor] = {}
         for group in self._optimizer.param_groups:

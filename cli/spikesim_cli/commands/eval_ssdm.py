@@ -17,11 +17,24 @@ from spikesim_cli.options import (
     refuse,
 )
 
+Named = tuple[tuple[str, Path | None], ...]
+"""Methods by name, with their files."""
+
 if TYPE_CHECKING:
     from spikesim_datasets.remote.url import Place
     from ssdm_models.evaluation import Results
 
 _RUN = Path("runs/ssdm")
+
+
+def _methods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> "Named":
+    found = []
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not name or (equals and not path):
+            raise click.BadParameter(f"{value!r} names no method; write NAME=FILE, or NAME of an installed package's")
+        found.append((name, Path(path) if equals else None))
+    return tuple(found)
 
 
 @click.command(cls=ThresholdCommand)
@@ -47,6 +60,14 @@ _RUN = Path("runs/ssdm")
     type=PATH,
     help="Another network that deblurs, .safetensors or as released by its authors; its row is named after the file.",
 )
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    callback=_methods,
+    metavar="NAME[=FILE]",
+    help="A published network: its stage and its file, ours or its authors'; that of dasr upsamples for others.",
+)
 @click.option("--pretrained", is_flag=True, help="Compare the network that comes with spikesim as well.")
 @click.option(
     "--vth",
@@ -60,6 +81,8 @@ _RUN = Path("runs/ssdm")
 @click.option("--single", is_flag=True, help="Compare the middle frame alone, and no sequences.")
 @click.option("--limit", type=click.IntRange(1), show_default="all", help="Number of samples, evenly spread.")
 @click.option("--ablation", is_flag=True, help="Print the rows of the paper's ablations, of single frames.")
+@click.option("--table1", is_flag=True, help="Print the paper's Table 1, sequences, with the paper's figures beside.")
+@click.option("--table2", is_flag=True, help="Print the paper's Table 2: the students of the teacher, single frames.")
 @device_option
 @click.option(
     "--out",
@@ -70,7 +93,7 @@ _RUN = Path("runs/ssdm")
 @overwrite_option("another evaluation in --out, which is given up at once")
 @click.option("--table", type=click.Choice(["markdown", "latex"]), help="Print tables for a document.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def eval_ssdm(data: "Place", single: bool, ablation: bool, table: str | None, as_json: bool, **options: Any) -> None:
+def eval_ssdm(data: "Place", single: bool, table: str | None, as_json: bool, **options: Any) -> None:
     """Compare blur, TFP, TFI, TFSTP, SDM and the networks of S-SDM with the ground truth: PSNR, SSIM by the
     protocols ssdm and standard, LPIPS and LIQE where they are installed, and the cost of each.
 
@@ -85,30 +108,38 @@ def eval_ssdm(data: "Place", single: bool, ablation: bool, table: str | None, as
 
     if as_json and table:
         raise click.UsageError("--json and --table both print the result; give one of them")
+    which = [name for name in ("ablation", "table1", "table2") if options.pop(name)]
+    if len(which) > 1:
+        raise click.UsageError(f"--{' and --'.join(which)} both print the result; give one of them")
+    if which == ["table1"]:
+        refuse("leaves sequences out, which --table1 is of", single=single)
+    sequence = not single and which in ([], ["table1"])
     if options["out"] is None:
         refuse("goes with --out, and nothing is written", overwrite=options["overwrite"])
     runs = options.pop("runs") or ((_RUN,) if _RUN.is_dir() else ())
-    asked = given(v_th=options.pop("vth"), runs=runs, sequence=not (single or ablation), **options)
+    asked = given(v_th=options.pop("vth"), runs=runs, sequence=sequence, **options)
     with Steps("images").shown() as steps:
         with needs_ssdm("eval-ssdm"):
             from ssdm_models.evaluation import evaluate
         results = evaluate(data, on_progress=steps.tell, **asked)
     for note in results.notes:
         messages.print(note)
-    _print(results, ablation, table, as_json)
+    _print(results, *which, form=table, as_json=as_json)
 
 
-def _print(results: "Results", ablation: bool, form: Any, as_json: bool) -> None:
+def _print(results: "Results", which: str = "all", *, form: Any, as_json: bool) -> None:
     from spikesim_cli.console import print_json, print_table
     from spikesim_cli.terminal_text import printable_lines
     from ssdm_models.evaluation.ablation import ablation_tables
+    from ssdm_models.evaluation.paper_tables import table_1, table_2
     from ssdm_models.evaluation.tables import tables
 
     if as_json:
         print_json(results.record())
         return
-    for table in ablation_tables(results) if ablation else tables(results):
+    chosen = {"all": tables, "ablation": ablation_tables, "table1": table_1, "table2": table_2}[which]
+    for table in chosen(results):
         if form:
             print(printable_lines(table.text(form)), end="\n\n")
         else:
-            print_table(table.columns, list(table.rows), table.title)
+            print_table(table.columns, list(table.rows), table.title, table.quoted)

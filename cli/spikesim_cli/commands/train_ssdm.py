@@ -1,29 +1,16 @@
 """`train-ssdm`: the stages of S-SDM, or any other, on a dataset's blurry images and spikes."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from spikesim_cli.extras import needs_ssdm
-from spikesim_cli.options import (
-    PATH,
-    PLACE,
-    ThresholdCommand,
-    device_option,
-    given,
-    overwrite_option,
-    thresholds_option,
-)
+from spikesim_cli.options import PATH, PLACE, ThresholdCommand
+from spikesim_cli.training import execution_options, run_training, training_options
 
 if TYPE_CHECKING:
-    from spikesim_cli.steps import Steps
     from spikesim_datasets.remote.url import Place
-    from ssdm_models.training import StageProgress, StageResult
 
 _ALL = "all"
 
@@ -41,15 +28,6 @@ class StageType(click.ParamType):
         return chosen
 
 
-class PrecisionType(click.Choice[str]):
-    """A precision; what earlier versions called them is still read."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from ssdm_models.old_names import PRECISIONS
-
-        return super().convert(PRECISIONS.get(value, value), param, ctx)
-
-
 def _stage_names() -> list[str]:
     from ssdm_models.stages import STAGES
 
@@ -62,31 +40,7 @@ def _stage_names() -> list[str]:
 )
 @click.option("--out", type=PATH, default="runs/ssdm", show_default=True, help="Folder of the run.")
 @click.option("--stage", type=StageType(), default=_ALL, show_default=True, help="Stages to train.")
-@thresholds_option
-@click.option("--split", metavar="NAME", show_default="train", help="Split to train on.")
-@click.option("--epochs", type=click.IntRange(1), show_default="1000, 70, 100", help="Passes over the samples.")
-@click.option("--batch", type=click.IntRange(1), show_default="8", help="Samples per step, over all devices.")
-@click.option("--accumulate", type=click.IntRange(1), show_default="1", help="Parts to divide a device's batch into.")
-@click.option("--crop", type=click.IntRange(32), show_default="512", help="Side of the crops, pixels.")
-@click.option("--lr", "learning_rate", type=float, show_default="3e-4, 3e-4, 1e-3", help="Highest learning rate.")
-@click.option(
-    "--schedule",
-    type=click.Choice(["epoch", "batch", "constant"]),
-    show_default="epoch",
-    help="Cosine per epoch, cosine per batch as in the released code, or none.",
-)
-@click.option("--warm-up", type=click.IntRange(0), show_default="0", help="Epochs over which the rate rises.")
-@click.option(
-    "--ema", type=float, show_default="off", help="Save a running mean of the weights, with this decay per step."
-)
-@click.option("--clip", type=float, show_default="off", help="Scale larger gradients down to this norm.")
-@click.option(
-    "--precision",
-    type=PrecisionType(["float32", "bfloat16", "float16"]),
-    show_default="float32",
-    help="Number format; half precision is used where it is safe.",
-)
-@click.option("--seed", type=click.IntRange(0), show_default="0", help="Seed of everything random.")
+@training_options(epochs="1000, 70, 100", learning_rate="3e-4, 3e-4, 1e-3", crop="512")
 @click.option(
     "--perceptual",
     type=click.Choice(["lpips", "ms-ssim", "laplacian", "none"]),
@@ -108,12 +62,7 @@ def _stage_names() -> list[str]:
     type=PATH,
     help="Checkpoint to start its stage from, one per stage. The authors' .pth files need --stage.",
 )
-@device_option
-@click.option("--devices", type=click.IntRange(1), show_default="1", help="Number of devices, or CPU processes.")
-@click.option("--workers", type=click.IntRange(0), show_default="2", help="Loader processes per device.")
-@click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop then; the next run continues.")
-@overwrite_option("stages that were trained with other options, each given up when its training begins")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@execution_options
 def train_ssdm(data: "Place", out: Path, stage: str, initial: tuple[Path, ...], as_json: bool, **choices: Any) -> None:
     """Train S-SDM without ground truth: BSN denoises short exposures of the spikes, SR upsamples them, and LDN learns
     to deblur from the teacher that both make.
@@ -132,42 +81,10 @@ def train_ssdm(data: "Place", out: Path, stage: str, initial: tuple[Path, ...], 
       spikesim train-ssdm --data recording/ --out runs/new --stage ldn --init runs/ssdm/ldn.safetensors
       spikesim train-ssdm --data recording/ --out runs/new --stage adaptation --vth 3
     """
-    import logging
-
-    from spikesim.addresses import command_line
-    from spikesim_cli.console import messages, print_json
-
-    # Several devices are processes of their own, from which only lines come out whole.
-    shown = _bars() if choices["devices"] in (None, 1) else nullcontext(_print_line)
-    with shown as on_step:
-        with needs_ssdm("train-ssdm"):
-            from ssdm_models.stages import STAGES
-            from ssdm_models.training import train
-        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-        stages = STAGES.default if stage == _ALL else (stage,)
-        results = train(
-            data,
-            out,
-            stages,
-            init=_by_stage(initial, stage),
-            on_step=on_step,
-            command=command_line("spikesim"),
-            **given(v_th=choices.pop("vth"), **choices),
-        )
-    if as_json:
-        print_json([asdict(result) for result in results])
-        return
-    for result in results:
-        messages.print(_told(result))
-    for name in stages[len(results) :]:
-        messages.print(f"{name}: not begun; run the command again to go on")
-
-
-def _told(result: "StageResult") -> str:
-    if result.checkpoint is None:
-        return f"{result.stage}: stopped after {result.steps} of {result.total} steps; run the command again to go on"
-    loss = "" if result.loss is None else f", loss {result.loss:.4g}"
-    return f"{result.stage}: {result.checkpoint}, {result.total} steps{loss}{', finished before' * result.kept}"
+    with needs_ssdm("train-ssdm"):
+        from ssdm_models.stages import STAGES
+    stages = STAGES.default if stage == _ALL else (stage,)
+    run_training("train-ssdm", data, out, stages, as_json, {**choices, "init": _by_stage(initial, stage)})
 
 
 def _by_stage(paths: tuple[Path, ...], stage: str) -> dict[str, Path]:
@@ -192,41 +109,3 @@ def _by_stage(paths: tuple[Path, ...], stage: str) -> dict[str, Path]:
             raise click.UsageError(f"{path} is of the stage {own}, which --stage {stage} does not train")
         found[own] = path
     return found
-
-
-@contextmanager
-def _bars() -> "Iterator[Callable[[StageProgress], None]]":
-    """Show progress, a bar for each stage."""
-    from spikesim_cli.steps import Steps
-
-    bars: dict[str, Steps] = {}
-    with ExitStack() as stack:
-        stack.enter_context(Steps("preparing").shown())
-
-        def show(progress: "StageProgress") -> None:
-            if progress.stage not in bars:
-                stack.close()
-                bars[progress.stage] = stack.enter_context(Steps(progress.stage).shown())
-            bars[progress.stage].reach(progress.steps, progress.total, _note(progress))
-
-        yield show
-
-
-def _print_line(progress: "StageProgress") -> None:
-    """Show progress now and then."""
-    _line(progress.stage).reach(progress.steps, progress.total, _note(progress))
-
-
-@cache
-def _line(stage: str) -> "Steps":
-    from spikesim_cli.steps import Steps
-
-    return Steps(stage, live=False)
-
-
-def _note(progress: "StageProgress") -> str:
-    means = progress.means
-    if not means:
-        return ""
-    waiting = means["data_seconds"] / (means["data_seconds"] + means["step_seconds"])
-    return f"loss {means['loss']:.4g}, {waiting:.0%} of the time waiting for data"

@@ -1,0 +1,149 @@
+"""LEVS, Motion-ETR and BiT: they see blurry images alone."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from spikesim_datasets.optics import SCALE
+from ssdm_models.baselines.baseline import Seen, SequenceBaseline
+from ssdm_models.baselines.bit import BiT
+from ssdm_models.baselines.levs import LEVS
+from ssdm_models.baselines.motion_etr import MotionETR
+from ssdm_models.stream_view import StreamView
+
+_ANCHORS = 0.5  # weight of the first and the last frame
+
+
+class ImageBaseline(SequenceBaseline):
+    """A published network that sees no spikes: its frames are the same at every threshold.
+
+    Attributes:
+        multiple: Of which the sides of images must be; rows and columns at the bottom and the right are repeated.
+    """
+
+    sees_spikes = False
+    knows_direction = False
+    multiple: int = 1
+
+    def represent(self, spikes: StreamView, times: Sequence[int]) -> Seen:
+        return {}
+
+    def shown(self, blur: Tensor) -> Tensor:
+        """The frames (N, 7, 3, H, W) of blurry images whose sides it takes."""
+        frames: Tensor = self.network(blur)
+        return frames
+
+    def forward(self, blur: Tensor, seen: Seen) -> Tensor:
+        height, width = blur.shape[2:]
+        right, bottom = -width % self.multiple, -height % self.multiple
+        return self.shown(functional.pad(blur, (0, right, 0, bottom), "replicate"))[..., :height, :width]
+
+    def compute_nowhere(self, height: int, width: int) -> None:
+        self(torch.empty((1, 3, SCALE * height, SCALE * width), device="meta"), {})
+
+
+class LEVSBaseline(ImageBaseline):
+    """LEVS; trained by the mean absolute difference of the middle frame, and of the sums and the absolute differences
+    of pairs of frames, which are blind to the direction of time.
+
+    Source:
+        Jin et al., "Learning to Extract a Video Sequence from a Single Motion-Blurred Image", CVPR 2018.
+    """
+
+    title = "LEVS"
+    network: LEVS
+    released = "levs"
+    multiple = 20
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = LEVS()
+
+    def losses(self, blur: Tensor, seen: Seen, sharp: Tensor) -> dict[str, Tensor]:
+        height, width = (side // self.multiple * self.multiple for side in blur.shape[2:])
+        blur, sharp = blur[..., :height, :width], sharp[..., :height, :width]
+        shown, middle = self.network(blur), self.frames // 2
+        losses = {"middle": functional.l1_loss(shown[:, middle].float(), sharp[:, middle])}
+        for distance in range(1, middle + 1):
+            pair, true = (
+                (frames[:, middle - distance].float(), frames[:, middle + distance].float())
+                for frames in (shown, sharp)
+            )
+            sums = functional.l1_loss((pair[0] + pair[1]).abs(), (true[0] + true[1]).abs())
+            apart = functional.l1_loss((pair[0] - pair[1]).abs(), (true[0] - true[1]).abs())
+            losses[f"pair_{distance}"] = sums + apart
+        return {"loss": torch.stack([*losses.values()]).sum(), **losses}
+
+
+class MotionETRBaseline(ImageBaseline):
+    """Motion-ETR, at seven times on each pixel's way; trained by the squared distance of the deblurred image.
+
+    Source:
+        Zhang et al., "Exposure Trajectory Recovery from Motion Blur", IEEE TPAMI 2021.
+    """
+
+    title = "Motion-ETR"
+    network: MotionETR
+    released = "motion_etr"
+    multiple = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = MotionETR()
+
+    def shown(self, blur: Tensor) -> Tensor:
+        half = self.frames // 2
+        frames: Tensor = self.network.frames_at(blur, [number / half - 1 for number in range(self.frames)])
+        return frames
+
+    def losses(self, blur: Tensor, seen: Seen, sharp: Tensor) -> dict[str, Tensor]:
+        true = sharp[:, self.frames // 2]
+        shown = self.network.deblurred(blur, self.network.offsets(blur))
+        return {"loss": functional.mse_loss(shown.float(), true)}
+
+
+class BiTBaseline(ImageBaseline):
+    """BiT of three blurry images that follow each other, whose colours its authors have in the order BGR.
+
+    Trained by the mean absolute difference of the frame and, by half, of the first and the last one.
+
+    Source:
+        Zhong et al., "Blur Interpolation Transformer for Real-World Motion from Blur", CVPR 2023.
+    """
+
+    title = "BiT"
+    network: BiT
+    released = "bit"
+    knows_direction = True
+    sees_neighbours = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = BiT()
+
+    def represent(self, spikes: StreamView, times: Sequence[int]) -> Seen:
+        before, after = spikes.neighbours
+        return {"before": before[None], "after": after[None]}
+
+    def forward(self, blur: Tensor, seen: Seen) -> Tensor:
+        times = torch.linspace(0, 1, self.frames, device=blur.device)
+        frames: Tensor = self.network(self._blurs(blur, seen), times)
+        return frames.flip(2)
+
+    def losses(self, blur: Tensor, seen: Seen, sharp: Tensor) -> dict[str, Tensor]:
+        times = torch.linspace(0, 1, self.frames, device=blur.device)
+        which = torch.arange(len(blur)) % self.frames
+        shown = self.network.with_anchors(self._blurs(blur, seen), times[which][:, None])
+        true = sharp.flip(2)
+        frame = functional.l1_loss(shown.frames[:, 0].float(), true[torch.arange(len(blur)), which])
+        anchors = functional.l1_loss(shown.anchors.float(), true[:, [0, -1]])
+        return {"loss": frame + _ANCHORS * anchors, "frame": frame, "anchors": anchors}
+
+    def compute_nowhere(self, height: int, width: int) -> None:
+        blur = torch.empty((1, 3, SCALE * height, SCALE * width), device="meta")
+        self(blur, {"before": blur, "after": blur})
+
+    def _blurs(self, blur: Tensor, seen: Seen) -> Tensor:
+        return torch.stack([seen["before"], blur, seen["after"]], 1).flip(2)
