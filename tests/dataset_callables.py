@@ -481,6 +481,7 @@ def _shards() -> list[Call]:
             sharp="none",
             flip=True,
             extra=[],
+            neighbours=True,
         ),
         Call(samples.SeededIndex, sample=1, seed=2),
         Call(item, index=1),

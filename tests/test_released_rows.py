@@ -12,6 +12,7 @@ from torch.nn import functional
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models import checkpoints, evaluation
 from ssdm_models.evaluation.methods import make_methods
+from ssdm_models.evaluation.request import Request
 from ssdm_models.ldn import LDN
 
 SHARP = {"sharp": SEVEN, "thresholds": (1.0, 2.5)}
@@ -95,7 +96,7 @@ def test_normalised_spikes_have_a_row_that_says_so(data: Path, tmp_path: Path) -
 
 
 def test_both_rows_have_the_weights_of_the_file(tmp_path: Path) -> None:
-    methods = make_methods([], [released_ldn(tmp_path / "a.pth")], False, torch.device("cpu")).rows
+    methods = make_methods(Request(checkpoints=[released_ldn(tmp_path / "a.pth")]), torch.device("cpu")).rows
     raw, normalised = [method.passes[0] for method in methods if method.passes]
     assert raw.sha256 == normalised.sha256
     assert (raw.deblurring.normalised, normalised.deblurring.normalised) == (False, True)

@@ -59,7 +59,7 @@ def test_the_card_says_what_the_weights_are(file):
 
 
 def test_a_network_that_is_none_of_ours_is_not_saved(tmp_path):
-    with pytest.raises(InvalidValueError, match="one of BSN, EDSR, LDN, MultiExposure, got Sequential; unwrap"):
+    with pytest.raises(InvalidValueError, match=r"one of BSN, EDSR, LDN, .*, got Sequential; unwrap"):
         save(tmp_path / "a.safetensors", torch.nn.Sequential(LDN()))
 
 

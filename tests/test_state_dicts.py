@@ -17,6 +17,7 @@ from spikesim_datasets.torch_tools.state_dicts import read_tensors
 from ssdm_models.bsn import BSN
 from ssdm_models.checkpoints import load_any
 from ssdm_models.evaluation.methods import make_methods
+from ssdm_models.evaluation.request import Request
 from ssdm_models.ldn import LDN
 from ssdm_models.released import load_released, slots
 
@@ -151,7 +152,8 @@ def test_every_loader_reads_them(tmp_path: Path) -> None:
         {"state_dict": {f"module.{name}": value for name, value in released.items()}, "epoch": 100}, tmp_path / "a.pth"
     )
     assert_tensors(load_any(tmp_path / "a.pth", ["ldn"]).network.state_dict(), expected)
-    (method,) = [m for m in make_methods([], [tmp_path / "a.pth"], False, torch.device("cpu")).rows if m.label == "a"]
+    path = tmp_path / "a.pth"
+    (method,) = [m for m in make_methods(Request(checkpoints=[path]), torch.device("cpu")).rows if m.label == "a"]
     assert_tensors(method.passes[0].network.state_dict(), expected)
 
     for load, weights in ((rife.load_released, rife_weights("4.6")), (xvfi.load_released, xvfi_weights(8))):

@@ -17,6 +17,7 @@ from training_data import assert_same, write_moving
 from ssdm_models import checkpoints
 from ssdm_models.bsn import BSN
 from ssdm_models.ldn import LDN
+from ssdm_models.stages import STAGES
 
 SHORT = ("--crop", 32, "--batch", 2, "--epochs", 1, "--workers", 0, "--device", "cpu", "--perceptual", "laplacian")
 
@@ -124,7 +125,7 @@ def test_options_are_read_by_their_names_of_today_and_of_before(words, name, val
 
 def test_help_shows_the_names_of_today(train, toy):
     shown = " ".join(train("--help").out.split())
-    assert "[all|bsn|sr|ldn|multi_exposure|adaptation|toy]" in shown
+    assert f"[all|{'|'.join(STAGES)}]" in shown
     assert "[float32|bfloat16|float16]" in shown
     assert "--precompute-teacher" in shown
     assert "ahead" not in shown
@@ -137,7 +138,7 @@ def test_a_stage_that_is_registered_is_trained_by_its_name(train, data, tmp_path
     assert f"toy: {tmp_path / 'toy'}.safetensors, 2 steps, loss " in result.err
     assert [path.name for path in tmp_path.glob("*.safetensors")] == ["toy.safetensors"]
     refused = train("--data", data, "--out", tmp_path, "--stage", "gan")
-    assert_refused(refused, "'gan' is not one of 'all', 'bsn', 'sr', 'ldn', 'multi_exposure', 'adaptation', 'toy'")
+    assert_refused(refused, f"'gan' is not one of 'all', {', '.join(map(repr, STAGES))}")
 
 
 def test_old_options_train_as_new_ones(train, data, tmp_path):

@@ -69,7 +69,7 @@ class Distillation(Objective):
         return {"loss": total, **losses}
 
     def images(self, batch: Batch) -> dict[str, Tensor]:
-        shown = {"blur": batch["blur"], "student": self._sharp(batch)[:, MIDDLE]}
+        shown = {"blur": batch["blur"], self.network.title.lower(): self._sharp(batch)[:, MIDDLE]}
         if self.perceptual is not None:
             shown["teacher"] = self._taught(batch)[:, MIDDLE]
         return shown

@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ssdm_models.training.training_set import TrainingSet
 
 _FAILED = "failed.pt"
 
-_MOST_STEPS = 1 << 32
+_SEEDS = 1 << 63
 
 _SECONDS_BETWEEN_SAVES = 300
 _TIMES_SHOWN = 10  # in a training
@@ -144,8 +144,6 @@ class Loop:
 
     def _step(self, batches: Iterator[Batch], deadline: float) -> tuple[Batch, bool]:
         """One step of the optimiser; gives the last part of its batch, and whether the time is over."""
-        # What a network draws in training, as dropout does: of every step its own, and the same when one goes on.
-        torch.manual_seed(self._config.seed * _MOST_STEPS + self.state.steps)
         began, waited, samples = time.monotonic(), 0.0, []
         losses: dict[str, Tensor] = {}
         for group in self._optimizer.param_groups:
@@ -155,7 +153,8 @@ class Loop:
             batch = _next(batches)
             waited += time.monotonic() - asked
             samples += [f"{key} window {window}" for key, window in zip(batch["key"], batch["window"], strict=True)]
-            with self._fabric.no_backward_sync(self._module, enabled=part < self._config.accumulate - 1):
+            last = part == self._config.accumulate - 1
+            with self._fabric.no_backward_sync(self._module, enabled=not last), self._drawing(part):
                 found = self._module(batch)
                 self._fabric.backward(found["loss"] / self._config.accumulate)
             for name, loss in found.items():
@@ -181,6 +180,16 @@ class Loop:
             self.state.sums[name] = self.state.sums.get(name, 0.0) + value
         self.state.seconds += taken
         return batch, over
+
+    @contextmanager
+    def _drawing(self, part: int) -> Iterator[None]:
+        """Around what draws numbers in training, as dropout does: every part of every step has its own, the same when
+        training goes on, and nothing else in the process has others for it."""
+        device = self._fabric.device
+        numbers = self._config.seed, self.state.steps, part, self._fabric.global_rank
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(hash(numbers) % _SEEDS)
+            yield
 
     def _mean(self, losses: dict[str, Tensor]) -> dict[str, float]:
         """The means over devices."""
