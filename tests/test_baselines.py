@@ -82,6 +82,7 @@ def test_a_packed_stream_and_one_in_training_are_seen_alike(data: Path, name: st
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_sequences_are_of_seven_times(data: Path, name: str) -> None:  # noqa: F811
     network, sample = made(name), open_dataset(data, "test")[0]
@@ -145,6 +146,7 @@ def test_neighbours_are_the_exposures_before_and_after(data: Path) -> None:  # n
     assert torch.equal(item["neighbours"][0], item["blur"])
 
 
+@pytest.mark.long
 def test_rows_of_published_networks(data: Path, tmp_path: Path) -> None:  # noqa: F811
     methods = untrained(tmp_path, "spkdeblurnet", "red", "levs", "dasr")
     results = evaluate(data, methods=methods, v_th=[1, 2], limit=1, device="cpu")
