@@ -9,6 +9,7 @@ from torch.nn import functional
 from spikesim_datasets.optics import SCALE
 from ssdm_models.baselines.baseline import Seen, SequenceBaseline
 from ssdm_models.baselines.bit import BiT
+from ssdm_models.baselines.image_sizes import repeated
 from ssdm_models.baselines.levs import LEVS
 from ssdm_models.baselines.motion_etr import MotionETR
 from ssdm_models.stream_view import StreamView
@@ -37,8 +38,7 @@ class ImageBaseline(SequenceBaseline):
 
     def forward(self, blur: Tensor, seen: Seen) -> Tensor:
         height, width = blur.shape[2:]
-        right, bottom = -width % self.multiple, -height % self.multiple
-        return self.shown(functional.pad(blur, (0, right, 0, bottom), "replicate"))[..., :height, :width]
+        return self.shown(repeated(blur, self.multiple))[..., :height, :width]
 
     def compute_nowhere(self, height: int, width: int) -> None:
         self(torch.empty((1, 3, SCALE * height, SCALE * width), device="meta"), {})

@@ -1,8 +1,16 @@
 """Sizes of images that networks with levels can take."""
 
 from torch import Tensor
+from torch.nn import functional
 
 from spikesim.errors import InvalidValueError
+
+
+def repeated(images: Tensor, multiple: int, more_rows: int = 0) -> Tensor:
+    """Images (N, C, H, W) with their last rows and columns repeated, to so many rows more than a multiple, and to a
+    multiple of columns."""
+    height, width = images.shape[-2:]
+    return functional.pad(images, (0, -width % multiple, 0, (more_rows - height) % multiple), "replicate")
 
 
 def require_multiples(title: str, images: Tensor, step: int, more_rows: int = 0) -> None:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.optics import SCALE
 from ssdm_models.baselines.baseline import Seen, SequenceBaseline
+from ssdm_models.baselines.image_sizes import repeated
 from ssdm_models.baselines.red import RED
 from ssdm_models.baselines.refid import REFID
 from ssdm_models.baselines.representations import interval_events, sums_to_middle, voxel_grid
@@ -87,7 +88,7 @@ class REDBaseline(QuarterSizeBaseline):
     def small_frames(self, blur: Tensor, seen: Seen) -> Tensor:
         events = seen["events"].repeat_interleave(3, 0)
         height, width = blur.shape[2:]
-        grey, events = (_padded(part, 2) for part in (blur.flatten(0, 1)[:, None], events.flatten(1, 2)))
+        grey, events = (repeated(part, 2) for part in (blur.flatten(0, 1)[:, None], events.flatten(1, 2)))
         frames: Tensor = self.network(grey, events.unflatten(1, (-1, 4)))
         return frames.unflatten(0, (-1, 3)).transpose(1, 2)[..., :height, :width]
 
@@ -115,14 +116,14 @@ class TRMDBaseline(QuarterSizeBaseline):
 
     def small_frames(self, blur: Tensor, seen: Seen) -> Tensor:
         height, width = blur.shape[2:]
-        blur = _padded(blur, 16, 8)
-        residuals = self.network.residuals(blur, _padded(seen["scer"], 16, 8)).clamp(-1, 1)
+        blur = repeated(blur, 16, 8)
+        residuals = self.network.residuals(blur, repeated(seen["scer"], 16, 8)).clamp(-1, 1)
         return seven_frames(blur, residuals)[..., :height, :width]
 
     def losses(self, blur: Tensor, seen: Seen, sharp: Tensor) -> dict[str, Tensor]:
         small, frames = reduced(blur), reduced(sharp)
         height, width = small.shape[2:]
-        found = self.network.residuals(_padded(small, 16, 8), _padded(seen["scer"], 16, 8))[..., :height, :width]
+        found = self.network.residuals(repeated(small, 16, 8), repeated(seen["scer"], 16, 8))[..., :height, :width]
         middle = self.frames // 2
         true = torch.cat([frames[:, :middle], frames[:, middle + 1 :]], 1) - frames[:, middle : middle + 1]
         residual = functional.mse_loss(found.float(), true)
@@ -153,7 +154,7 @@ class REFIDBaseline(QuarterSizeBaseline):
 
     def small_frames(self, blur: Tensor, seen: Seen) -> Tensor:
         height, width = blur.shape[2:]
-        blur, bins = _padded(blur, 8), _padded(seen["bins"], 8)
+        blur, bins = repeated(blur, 8), repeated(seen["bins"], 8)
         pairs = torch.stack([bins[:, :-1], bins[:, 1:]], 2)
         frames: Tensor = self.network(torch.cat([blur, bins[:, 1:-1]], 1), pairs)
         return frames[..., :height, :width]
@@ -173,9 +174,3 @@ def reduced(images: Tensor) -> Tensor:
 def _on(spikes: StreamView, array: np.ndarray) -> Tensor:
     """An array of one sample, on the device of its image."""
     return torch.from_numpy(array)[None].to(spikes.scale.device)
-
-
-def _padded(images: Tensor, multiple: int, more_rows: int = 0) -> Tensor:
-    """Images with their last rows and columns repeated, to so many rows more than a multiple, and to a multiple."""
-    height, width = images.shape[-2:]
-    return functional.pad(images, (0, -width % multiple, 0, (more_rows - height) % multiple), "replicate")

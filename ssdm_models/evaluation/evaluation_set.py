@@ -48,7 +48,7 @@ class MethodInput:
         exposure: First readout of the exposure, and the one after its last.
         times: The S readouts wanted.
         neighbours: The blurry images before and after (2, 3, H, W), on the device; the image itself at the ends of a
-            clip.
+            clip. None where no method looks at them.
     """
 
     blur: torch.Tensor
@@ -56,7 +56,7 @@ class MethodInput:
     spikes: torch.Tensor
     exposure: tuple[int, int]
     times: Sequence[int]
-    neighbours: torch.Tensor
+    neighbours: torch.Tensor | None
 
 
 class EvaluationSet:
@@ -147,11 +147,13 @@ class EvaluationSet:
             )
         return torch.stack([torch.from_numpy(planes(blur)) for blur in blurs])
 
-    def scene(self, sample: Sample, v_th: float, device: torch.device, neighbours: torch.Tensor) -> MethodInput:
+    def scene(self, sample: Sample, v_th: float, device: torch.device, neighbours: torch.Tensor | None) -> MethodInput:
         """A sample at a threshold, on a device."""
+        if neighbours is not None:
+            neighbours = neighbours.to(device)
         stream = sample.spikes[v_th]
         blur = torch.from_numpy(planes(sample.blur)).to(device)
-        return MethodInput(blur, stream, to_torch(stream, device), self.exposure, self.all_times, neighbours.to(device))
+        return MethodInput(blur, stream, to_torch(stream, device), self.exposure, self.all_times, neighbours)
 
     def truth(self, sample: Sample) -> dict[Domain, np.ndarray]:
         """The true images of each domain, float32 (S, C, H, W) in [0, 1]; S are `all_times`, or the one exposure."""

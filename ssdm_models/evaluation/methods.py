@@ -45,6 +45,7 @@ class Method:
         student: Whether it is a network that learned from a teacher, such as LDN.
         knows_direction: Whether it can tell the first of its images from the last; where not, they are compared in both
             orders, and those of the better one count.
+        sees_neighbours: Whether it looks at the blurry images before and after.
     """
 
     label: str
@@ -55,6 +56,7 @@ class Method:
     sees_spikes: bool = True
     student: bool = False
     knows_direction: bool = True
+    sees_neighbours: bool = False
 
     @property
     def loss(self) -> str:
@@ -243,6 +245,7 @@ def _network(label: str, trained: TrainedNetwork, passes: Sequence[TrainedNetwor
         sees_spikes=getattr(network, "sees_spikes", True),
         student=bool(trained.spec.teachers),
         knows_direction=getattr(network, "knows_direction", True),
+        sees_neighbours=getattr(network, "sees_neighbours", False),
     )
 
 

@@ -116,7 +116,9 @@ def evaluate(
 def _evaluate_sample(
     evaluation_set: EvaluationSet, which: int, methods: Sequence[Method], scorer: Scorer, device: torch.device
 ) -> Iterator[Row]:
-    sample, neighbours = evaluation_set.sample(which), evaluation_set.neighbours(which)
+    sample, neighbours = evaluation_set.sample(which), None
+    if any(method.sees_neighbours for method in methods):  # which are of other shards at times
+        neighbours = evaluation_set.neighbours(which)
     truth = evaluation_set.truth(sample)
     for number, v_th in enumerate(evaluation_set.thresholds):
         scene = evaluation_set.scene(sample, v_th, device, neighbours)
