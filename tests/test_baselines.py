@@ -252,3 +252,25 @@ def test_methods_of_the_command_line(run: Run, data: Path, tmp_path: Path) -> No
     )
     assert trained.json[0]["stage"] == "trmd"
     assert (tmp_path / "run" / "trmd.safetensors").exists()
+
+
+def test_neighbours_are_read_for_those_that_see_them_alone(
+    data: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[torch.Tensor] = []
+
+    def forward(network: nn.Module, blur: torch.Tensor, seen: dict[str, torch.Tensor]) -> torch.Tensor:
+        if not blur.is_meta:  # as where costs are counted
+            shown.append(seen["after"][0])
+        return blur[:, None].expand(-1, 7, -1, -1, -1)
+
+    monkeypatch.setattr("ssdm_models.baselines.from_images.BiTBaseline.forward", forward)
+    evaluate(data, methods=untrained(tmp_path, "bit"), v_th=[1], device="cpu")
+    blurs = [SpikeBlurDataset(data, "test")[number]["blur"] for number in range(2)]
+    assert [torch.equal(after, blurs[1]) for after in shown] == [True, True]  # after the last is the last itself
+    monkeypatch.setattr(
+        "ssdm_models.evaluation.evaluation_set.EvaluationSet.neighbours", lambda *_: pytest.fail("read")
+    )
+    evaluate(data, v_th=[1], limit=1, sequence=False, device="cpu")

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssdm_models.baselines.full_precision import full_precision
 from ssdm_models.baselines.released_network import ReleasedNetwork
+from ssdm_models.baselines.without_autocast import without_autocast
 from ssdm_models.memory_format import channels_last
 from ssdm_models.tensor_checks import require_tensor
 
@@ -74,7 +74,7 @@ class DASR(nn.Module):
     def represent(self, lr: Tensor) -> Tensor:
         """What images (N, 3, h, w), as for `forward`, have lost: representations (N, 256)."""
         self._check(lr)
-        with full_precision(lr.device):  # rounded to half precision, 255 levels lose their noise
+        with without_autocast(lr.device):  # rounded to half precision, 255 levels lose their noise
             representation: Tensor = self.encoder(channels_last(lr.to(self.output.weight.dtype)))
         return representation
 
@@ -84,12 +84,12 @@ class DASR(nn.Module):
         require_tensor(representation, "representation", f"{len(lr)} {_REPRESENTATION}", like=self.output.weight)
         lost = self.compress(representation)
         dtype = self.output.weight.dtype
-        with full_precision(lr.device):  # half precision tells fewer than 255 levels apart
+        with without_autocast(lr.device):  # half precision tells fewer than 255 levels apart
             shallow = deep = self.head(self.subtract_mean(channels_last(lr.to(dtype))))
         for group in self.groups:
             deep = group(deep, lost)
         large = self.upsampler(shallow + self.neck(deep))
-        with full_precision(lr.device):
+        with without_autocast(lr.device):
             upsampled: Tensor = self.add_mean(self.output(large.to(dtype)))
         return upsampled
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssdm_models.baselines.full_precision import full_precision
+from ssdm_models.baselines.without_autocast import without_autocast
 
 
 def deformable(convolution: nn.Conv2d, features: Tensor, offsets: Tensor, modulation: Tensor | None = None) -> Tensor:
@@ -36,7 +36,7 @@ def deformable(convolution: nn.Conv2d, features: Tensor, offsets: Tensor, modula
     modulation = None if modulation is None else modulation.to(weight.dtype)
     # On the device `meta` multiplications are counted, which torchvision does not tell of.
     operation = None if features.is_meta else _torchvision(features.device)
-    with full_precision(features.device):
+    with without_autocast(features.device):
         if operation is not None:
             padding = tuple(side // 2 for side in convolution.kernel_size)
             result: Tensor = operation(features, offsets, weight, convolution.bias, padding=padding, mask=modulation)

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from spikesim.checks import require_flag, require_whole
-from ssdm_models.baselines.full_precision import full_precision
 from ssdm_models.baselines.image_sizes import require_multiples, require_same_place
 from ssdm_models.baselines.refid_parts import (
     Decoder,
@@ -19,6 +18,7 @@ from ssdm_models.baselines.refid_parts import (
     leaky,
 )
 from ssdm_models.baselines.released_network import ReleasedNetwork
+from ssdm_models.baselines.without_autocast import without_autocast
 from ssdm_models.memory_format import channels_last
 from ssdm_models.tensor_checks import require_tensor
 
@@ -111,7 +111,7 @@ class REFID(nn.Module):
         for features, later in zip(events, self._states_backward(events, images), strict=True):
             states, coarser = self._encoded(features, images, states, later)
             decoded = self._decoded(coarser, coarsest, decoded)
-            with full_precision(image.device):  # an image: half precision has too few levels for it
+            with without_autocast(image.device):  # an image: half precision has too few levels for it
                 sharp.append(self.output((decoded[-1] + shown).to(self.output.weight.dtype)))
         return torch.stack(sharp, 1)
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from spikesim.checks import require_choice
 from spikesim.errors import InvalidValueError
-from ssdm_models.baselines.full_precision import full_precision
 from ssdm_models.baselines.image_sizes import require_multiples, require_same_place
 from ssdm_models.baselines.released_network import ReleasedNetwork
+from ssdm_models.baselines.without_autocast import without_autocast
 from ssdm_models.memory_format import channels_last
 from ssdm_models.tensor_checks import require_one_device, require_tensor
 
@@ -93,7 +93,7 @@ class TRMD(nn.Module):
         features = self.ups[0](features)
         for up, level in zip(self.ups[1:], reversed(levels[:-1]), strict=True):
             features = up(torch.cat([features, level], 1))
-        with full_precision(blur.device):  # differences of images, of which those in half precision would be rough
+        with without_autocast(blur.device):  # differences of images, of which those in half precision would be rough
             seen = torch.cat([features, blur, scer], 1).to(self.output.weight.dtype)
             residuals: Tensor = self.output(seen)
         return residuals.unflatten(1, (_RESIDUALS, self.colours))
@@ -146,7 +146,7 @@ class _Fusion(nn.Module):
         dtype = self.output.weight.dtype
         blur_key, event_query, blur_value = self.blur_key(blur), self.event_query(event), self.blur_value(blur)
         blur_query, event_key, event_value = self.blur_query(blur), self.event_key(event), self.event_value(event)
-        with full_precision(blur.device):  # sums over all pixels, which half precision would round by whole units
+        with without_autocast(blur.device):  # sums over all pixels, which half precision would round by whole units
             of_blur = _attended(blur_key.to(dtype), event_query.to(dtype), blur_value.to(dtype))
             of_event = _attended(blur_query.to(dtype), event_key.to(dtype), event_value.to(dtype))
         both = torch.cat([blur + self.output(of_blur), event + self.output(of_event)], 1)
