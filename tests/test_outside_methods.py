@@ -1,5 +1,9 @@
 """Methods of other packages: found, held to the contract, and compared."""
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -82,3 +86,29 @@ def test_methods_that_are_not_there_are_refused(package: None) -> None:
         make_outside("none")
     with pytest.raises(InvalidValueError, match="the method 'gone' of nowhere_at_all:method cannot be made"):
         make_outside("gone")
+
+
+EXAMPLE = Path(__file__).parents[1] / "docs" / "example_method"
+
+
+def test_the_example_of_the_documentation_is_a_package_with_a_row(data: Path, tmp_path: Path) -> None:  # noqa: F811
+    page = (EXAMPLE.parent / "baselines.md").read_text()
+    assert f"```py\n{(EXAMPLE / 'two_counts.py').read_text()}```" in page
+    assert f"```toml\n{(EXAMPLE / 'pyproject.toml').read_text()}```" in page
+    site, source = tmp_path / "site", shutil.copytree(EXAMPLE, tmp_path / "source")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--target", site, source], check=True)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), *filter(None, sys.path)])}
+
+    def spikesim(*words: object) -> subprocess.CompletedProcess[str]:
+        program = "from spikesim_cli.main import main; main()"
+        command = [sys.executable, "-c", program, "eval-ssdm", "--data", data, "--vth", 1, *words]
+        return subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True)
+
+    shown = spikesim("--limit", 1, "--method", "two-counts")
+    assert shown.returncode == 0, shown.stderr
+    assert "two-counts" in shown.stdout
+    missing = spikesim("--method", f"two-counts={tmp_path / 'none.txt'}")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    told = "the method 'two-counts' of two_counts:make cannot be made (FileNotFoundError"
+    assert told in " ".join(missing.stderr.split())
