@@ -29,13 +29,12 @@ def baseline_calls() -> list[Call]:
 def _windowed_networks() -> list[Call]:
     still = {"blur": torch.rand(1, 3, 65, 66), "spikes": torch.zeros(1, 21, 33, 33), "tfi": torch.zeros(1, 1, 9, 9)}
     moving = {"blurs": torch.rand(1, 3, 3, 49, 49), "times": torch.zeros(1)}
-    small, bit = SpkDeblurNet.small(), BiT()
+    small, bit = SpkDeblurNet(dim=36, blocks=2), BiT()
     return [
         Call(SpkDeblurNet, readouts=5, dim=36, blocks=1, chained=True, shared_range=True),
         Call(SpkDeblurNet.forward, self=small, **still),
         Call(SpkDeblurNet.deblur, self=small, **still),
         Call(SpkDeblurNet.encode_blur, self=small, blur=still["blur"]),
-        Call(SpkDeblurNet.small),
         Call(BiT, both_directions=True),
         Call(BiT.forward, self=bit, **moving),
         Call(BiT.with_anchors, self=bit, **moving),

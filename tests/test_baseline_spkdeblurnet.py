@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from spikesim.errors import InputFileError, InvalidValueError
 from ssdm_models.baselines.spkdeblurnet import RELEASED, SpkDeblurNet
 from ssdm_models.cost import parameters
+from ssdm_models.stages import STAGES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -56,7 +57,7 @@ def test_what_it_has():
         networks = {readouts: SpkDeblurNet(readouts) for readouts in counts}
     assert {readouts: parameters(network) for readouts, network in networks.items()} == counts
     assert sum(networks[21].get_parameter(name).numel() for name in names(networks[21], IDLE + IDLE_GROUPS)) == 888_480
-    assert parameters(SpkDeblurNet.small()) < counts[21] / 40
+    assert parameters(STAGES["spkdeblurnet"].new(small=True)) < counts[21] / 40
 
 
 @pytest.mark.parametrize(("chained", "idle"), [(False, IDLE + IDLE_GROUPS), (True, IDLE)])

@@ -1,7 +1,7 @@
 """SpkDeblurNet: two branches of Swin transformers, of the image and of spikes at half its size."""
 
 from functools import partial
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -108,11 +108,6 @@ class SpkDeblurNet(nn.Module):
         self.sharp_head = unfolding(self.dim, 3)
         self.idle_of_blur = _conv(self.dim + of_spikes, self.dim)
         self.idle_of_spikes = _conv(2 * of_spikes, of_spikes)
-
-    @classmethod
-    def small(cls) -> Self:
-        """A network of a fortieth of the work, which two cores can train on crops in minutes."""
-        return cls(dim=36, blocks=2)
 
     def forward(self, blur: Tensor, spikes: Tensor, tfi: Tensor) -> Tensor:
         """The sharp images.
