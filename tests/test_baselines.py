@@ -133,6 +133,35 @@ def test_odd_quarter_sizes_are_padded_and_cut(name: str) -> None:
         network(blur, seen)
 
 
+def test_only_frames_that_are_wanted_are_upsampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = made("refid")
+    assert isinstance(network, QuarterSizeBaseline)
+    small, upsampled = torch.rand(1, 7, 3, 8, 12), []
+    network.upsampler = (nn.Upsample(scale_factor=4),)
+    network.upsampler[0].register_forward_hook(lambda module, images, made: upsampled.append(images[0]))
+    monkeypatch.setattr(type(network), "small_frames", lambda *_: small)
+    view = TensorView(torch.rand(3, 32, 48), torch.zeros(137, 8, 12), (20, 117))
+    render = rendering(network, view, [52, 116])
+    for time, number in ((116, 6), (52, 2)):
+        assert torch.equal(render(time), functional.interpolate(small[:, number], scale_factor=4)[0])
+    assert len(upsampled) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "seen", "problem"),
+    [
+        ("red", {}, "RED must be shown 'events', got nothing; give what its represent"),
+        ("trmd", {"events": torch.zeros(1, 6, 4, 8, 8)}, "TRMD must be shown 'scer', got 'events'"),
+        ("refid", {"scer": torch.zeros(1, 6, 8, 8)}, "REFID must be shown 'bins', got 'scer'"),
+        ("bit", {"before": torch.zeros(1, 3, 96, 96)}, "BiT must be shown 'after', got 'before'"),
+        ("spkdeblurnet", {"spikes": torch.zeros(1, 21, 48, 48)}, "SpkDeblurNet must be shown 'tfi', got 'spikes'"),
+    ],
+)
+def test_a_missing_representation_is_named(name: str, seen: dict[str, torch.Tensor], problem: str) -> None:
+    with pytest.raises(InvalidValueError, match=problem):
+        made(name)(torch.zeros(1, 3, 96, 96), seen)
+
+
 def test_neighbours_are_the_exposures_before_and_after(data: Path) -> None:  # noqa: F811
     """Within a shard and between shards of a clip; at its ends the image itself, and never another clip's."""
     samples = SpikeBlurDataset(data, "train", neighbours=True)
@@ -175,7 +204,7 @@ def test_what_cannot_know_the_direction_is_scored_in_the_better_one(
     """Truth shown against time scores as truth does; of a network that could know, it does not."""
     sharp = torch.from_numpy(open_dataset(data, "test")[0].sharp.transpose(0, 3, 1, 2).astype(np.float32) / 255)
     methods = untrained(tmp_path, "levs")
-    monkeypatch.setattr("ssdm_models.baselines.from_images.LEVSBaseline.forward", lambda *_: sharp.flip(0)[None])
+    monkeypatch.setattr("ssdm_models.baselines.from_images.LEVSBaseline.shown", lambda *_: sharp.flip(0)[None])
 
     def psnr() -> float:
         results = evaluate(data, methods=methods, v_th=[1], limit=1, device="cpu")
@@ -266,7 +295,7 @@ def test_neighbours_are_read_for_those_that_see_them_alone(
             shown.append(seen["after"][0])
         return blur[:, None].expand(-1, 7, -1, -1, -1)
 
-    monkeypatch.setattr("ssdm_models.baselines.from_images.BiTBaseline.forward", forward)
+    monkeypatch.setattr("ssdm_models.baselines.from_images.BiTBaseline.shown", forward)
     evaluate(data, methods=untrained(tmp_path, "bit"), v_th=[1], device="cpu")
     blurs = [SpikeBlurDataset(data, "test")[number]["blur"] for number in range(2)]
     assert [torch.equal(after, blurs[1]) for after in shown] == [True, True]  # after the last is the last itself

@@ -73,15 +73,15 @@ class SpkDeblurNetBaseline(TimeBaseline):
         self(blur, {name: torch.empty((1, *shape), device="meta") for name, shape in seen.items()})
 
     def forward(self, blur: Tensor, seen: Seen) -> Tensor:
-        sharp: Tensor = self.network(blur, seen["spikes"], seen["tfi"])
+        sharp: Tensor = self.network(blur, *self._parts(seen))
         return sharp
 
     def renderer(self, blur: Tensor) -> Renderer:
         encoded = self.network.encode_blur(blur)
-        return lambda seen: self.network.fuse(encoded, seen["spikes"], seen["tfi"]).sharp
+        return lambda seen: self.network.fuse(encoded, *self._parts(seen)).sharp
 
     def losses(self, blur: Tensor, seen: Seen, sharp: Tensor) -> dict[str, Tensor]:
-        shown, true = self.network.deblur(blur, seen["spikes"], seen["tfi"]), sharp[:, 0]
+        shown, true = self.network.deblur(blur, *self._parts(seen)), sharp[:, 0]
         grey = (true * true.new_tensor(_GREY)[:, None, None]).sum(1, keepdim=True)
         parts = {
             "sharp": functional.l1_loss(shown.sharp.float(), true),
@@ -89,6 +89,9 @@ class SpkDeblurNetBaseline(TimeBaseline):
             "quick": functional.l1_loss(shown.quick.float(), true),
         }
         return {"loss": torch.stack([*parts.values()]).sum(), **parts}
+
+    def _parts(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        return self.part(seen, "spikes"), self.part(seen, "tfi")
 
 
 class SANStudent(Student):

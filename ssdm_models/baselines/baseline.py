@@ -91,6 +91,19 @@ class Baseline(DeblurringNetwork, ABC):
     def compute_nowhere(self, height: int, width: int) -> None:
         """Compute the frames of tensors without memory, for spikes (height, width), so that its cost can be counted."""
 
+    def part(self, seen: Seen, name: str) -> Tensor:
+        """One of the parts of what the network is shown.
+
+        Raises:
+            InvalidValueError: There is none of this name.
+        """
+        if name not in seen:
+            raise InvalidValueError(
+                f"{self.title} must be shown {name!r}, got {', '.join(map(repr, seen)) or 'nothing'}; give what its "
+                "represent() makes of the stream"
+            )
+        return seen[name]
+
     def light(self, spikes: StreamView) -> Tensor:
         """What spikes are multiplied with, (1, 1, 1)."""
         return spikes.scale if self.normalised else torch.ones_like(spikes.scale)
@@ -120,13 +133,21 @@ class SequenceBaseline(Baseline):
     frames = 7
 
     @abstractmethod
-    def forward(self, blur: Tensor, seen: Seen) -> Tensor:
-        """The sharp images of all its times, (N, `frames`, 3, H, W), not clipped.
+    def shown(self, blur: Tensor, seen: Seen) -> Tensor:
+        """The images of all its times, (N, `frames`, 3, ...), not clipped, of which `finished` makes the sharp ones.
 
         Args:
             blur: Blurry images (N, 3, H, W), RGB in [0, 1].
             seen: What `represent` gives of their streams.
         """
+
+    def finished(self, frame: Tensor) -> Tensor:
+        """The sharp image (N, 3, H, W) of one of them."""
+        return frame
+
+    def forward(self, blur: Tensor, seen: Seen) -> Tensor:
+        """The sharp images of all its times, (N, `frames`, 3, H, W), not clipped; see `shown`."""
+        return torch.stack([self.finished(frame) for frame in self.shown(blur, seen).unbind(1)], 1)
 
     def shown_times(self, exposure: tuple[int, int]) -> list[int]:
         """The readouts that it shows: 20, 36, ..., 116 of an exposure of 97 readouts from 20 on."""
@@ -148,8 +169,8 @@ class SequenceBaseline(Baseline):
         def render(wanted: Any) -> Tensor:
             spikes, number = cast(_Wanted, wanted)
             if not made:
-                made.append(self(blur, self.represent(spikes, self.shown_times(spikes.exposure))))
-            return made[0][:, number]
+                made.append(self.shown(blur, self.represent(spikes, self.shown_times(spikes.exposure))))
+            return self.finished(made[0][:, number])
 
         return render
 

@@ -31,14 +31,14 @@ class ImageBaseline(SequenceBaseline):
     def represent(self, spikes: StreamView, times: Sequence[int]) -> Seen:
         return {}
 
-    def shown(self, blur: Tensor) -> Tensor:
+    def frames_of(self, blur: Tensor) -> Tensor:
         """The frames (N, 7, 3, H, W) of blurry images whose sides it takes."""
         frames: Tensor = self.network(blur)
         return frames
 
-    def forward(self, blur: Tensor, seen: Seen) -> Tensor:
+    def shown(self, blur: Tensor, seen: Seen) -> Tensor:
         height, width = blur.shape[2:]
-        return self.shown(repeated(blur, self.multiple))[..., :height, :width]
+        return self.frames_of(repeated(blur, self.multiple))[..., :height, :width]
 
     def compute_nowhere(self, height: int, width: int) -> None:
         self(torch.empty((1, 3, SCALE * height, SCALE * width), device="meta"), {})
@@ -93,7 +93,7 @@ class MotionETRBaseline(ImageBaseline):
         super().__init__()
         self.network = MotionETR()
 
-    def shown(self, blur: Tensor) -> Tensor:
+    def frames_of(self, blur: Tensor) -> Tensor:
         half = self.frames // 2
         frames: Tensor = self.network.frames_at(blur, [number / half - 1 for number in range(self.frames)])
         return frames
@@ -127,7 +127,7 @@ class BiTBaseline(ImageBaseline):
         before, after = spikes.neighbours
         return {"before": before[None], "after": after[None]}
 
-    def forward(self, blur: Tensor, seen: Seen) -> Tensor:
+    def shown(self, blur: Tensor, seen: Seen) -> Tensor:
         times = torch.linspace(0, 1, self.frames, device=blur.device)
         frames: Tensor = self.network(self._blurs(blur, seen), times)
         return frames.flip(2)
@@ -146,4 +146,4 @@ class BiTBaseline(ImageBaseline):
         self(blur, {"before": blur, "after": blur})
 
     def _blurs(self, blur: Tensor, seen: Seen) -> Tensor:
-        return torch.stack([seen["before"], blur, seen["after"]], 1).flip(2)
+        return torch.stack([self.part(seen, "before"), blur, self.part(seen, "after")], 1).flip(2)

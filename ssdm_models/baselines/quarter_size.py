@@ -38,16 +38,21 @@ class QuarterSizeBaseline(SequenceBaseline):
     def small_frames(self, blur: Tensor, seen: Seen) -> Tensor:
         """The frames (N, 7, 3, h, w) at the size of the spikes, not clipped; blurry images are of that size, too."""
 
-    def forward(self, blur: Tensor, seen: Seen) -> Tensor:
+    def shown(self, blur: Tensor, seen: Seen) -> Tensor:
+        self._upsampler()  # so that where there is none nothing is computed in vain
+        return self.small_frames(reduced(blur), seen)
+
+    def finished(self, frame: Tensor) -> Tensor:
+        large: Tensor = self._upsampler()(frame.clamp(0, 1))
+        return large
+
+    def _upsampler(self) -> nn.Module:
         if not self.upsampler:
             raise InvalidValueError(
                 f"{self.title} shows frames of a quarter of the size, and there is no network that upsamples them; "
                 "give one of the stage dasr beside it"
             )
-        (upsample,) = self.upsampler
-        small = self.small_frames(reduced(blur), seen).clamp(0, 1)
-        # One after the other: seven frames of a large image would take seven times the memory.
-        return torch.stack([upsample(frame) for frame in small.unbind(1)], 1)
+        return self.upsampler[0]
 
     def losses(self, blur: Tensor, seen: Seen, sharp: Tensor) -> dict[str, Tensor]:
         shown = self.small_frames(reduced(blur), seen)
@@ -86,7 +91,7 @@ class REDBaseline(QuarterSizeBaseline):
         return {"events": (self.frames - 1, 4)}
 
     def small_frames(self, blur: Tensor, seen: Seen) -> Tensor:
-        events = seen["events"].repeat_interleave(3, 0)
+        events = self.part(seen, "events").repeat_interleave(3, 0)
         height, width = blur.shape[2:]
         grey, events = (repeated(part, 2) for part in (blur.flatten(0, 1)[:, None], events.flatten(1, 2)))
         frames: Tensor = self.network(grey, events.unflatten(1, (-1, 4)))
@@ -117,13 +122,15 @@ class TRMDBaseline(QuarterSizeBaseline):
     def small_frames(self, blur: Tensor, seen: Seen) -> Tensor:
         height, width = blur.shape[2:]
         blur = repeated(blur, 16, 8)
-        residuals = self.network.residuals(blur, repeated(seen["scer"], 16, 8)).clamp(-1, 1)
+        residuals = self.network.residuals(blur, repeated(self.part(seen, "scer"), 16, 8)).clamp(-1, 1)
         return seven_frames(blur, residuals)[..., :height, :width]
 
     def losses(self, blur: Tensor, seen: Seen, sharp: Tensor) -> dict[str, Tensor]:
         small, frames = reduced(blur), reduced(sharp)
         height, width = small.shape[2:]
-        found = self.network.residuals(repeated(small, 16, 8), repeated(seen["scer"], 16, 8))[..., :height, :width]
+        found = self.network.residuals(repeated(small, 16, 8), repeated(self.part(seen, "scer"), 16, 8))[
+            ..., :height, :width
+        ]
         middle = self.frames // 2
         true = torch.cat([frames[:, :middle], frames[:, middle + 1 :]], 1) - frames[:, middle : middle + 1]
         residual = functional.mse_loss(found.float(), true)
@@ -154,7 +161,7 @@ class REFIDBaseline(QuarterSizeBaseline):
 
     def small_frames(self, blur: Tensor, seen: Seen) -> Tensor:
         height, width = blur.shape[2:]
-        blur, bins = repeated(blur, 8), repeated(seen["bins"], 8)
+        blur, bins = repeated(blur, 8), repeated(self.part(seen, "bins"), 8)
         pairs = torch.stack([bins[:, :-1], bins[:, 1:]], 2)
         frames: Tensor = self.network(torch.cat([blur, bins[:, 1:-1]], 1), pairs)
         return frames[..., :height, :width]
