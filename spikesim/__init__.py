@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from spikesim.camera import PRESETS, SpikeCamera
     from spikesim.formats import SpikeWriter, read_spikes, write_spikes
     from spikesim.interchange import to_torch, write_spikecv, write_spikezoo
+    from spikesim.outliers import OutlyingPixel, outlying_pixels
     from spikesim.randomness import Crop
     from spikesim.reconstruction import (
         Plasticity,
@@ -42,6 +43,8 @@ _HOMES = {
     "to_torch": "interchange",
     "write_spikecv": "interchange",
     "write_spikezoo": "interchange",
+    "OutlyingPixel": "outliers",
+    "outlying_pixels": "outliers",
     "Plasticity": "reconstruction",
     "fractional_counts": "reconstruction",
     "tfi": "reconstruction",
@@ -63,6 +66,7 @@ _HOMES = {
 __all__ = [
     "PRESETS",
     "Crop",
+    "OutlyingPixel",
     "Plasticity",
     "Recording",
     "Simulator",
@@ -70,6 +74,7 @@ __all__ = [
     "SpikeStream",
     "SpikeWriter",
     "fractional_counts",
+    "outlying_pixels",
     "push_together",
     "read_spikes",
     "simulate",

@@ -115,16 +115,6 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def size(bytes_: int) -> str:
-    """A number of bytes in words."""
-    value = float(bytes_)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"
-
-
 def duration(seconds: float) -> str:
     """A time in words."""
     if seconds < 90:

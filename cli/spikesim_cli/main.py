@@ -26,6 +26,7 @@ COMMANDS = {
     "deblur": "deblur",
     "info": "info",
     "view": "view",
+    "report": "report",
     "convert": "convert",
     "verify": "verify",
     "index": "index",

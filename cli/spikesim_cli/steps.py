@@ -11,6 +11,7 @@ from rich.progress import Progress as Bar
 
 from spikesim_cli import console
 from spikesim_cli.terminal_text import printable
+from spikesim_report.words import size
 
 if TYPE_CHECKING:
     from spikesim_datasets.progress import Progress
@@ -59,7 +60,7 @@ class Steps:
             said += [
                 f"{state.samples} of {console.count(state.total, 'sample')}",
                 console.count(state.workers, "worker"),
-                f"{console.size(state.free)} free",
+                f"{size(state.free)} free",
             ]
         self.reach(done, total, ", ".join(said) if done < total else "")
 

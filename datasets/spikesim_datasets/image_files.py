@@ -244,15 +244,28 @@ def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     """What a JPEG file keeps of an RGB image, uint8 (H, W, 3).
 
     Args:
-        image: RGB uint8 (H, W, 3).
+        image, quality: As for `as_jpeg`.
+
+    Raises:
+        InvalidValueError: It is no such image, or the quality is none.
+    """
+    return iio.imread(as_jpeg(require_image(image, "image"), quality), extension=".jpg")
+
+
+def as_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """A JPEG file of an image.
+
+    Args:
+        image: RGB uint8 (H, W, 3), or grey (H, W).
         quality: 1 to 95.
 
     Raises:
         InvalidValueError: It is no such image, or the quality is none.
     """
-    require_image(image, "image")
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 2 or not image.size:
+        require_image(image, "image")
     quality = require_whole(quality, "quality", 1, 95)
-    return iio.imread(iio.imwrite("<bytes>", image, extension=".jpg", quality=quality), extension=".jpg")
+    return iio.imwrite("<bytes>", image, extension=".jpg", quality=quality)
 
 
 def write_png(path: Path | str, image: np.ndarray, before: Callable[[], object] | None = None) -> None:

@@ -223,7 +223,6 @@ def _build(
         duration,
         messages,
         print_json,
-        size,
         tell_diagnostics,
         tell_licence,
     )
@@ -232,6 +231,7 @@ def _build(
     from spikesim_datasets.cluster import open_scheduler
     from spikesim_datasets.recipe import make_recipe
     from spikesim_datasets.sources import excerpt
+    from spikesim_report.words import size
 
     workers, gpus, scheduler = (choices.pop(name) for name in ("workers", "gpus", "scheduler"))
     if scheduler is not None:
@@ -307,7 +307,7 @@ def _estimate(
     from dataclasses import asdict, replace
 
     from spikesim.threads import available_cores
-    from spikesim_cli.console import count, duration, messages, print_json, print_table, size
+    from spikesim_cli.console import count, duration, messages, print_json, print_table
     from spikesim_datasets.planning import (
         finished_jobs,
         plan_build,
@@ -315,6 +315,7 @@ def _estimate(
         seconds_per_readout,
         uncompressed_bytes,
     )
+    from spikesim_report.words import size
 
     plan = plan_build(clips, out, recipe)
     finished, _ = finished_jobs(plan, out, recipe, overwrite=overwrite)

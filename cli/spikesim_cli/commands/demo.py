@@ -25,7 +25,7 @@ def demo(out: Path, workers: int | None) -> None:
       spikesim demo --out demo
     """
     from spikesim.errors import InputFileError
-    from spikesim_cli.console import messages, print_table, size
+    from spikesim_cli.console import messages, print_table
     from spikesim_cli.steps import Steps
     from spikesim_datasets import visualisation
     from spikesim_datasets.build import build_clips
@@ -33,6 +33,7 @@ def demo(out: Path, workers: int | None) -> None:
     from spikesim_datasets.scenes import SCENES
     from spikesim_datasets.shards import open_dataset, verify_dataset
     from spikesim_datasets.sources import DemoClip
+    from spikesim_report.words import size
     from ssdm_models import load_deblurrer
 
     clips = [DemoClip("train", name, name, _FRAMES) for name in SCENES]

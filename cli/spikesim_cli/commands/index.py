@@ -20,9 +20,10 @@ def index(path: Path, as_json: bool) -> None:
     Example:
       spikesim index data/gopro
     """
-    from spikesim_cli.console import count, messages, print_json, size
+    from spikesim_cli.console import count, messages, print_json
     from spikesim_cli.steps import Steps
     from spikesim_datasets.indexing import rebuild_index
+    from spikesim_report.words import size
 
     with Steps("shards").shown() as steps:
         entries = rebuild_index(path, steps.tell)

@@ -46,8 +46,9 @@ def verify(path: Path, workers: int | None, repair: bool, as_json: bool, **optio
     from dataclasses import asdict
 
     from spikesim.errors import InputFileError
-    from spikesim_cli.console import messages, print_json, size
+    from spikesim_cli.console import messages, print_json
     from spikesim_cli.steps import Steps
+    from spikesim_report.words import size
 
     if path.is_file():
         _refuse_of_datasets(workers, repair)
@@ -127,7 +128,8 @@ def _repair(path: Path, checks: list[Any], workers: int | None, as_json: bool) -
 
 
 def _verify_file(path: Path, as_json: bool, **options: Any) -> None:
-    from spikesim_cli.console import messages, print_json, size
+    from spikesim_cli.console import messages, print_json
+    from spikesim_report.words import size
 
     compared, what = _read_whole(path, **options)
     known = "equal to its checksum" if compared else "read whole; it has no checksum to compare it with"
@@ -141,11 +143,12 @@ def _read_whole(path: Path, **options: Any) -> tuple[bool, str]:
     from spikesim import read_spikes
     from spikesim.errors import InvalidValueError
     from spikesim.formats import require_format
-    from spikesim_cli.console import count, size
+    from spikesim_cli.console import count
     from spikesim_cli.extras import needs_ssdm
     from spikesim_cli.steps import Steps
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader
+    from spikesim_report.words import size
 
     if path.suffix.lower() == ".safetensors":
         refuse_read_options(**options)

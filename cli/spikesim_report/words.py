@@ -32,6 +32,16 @@ def colours(said: Record) -> str:
     return f"matrix {said['matrix']}, transfer {said['transfer']}, {said['range']} range{assumed}"
 
 
+def size(bytes_: int) -> str:
+    """A number of bytes in words."""
+    value = float(bytes_)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
 def _plain(value: Any) -> str:
     match value:
         case None:
@@ -46,12 +56,6 @@ def _plain(value: Any) -> str:
         case float():
             return f"{value:.5g}"
     return str(value)
-
-
-def _bytes(value: int) -> str:
-    from spikesim_cli.console import size
-
-    return size(value)
 
 
 def _readouts(value: int) -> str:
@@ -140,7 +144,7 @@ _SENTENCES: tuple[tuple[tuple[str, ...], Callable[..., str]], ...] = (
 """The choices of a recipe that each sentence is about, and the sentence."""
 
 _WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "bytes": ("size", _bytes),
+    "bytes": ("size", size),
     "blur": ("blur", pixels),
     "readouts": ("streams", _readouts),
     "exposure": ("exposure", _exposure),

@@ -1,0 +1,1 @@
+"""Reports: what people look at, as one HTML file that needs nothing else."""

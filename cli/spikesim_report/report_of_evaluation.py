@@ -1,0 +1,181 @@
+"""The report of an evaluation: methods by thresholds, with intervals, and clip by clip."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from spikesim.errors import InputFileError
+from spikesim.input_files import read_json, require_file
+from spikesim_report import plots
+from spikesim_report.parts import Notes, Part, Section, Table
+from spikesim_report.words import Record
+
+ROWS, RECORD = "samples.csv", "evaluation.json"
+"""Files of an evaluation's folder."""
+
+_DOMAINS = {
+    "quarter": "Short exposures: grey, quarter size",
+    "grey": "The whole exposure: grey, full size",
+    "colour": "Sharp images: colour, full size",
+}
+_PLOTTED = 8  # methods of a drawing: more are no longer told apart
+_EXTREMES = 5  # samples of either end
+
+
+def evaluation_record(path: Path) -> Record:
+    """What an evaluation found: what `eval-ssdm --json` prints.
+
+    Args:
+        path: The folder that `--out` named.
+
+    Raises:
+        InputFileError: There is no finished evaluation, or what there is is damaged.
+    """
+    try:
+        record: Record = read_json(path / RECORD)
+        record["summary"], record["methods"]  # noqa: B018: which an unfinished one does not have
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputFileError(
+            f"{path / RECORD} is no record of a finished evaluation ({error!r}); run `spikesim eval-ssdm --out {path}` "
+            "to its end"
+        ) from error
+    return record
+
+
+def evaluation_sections(path: Path, record: Record) -> list[Section]:
+    """The sections of an evaluation.
+
+    Args:
+        path: Its folder.
+        record: What `evaluation_record` gives.
+
+    Raises:
+        InputFileError: The figures of its samples are missing or damaged.
+    """
+    rows = _rows(path / ROWS)
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for figures in record["summary"]:
+        groups[figures["domain"], figures["frames"]].append(figures)
+    sections = []
+    for (domain, frames), summary in groups.items():
+        parts: list[Part] = [_table(summary), *_by_threshold(summary)]
+        if domain == "colour" and frames == "single":
+            parts += [*_by_clip(rows, record), _extremes(rows, record)]
+        title = f"{_DOMAINS.get(domain, domain)}; {frames}"
+        sections.append(Section(title, parts, f"{record['data']}, {record['split']}, {record['samples']} samples."))
+    sections.append(Section("Costs", [_costs(record), *([Notes("notes", record["notes"])] if record["notes"] else [])]))
+    return sections
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        require_file(path)
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            float(row["psnr"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputFileError(f"{path} holds no figures of samples ({error!r}); evaluate again") from error
+    return rows
+
+
+def interval(figure: Any, form: str) -> str:
+    """A mean and its interval, as the tables of `eval-ssdm` have them."""
+    if figure is None or figure["mean"] is None:
+        return "–"
+    mean = f"{figure['mean']:{form}}"
+    return mean if figure["samples"] == 1 else f"{mean} ({figure['low']:{form}} to {figure['high']:{form}})"
+
+
+def _v_th(value: float | None) -> str:
+    return "–" if value is None else f"{value:g}"
+
+
+def _table(summary: Sequence[Record]) -> Table:
+    metrics = list(dict.fromkeys(name for figures in summary for name in figures["metrics"]))
+    rows = [
+        (
+            figures["method"],
+            _v_th(figures["v_th"]),
+            *(interval(figures["metrics"].get(name), ".2f" if name == "psnr" else ".3f") for name in metrics),
+        )
+        for figures in sorted(summary, key=lambda figures: figures["v_th"] or 0)
+    ]
+    return Table("means and 95 % intervals over samples", ("method", "V_th", *map(_metric, metrics)), rows)
+
+
+def _metric(name: str) -> str:
+    return {"psnr": "PSNR [dB]", "ssim_ssdm": "SSIM, ssdm", "ssim_standard": "SSIM, standard"}.get(name, name)
+
+
+def _by_threshold(summary: Sequence[Record]) -> list[Part]:
+    """PSNR of each method, by threshold, where there are several."""
+    thresholds = sorted({figures["v_th"] for figures in summary if figures["v_th"] is not None})
+    if len(thresholds) < 2:
+        return []
+    by_method: dict[str, dict[float | None, Record]] = defaultdict(dict)
+    for figures in summary:
+        by_method[figures["method"]][figures["v_th"]] = figures["metrics"]["psnr"]
+    found = {
+        method: [known.get(v_th, known.get(None)) for v_th in thresholds]
+        for method, known in list(by_method.items())[:_PLOTTED]
+    }
+    series = {
+        method: tuple(
+            np.array([np.nan if p is None or p[name] is None else p[name] for p in psnr])
+            for name in ("mean", "low", "high")
+        )
+        for method, psnr in found.items()
+    }
+    return [plots.dots("PSNR by threshold, with 95 % intervals", ("V_th", "PSNR [dB]"), thresholds, series)]
+
+
+def _singles(rows: Sequence[dict[str, str]], record: Record) -> list[dict[str, str]]:
+    times = [str(time) for time in record["times"]["single"]]
+    return [row for row in rows if row["domain"] == "colour" and row["readout"] in times]
+
+
+def _by_clip(rows: Sequence[dict[str, str]], record: Record) -> list[Part]:
+    singles = _singles(rows, record)
+    clips = list(dict.fromkeys(row["key"] for row in singles))
+    if len(clips) < 2:
+        return []
+    means: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in singles:
+        means[row["method"], row["v_th"]][row["key"]].append(float(row["psnr"]))
+    rows_ = [
+        (method, v_th or "–", *(f"{fmean(of_clip[clip]):.2f}" if clip in of_clip else "–" for clip in clips))
+        for (method, v_th), of_clip in means.items()
+    ]
+    return [Table("PSNR [dB], clip by clip", ("method", "V_th", *clips), rows_)]
+
+
+def _extremes(rows: Sequence[dict[str, str]], record: Record) -> Table:
+    """The samples that its methods do worst and best at, on average."""
+    by_sample: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in _singles(rows, record):
+        by_sample[row["key"], row["window"]].append(float(row["psnr"]))
+    ranked = sorted((fmean(psnr), *sample) for sample, psnr in by_sample.items())
+    chosen = ranked if len(ranked) <= 2 * _EXTREMES else [*ranked[:_EXTREMES], *ranked[-_EXTREMES:]]
+    cells = [(f"{clip}, exposure {window}", f"{psnr:.2f}") for psnr, clip, window in chosen]
+    return Table("the worst and the best samples, over all methods", ("sample", "mean PSNR [dB]"), cells)
+
+
+def _costs(record: Record) -> Table:
+    height, width = record["size"]
+    rows = [
+        (
+            card["label"],
+            f"{card['parameters']:,}" if card["parameters"] else "–",
+            f"{card['macs'] / 1e9:.2f}" if card["macs"] else "–",
+            f"{1000 * card['seconds']:.0f}",
+        )
+        for card in record["methods"]
+    ]
+    title = f"a frame of {width}×{height}; median time, {record['device']}"
+    return Table(title, ("method", "parameters", "GMAC", "ms"), rows)

@@ -1,0 +1,118 @@
+"""The report of a training run: its losses, its settings and where its time went; several runs beside each other."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from spikesim.errors import InputFileError
+from spikesim.input_files import read_json, require_file
+from spikesim_report import plots
+from spikesim_report.parts import Part, Section, Table
+from spikesim_report.words import Record
+
+RECORD, METRICS = "config.json", "metrics.csv"
+"""Files of a stage's folder."""
+
+_NOT_LOSSES = ("epoch", "step", "learning_rate", "data_seconds", "step_seconds", "seconds")
+
+
+class _Stage(NamedTuple):
+    """A stage of a run: its settings, and a column of numbers for each name in its table."""
+
+    record: Record
+    metrics: Mapping[str, np.ndarray]
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is that of a training run."""
+    return any(path.glob(f"*/{RECORD}"))
+
+
+def run_record(path: Path) -> Record:
+    """What is known of a run: each stage with its settings and the last row of its table.
+
+    Raises:
+        InputFileError: A file of it is damaged.
+    """
+    return {
+        name: {**stage.record, "last": {column: float(values[-1]) for column, values in stage.metrics.items()}}
+        for name, stage in _stages(path).items()
+    }
+
+
+def run_sections(paths: Mapping[str, Path]) -> list[Section]:
+    """The sections of runs, by what they are called: one for each stage, with all runs that have it.
+
+    Raises:
+        InputFileError: A file of a run is damaged.
+    """
+    by_stage: dict[str, dict[str, _Stage]] = defaultdict(dict)
+    for run, path in paths.items():
+        for name, stage in _stages(path).items():
+            by_stage[name][run] = stage
+    return [Section(f"Stage {name}", _parts(runs)) for name, runs in by_stage.items()]
+
+
+def _stages(path: Path) -> dict[str, _Stage]:
+    """The stages of a run in the order in which they began."""
+    found = {}
+    for folder in sorted(
+        (file.parent for file in path.glob(f"*/{RECORD}")), key=lambda f: (f / RECORD).stat().st_mtime
+    ):
+        try:
+            record = read_json(folder / RECORD)
+            require_file(folder / METRICS)
+            with (folder / METRICS).open(newline="") as table:
+                rows = list(csv.DictReader(table))
+            metrics = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
+            metrics["step"], metrics["loss"]  # noqa: B018: which every table has
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise InputFileError(f"{folder} is no whole record of a training ({error!r})") from error
+        found[folder.name] = _Stage(record, metrics)
+    if not found:
+        raise InputFileError(f"{path} holds no training run")
+    return found
+
+
+def _parts(runs: Mapping[str, _Stage]) -> list[Part]:
+    single = next(iter(runs.values())) if len(runs) == 1 else None
+    losses = {run: (stage.metrics["step"], stage.metrics["loss"]) for run, stage in runs.items()}
+    parts: list[Part] = [plots.lines("loss, mean of each epoch", ("step", "loss"), losses, logarithmic=True)]
+    if single is not None:
+        names = [name for name in single.metrics if name not in (*_NOT_LOSSES, "loss")]
+        if names:
+            shown = {name: (single.metrics["step"], single.metrics[name]) for name in names}
+            parts.append(plots.lines("parts of the loss", ("step", "loss"), shown, logarithmic=True))
+    rates = {run: (stage.metrics["step"], stage.metrics["learning_rate"]) for run, stage in runs.items()}
+    parts.append(plots.lines("learning rate", ("step", "rate"), rates))
+    return [*parts, _progress(runs), _settings(runs)]
+
+
+def _progress(runs: Mapping[str, _Stage]) -> Table:
+    rows = []
+    for run, stage in runs.items():
+        last = {name: values[-1] for name, values in stage.metrics.items()}
+        waiting = stage.metrics["data_seconds"].mean() / max(stage.metrics["step_seconds"].mean(), 1e-9)
+        rows.append(
+            (
+                run,
+                f"{last['epoch']:.0f} of {stage.record['config']['epochs']}",
+                f"{last['step']:.0f}",
+                f"{last['loss']:.4g}",
+                f"{last['seconds'] / 60:.1f}",
+                f"{waiting:.1%}",
+            )
+        )
+    return Table("how far it is", ("run", "epochs", "steps", "last loss", "minutes", "waiting for data"), rows)
+
+
+def _settings(runs: Mapping[str, _Stage]) -> Table:
+    """Settings; of several runs those that differ come first."""
+    configs = [stage.record["config"] for stage in runs.values()]
+    names = list(dict.fromkeys(name for config in configs for name in config))
+    rows = [(name, *(str(config.get(name, "–")) for config in configs)) for name in names]
+    return Table("settings", ("", *runs), sorted(rows, key=lambda row: len({*row[1:]}) == 1))

@@ -1,0 +1,73 @@
+"""Which report a path gets."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from spikesim import read_spikes
+from spikesim.errors import InputFileError, InvalidValueError
+from spikesim_datasets.progress import OnProgress
+from spikesim_datasets.recognition import recognise
+from spikesim_report.parts import Page
+from spikesim_report.records import dataset_record, stream_record
+from spikesim_report.report_of_dataset import dataset_page
+from spikesim_report.report_of_evaluation import RECORD, evaluation_record, evaluation_sections
+from spikesim_report.report_of_run import is_run, run_record, run_sections
+from spikesim_report.report_of_spikes import spikes_page
+
+
+def page_of(paths: Sequence[Path], *, on_progress: OnProgress | None = None, **reading: Any) -> Page:
+    """The report of a dataset or a spike file, or of training runs and evaluations, several of which go together.
+
+    Args:
+        paths: What it is of.
+        on_progress: Told of a dataset's samples.
+        reading: Keywords of `spikesim.read_spikes`, for a spike file.
+
+    Raises:
+        InputFileError: A path does not exist, is of another kind, or is damaged.
+        InvalidValueError: There are several paths, and one is neither a run nor an evaluation; or keywords for what is
+            no spike file.
+    """
+    trained = [path for path in paths if is_evaluation(path) or is_run(path)]
+    if len(paths) > 1 and len(trained) < len(paths):
+        others = ", ".join(str(path) for path in paths if path not in trained)
+        raise InvalidValueError(
+            f"training runs and evaluations can share a report, {others} is neither; give it a report of its own"
+        )
+    if trained:
+        return _trained_page(trained)
+    (path,) = paths
+    kind = recognise(path)
+    if kind == "spikes":
+        stream = read_spikes(path, **reading)
+        record = {"kind": kind, "path": str(path), **stream_record(stream)}
+        return spikes_page(path, record, stream, reading.get("start") or 0)
+    if kind != "dataset":
+        raise InputFileError(
+            f"{path} is a {kind}; there are reports of datasets, spike files, training runs and evaluations"
+        )
+    return dataset_page(path, {"kind": kind, "path": str(path), **dataset_record(path)}, on_progress=on_progress)
+
+
+def is_evaluation(path: Path) -> bool:
+    """Whether a folder is that of an evaluation."""
+    return (path / RECORD).is_file()
+
+
+def _trained_page(paths: Sequence[Path]) -> Page:
+    """Runs beside each other, then evaluations."""
+    runs = _named([path for path in paths if not is_evaluation(path)])
+    evaluations = _named([path for path in paths if is_evaluation(path)])
+    sections = run_sections(runs) if runs else []
+    record = {name: run_record(path) for name, path in runs.items()}
+    for name, path in evaluations.items():
+        found = record[name] = evaluation_record(path)
+        sections += evaluation_sections(path, found)
+    return Page(", ".join(record), ", ".join(map(str, paths)), sections, record)
+
+
+def _named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Paths by their last parts, or whole where these are the same."""
+    names = [path.resolve().name for path in paths]
+    return {name if names.count(name) == 1 else str(path): path for name, path in zip(names, paths, strict=True)}
