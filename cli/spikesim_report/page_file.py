@@ -1,9 +1,9 @@
 """A report as one HTML file."""
 
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import spikesim
 from spikesim.errors import MissingExtraError
@@ -56,7 +56,7 @@ def html_of(page: Page) -> str:
     )
 
 
-def _in_a_script(record: dict[str, Any]) -> str:
+def _in_a_script(record: Mapping[str, object]) -> str:
     """JSON that ends no element of the page, whatever it says."""
     text = json.dumps(record, default=str)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

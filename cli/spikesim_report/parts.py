@@ -2,7 +2,7 @@
 
 import base64
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -144,4 +144,4 @@ class Page:
     title: str
     subtitle: str
     sections: Sequence[Section]
-    record: dict[str, object]
+    record: Mapping[str, object]

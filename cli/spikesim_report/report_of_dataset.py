@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from spikesim_datasets.optics import Optics
+from spikesim_datasets.optics import SCALE, Optics
 from spikesim_datasets.progress import OnProgress, Progress, teller
 from spikesim_datasets.shards import Sample, ShardReader
 from spikesim_datasets.shards.diagnostics import Diagnostics
@@ -29,6 +29,7 @@ from spikesim_report.parts import (
 )
 from spikesim_report.sample_figures import LIGHTS, LONGEST, StreamFigures, motion, stream_figures
 from spikesim_report.words import Record, size, words_of
+from ssdm_models.deblurrer import Deblurrer
 
 _COMPARED = 3  # samples with an edge to move
 _MEASURED = 24  # samples, evenly spread
@@ -49,12 +50,15 @@ class _Measured(NamedTuple):
     motion: tuple[float, float] | None
 
 
-def dataset_page(path: Path, record: Record, *, on_progress: OnProgress | None = None) -> Page:
+def dataset_page(
+    path: Path, record: Record, deblurrer: Deblurrer | None = None, *, on_progress: OnProgress | None = None
+) -> Page:
     """The report.
 
     Args:
         path: The dataset's folder.
         record: What `info` says of it.
+        deblurrer: What makes sharp images beside the blurry ones, if anything.
         on_progress: Told of samples.
     """
     entries, tell = list_shards(path), teller(on_progress)
@@ -74,7 +78,7 @@ def dataset_page(path: Path, record: Record, *, on_progress: OnProgress | None =
             seen.add(entry.key)
             clips.append((entry.key, Picture.of(_narrow(sample.blur, _THUMBNAIL), 80)))
         if place in shown:
-            compared.append(_comparison(sample))
+            compared.append(_comparison(sample, deblurrer))
             scrubber = scrubber or _scrubber(sample)
         measured.append(_measure(sample, optics))
         tell(Progress(done + 1, len(chosen), entry.key))
@@ -121,18 +125,30 @@ def _clips(entries: Sequence[ShardEntry]) -> Table:
     return Table("samples by clip", ("clip", "samples", "shards", "size"), rows)
 
 
-def _comparison(sample: Sample) -> Comparison:
+def _comparison(sample: Sample, deblurrer: Deblurrer | None) -> Comparison:
+    """A blurry image, the sharp frame nearest to its middle, and what a network makes of it at each threshold."""
     middle = sum(sample.exposure) // 2
-    pictures = [("blurry", Picture.of(_narrow(sample.blur, _PICTURE)))]
-    for readout, frame in zip(sample.sharp_readouts, sample.sharp, strict=True):
-        if readout == min(sample.sharp_readouts, key=lambda time: abs(time - middle)):
-            pictures.append((f"sharp at {readout}", Picture.of(_narrow(frame, _PICTURE))))
-    return Comparison(f"{sample.key}, exposure {sample.window}", pictures)
+    pictures = [("blurry", sample.blur)]
+    if sample.sharp_readouts:
+        nearest = min(range(len(sample.sharp)), key=lambda i: abs(sample.sharp_readouts[i] - middle))
+        middle = sample.sharp_readouts[nearest]
+        pictures.append((f"sharp at {middle}", sample.sharp[nearest]))
+    for v_th, stream in sample.spikes.items():
+        if deblurrer is not None and sample.ratio == SCALE and _has_room(deblurrer, middle, len(stream)):
+            (frame,) = deblurrer.frames(sample.blur, stream, [middle], sample.exposure)
+            pictures.append((f"deblurred, V_th {threshold_name(v_th)}", frame))
+    shown = [(caption, Picture.of(_narrow(image, _PICTURE), 85)) for caption, image in pictures]
+    return Comparison(f"{sample.key}, exposure {sample.window}", shown)
+
+
+def _has_room(deblurrer: Deblurrer, time: int, readouts: int) -> bool:
+    return deblurrer.length // 2 <= time < readouts - deblurrer.length // 2
 
 
 def _scrubber(sample: Sample) -> Scrubber:
     """The streams of a sample, as many as fit into the page."""
-    streams, room = [], _SCRUBBED
+    streams: list[ScrubbedStream] = []
+    room = _SCRUBBED
     for v_th, stream in sample.spikes.items():
         room -= stream.packed.nbytes
         if room >= 0 or not streams:

@@ -14,15 +14,13 @@ from spikesim.input_files import read_json, require_file
 from spikesim_report import plots
 from spikesim_report.parts import Notes, Part, Section, Table
 from spikesim_report.words import Record
+from ssdm_models.evaluation.evaluation_set import DOMAINS
+from ssdm_models.evaluation.tables import TITLES
 
 ROWS, RECORD = "samples.csv", "evaluation.json"
 """Files of an evaluation's folder."""
 
-_DOMAINS = {
-    "quarter": "Short exposures: grey, quarter size",
-    "grey": "The whole exposure: grey, full size",
-    "colour": "Sharp images: colour, full size",
-}
+_FRAMES = {"single": "Single frames", "sequence": "Sequences", "exposure": "Whole exposures"}
 _PLOTTED = 8  # methods of a drawing: more are no longer told apart
 _EXTREMES = 5  # samples of either end
 
@@ -66,8 +64,9 @@ def evaluation_sections(path: Path, record: Record) -> list[Section]:
         parts: list[Part] = [_table(summary), *_by_threshold(summary)]
         if domain == "colour" and frames == "single":
             parts += [*_by_clip(rows, record), _extremes(rows, record)]
-        title = f"{_DOMAINS.get(domain, domain)}; {frames}"
-        sections.append(Section(title, parts, f"{record['data']}, {record['split']}, {record['samples']} samples."))
+        what = {str(name): words for name, words in DOMAINS.items()}.get(domain, domain)
+        text = f"{what}. {record['data']}, {record['split']}, {record['samples']} samples."
+        sections.append(Section(f"{_FRAMES.get(frames, frames)}, {domain}", parts, text))
     sections.append(Section("Costs", [_costs(record), *([Notes("notes", record["notes"])] if record["notes"] else [])]))
     return sections
 
@@ -110,7 +109,7 @@ def _table(summary: Sequence[Record]) -> Table:
 
 
 def _metric(name: str) -> str:
-    return {"psnr": "PSNR [dB]", "ssim_ssdm": "SSIM, ssdm", "ssim_standard": "SSIM, standard"}.get(name, name)
+    return TITLES.get(name, name)
 
 
 def _by_threshold(summary: Sequence[Record]) -> list[Part]:

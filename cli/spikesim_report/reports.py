@@ -11,9 +11,11 @@ from spikesim_datasets.recognition import recognise
 from spikesim_report.parts import Page
 from spikesim_report.records import dataset_record, stream_record
 from spikesim_report.report_of_dataset import dataset_page
-from spikesim_report.report_of_evaluation import RECORD, evaluation_record, evaluation_sections
 from spikesim_report.report_of_run import is_run, run_record, run_sections
 from spikesim_report.report_of_spikes import spikes_page
+from ssdm_models import load_deblurrer
+
+_EVALUATION = "evaluation.json"
 
 
 def page_of(paths: Sequence[Path], *, on_progress: OnProgress | None = None, **reading: Any) -> Page:
@@ -47,16 +49,19 @@ def page_of(paths: Sequence[Path], *, on_progress: OnProgress | None = None, **r
         raise InputFileError(
             f"{path} is a {kind}; there are reports of datasets, spike files, training runs and evaluations"
         )
-    return dataset_page(path, {"kind": kind, "path": str(path), **dataset_record(path)}, on_progress=on_progress)
+    record = {"kind": kind, "path": str(path), **dataset_record(path)}
+    return dataset_page(path, record, load_deblurrer(), on_progress=on_progress)
 
 
 def is_evaluation(path: Path) -> bool:
     """Whether a folder is that of an evaluation."""
-    return (path / RECORD).is_file()
+    return (path / _EVALUATION).is_file()
 
 
 def _trained_page(paths: Sequence[Path]) -> Page:
     """Runs beside each other, then evaluations."""
+    from spikesim_report.report_of_evaluation import evaluation_record, evaluation_sections
+
     runs = _named([path for path in paths if not is_evaluation(path)])
     evaluations = _named([path for path in paths if is_evaluation(path)])
     sections = run_sections(runs) if runs else []

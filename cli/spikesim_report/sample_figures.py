@@ -85,6 +85,6 @@ def motion(sample: Sample) -> tuple[float, float] | None:
     ]
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     with without_ipp():
-        flows = [search.calc(before, after, None) for before, after in pairwise(small)]
+        flows = [search.calc(*pair, None) for pair in pairwise(small)]  # type: ignore[call-overload]  # as in continuity
     lengths = sum(np.linalg.norm(flow, axis=2) for flow in flows) * (width / size[0])
     return float(np.median(lengths)), float(np.quantile(lengths, 0.99))

@@ -1,0 +1,184 @@
+"""Reports: what they say is what other commands say, and whatever they are of, the page is whole."""
+
+import base64
+import html.parser
+import json
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import Run, assert_refused, run  # noqa: F401
+from report_data import reported, spoiled_stream, write_run  # noqa: F401
+
+from spikesim import SpikeStream, outlying_pixels, read_spikes
+from spikesim_datasets.optics import Optics
+from spikesim_datasets.shards import open_dataset
+from spikesim_report.page_file import MOST_BYTES, html_of
+from spikesim_report.parts import Notes, Page, Section, Table
+from spikesim_report.sample_figures import LIGHTS, motion, stream_figures
+
+EMPTY = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+DRAWN = {"path", "use", "rect", "circle", "line", "image"}
+
+
+class Whole(html.parser.HTMLParser):
+    """Whether elements end in the order in which they began, and which names there are twice."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.names: list[str] = []
+        self.addresses: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = dict(attributes)
+        self.names += [name for name in [found.get("id")] if name and tag not in ("clippath", "path", "defs")]
+        self.addresses += [value for key in ("src", "href", "xlink:href") if (value := found.get(key))]
+        if tag == "img":
+            assert found.get("alt")
+        if tag not in EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attributes)
+        if tag not in EMPTY:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def assert_whole(path: Path) -> str:
+    """The text of a report that is a whole page, small, and asks for nothing from elsewhere."""
+    text = path.read_text("utf-8")
+    assert len(text.encode()) < MOST_BYTES
+    page = Whole(text)
+    assert page.open == []
+    assert len(page.names) == len({*page.names})
+    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    return text
+
+
+def record_of(text: str) -> dict[str, object]:
+    found = re.search(r'<script type="application/json" id="record">(.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    record: dict[str, object] = json.loads(found[1])
+    return record
+
+
+def test_a_dataset(run: Run, reported: Path, tmp_path: Path) -> None:  # noqa: F811
+    out = tmp_path / "data.html"
+    assert run("report", reported / "data", "--out", out).code == 0
+    text = assert_whole(out)
+    assert record_of(text) == run("info", reported / "data", "--json").json
+    for words in ("train/waves", "test/ripples", "sharp at 68", "deblurred, V_th 2", "V_th 1, ideal"):
+        assert words in text
+    # The streams of the page are those of the dataset.
+    streams = re.findall(r'<script type="text/plain" class="stream" ([^>]*)>([^<]*)</script>', text)
+    sample = open_dataset(reported / "data", "train")[0]
+    shown = {zlib.decompress(base64.b64decode(data)) for _, data in streams}
+    assert {stream.packed.tobytes() for stream in sample.spikes.values()} <= shown or len(shown) == 2
+
+
+def test_a_spike_file(run: Run, reported: Path, tmp_path: Path) -> None:  # noqa: F811
+    out = tmp_path / "spikes.html"
+    assert run("report", reported / "spikes.npz", "--out", out).code == 0
+    text = assert_whole(out)
+    assert record_of(text) == run("info", reported / "spikes.npz", "--json").json
+    assert "2 of 777 pixels" in text
+    assert "row 4, column 9" in text
+    assert "row 17, column 30" in text
+    (attributes, data) = re.findall(r'class="stream" ([^>]*)>([^<]*)</script>', text)[0]
+    assert 'data-readouts="90" data-height="21" data-width="37"' in attributes
+    assert zlib.decompress(base64.b64decode(data)) == read_spikes(reported / "spikes.npz").packed.tobytes()
+
+
+def test_runs_and_an_evaluation_beside_each_other(run: Run, reported: Path, tmp_path: Path) -> None:  # noqa: F811
+    out = tmp_path / "runs.html"
+    paths = [reported / name for name in ("run", "other", "evaluation")]
+    assert run("report", *paths, "--out", out).code == 0
+    text = assert_whole(out)
+    record = record_of(text)
+    assert record["evaluation"] == json.loads((reported / "evaluation" / "evaluation.json").read_text())
+    assert record["other"]["bsn"]["last"]["loss"] == 1.0  # type: ignore[index]
+    for words in ("3 of 5", "28.50 (27.00 to 30.00)", "test/a, exposure 3", "rows are missing", "10.0%"):
+        assert words in text
+    # Settings that differ come before those that do not.
+    assert text.index(">epochs<") < text.index(">crop<")
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (["none"], "does not exist"),
+        (["waves"], "is a source; there are reports of datasets, spike files, training runs and evaluations"),
+        (["run", "data"], "can share a report, {root}/data is neither"),
+        (["broken"], "{root}/broken/bsn is no whole record of a training"),
+        (["empty"], "{root}/empty/evaluation.json is no record of a finished evaluation"),
+    ],
+)
+def test_what_there_is_no_report_of(run: Run, reported: Path, tmp_path: Path, paths: list[str], said: str) -> None:  # noqa: F811
+    if not (reported / "broken").exists():
+        write_run(reported / "broken", loss=1.0)
+        (reported / "broken" / "bsn" / "metrics.csv").write_text("epoch,step\n1,none\n")
+        (reported / "empty").mkdir()
+        (reported / "empty" / "evaluation.json").write_text("{}")
+    out = tmp_path / "out.html"
+    assert_refused(run("report", *(reported / path for path in paths), "--out", out), said.format(root=reported))
+    assert not out.exists()
+
+
+def test_a_report_that_is_there_stays(run: Run, reported: Path, tmp_path: Path) -> None:  # noqa: F811
+    out = tmp_path / "out.html"
+    out.write_text("mine")
+    assert_refused(run("report", reported / "run", "--out", out), "exists already")
+    assert out.read_text() == "mine"
+    assert run("report", reported / "run", "--out", out, "--overwrite").code == 0
+    assert_whole(out)
+
+
+def test_words_of_others_are_words(tmp_path: Path) -> None:
+    """Names that look like elements of a page, or end its script, do neither."""
+    evil = "</script><img src=x onerror=alert(1)>"
+    page = Page(evil, evil, [Section(evil, [Table(evil, (evil,), [(evil,)]), Notes(evil, [evil])], evil)], {"a": evil})
+    (tmp_path / "page.html").write_text(html_of(page), "utf-8")
+    text = assert_whole(tmp_path / "page.html")
+    assert "<img" not in text
+    assert record_of(text) == {"a": evil}
+
+
+def test_outlying_pixels() -> None:
+    dead, hot = sorted(outlying_pixels(spoiled_stream()))
+    assert (dead.row, dead.column, dead.spikes, dead.neighbours, dead.hot) == (4, 9, 0, 30, False)
+    assert (hot.row, hot.column, hot.spikes, hot.neighbours, hot.hot) == (17, 30, 90, 30, True)
+    assert outlying_pixels(SpikeStream.from_dense(np.zeros((50, 8, 9), np.uint8))) == []
+    # A thin line, a step, and noise are scenes.
+    scene = np.zeros((200, 12, 17), np.uint8)
+    scene[::2, 5] = 1
+    scene[:, 8:] = 1
+    scene |= (np.random.default_rng(3).random(scene.shape) < 0.05).astype(np.uint8)
+    assert outlying_pixels(SpikeStream.from_dense(scene)) == []
+
+
+def test_figures_of_an_ideal_camera(reported: Path) -> None:  # noqa: F811
+    """Rates follow light, and intervals are those of the rates."""
+    sample = open_dataset(reported / "data", "train")[0]
+    for v_th, stream in sample.spikes.items():
+        figures = stream_figures(sample, stream, Optics())
+        there = ~np.isnan(figures.rates)
+        assert there.sum() > 5
+        middles = ((LIGHTS[1:] + LIGHTS[:-1]) / 2)[there]
+        assert np.abs(figures.rates[there] - middles / v_th).max() < 0.04
+        assert figures.intervals.sum() == pytest.approx(1)
+        assert figures.difference < figures.quantum + 0.01
+
+
+def test_motion_is_that_of_the_scene(reported: Path) -> None:  # noqa: F811
+    """Waves that wander by three pixels a raw frame, over twelve of them."""
+    found = motion(open_dataset(reported / "data", "train")[0])
+    assert found is not None
+    assert 20 < found[0] < 50
