@@ -28,11 +28,11 @@ $(VENV)/core: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/ssdm: $(VENV)/core
-	$(PIP_INSTALL) --editable '.[ssdm]'
+	$(PIP_INSTALL) --editable '.[ssdm,report]'
 	touch $@
 
 $(VENV)/dev: $(VENV)/core
-	$(PIP_INSTALL) --editable '.[ssdm,cluster,remote,dev]'
+	$(PIP_INSTALL) --editable '.[ssdm,report,cluster,remote,dev]'
 	touch $@
 
 $(VENV)/docs: $(VENV)/core

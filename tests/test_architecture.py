@@ -13,11 +13,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-OURS = ("spikesim", "spikesim_datasets", "ssdm_models", "spikesim_cli")
+OURS = ("spikesim", "spikesim_datasets", "ssdm_models", "spikesim_report", "spikesim_cli")
 HOMES = {
     "spikesim": ROOT / "spikesim",
     "spikesim_datasets": ROOT / "datasets" / "spikesim_datasets",
     "ssdm_models": ROOT / "ssdm_models",
+    "spikesim_report": ROOT / "cli" / "spikesim_report",
     "spikesim_cli": ROOT / "cli" / "spikesim_cli",
 }
 # Imports at the head of a module, and imports inside functions, that each package may have beside the standard library.
@@ -30,13 +31,15 @@ AT_HEAD = {
         "spikesim", "spikesim_datasets", "ssdm_models", "numpy", "torch", "safetensors", "skimage",
         "lightning_fabric",
     },
-    "spikesim_cli": {"spikesim_cli", "spikesim.errors", "click", "rich"},
+    "spikesim_report": {"spikesim", "spikesim_datasets", "ssdm_models", "spikesim_report", "numpy", "cv2"},
+    "spikesim_cli": {"spikesim_cli", "spikesim.errors", "spikesim_report.words", "click", "rich"},
 }  # fmt: skip
 INSIDE = {
     "spikesim": {"h5py", "tomli_w"},
     "spikesim_datasets": set(),
     "ssdm_models": {"lpips", "pyiqa", "torchvision"},
-    "spikesim_cli": {"spikesim", "spikesim_datasets", "ssdm_models", "numpy", "cv2", "h5py", "hdf5plugin"},
+    "spikesim_report": {"matplotlib", "jinja2"},
+    "spikesim_cli": {"spikesim", "spikesim_datasets", "ssdm_models", "spikesim_report", "numpy", "cv2", "h5py", "hdf5plugin"},
 }  # fmt: skip
 TORCH_AT_HEAD = (
     "spikesim/gpu/",

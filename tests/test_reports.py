@@ -16,7 +16,7 @@ from spikesim import SpikeStream, outlying_pixels, read_spikes
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.shards import open_dataset
 from spikesim_report.page_file import MOST_BYTES, html_of
-from spikesim_report.parts import Notes, Page, Section, Table
+from spikesim_report.parts import Listing, Notes, Page, Section
 from spikesim_report.sample_figures import LIGHTS, motion, stream_figures
 
 EMPTY = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -144,7 +144,9 @@ def test_a_report_that_is_there_stays(run: Run, reported: Path, tmp_path: Path) 
 def test_words_of_others_are_words(tmp_path: Path) -> None:
     """Names that look like elements of a page, or end its script, do neither."""
     evil = "</script><img src=x onerror=alert(1)>"
-    page = Page(evil, evil, [Section(evil, [Table(evil, (evil,), [(evil,)]), Notes(evil, [evil])], evil)], {"a": evil})
+    page = Page(
+        evil, evil, [Section(evil, [Listing(evil, (evil,), [(evil,)]), Notes(evil, [evil])], evil)], {"a": evil}
+    )
     (tmp_path / "page.html").write_text(html_of(page), "utf-8")
     text = assert_whole(tmp_path / "page.html")
     assert "<img" not in text

@@ -33,7 +33,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Table:
+class Listing:
     """Rows of words below their columns; the first cell of each row names it."""
 
     title: str
@@ -58,7 +58,7 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Slider:
     """Pictures of one size that lie on each other, with an edge that is moved over them."""
 
     title: str
@@ -119,7 +119,7 @@ class Scrubber:
     window: int = 21
 
 
-Part = Table | Plot | Gallery | Comparison | Notes | Scrubber
+Part = Listing | Plot | Gallery | Slider | Notes | Scrubber
 
 
 @dataclass(frozen=True)

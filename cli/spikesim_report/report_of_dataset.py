@@ -16,8 +16,8 @@ from spikesim_datasets.shards.index import ShardEntry, list_shards
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_report import plots
 from spikesim_report.parts import (
-    Comparison,
     Gallery,
+    Listing,
     Notes,
     Page,
     Part,
@@ -25,7 +25,7 @@ from spikesim_report.parts import (
     ScrubbedStream,
     Scrubber,
     Section,
-    Table,
+    Slider,
 )
 from spikesim_report.sample_figures import LIGHTS, LONGEST, StreamFigures, motion, stream_figures
 from spikesim_report.words import Record, size, words_of
@@ -78,11 +78,11 @@ def dataset_page(
             seen.add(entry.key)
             clips.append((entry.key, Picture.of(_narrow(sample.blur, _THUMBNAIL), 80)))
         if place in shown:
-            compared.append(_comparison(sample, deblurrer))
+            compared.append(_slider(sample, deblurrer))
             scrubber = scrubber or _scrubber(sample)
         measured.append(_measure(sample, optics))
         tell(Progress(done + 1, len(chosen), entry.key))
-    what = Table("what the dataset holds", ("", ""), words_of(record))
+    what = Listing("what the dataset holds", ("", ""), words_of(record))
     sections = [
         Section("Overview", [what, Notes("what should worry", _worries(measured, noted))]),
         Section("Clips", [_clips(entries), Gallery("one sample of each clip, blurry", clips)]),
@@ -114,7 +114,7 @@ def _narrow(image: np.ndarray, width: int) -> np.ndarray:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _clips(entries: Sequence[ShardEntry]) -> Table:
+def _clips(entries: Sequence[ShardEntry]) -> Listing:
     by_clip: dict[str, list[ShardEntry]] = defaultdict(list)
     for entry in entries:
         by_clip[entry.key].append(entry)
@@ -122,10 +122,10 @@ def _clips(entries: Sequence[ShardEntry]) -> Table:
         (key, str(sum(e.samples for e in of_clip)), str(len(of_clip)), size(sum(e.bytes for e in of_clip)))
         for key, of_clip in by_clip.items()
     ]
-    return Table("samples by clip", ("clip", "samples", "shards", "size"), rows)
+    return Listing("samples by clip", ("clip", "samples", "shards", "size"), rows)
 
 
-def _comparison(sample: Sample, deblurrer: Deblurrer | None) -> Comparison:
+def _slider(sample: Sample, deblurrer: Deblurrer | None) -> Slider:
     """A blurry image, the sharp frame nearest to its middle, and what a network makes of it at each threshold."""
     middle = sum(sample.exposure) // 2
     pictures = [("blurry", sample.blur)]
@@ -138,7 +138,7 @@ def _comparison(sample: Sample, deblurrer: Deblurrer | None) -> Comparison:
             (frame,) = deblurrer.frames(sample.blur, stream, [middle], sample.exposure)
             pictures.append((f"deblurred, V_th {threshold_name(v_th)}", frame))
     shown = [(caption, Picture.of(_narrow(image, _PICTURE), 85)) for caption, image in pictures]
-    return Comparison(f"{sample.key}, exposure {sample.window}", shown)
+    return Slider(f"{sample.key}, exposure {sample.window}", shown)
 
 
 def _has_room(deblurrer: Deblurrer, time: int, readouts: int) -> bool:
@@ -191,7 +191,7 @@ def _physics(measured: Sequence[_Measured], choices: Record) -> list[Part]:
     return [
         plots.lines("spikes against light", ("light of the blurry image", "spikes per readout"), rates, theory),
         plots.lines("intervals between spikes", ("readouts", "share"), intervals, logarithmic=True),
-        Table(f"means of {len(measured)} samples", columns, rows),
+        Listing(f"means of {len(measured)} samples", columns, rows),
     ]
 
 
@@ -207,7 +207,7 @@ def _motion(measured: Sequence[_Measured]) -> list[Part]:
         for key, values in by_clip.items()
     ]
     columns = ("clip", "half of the pixels move", "one of a hundred moves", "samples")
-    return [Table("pixels of the image during one exposure, or more", columns, rows)]
+    return [Listing("pixels of the image during one exposure, or more", columns, rows)]
 
 
 def _worries(measured: Sequence[_Measured], seen: Diagnostics) -> list[str]:

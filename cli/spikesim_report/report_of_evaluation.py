@@ -12,7 +12,7 @@ import numpy as np
 from spikesim.errors import InputFileError
 from spikesim.input_files import read_json, require_file
 from spikesim_report import plots
-from spikesim_report.parts import Notes, Part, Section, Table
+from spikesim_report.parts import Listing, Notes, Part, Section
 from spikesim_report.words import Record
 from ssdm_models.evaluation.evaluation_set import DOMAINS
 from ssdm_models.evaluation.tables import TITLES
@@ -95,7 +95,7 @@ def _v_th(value: float | None) -> str:
     return "–" if value is None else f"{value:g}"
 
 
-def _table(summary: Sequence[Record]) -> Table:
+def _table(summary: Sequence[Record]) -> Listing:
     metrics = list(dict.fromkeys(name for figures in summary for name in figures["metrics"]))
     rows = [
         (
@@ -105,7 +105,7 @@ def _table(summary: Sequence[Record]) -> Table:
         )
         for figures in sorted(summary, key=lambda figures: figures["v_th"] or 0)
     ]
-    return Table("means and 95 % intervals over samples", ("method", "V_th", *map(_metric, metrics)), rows)
+    return Listing("means and 95 % intervals over samples", ("method", "V_th", *map(_metric, metrics)), rows)
 
 
 def _metric(name: str) -> str:
@@ -151,10 +151,10 @@ def _by_clip(rows: Sequence[dict[str, str]], record: Record) -> list[Part]:
         (method, v_th or "–", *(f"{fmean(of_clip[clip]):.2f}" if clip in of_clip else "–" for clip in clips))
         for (method, v_th), of_clip in means.items()
     ]
-    return [Table("PSNR [dB], clip by clip", ("method", "V_th", *clips), rows_)]
+    return [Listing("PSNR [dB], clip by clip", ("method", "V_th", *clips), rows_)]
 
 
-def _extremes(rows: Sequence[dict[str, str]], record: Record) -> Table:
+def _extremes(rows: Sequence[dict[str, str]], record: Record) -> Listing:
     """The samples that its methods do worst and best at, on average."""
     by_sample: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in _singles(rows, record):
@@ -162,10 +162,10 @@ def _extremes(rows: Sequence[dict[str, str]], record: Record) -> Table:
     ranked = sorted((fmean(psnr), *sample) for sample, psnr in by_sample.items())
     chosen = ranked if len(ranked) <= 2 * _EXTREMES else [*ranked[:_EXTREMES], *ranked[-_EXTREMES:]]
     cells = [(f"{clip}, exposure {window}", f"{psnr:.2f}") for psnr, clip, window in chosen]
-    return Table("the worst and the best samples, over all methods", ("sample", "mean PSNR [dB]"), cells)
+    return Listing("the worst and the best samples, over all methods", ("sample", "mean PSNR [dB]"), cells)
 
 
-def _costs(record: Record) -> Table:
+def _costs(record: Record) -> Listing:
     height, width = record["size"]
     rows = [
         (
@@ -177,4 +177,4 @@ def _costs(record: Record) -> Table:
         for card in record["methods"]
     ]
     title = f"a frame of {width}×{height}; median time, {record['device']}"
-    return Table(title, ("method", "parameters", "GMAC", "ms"), rows)
+    return Listing(title, ("method", "parameters", "GMAC", "ms"), rows)

@@ -11,7 +11,7 @@ import numpy as np
 from spikesim.errors import InputFileError
 from spikesim.input_files import read_json, require_file
 from spikesim_report import plots
-from spikesim_report.parts import Part, Section, Table
+from spikesim_report.parts import Listing, Part, Section
 from spikesim_report.words import Record
 
 RECORD, METRICS = "config.json", "metrics.csv"
@@ -92,7 +92,7 @@ def _parts(runs: Mapping[str, _Stage]) -> list[Part]:
     return [*parts, _progress(runs), _settings(runs)]
 
 
-def _progress(runs: Mapping[str, _Stage]) -> Table:
+def _progress(runs: Mapping[str, _Stage]) -> Listing:
     rows = []
     for run, stage in runs.items():
         last = {name: values[-1] for name, values in stage.metrics.items()}
@@ -107,12 +107,12 @@ def _progress(runs: Mapping[str, _Stage]) -> Table:
                 f"{waiting:.1%}",
             )
         )
-    return Table("how far it is", ("run", "epochs", "steps", "last loss", "minutes", "waiting for data"), rows)
+    return Listing("how far it is", ("run", "epochs", "steps", "last loss", "minutes", "waiting for data"), rows)
 
 
-def _settings(runs: Mapping[str, _Stage]) -> Table:
+def _settings(runs: Mapping[str, _Stage]) -> Listing:
     """Settings; of several runs those that differ come first."""
     configs = [stage.record["config"] for stage in runs.values()]
     names = list(dict.fromkeys(name for config in configs for name in config))
     rows = [(name, *(str(config.get(name, "–")) for config in configs)) for name in names]
-    return Table("settings", ("", *runs), sorted(rows, key=lambda row: len({*row[1:]}) == 1))
+    return Listing("settings", ("", *runs), sorted(rows, key=lambda row: len({*row[1:]}) == 1))

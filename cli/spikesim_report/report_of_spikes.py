@@ -7,7 +7,7 @@ import numpy as np
 from spikesim import SpikeStream, outlying_pixels
 from spikesim_datasets.visualisation import spike_image
 from spikesim_report import plots
-from spikesim_report.parts import Gallery, Notes, Page, Part, Picture, ScrubbedStream, Scrubber, Section, Table
+from spikesim_report.parts import Gallery, Listing, Notes, Page, Part, Picture, ScrubbedStream, Scrubber, Section
 from spikesim_report.words import Record, words_of
 
 _MOMENTS = 4  # of the strip
@@ -25,7 +25,7 @@ def spikes_page(path: Path, record: Record, stream: SpikeStream, first: int = 0)
         stream: What is in it.
         first: Its number of the stream's first readout.
     """
-    facts = Table("what the file holds", ("", ""), words_of(record))
+    facts = Listing("what the file holds", ("", ""), words_of(record))
     sections = [Section("Overview", [facts, _strip(stream, first)]), Section("Readouts", [_scrubber(stream, first)])]
     sections += [Section("Rates", _rates(stream, first)), Section("Outlying pixels", _outlying(stream), _OUTLYING)]
     return Page(path.name, f"spike file {path}", sections, record)
@@ -87,4 +87,4 @@ def _outlying(stream: SpikeStream) -> list[Part]:
     ]
     more = [Notes("more", [f"{len(found) - _LISTED} more are not listed."])] if len(found) > _LISTED else []
     columns = ("pixel", "spikes", "median of its neighbours", "")
-    return [Table(f"{len(found)} of {stream.shape[1] * stream.shape[2]} pixels", columns, rows), *more]
+    return [Listing(f"{len(found)} of {stream.shape[1] * stream.shape[2]} pixels", columns, rows), *more]
