@@ -10,17 +10,24 @@ from spikesim.errors import InvalidValueError
 from spikesim.files import atomic_path
 from spikesim.hdf5 import looked_through
 from spikesim.locks import locked
+from spikesim_datasets.layouts.image_tool_folders import BiTFolder, MotionETRFolder
+from spikesim_datasets.layouts.refid_folders import REFIDFolder
 from spikesim_datasets.layouts.spike_tool_folders import SpikeCVFolder, SpikeZooFolder
+from spikesim_datasets.layouts.spkdeblurnet_folders import SpkDeblurNetFolder
 from spikesim_datasets.layouts.tool_layout import ToolLayout, ToolShard
 from spikesim_datasets.progress import OnProgress, Tally, teller
 from spikesim_datasets.shards.dataset import shards_to_convert
 from spikesim_datasets.shards.reader import ShardReader
 from spikesim_datasets.unfinished import OF_LAYOUT, Conversion
 
-Tool = Literal["spikezoo", "spikecv"]
+Tool = Literal["spikezoo", "spikecv", "spk-gopro", "refid", "bit", "motion-etr"]
 TOOLS: dict[Tool, type[ToolLayout]] = {
     "spikezoo": SpikeZooFolder,
     "spikecv": SpikeCVFolder,
+    "spk-gopro": SpkDeblurNetFolder,
+    "refid": REFIDFolder,
+    "bit": BiTFolder,
+    "motion-etr": MotionETRFolder,
 }
 """What each tool's own code reads; where its files lie is told there."""
 
@@ -41,6 +48,10 @@ def shards_to_tool(
     |---|---|---|
     | `spikezoo` | Spike-Zoo | spikes, and the middle sharp frames in grey at their size |
     | `spikecv` | SpikeCV | spikes |
+    | `spk-gopro` | SpkDeblurNet | blurry images, middle sharp frames, 56 readouts at half the size of images |
+    | `refid` | REFID | blurry images and sharp frames at the size of the spikes, spikes as events |
+    | `bit` | BiT | blurry images and sharp frames |
+    | `motion-etr` | Motion-ETR | each blurry image beside its middle sharp frame |
 
     `OUT/spikesim.json` tells what was converted. Files that are there already are kept, so that running again after an
     interruption finishes the work.
