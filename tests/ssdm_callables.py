@@ -112,6 +112,7 @@ TRAINING = {
     "crop": 32,
     "flip": True,
     "schedule": "epoch",
+    "rate_floor": 0.0,
     "warm_up": 0,
     "ema": 0.0,
     "clip": 0.0,

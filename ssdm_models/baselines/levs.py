@@ -64,8 +64,8 @@ class LEVS(nn.Module):
 
         Args:
             blur: Blurry images, as for `forward`.
-            apart: Whether later stages take frames of earlier ones as given: no gradient goes from one stage to another,
-                so that each is trained by its own frames alone, as if those before it were frozen.
+            apart: Whether later stages take frames of earlier ones as given: no gradient goes from one stage to
+                another, so that each is trained by its own frames alone, as if those before it were frozen.
 
         Raises:
             InvalidValueError: As for `forward`, or `apart` is no flag.

@@ -22,7 +22,7 @@ BASELINES = ("spkdeblurnet", "red", "trmd", "refid", "levs", "motion_etr", "bit"
 )
 @click.option("--out", type=PATH, default="runs/baselines", show_default=True, help="Folder of the run.")
 @click.option("--small", is_flag=True, default=None, help="A small training that two cores finish, of a small network.")
-@training_options(epochs="its authors'", learning_rate="its authors'", crop="its authors'")
+@training_options(**dict.fromkeys(["epochs", "batch", "learning_rate", "schedule", "crop"], "its authors'"))
 @click.option("--weight-decay", type=float, show_default="its authors'", help="That AdamW takes off the weights.")
 @click.option("--init", type=PATH, help="Checkpoint to start from.")
 @execution_options
