@@ -38,8 +38,10 @@ class StageConfig:
             released code steps it; `linear`: a line, stepped by epoch; `halved` after each quarter of the epochs;
             `constant`.
         rate_floor: Part of the highest rate that cosines and lines fall to, in [0, 1].
+        schedule_part: Part of the schedule that is gone through, from its beginning on, in (0, 1].
         warm_up: Epochs in which the rate rises to the schedule's, step by step.
         ema: Decay by step of a running mean of the weights, which is then what is saved; 0 saves the weights.
+        square_decay: Decay by step of Adam's mean of squared gradients, in [0, 1).
         weight_decay: Part of the weights that a step takes off them, times its rate, as AdamW does.
         small: Whether the network of the stage is made small, and other values are those of its small training, as far
             as they are not given.
@@ -66,9 +68,11 @@ class StageConfig:
     flip: Flip = True
     schedule: Schedule = "epoch"
     rate_floor: float = 0.0
+    schedule_part: float = 1.0
     warm_up: int = 0
     ema: float = 0.0
     clip: float = 0.0
+    square_decay: float = 0.999
     weight_decay: float = 0.0
     small: bool = False
     precision: Precision = "float32"
@@ -83,12 +87,23 @@ class StageConfig:
             checked[name] = require_whole(getattr(self, name), name, least)
         require_number(self.learning_rate, "learning_rate", above=0)
         require_number(self.reblur, "reblur", 0)
-        if require_number(self.ema, "ema", 0) >= 1:
-            raise InvalidValueError(f"ema must lie in [0, 1), got {self.ema!r}")
+        for name in ("ema", "square_decay"):
+            if require_number(getattr(self, name), name, 0) >= 1:
+                raise InvalidValueError(f"{name} must lie in [0, 1), got {getattr(self, name)!r}")
         require_number(self.rate_floor, "rate_floor", 0, 1)
+        require_number(self.schedule_part, "schedule_part", above=0, most=1)
         for name in ("clip", "weight_decay"):
             require_number(getattr(self, name), name, 0)
-        for name in ("learning_rate", "rate_floor", "reblur", "ema", "clip", "weight_decay"):
+        for name in (
+            "learning_rate",
+            "rate_floor",
+            "schedule_part",
+            "reblur",
+            "ema",
+            "clip",
+            "square_decay",
+            "weight_decay",
+        ):
             checked[name] = plain_number(getattr(self, name))
         checked["flip"] = require_flip(self.flip)
         for name in ("precompute_teacher", "small"):
@@ -127,15 +142,12 @@ class StageConfig:
 
     def _part(self, step: int, steps: int) -> float:
         """The part of the highest rate that the schedule leaves."""
-        done = step // steps / self.epochs
+        done = (step if self.schedule == "batch" else step // steps) / self.epochs * self.schedule_part
         if self.schedule == "constant":
             return 1.0
         if self.schedule == "halved":
             return 0.5 ** int(4 * done)
-        if self.schedule == "linear":
-            left = 1 - done
-        else:
-            left = (1 + math.cos(math.pi * (step / self.epochs if self.schedule == "batch" else done))) / 2
+        left = 1 - done if self.schedule == "linear" else (1 + math.cos(math.pi * done)) / 2
         return self.rate_floor + (1 - self.rate_floor) * left
 
 

@@ -113,6 +113,8 @@ TRAINING = {
     "flip": True,
     "schedule": "epoch",
     "rate_floor": 0.0,
+    "schedule_part": 1.0,
+    "square_decay": 0.999,
     "warm_up": 0,
     "ema": 0.0,
     "clip": 0.0,

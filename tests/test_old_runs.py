@@ -32,6 +32,7 @@ def age(run: Path) -> None:
     config = record["config"]
     assert (config.pop("precompute_teacher"), config["precision"]) == (True, "bfloat16")
     assert config.pop("clip") == config.pop("rate_floor") == 0
+    assert (config.pop("schedule_part"), config.pop("square_decay")) == (1, 0.999)
     record["config"] = {**config, "ahead": True, "precision": "bf16-mixed"}
     path.write_text(json.dumps(record))
     (run / "ldn" / "teacher_targets").rename(run / "ldn" / "lessons")

@@ -81,6 +81,8 @@ def test_numbers_of_numpy_are_taken_and_kept_as_pythons_own(tmp_path: Path) -> N
         "learning_rate": half,
         "ema": half,
         "rate_floor": half,
+        "schedule_part": half,
+        "square_decay": half,
         "v_th": v_th,
         "flip": np.bool_(True),
     }

@@ -60,6 +60,7 @@ AUTHORS = {  # the rates with which authors begin and end, in the shape of their
     "spkdeblurnet": (1e-4, 1e-6, "epoch"),
     "refid": (2e-4, 1e-7, "epoch"),
     "bit": (1e-4, 1e-6, "epoch"),
+    "bitpp": (1e-4, 1e-6 + 0.75 * (1e-4 - 1e-6), "epoch"),  # a third of a cosine
     "motion_etr": (1e-4, 0, "linear"),
     "trmd": (1e-3, 1e-3, "constant"),
     "dasr": (1e-4, 1e-4 / 8, "halved"),
@@ -85,9 +86,16 @@ def test_rates_are_those_of_the_authors(stage):
         ]
 
 
+def test_optimisers_are_those_of_the_authors():
+    decays = {stage: (make_config(stage).square_decay, make_config(stage).weight_decay) for stage in AUTHORS}
+    assert decays.pop("refid") == (0.99, 1e-4)
+    assert {stage for stage, found in decays.items() if found == (0.999, 1e-4)} == {"bit", "bitpp"}
+    assert {decays[stage] for stage in decays if "bit" not in stage} == {(0.999, 0)}
+
+
 def test_crops_are_turned_where_the_authors_turn_them():
     turned = {stage for stage in STAGES if make_config(stage).flip == "turn"}
-    assert turned == {"spkdeblurnet", "refid", "bit", "dasr"}
+    assert turned == {"spkdeblurnet", "refid", "bit", "bitpp", "dasr"}
     assert all(make_config(stage).flip is True for stage in STAGES if stage not in turned)
 
 
@@ -109,10 +117,13 @@ def test_a_floor_is_what_rates_fall_to():
         ({"learning_rate": float("nan")}, "learning_rate must be a positive finite number"),
         ({"schedule": "line"}, "schedule must be one of 'epoch', 'batch', 'linear', 'halved', 'constant', got 'line'"),
         ({"rate_floor": 1.5}, "rate_floor must be a finite number .* 1, got 1.5"),
+        ({"schedule_part": 0}, "schedule_part must be a positive finite number"),
+        ({"schedule_part": 1.5}, "schedule_part must be .* got 1.5"),
         ({"rate_floor": -0.1}, "rate_floor must be a finite number"),
         ({"flip": "turned"}, "flip must be True, False or 'turn', got 'turned'"),
         ({"warm_up": -1}, "warm_up must be a whole number of at least 0"),
         ({"ema": 1.0}, r"ema must lie in \[0, 1\), got 1.0"),
+        ({"square_decay": 1}, r"square_decay must lie in \[0, 1\), got 1"),
         ({"clip": -1}, "clip must be a finite number of at least 0"),
         ({"precision": "8"}, "precision must be one of 'float32', 'bfloat16', 'float16'"),
         ({"seed": -3}, "seed must be a whole number of at least 0"),

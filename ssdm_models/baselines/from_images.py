@@ -124,7 +124,8 @@ class MotionETRBaseline(ImageBaseline):
 class BiTBaseline(ImageBaseline):
     """BiT of three blurry images that follow each other, whose colours its authors have in the order BGR.
 
-    Trained by the mean absolute difference of the frame and, by half, of the first and the last one.
+    Trained by the mean absolute difference of a frame, drawn for each sample, and, by half, of the first and the last
+    one.
 
     Source:
         Zhong et al., "Blur Interpolation Transformer for Real-World Motion from Blur", CVPR 2023.
@@ -151,11 +152,11 @@ class BiTBaseline(ImageBaseline):
 
     def losses(self, blur: Tensor, seen: Seen, sharp: Tensor) -> dict[str, Tensor]:
         times = torch.linspace(0, 1, self.frames, device=blur.device)
-        which = torch.arange(len(blur)) % self.frames
+        which = torch.randint(self.frames, (len(blur),))
         shown = self.network.with_anchors(self._blurs(blur, seen), times[which][:, None])
         true = sharp.flip(2)
         frame = functional.l1_loss(shown.frames[:, 0].float(), true[torch.arange(len(blur)), which])
-        anchors = functional.l1_loss(shown.anchors.float(), true[:, [0, -1]])
+        anchors = functional.l1_loss(shown.anchors.float(), true[:, None, [0, -1]].expand_as(shown.anchors))
         return {"loss": frame + _ANCHORS * anchors, "frame": frame, "anchors": anchors}
 
     def compute_nowhere(self, height: int, width: int) -> None:
@@ -164,3 +165,26 @@ class BiTBaseline(ImageBaseline):
 
     def _blurs(self, blur: Tensor, seen: Seen) -> Tensor:
         return torch.stack([seen["before"], blur, seen["after"]], 1).flip(2)
+
+
+class BiTPlusPlusBaseline(BiTBaseline):
+    """BiT++, which looks in both directions of time; trained as BiT, by what both directions show first and last.
+
+    Its authors begin with a trained BiT, of which all but the head is the same.
+
+    Source:
+        Zhong et al., "Blur Interpolation Transformer for Real-World Motion from Blur", CVPR 2023.
+    """
+
+    title = "BiT++"
+    released = "bitpp"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = BiT(both_directions=True)
+
+    def grow(self, other: BiTBaseline) -> None:
+        """Take over the weights of a BiT; the head, which has twice the inputs, stays as it is."""
+        for name, part in self.network.named_children():
+            if name != "head":
+                part.load_state_dict(other.network.get_submodule(name).state_dict())

@@ -15,6 +15,7 @@ SPEC = StageSpec(
         "epochs": 380,
         "learning_rate": 2e-4,
         "rate_floor": 5e-4,
+        "square_decay": 0.99,
         "weight_decay": 1e-4,
         "batch": 4,
         "crop": 512,
