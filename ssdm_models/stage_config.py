@@ -94,16 +94,8 @@ class StageConfig:
         require_number(self.schedule_part, "schedule_part", above=0, most=1)
         for name in ("clip", "weight_decay"):
             require_number(getattr(self, name), name, 0)
-        for name in (
-            "learning_rate",
-            "rate_floor",
-            "schedule_part",
-            "reblur",
-            "ema",
-            "clip",
-            "square_decay",
-            "weight_decay",
-        ):
+        decays = ("ema", "square_decay", "weight_decay")
+        for name in ("learning_rate", "rate_floor", "schedule_part", "reblur", "clip", *decays):
             checked[name] = plain_number(getattr(self, name))
         checked["flip"] = require_flip(self.flip)
         for name in ("precompute_teacher", "small"):

@@ -12,6 +12,7 @@ from spikesim.errors import InputFileError, InvalidValueError
 from ssdm_models.baselines.bit import RELEASED, BiT, Frames
 from ssdm_models.baselines.from_images import BiTBaseline, BiTPlusPlusBaseline
 from ssdm_models.cost import parameters
+from ssdm_models.trained_networks import load_published
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -220,6 +221,20 @@ def test_a_file_of_two_parts_is_joined(weights, tmp_path):
     blurs, times = scene(), torch.tensor([0.3])
     with torch.inference_mode():
         assert torch.equal(RELEASED[1].load(tmp_path / "bitpp.pth")(blurs, times), untouched(True)(blurs, times))
+
+
+def test_a_released_file_is_a_row_of_an_evaluation(weights, tmp_path):
+    torch.save(weights, tmp_path / "theirs.pth")
+    trained = load_published("bitpp", tmp_path / "theirs.pth")
+    assert isinstance(trained.network, BiTPlusPlusBaseline)
+    assert (trained.spec.label, trained.network.sees_neighbours, trained.network.knows_direction) == (
+        "BiT++",
+        True,
+        True,
+    )
+    found, expected = trained.network.network.state_dict(), untouched(True).state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in found.items())
 
 
 @pytest.mark.parametrize(
