@@ -13,7 +13,14 @@ from ssdm_models.precision import FABRIC
 SETTINGS = {"ahead": "precompute_teacher"}
 """Of `StageConfig`."""
 
-ADDED = {"clip": 0.0, "weight_decay": 0.0, "small": False}
+ADDED = {
+    "clip": 0.0,
+    "weight_decay": 0.0,
+    "small": False,
+    "rate_floor": 0.0,
+    "schedule_part": 1.0,
+    "square_decay": 0.999,
+}
 """What `StageConfig` has gained, as trainings were before that."""
 
 PRECISIONS: dict[str, str] = {fabric: name for name, fabric in FABRIC.items()}

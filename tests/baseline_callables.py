@@ -69,7 +69,7 @@ def _warping_networks() -> list[Call]:
         Call(SAN.ratio, self=san, **both),
         Call(LEVS),
         Call(LEVS.forward, self=levs, blur=torch.rand(1, 3, 20, 20)),
-        Call(LEVS.stages, self=levs, blur=torch.rand(1, 3, 20, 20)),
+        Call(LEVS.stages, self=levs, blur=torch.rand(1, 3, 20, 20), apart=True),
         Call(MotionETR),
         Call(MotionETR.forward, self=motion_etr, blur=small),
         Call(MotionETR.frames_at, self=motion_etr, blur=small, times=[-1, 0.5]),

@@ -11,7 +11,7 @@ from ssdm_models import checkpoints
 from ssdm_models.stages import STAGES
 
 SEVEN = ExposurePlan().sharp_readouts("sequence")
-SEQUENCES = ("red", "trmd", "refid", "levs", "motion_etr", "bit")
+SEQUENCES = ("red", "trmd", "refid", "levs", "motion_etr", "bit", "bitpp")
 BASELINES = ("spkdeblurnet", *SEQUENCES, "dasr")
 OPTIONS = {"batch": 2, "workers": 0, "device": "cpu", "small": True, "precision": "float32"}
 SIDES = {"spkdeblurnet": 96}  # of the smallest images that are learned from, else 64

@@ -531,6 +531,7 @@ def _fields() -> list[Call]:
             Call(kind.check_stored, self=field, path=path, array=array, samples=1, lengths=LENGTHS),
             Call(Field.cut, self=field, cuts=CUTS),
             Call(kind.mirrored, self=field, value=value, down=True, across=True),
+            Call(kind.turned, self=field, value=value),
         ]
     return found
 

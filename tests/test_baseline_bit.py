@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spikesim.errors import InputFileError, InvalidValueError
-from ssdm_models.baselines.bit import RELEASED, BiT
+from ssdm_models.baselines.bit import RELEASED, BiT, Frames
+from ssdm_models.baselines.from_images import BiTBaseline, BiTPlusPlusBaseline
 from ssdm_models.cost import parameters
+from ssdm_models.trained_networks import load_published
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -46,7 +48,7 @@ def test_they_give_what_the_authors_give(shared):
         found = network.with_anchors(data["blurs"], data["times"])
         assert_golden(found.frames, data[output])
         if released.name == "bit":
-            assert_golden(found.anchors, data["mid"])
+            assert_golden(found.anchors[:, 0], data["mid"])
 
 
 def test_what_they_have():
@@ -77,8 +79,9 @@ def test_time_has_no_direction_for_both_directions():
     network.head.weight.copy_(network.head.weight.roll(174, 1))
     backwards = network.with_anchors(blurs.flip(1), 1 - times)
     assert_near(backwards.frames, found.frames)
-    assert_near(backwards.anchors, found.anchors.flip(1))
-    assert (found.anchors - found.anchors.flip(1)).abs().max() > 1e-4
+    assert_near(backwards.anchors, found.anchors.flip(1, 2))
+    for axis in (1, 2):
+        assert (found.anchors - found.anchors.flip(axis)).abs().max() > 1e-4
 
 
 @torch.inference_mode()
@@ -87,7 +90,7 @@ def test_images_are_reflected_to_whole_windows_and_cropped():
     padded = functional.pad(blurs[0], (0, 3, 0, 14), "reflect")[None]
     whole = network.with_anchors(padded, times)
     for image, expected in zip(network.with_anchors(blurs, times), whole, strict=True):
-        assert image.shape[3:] == (50, 61)
+        assert image.shape[-2:] == (50, 61)
         assert_near(image, expected[..., :50, :61])
 
 
@@ -113,6 +116,72 @@ def test_half_precision_is_near():
     for image, reference in zip(found, expected, strict=True):
         assert (image - reference).abs().max() < 0.03 * reference.abs().max()
     assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
+
+
+def losses_of(network: BiT, monkeypatch: pytest.MonkeyPatch, found: Frames, images: int = 2) -> dict[str, Tensor]:
+    """What is minimised where a network makes given frames, in BGR, against `truth`."""
+    baseline = BiTPlusPlusBaseline()
+    baseline.network = network
+    monkeypatch.setattr(network, "with_anchors", lambda *_: found)
+    blur = torch.zeros(images, 3, 8, 8)
+    return baseline.losses(blur, {"before": blur, "after": blur}, truth(images))
+
+
+def truth(images: int = 2) -> Tensor:
+    """Of seven frames (N, 7, 3, 8, 8), RGB; each of a value of its own."""
+    values = torch.arange(images * 7 * 3, dtype=torch.float32).reshape(images, 7, 3, 1, 1) / 100
+    return values.expand(-1, -1, -1, 8, 8)
+
+
+def test_each_direction_is_taught_its_own_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one direction shows too bright and the other too dark does not cancel, as it would in their mean."""
+    network, bgr = seeded(True), truth().flip(2)
+    ends = bgr[:, [0, -1]]
+    for both, expected in (((ends, ends), 0.0), ((ends + 0.3, ends - 0.3), 0.3), ((ends, ends.flip(1)), 0.09)):
+        found = losses_of(network, monkeypatch, Frames(bgr[:, :1], torch.stack(both, 1)))
+        torch.testing.assert_close(found["anchors"], torch.tensor(expected))
+        torch.testing.assert_close(found["loss"], found["frame"] + found["anchors"] / 2)
+
+
+def test_times_are_drawn_for_each_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All seven, whatever the size of a batch, and by torch's generator, which every step of a training seeds."""
+    network, seen = seeded(False), []
+    baseline = BiTBaseline()
+    baseline.network = network
+    blur, true = torch.zeros(2, 3, 8, 8), truth().flip(2)
+
+    def shown(_: Tensor, times: Tensor) -> Frames:
+        seen.append(times[:, 0].tolist())
+        which = (6 * times[:, 0]).round().long()
+        return Frames(true[torch.arange(2), which][:, None], true[:, None, [0, -1]])
+
+    monkeypatch.setattr(network, "with_anchors", shown)
+    for again in range(2):
+        torch.manual_seed(4)
+        for _ in range(20):
+            assert baseline.losses(blur, {"before": blur, "after": blur}, truth())["loss"] < 1e-6
+        assert seen[20 * again :] == seen[:20]
+    assert {round(6 * time) for times in seen for time in times} == set(range(7))
+    assert {len(set(times)) for times in seen} == {1, 2}
+
+
+@torch.inference_mode()
+def test_it_begins_with_what_bit_has_learned() -> None:
+    """All but the head; a head of BiT's weights and zeros for the other direction then shows what BiT shows."""
+    learned, grown = BiTBaseline(), BiTPlusPlusBaseline()
+    learned.network, grown.network = untouched(False), seeded(True)
+    head = grown.network.head.weight.clone()
+    grown.grow(learned)
+    assert torch.equal(grown.network.head.weight, head)
+    held, found = learned.network.state_dict(), grown.network.state_dict()
+    assert {name for name in found if name not in held or not torch.equal(found[name], held[name])} == {
+        "head.weight",
+        "head.bias",
+    }
+    grown.network.head.weight.zero_()[:, :174] = learned.network.head.weight
+    grown.network.head.bias.copy_(learned.network.head.bias)
+    times = torch.tensor([0.0, 0.7])
+    assert_near(grown.network(scene(), times), learned.network(scene(), times))
 
 
 def test_linear_layers_start_small():
@@ -152,6 +221,20 @@ def test_a_file_of_two_parts_is_joined(weights, tmp_path):
     blurs, times = scene(), torch.tensor([0.3])
     with torch.inference_mode():
         assert torch.equal(RELEASED[1].load(tmp_path / "bitpp.pth")(blurs, times), untouched(True)(blurs, times))
+
+
+def test_a_released_file_is_a_row_of_an_evaluation(weights, tmp_path):
+    torch.save(weights, tmp_path / "theirs.pth")
+    trained = load_published("bitpp", tmp_path / "theirs.pth")
+    assert isinstance(trained.network, BiTPlusPlusBaseline)
+    assert (trained.spec.label, trained.network.sees_neighbours, trained.network.knows_direction) == (
+        "BiT++",
+        True,
+        True,
+    )
+    found, expected = trained.network.network.state_dict(), untouched(True).state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in found.items())
 
 
 @pytest.mark.parametrize(

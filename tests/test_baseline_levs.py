@@ -19,6 +19,7 @@ from network_laws import (
 from torch import Tensor, nn
 
 from spikesim.errors import InputFileError, InvalidValueError
+from ssdm_models.baselines.from_images import LEVSBaseline
 from ssdm_models.baselines.levs import LEVS as NETWORK
 from ssdm_models.baselines.levs import RELEASED
 from ssdm_models.cost import macs, parameters
@@ -136,6 +137,67 @@ def test_a_stage_computes_nothing_of_later_ones(network: NETWORK, blur: Tensor) 
     (third + fifth).square().mean().backward()
     trained = {name.partition(".")[0] for name, value in network.named_parameters() if value.grad is not None}
     assert trained == {"middle", "third", "fifth"}
+
+
+def losses_of(network: NETWORK, blur: Tensor) -> dict[str, Tensor]:
+    """What is minimised against a random truth."""
+    baseline = LEVSBaseline()
+    baseline.network = network
+    return baseline.losses(blur, {}, uniform(len(blur), 7, *blur.shape[1:], seed=3))
+
+
+def gradients(network: NETWORK, loss: Tensor) -> dict[str, list[Tensor | None]]:
+    """Of each of the networks that LEVS is made of."""
+    parts = {name: list(part.parameters()) for name, part in network.named_children()}
+    found = torch.autograd.grad(loss, list(network.parameters()), allow_unused=True, retain_graph=True)
+    each = iter(found)
+    return {name: [next(each) for _ in weights] for name, weights in parts.items()}
+
+
+def test_each_stage_is_trained_by_its_own_frames_alone(started: NETWORK, blur: Tensor) -> None:
+    """Its gradient by all losses is that by its own, and its own reaches no earlier stage, as if these were frozen."""
+    losses = losses_of(started, blur)
+    assert list(losses) == ["loss", "middle", "pair_1", "pair_2", "pair_3"]
+    torch.testing.assert_close(losses["loss"], sum(losses[name] for name in list(losses)[1:]))
+    whole = gradients(started, losses["loss"])
+    own = {
+        "middle": ["middle"],
+        "pair_1": ["third", "fifth"],
+        "pair_2": ["second_and_sixth"],
+        "pair_3": ["first_and_seventh"],
+    }
+    for name, trained in own.items():
+        found = gradients(started, losses[name])
+        assert {part for part, values in found.items() if any(value is not None for value in values)} == set(trained)
+        for part in trained:
+            assert all(torch.equal(a, b) for a, b in zip(found[part], whole[part], strict=True))  # type: ignore[arg-type]
+            assert any(value.any() for value in found[part])  # type: ignore[union-attr]
+
+
+def test_stages_that_are_not_kept_apart_are_told(
+    started: NETWORK, blur: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = started._stages
+    monkeypatch.setattr(started, "_stages", lambda blur, apart: stages(blur, False))
+    found = gradients(started, losses_of(started, blur)["pair_1"])
+    assert any(value is not None and value.any() for value in found["middle"])
+
+
+@torch.inference_mode()
+def test_frames_are_the_same_where_stages_are_kept_apart(started: NETWORK, blur: Tensor) -> None:
+    for found, expected in zip(started.stages(blur, apart=True), started.stages(blur), strict=True):
+        assert all(map(torch.equal, found, expected))
+
+
+@torch.inference_mode()
+def test_losses_are_blind_to_the_direction_of_time_and_nothing_at_the_truth(
+    started: NETWORK, blur: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = uniform(2, 7, 3, 20, 40, seed=3)
+    for frames in (truth, truth.flip(1)):
+        made = [(frames[:, 3],), *((frames[:, 3 - i], frames[:, 3 + i]) for i in (1, 2, 3))]
+        monkeypatch.setattr(started, "stages", lambda *_, made=made, **__: iter(made))
+        assert not any(losses_of(started, blur).values())
 
 
 @torch.inference_mode()

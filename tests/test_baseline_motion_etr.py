@@ -19,6 +19,7 @@ from network_laws import (
 from torch import Tensor, nn
 
 from spikesim.errors import InputFileError, InvalidValueError
+from ssdm_models.baselines.from_images import MotionETRBaseline
 from ssdm_models.baselines.motion_etr import RELEASED, TIMES, MotionETR, frames, reblur
 from ssdm_models.cost import parameters
 
@@ -146,6 +147,104 @@ def test_the_first_stage_trains_the_offsets_alone(network: MotionETR, blur: Tens
     reblur(blur, network.offsets(blur)).square().mean().backward()
     assert all(value.grad is not None and value.grad.any() for value in network.offset_network.parameters())
     assert all(value.grad is None for value in network.deblurring_network.parameters())
+
+
+PARTS = {"sharp": 1, "reblur": 1, "ms_ssim": 0.1, "variation": 0.002, "length": 2e-5}
+
+
+def losses_of(network: MotionETR, blur: Tensor, sharp: Tensor) -> dict[str, Tensor]:
+    """What is minimised, of true images in the middle of the exposure."""
+    baseline = MotionETRBaseline()
+    baseline.network = network
+    frames = torch.full((len(sharp), 7, *sharp.shape[1:]), torch.nan)
+    frames[:, 3] = sharp
+    return baseline.losses(blur, {}, frames)
+
+
+def given_offsets(network: MotionETR, offsets: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "offsets", lambda _: offsets)
+
+
+def test_what_is_minimised_is_the_sum_of_both_stages(network: MotionETR, blur: Tensor) -> None:
+    losses = losses_of(network, blur, uniform(2, 3, 24, 40, seed=3))
+    assert [*losses] == ["loss", *PARTS]
+    torch.testing.assert_close(losses["loss"], sum(weight * losses[name] for name, weight in PARTS.items()))
+
+
+@torch.inference_mode()
+def test_where_nothing_moves_the_first_stage_costs_nothing(
+    network: MotionETR, blur: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_offsets(network, torch.zeros(2, 30, 24, 40), monkeypatch)
+    losses = losses_of(network, blur, blur)
+    assert (losses["variation"], losses["length"]) == (0, 0)
+    assert losses["reblur"] < 1e-12
+    assert losses["ms_ssim"].abs() < 1e-6
+    assert losses_of(network, blur, blur.flip(3))["reblur"] > 0.01
+
+
+@torch.inference_mode()
+def test_the_true_way_blurs_as_the_exposure_did(network: MotionETR, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own or the reversed one, but no other, though both cost the length of the way."""
+    sharp, way = uniform(1, 3, 24, 40), torch.zeros(1, 30, 24, 40)
+    rows, columns = way[:, 0::2], way[:, 1::2]
+    columns += 3 * torch.tensor(TIMES)[[0, 6, 5, 4, 3, 2, 1, *range(7, 15)]][:, None, None]
+    blur, found = reblur(sharp, way), []
+    for offsets in (way, -way, 0 * way, torch.stack([columns, rows], 2).flatten(1, 2)):
+        given_offsets(network, offsets, monkeypatch)
+        found.append(losses_of(network, blur, sharp))
+    right, reverse, none, across = found
+    assert max(right["reblur"], reverse["reblur"]) < 1e-12
+    assert min(none["reblur"], across["reblur"]) > 1e-2
+    assert right["ms_ssim"] < 1e-4 < 0.1 < min(none["ms_ssim"], across["ms_ssim"])
+    assert right["variation"] == 0 < right["length"]
+    torch.testing.assert_close(right["length"], 9 * torch.tensor(TIMES).square().mean() / 2)
+
+
+def test_variation_is_along_rows_and_columns(network: MotionETR, monkeypatch: pytest.MonkeyPatch) -> None:
+    blur, ramp = uniform(1, 3, 24, 40), torch.arange(24.0)[:, None].expand(1, 30, 24, 40)
+    for offsets, slope in ((ramp, 1), (torch.arange(40.0).expand(1, 30, 24, 40), 1), (ramp + torch.arange(40.0), 2)):
+        given_offsets(network, offsets, monkeypatch)
+        assert losses_of(network, blur, blur)["variation"] == slope
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_teaches_the_offsets_and_the_deblurred_image_alone_the_rest(
+    network: MotionETR, blur: Tensor, name: str
+) -> None:
+    losses_of(network, blur, uniform(2, 3, 24, 40, seed=3))[name].backward()
+    offsets, deblurring = (
+        [value.grad is not None and bool(value.grad.any()) for value in part.parameters() if value.requires_grad]
+        for part in (network.offset_network, network.deblurring_network)
+    )
+    assert all(offsets)
+    assert all(deblurring) if name == "sharp" else not any(deblurring)
+
+
+def test_it_learns_a_way(network: MotionETR) -> None:
+    """Of an image that moves by six pixels; smooth, so that its way can be felt from where it is thought to be."""
+    sharp = torch.nn.functional.interpolate(uniform(1, 3, 6, 10), (24, 40), mode="bicubic").clamp(0, 1)
+    way = torch.zeros(1, 30, 24, 40)
+    way[:, 1], way[:, -1] = -3, 3
+    blur, found = reblur(sharp, way), []
+    optimizer = torch.optim.Adam(network.parameters(), 3e-4)
+    for _ in range(12):
+        losses = losses_of(network, blur, sharp)
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+        found.append({part: value.item() for part, value in losses.items()})
+    for part in ("loss", "sharp", "reblur", "ms_ssim"):
+        assert found[-1][part] < 0.8 * found[0][part]
+
+
+def test_in_half_precision_ways_are_taught_in_full(network: MotionETR, blur: Tensor) -> None:
+    sharp = uniform(2, 3, 24, 40, seed=3)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = losses_of(network, blur, sharp)
+        offsets = network.offsets(blur)
+    assert {loss.dtype for loss in losses.values()} == {torch.float32}
+    torch.testing.assert_close(losses["reblur"], (reblur(sharp, offsets) - blur).square().mean())
 
 
 def test_fixed_parameters_stay_so_when_released_weights_are_loaded(network: MotionETR) -> None:

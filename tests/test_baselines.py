@@ -1,5 +1,6 @@
 """Published networks as methods: trained on shards, resumed, kept, compared, and held to their authors' conventions."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,32 @@ def test_a_packed_stream_and_one_in_training_are_seen_alike(data: Path, name: st
     one, other = (network.represent(view, times) for view in (packed, dense))
     assert one.keys() == other.keys()
     assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("name", [name for name in BASELINES if name != "dasr"])
+def test_what_is_turned_is_seen_as_it_is_then(little: dict[int, Path], name: str) -> None:  # noqa: F811
+    """Image, truth and what is made of spikes are turned and mirrored together, in all eight ways."""
+    network, side = made(name), SIDES.get(name, 64)
+    turning, still = (
+        RepresentedSamples(little[side], "train", (1.0,), side, flip, network) for flip in ("turn", False)
+    )
+    ways = list(product((False, True), ((), (-1,), (-2,), (-1, -2))))
+    seen = set()
+    for seed in range(24):
+        item, plain = turning[SeededIndex(1, seed)], still[SeededIndex(1, seed)]
+        for turned, axes in ways:
+            shown = {"blur": item["blur"], "sharp": item["sharp"], **item["seen"]}
+            back = {key: (value.mT if turned else value).flip(axes) for key, value in shown.items()}
+            if torch.equal(back["blur"], plain["blur"]):
+                seen.add((turned, axes))
+                assert all(
+                    torch.equal(back[key], value) for key, value in {**plain, **plain["seen"]}.items() if key in back
+                )
+                assert item["seen"].keys() == plain["seen"].keys()
+                break
+        else:
+            pytest.fail("an item is not its sample, turned")
+    assert len(seen) == 8
 
 
 @pytest.mark.long

@@ -15,6 +15,7 @@ from spikesim_datasets.shards import Sample
 torch = pytest.importorskip("torch", reason="torch is an extra")
 
 from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset  # noqa: E402
+from spikesim_datasets.shards.fields import FIELDS  # noqa: E402
 
 toys, dataset = field_data.toys, field_data.dataset
 
@@ -72,6 +73,36 @@ def test_fields_show_the_place_that_the_images_show(whole: Path, crop: int | Non
         places.add(float(depth.min()))
     assert len(turned) == 4
     assert (len(places) == 1) == (crop is None)
+
+
+TURNABLE = ("depth", "cell", "motion", "tint")
+
+
+@pytest.mark.parametrize("crop", [None, 64])
+def test_turned_fields_show_the_place_that_the_images_show(whole: Path, crop: int | None) -> None:
+    """And motion leads to the one centre, whichever of the eight ways the scene is turned and mirrored."""
+    data = SpikeBlurDataset(whole, "train", crop=crop, flip="turn", extra=TURNABLE)
+    seen = set()
+    for seed in range(24):
+        item, sample = data[SeededIndex(seed % 2, seed)], make_sample(1 + seed % 2)
+        depth, motion = item["depth"], item["motion"]
+        assert np.array_equal(item["blur"], look_up(planes(sample.blur), depth))
+        assert np.array_equal(item["tint"], look_up(planes(sample.extra["tint"]), depth))
+        assert np.array_equal(item["spikes"], look_up(sample.spikes[1.0].dense(), item["cell"]))
+        ends = motion + torch.stack(torch.meshgrid(*map(torch.arange, depth.shape), indexing="ij")[::-1])
+        assert len(ends.reshape(6, 2, -1).permute(0, 2, 1).reshape(-1, 2).unique(dim=0)) == 1
+        column, row = (int(end) for end in ends[0, :, 0, 0])
+        if 0 <= row < depth.shape[0] and 0 <= column < depth.shape[1]:
+            assert depth[row, column] == CENTRE[1] * WIDTH + CENTRE[0]
+        turned = bool((depth[0, 1] - depth[0, 0]).abs() > 1)
+        seen.add((turned, bool(depth[0, 0] > depth[-1, 0]), bool(depth[0, 0] > depth[0, -1])))
+    assert len(seen) == 8
+
+
+def test_fields_that_cannot_be_turned_are_refused(whole: Path) -> None:
+    assert [name for name in TOYS if not FIELDS[name].turnable] == ["shift"]
+    with pytest.raises(InvalidValueError, match="rows and columns of shift cannot be exchanged; leave turns out, or"):
+        SpikeBlurDataset(whole, "train", flip="turn")
 
 
 def test_steps_lie_between_the_sharp_frames_that_are_read(whole: Path) -> None:

@@ -67,6 +67,29 @@ def test_a_field_checks_itself(change: dict[str, Any], said: str) -> None:
         Field(**{**flow, **change})
 
 
+def test_rows_and_columns_of_what_are_exchanged() -> None:
+    assert all(field.turnable for name, field in FIELDS.items() if name not in TOYS)
+    for axes, signs, turnable in (
+        (("H",), {}, False),
+        (("h", "W"), {}, False),
+        (("T", 3), {}, True),
+        (("W", "H", 2), {"W": (-1, 1)}, False),
+        (("H", "W", 3), {"W": (-1, 1, -1), "H": (1, -1, -1)}, True),
+    ):
+        assert Field("some", axes, "float32", mirror_signs=signs).turnable is turnable  # type: ignore[arg-type]
+
+
+def test_turns_and_mirrors_of_vectors_go_together() -> None:
+    """Turned and then mirrored left to right is mirrored top to bottom and then turned; turned twice is as it was."""
+    field = Field("some", ("H", "W", 4), "float32", mirror_signs={"W": (-1, 1, 1, -1), "H": (1, -1, 1, -1)})
+    value = np.random.default_rng(0).normal(size=(3, 5, 4))
+    turned = field.turned(value)
+    assert turned.shape == (5, 3, 4)
+    np.testing.assert_array_equal(turned, value.swapaxes(0, 1)[..., [1, 0, 2, 3]])
+    np.testing.assert_array_equal(field.turned(turned), value)
+    np.testing.assert_array_equal(field.mirrored(turned, False, True), field.turned(field.mirrored(value, True, False)))
+
+
 # Shards
 
 

@@ -11,6 +11,7 @@ import toy_stage
 from training_data import SHARP, assert_same, losses, write_moving
 
 from spikesim.errors import InputFileError, InvalidValueError
+from spikesim.files import checksum
 from spikesim_datasets.samples import SpikeBlurDataset
 from spikesim_datasets.shards import open_dataset
 from ssdm_models import checkpoints
@@ -166,6 +167,49 @@ def test_samples_without_the_same_ground_truth_are_refused_before_the_first_step
     assert not (tmp_path / "run").exists()
     # What needs none trains on these samples.
     assert train_stage("sr", tmp_path / "data", tmp_path / "sr", epochs=1, **OPTIONS).checkpoint is not None
+
+
+class Wide(toy_stage.Toy):
+    """The same with a wider kernel, in the middle of which a narrow one has its place."""
+
+    def __init__(self, width: int = 5) -> None:
+        super().__init__(width)
+
+    def grow(self, other: toy_stage.Toy) -> None:
+        with torch.no_grad():
+            self.layer.weight[..., 1:-1, 1:-1] = other.layer.weight
+            self.layer.bias.copy_(other.layer.bias)
+
+
+@pytest.fixture
+def wide(toy):
+    spec = replace(toy_stage.SPEC, name="wide", label="Wide", network=Wide, grows_from="toy", grow=Wide.grow)
+    STAGES.register(spec)
+    yield spec
+    STAGES.unregister("wide")
+
+
+def test_a_network_grows_from_that_of_another_stage(data, tmp_path, wide):
+    learned = train_stage("toy", data, tmp_path, **OPTIONS).checkpoint
+    still = {**OPTIONS, "epochs": 1, "learning_rate": 1e-12}
+
+    def weights(run, **given):
+        network = checkpoints.load(train_stage("wide", data, tmp_path / run, **given, **still).checkpoint)
+        assert isinstance(network, Wide)
+        return network.layer.weight
+
+    grown, new = weights("grown", init={"wide": learned}), weights("new")
+    torch.testing.assert_close(grown[..., 1:-1, 1:-1], checkpoints.load(learned).layer.weight, rtol=0, atol=1e-6)
+    torch.testing.assert_close(grown[..., 0, :], new[..., 0, :], rtol=0, atol=1e-6)  # as its seed draws it
+    again = weights("again", init={"wide": tmp_path / "grown" / "wide.safetensors"})  # its own is taken as it is
+    torch.testing.assert_close(again, grown, rtol=0, atol=1e-6)
+    recorded = json.loads((tmp_path / "grown" / "wide" / "config.json").read_text())["networks"]
+    assert recorded == {"init": checksum(learned)}
+    checkpoints.save(tmp_path / "ldn.safetensors", LDN())
+    with pytest.raises(InputFileError, match="not the Wide of 'wide' or the Toy of 'toy'"):
+        weights("other", init={"wide": tmp_path / "ldn.safetensors"})
+    with pytest.raises(InputFileError, match="holds the Wide of the stage 'wide', not the Toy of 'toy'"):
+        train_stage("toy", data, tmp_path / "back", init={"toy": tmp_path / "grown" / "wide.safetensors"}, **still)
 
 
 class Normalised(toy_stage.Toy):

@@ -31,7 +31,8 @@ def age(run: Path) -> None:
     record = json.loads(path.read_text())
     config = record["config"]
     assert (config.pop("precompute_teacher"), config["precision"]) == (True, "bfloat16")
-    assert config.pop("clip") == 0
+    assert config.pop("clip") == config.pop("rate_floor") == 0
+    assert (config.pop("schedule_part"), config.pop("square_decay")) == (1, 0.999)
     record["config"] = {**config, "ahead": True, "precision": "bf16-mixed"}
     path.write_text(json.dumps(record))
     (run / "ldn" / "teacher_targets").rename(run / "ldn" / "lessons")
@@ -74,6 +75,60 @@ def test_a_finished_old_run_is_finished_and_not_another(data, run):
         train_stage("ldn", data, run, **{**OPTIONS, "precision": "float32"})
     with pytest.raises(OutputError, match=r"\(precompute_teacher True, not False\)"):
         train_stage("ldn", data, run, **{**OPTIONS, "precompute_teacher": False})
+
+
+SR = {"crop": 32, "batch": 2, "workers": 0, "device": "cpu"}
+OTHERS = {"epochs": 2, "schedule": "constant", "flip": False}  # than the stage has by itself
+
+
+def stop_at(last):
+    def stop(progress):
+        if progress.steps == last:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+@pytest.fixture
+def begun(data, tmp_path, monkeypatch) -> Path:
+    """A run that was stopped in its second step."""
+    monkeypatch.setattr(loop_module, "_SECONDS_BETWEEN_SAVES", 0)
+    with pytest.raises(KeyboardInterrupt):
+        train_stage("sr", data, tmp_path / "run", on_step=stop_at(2), **OTHERS, **SR)
+    return tmp_path / "run"
+
+
+def test_a_run_of_an_earlier_version_goes_on_as_it_was_begun(data, tmp_path, begun):
+    """Though its stage has other settings by itself today, and however often it is stopped."""
+    path = begun / "sr" / "config.json"
+    record = json.loads(path.read_text())
+    assert record["config"].pop("rate_floor") == 0
+    path.write_text(json.dumps(record))
+    with pytest.raises(OutputError, match=r"\(learning_rate 0.0003, not 0.1\)"):
+        train_stage("sr", data, begun, learning_rate=0.1, **SR)
+    for last in (3, 4):
+        with pytest.raises(KeyboardInterrupt):
+            train_stage("sr", data, begun, on_step=stop_at(last), **SR)
+    assert json.loads(path.read_text())["config"] == record["config"]
+    train_stage("sr", data, begun, **SR)
+    train_stage("sr", data, tmp_path / "whole", **OTHERS, **SR)
+    assert_same(begun / "sr.safetensors", tmp_path / "whole" / "sr.safetensors")
+    assert train_stage("sr", data, begun, **SR).kept
+    totals = []
+
+    def stop(progress):
+        totals.append(progress.total)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # with --overwrite it is what the stage is today
+        train_stage("sr", data, begun, overwrite=True, on_step=stop, **SR)
+    assert totals == [70 * STEPS]
+    assert json.loads(path.read_text())["config"]["rate_floor"] == 0
+
+
+def test_of_a_run_of_today_other_settings_are_another_training(data, begun):
+    with pytest.raises(OutputError, match=r"\(epochs 2, not 70; flip False, not True; schedule constant, not epoch\)"):
+        train_stage("sr", data, begun, **SR)
 
 
 def test_old_checkpoints_are_read(tmp_path):

@@ -3,6 +3,7 @@
 import pickle
 import sys
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,69 @@ def test_mirrored_items_are_mirrored_alike(root, samples):
     assert seen == {(), (-1,), (-2,), (-1, -2)}
 
 
+@pytest.mark.parametrize("crop", [None, 64])
+def test_turned_items_are_turned_alike(root, samples, crop):
+    """Each is one of the eight that the scene can be turned and mirrored to; all that is in it is the same one."""
+    dataset = SpikeBlurDataset(root, "train", crop=crop, flip="turn", neighbours=True)
+    seen = set()
+    for seed in range(48):
+        item, sample = dataset[SeededIndex(3, seed)], samples[3]
+        for turned, axes in product((False, True), ((), (-1,), (-2,), (-1, -2))):
+            back = {name: item[name].mT if turned else item[name] for name in ("blur", "spikes", "sharp", "neighbours")}
+            back = {name: value.flip(axes) for name, value in back.items()}
+            top, left = place_in(sample, back["spikes"])
+            if top is None:
+                continue
+            seen.add((turned, axes))
+            height, width = back["blur"].shape[1:]
+            rows, columns = slice(4 * top, 4 * top + height), slice(4 * left, 4 * left + width)
+            for name, whole in (
+                ("blur", sample.blur),
+                ("sharp", sample.sharp),
+                ("neighbours", np.stack([samples[2].blur, samples[4].blur])),
+            ):
+                assert np.array_equal(back[name], image(whole[..., rows, columns, :]))
+            break
+        else:
+            pytest.fail("an item shows no place of its sample")
+    assert len(seen) == 8
+
+
+def place_in(sample: Sample, spikes: torch.Tensor) -> tuple[int | None, int | None]:
+    """Where in a sample spikes lie, in spike pixels; nowhere, if not in it."""
+    whole, (_, height, width) = sample.spikes[1.0].dense(), spikes.shape
+    if height > whole.shape[1] or width > whole.shape[2]:
+        return None, None
+    windows = np.lib.stride_tricks.sliding_window_view(whole, (height, width), axis=(1, 2))
+    found = np.argwhere((windows == spikes.numpy()[:, None, None]).all(axis=(0, 3, 4)))
+    return (int(found[0][0]), int(found[0][1])) if len(found) else (None, None)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_without_turns_nothing_more_is_drawn(root, samples, flip, monkeypatch):
+    """Trainings of earlier versions go on with the crops and mirrors that they were begun with."""
+    dataset = SpikeBlurDataset(root, "train", (1, 2.5), 32, "one", flip=flip)
+    drawn = []
+    monkeypatch.setattr(
+        "spikesim_datasets.samples._below", lambda limit, generator: drawn.append(limit) or int(limit > 2)
+    )
+    dataset[SeededIndex(0, 5)]
+    assert drawn == [18, 4, 2, *([2, 2] if flip else []), 3]  # top, left, threshold, mirrors, frame
+
+
+def test_crops_are_those_of_earlier_versions(root, samples):
+    dataset = SpikeBlurDataset(root, "train", (1, 2.5), 32, "one", flip=True)
+    generator = torch.Generator().manual_seed(5)
+    draws = [int(torch.randint(limit, (), generator=generator)) for limit in (18, 4, 2, 2, 2, 3)]
+    top, left, threshold, down, across, frame = draws
+    rows, columns = slice(4 * top, 4 * top + 32), slice(32 * left, 32 * left + 32)
+    axes = [axis for axis, mirrored in ((-2, down), (-1, across)) if mirrored]
+    item = dataset[SeededIndex(0, 5)]
+    assert item["v_th"] == (1, 2.5)[threshold]
+    assert np.array_equal(item["blur"].flip(axes), image(samples[0].blur[rows, columns]))
+    assert np.array_equal(item["sharp"][0].flip(axes), image(samples[0].sharp[frame, rows, columns]))
+
+
 def test_each_item_has_the_spikes_of_one_of_several_thresholds(root, samples):
     dataset = SpikeBlurDataset(root, "train", v_th=(1, 2.5))
     torch.manual_seed(0)
@@ -300,7 +364,7 @@ def test_what_a_dataset_does_not_have_is_refused_with_what_it_has(root, samples,
         ({"crop": "32"}, "crop must be a whole number of pixels, got '32'"),
         ({"crop": 32.0}, r"crop must be a whole number of pixels, got 32\.0"),
         ({"sharp": 1}, r"sharp must be None \(all there is\), 'middle', 'one' or 'none', got 1"),
-        ({"flip": "yes"}, "flip must be True or False, got 'yes'"),
+        ({"flip": "yes"}, "flip must be True, False or 'turn', got 'yes'"),
     ],
 )
 def test_arguments_of_another_type_are_refused(root, samples, choices, what):

@@ -77,7 +77,15 @@ def test_weights_decide_type_and_device_outside_autocast(network: torch.nn.Modul
 def test_numbers_of_numpy_are_taken_and_kept_as_pythons_own(tmp_path: Path) -> None:
     """They are written to files as JSON."""
     half, one, v_th = np.float32(0.5), np.int64(1), (np.float32(0.5), np.int64(2))
-    numbers: dict[str, Any] = {"learning_rate": half, "ema": half, "reblur": half, "v_th": v_th, "flip": np.bool_(True)}
+    numbers: dict[str, Any] = {
+        "learning_rate": half,
+        "ema": half,
+        "rate_floor": half,
+        "schedule_part": half,
+        "square_decay": half,
+        "v_th": v_th,
+        "flip": np.bool_(True),
+    }
     numbers |= {"epochs": one, "batch": one, "accumulate": one, "crop": one * 32, "warm_up": one, "seed": one}
     config = StageConfig("bsn", **{**TRAINING, **numbers})
     execution = Execution(**EXECUTION | {"devices": one, "workers": one, "max_minutes": half})

@@ -22,7 +22,7 @@ from ssdm_models.trained_networks import load_deblurring
 toy = toy_stage.toy
 
 
-PUBLISHED = ("spkdeblurnet", "red", "trmd", "refid", "levs", "motion_etr", "bit", "dasr", "san")
+PUBLISHED = ("spkdeblurnet", "red", "trmd", "refid", "levs", "motion_etr", "bit", "bitpp", "dasr", "san")
 OURS = ("bsn", "sr", "ldn", "multi_exposure", "adaptation")
 
 
@@ -58,6 +58,10 @@ def test_a_stage_is_registered_once_and_taken_out(toy: StageSpec) -> None:
         STAGES.unregister("gan")
 
 
+def doubled(network: toy_stage.Toy) -> None:
+    network.layer.bias.data.mul_(2)
+
+
 def no_teacher() -> Teacher:
     raise AssertionError
 
@@ -75,6 +79,8 @@ def no_teacher() -> Teacher:
         ({"old_arguments": {"depth": "length"}}, "old_arguments must be old names of arguments"),
         ({"teachers": ("bsn",)}, "teachers and make_teacher go together"),
         ({"make_teacher": no_teacher}, "teachers and make_teacher go together"),
+        ({"grows_from": "bsn"}, "grows_from and grow go together"),
+        ({"grow": doubled}, "grows_from and grow go together"),
         ({"own_settings": ("seed",)}, "own_settings must be of perceptual, reblur, precompute_teacher"),
         ({"own_settings": ("precompute_teacher",)}, "precompute_teacher needs teachers"),
         ({"own_settings": ("precompute_teacher",), "teachers": ("sr",), "make_teacher": no_teacher}, "exclude each"),
@@ -88,10 +94,6 @@ def test_declarations_that_contradict_themselves(changes: dict[str, object], mes
 def released(path: Path, network: torch.nn.Module, kind: str) -> Path:
     torch.save(rebuilt({slot.released[0]: slot.shape for slot in slots(network, kind)}, "ldn", {}), path)
     return path
-
-
-def doubled(network: toy_stage.Toy) -> None:
-    network.layer.bias.data.mul_(2)
 
 
 def test_released_files_are_told_apart_by_the_names_in_them(tmp_path: Path) -> None:

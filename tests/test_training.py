@@ -136,6 +136,19 @@ def test_a_mean_of_the_weights_is_saved_where_it_is_wanted(data, tmp_path):
     assert not torch.equal(kept[0.5], begun)
 
 
+def test_decays_and_rates_are_those_of_the_optimiser(data, tmp_path):
+    """At the last of three epochs, a line has fallen to a third; without others, the optimiser is Adam."""
+    settings = {"square_decay": 0.5, "weight_decay": 0.25, "schedule": "linear", "learning_rate": 3e-4}
+    for name, given, expected in (
+        ("given", settings, ([0.9, 0.5], 0.25, 1e-4)),
+        ("none", {"schedule": "constant"}, ([0.9, 0.999], 0, 3e-4)),
+    ):
+        train_stage("sr", data, tmp_path / name, epochs=3, **given, **SHORT)
+        (group,) = load_state(tmp_path / name / "sr" / "state.pt").optimizer["param_groups"]
+        assert (list(group["betas"]), group["weight_decay"]) == expected[:2]
+        assert group["lr"] == pytest.approx(expected[2])
+
+
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_large_gradients_are_scaled_down_where_it_is_wanted(data, tmp_path, accumulate):
     """Adam divides by the size of a gradient, unless that is next to nothing: then the weights stay."""

@@ -47,6 +47,67 @@ def test_the_released_schedule_turns_with_every_batch():
     assert {make_config("sr", "release").rate(step, 7) for step in range(300)} == {2e-4}
 
 
+@given(st.sampled_from(["bsn", "sr", "ldn", "multi_exposure"]), st.integers(1, 9), st.integers(0, 400))
+def test_rates_of_earlier_versions_are_the_same_to_the_bit(stage, steps, step):
+    """So that their trainings go on exactly; what they had was written as this."""
+    for config in (make_config(stage, epochs=40), make_config(stage, epochs=40, schedule="batch")):
+        turns = step // steps / 40 if config.schedule == "epoch" else step / 40
+        rising = min(1.0, (step + 1) / (config.warm_up * steps)) if config.warm_up else 1.0
+        assert config.rate(step, steps) == config.learning_rate * rising * (1 + math.cos(math.pi * turns)) / 2
+
+
+AUTHORS = {  # the rates with which authors begin and end, in the shape of their schedule
+    "spkdeblurnet": (1e-4, 1e-6, "epoch"),
+    "refid": (2e-4, 1e-7, "epoch"),
+    "bit": (1e-4, 1e-6, "epoch"),
+    "bitpp": (1e-4, 1e-6 + 0.75 * (1e-4 - 1e-6), "epoch"),  # a third of a cosine
+    "motion_etr": (1e-4, 0, "linear"),
+    "trmd": (1e-3, 1e-3, "constant"),
+    "dasr": (1e-4, 1e-4 / 8, "halved"),
+}
+
+
+@pytest.mark.parametrize("stage", AUTHORS)
+def test_rates_are_those_of_the_authors(stage):
+    first, last, schedule = AUTHORS[stage]
+    config = make_config(stage)
+    rates = [config.rate(7 * epoch, 7) for epoch in range(config.epochs)]
+    assert config.schedule == schedule
+    assert rates[0] == first
+    end = config.rate(7 * config.epochs - 1, 7) if schedule == "halved" else config.rate(7 * config.epochs, 7)
+    assert math.isclose(end, last, rel_tol=1e-9, abs_tol=1e-15)
+    assert all(later <= earlier for earlier, later in pairwise(rates))
+    steps = {round(earlier - later, 15) for earlier, later in pairwise(rates)}
+    if schedule == "linear":
+        assert steps == {round(first / config.epochs, 15)}
+    if schedule == "halved":
+        assert [rates[epoch] for epoch in (124, 125, 249, 250, 374, 375)] == [
+            first / 2**times for times in (0, 1, 1, 2, 2, 3)
+        ]
+
+
+def test_optimisers_are_those_of_the_authors():
+    decays = {stage: (make_config(stage).square_decay, make_config(stage).weight_decay) for stage in AUTHORS}
+    assert decays.pop("refid") == (0.99, 1e-4)
+    assert {stage for stage, found in decays.items() if found == (0.999, 1e-4)} == {"bit", "bitpp"}
+    assert {decays[stage] for stage in decays if "bit" not in stage} == {(0.999, 0)}
+
+
+def test_crops_are_turned_where_the_authors_turn_them():
+    turned = {stage for stage in STAGES if make_config(stage).flip == "turn"}
+    assert turned == {"spkdeblurnet", "refid", "bit", "bitpp", "dasr"}
+    assert all(make_config(stage).flip is True for stage in STAGES if stage not in turned)
+
+
+def test_a_floor_is_what_rates_fall_to():
+    for schedule in ("epoch", "batch", "linear"):
+        config = make_config("bsn", epochs=8, schedule=schedule, rate_floor=0.25, learning_rate=2.0)
+        steps = 1 if schedule == "batch" else 3
+        assert config.rate(0, steps) == 2
+        assert math.isclose(config.rate(8 * steps, steps), 0.5)
+        assert math.isclose(config.rate(4 * steps, steps), 1.25)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -54,9 +115,15 @@ def test_the_released_schedule_turns_with_every_batch():
         ({"batch": 0}, "batch must be a whole number of at least 1, got 0"),
         ({"batch": 4, "accumulate": 3}, "accumulate must divide the batch, got 3"),
         ({"learning_rate": float("nan")}, "learning_rate must be a positive finite number"),
-        ({"schedule": "linear"}, "schedule must be one of 'epoch', 'batch', 'constant', got 'linear'"),
+        ({"schedule": "line"}, "schedule must be one of 'epoch', 'batch', 'linear', 'halved', 'constant', got 'line'"),
+        ({"rate_floor": 1.5}, "rate_floor must be a finite number .* 1, got 1.5"),
+        ({"schedule_part": 0}, "schedule_part must be a positive finite number"),
+        ({"schedule_part": 1.5}, "schedule_part must be .* got 1.5"),
+        ({"rate_floor": -0.1}, "rate_floor must be a finite number"),
+        ({"flip": "turned"}, "flip must be True, False or 'turn', got 'turned'"),
         ({"warm_up": -1}, "warm_up must be a whole number of at least 0"),
         ({"ema": 1.0}, r"ema must lie in \[0, 1\), got 1.0"),
+        ({"square_decay": 1}, r"square_decay must lie in \[0, 1\), got 1"),
         ({"clip": -1}, "clip must be a finite number of at least 0"),
         ({"precision": "8"}, "precision must be one of 'float32', 'bfloat16', 'float16'"),
         ({"seed": -3}, "seed must be a whole number of at least 0"),

@@ -26,17 +26,17 @@ class PrecisionType(click.Choice[str]):
         return super().convert(PRECISIONS.get(value, value), param, ctx)
 
 
-def training_options(epochs: str, learning_rate: str, crop: str) -> Callable[[F], F]:
+def training_options(epochs: str, batch: str, learning_rate: str, schedule: str, crop: str) -> Callable[[F], F]:
     """The options of every training.
 
     Args:
-        epochs, learning_rate, crop: Their defaults, in words.
+        epochs, batch, learning_rate, schedule, crop: Their defaults, in words.
     """
     return together(
         thresholds_option,
         click.option("--split", metavar="NAME", show_default="train", help="Split to train on."),
         click.option("--epochs", type=click.IntRange(1), show_default=epochs, help="Passes over the samples."),
-        click.option("--batch", type=click.IntRange(1), show_default="8", help="Samples per step, over all devices."),
+        click.option("--batch", type=click.IntRange(1), show_default=batch, help="Samples per step, over all devices."),
         click.option(
             "--accumulate", type=click.IntRange(1), show_default="1", help="Parts to divide a device's batch into."
         ),
@@ -44,9 +44,9 @@ def training_options(epochs: str, learning_rate: str, crop: str) -> Callable[[F]
         click.option("--lr", "learning_rate", type=float, show_default=learning_rate, help="Highest learning rate."),
         click.option(
             "--schedule",
-            type=click.Choice(["epoch", "batch", "constant"]),
-            show_default="epoch",
-            help="Cosine per epoch, cosine per batch as in the released code, or none.",
+            type=click.Choice(["epoch", "batch", "linear", "halved", "constant"]),
+            show_default=schedule,
+            help="Cosine per epoch, cosine per batch as in the released code, a line, halved each quarter, or none.",
         ),
         click.option("--warm-up", type=click.IntRange(0), show_default="0", help="Epochs over which the rate rises."),
         click.option(

@@ -36,6 +36,10 @@ _GRID = 8
 
 _OPEN_SHARDS = 16
 
+TURN = "turn"
+Flip = bool | Literal["turn"]
+"""Whether items are mirrored at random; with `turn`, rows and columns are exchanged at random as well."""
+
 
 class TrainingSample(TypedDict):
     """One item of `SpikeBlurDataset`; an optional field that the dataset has is one more tensor, by its name.
@@ -52,8 +56,8 @@ class TrainingSample(TypedDict):
         neighbours: Where they are asked for, the blurry images of the exposures before and after (2, 3, H, W),
             likewise; the image itself where the clip begins or ends.
 
-    Optional fields are float32, cropped and mirrored as the rest, with channels before rows: a flow stored as (S−1, H,
-    W, 2) is (S−1, 2, H, W).
+    Optional fields are float32, cropped, mirrored and turned as the rest, with channels before rows: a flow stored as
+    (S−1, H, W, 2) is (S−1, 2, H, W).
 
     torch's default collation stacks tensors: in a batch of N, `sharp_readouts` is (N, S) and `exposure` (N, 2), a row
     for each sample, as `sharp` is (N, S, 3, H, W). Shards with differing S do not stack; `sharp="middle"` makes it 1.
@@ -71,7 +75,7 @@ class TrainingSample(TypedDict):
 
 
 class SeededIndex(NamedTuple):
-    """Which sample, and a seed of all that is random about it: crop, flips and threshold."""
+    """Which sample, and a seed of all that is random about it: crop, flips, turn and threshold."""
 
     sample: int
     seed: int
@@ -91,7 +95,8 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
             of its size, of 8 spike pixels elsewhere; spikes are cropped to the same place. None gives whole samples.
         sharp: Which ground truth to read: None all there is, `middle` the frame in the middle of the exposure, `one`
             one of them at random, `none` none, which leaves `sharp` empty (0, 3, H, W).
-        flip: Mirror items at random, left to right and top to bottom.
+        flip: Mirror items at random, left to right and top to bottom. `turn` exchanges rows and columns at random as
+            well, so that items are turned by 90°, too; whole samples that are not square then have one of two shapes.
         extra: Optional fields to read; None all that every shard has.
         neighbours: Whether to read the blurry images before and after as well.
 
@@ -121,7 +126,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         crop: int | None = None,
         sharp: Literal["middle", "one", "none"] | None = None,
         *,
-        flip: bool = False,
+        flip: Flip = False,
         extra: Sequence[str] | None = None,
         neighbours: bool = False,
     ) -> None:
@@ -134,7 +139,7 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         if sharp is not None and (not isinstance(sharp, str) or sharp not in ("middle", "one", "none")):
             raise InvalidValueError(f"sharp must be None (all there is), 'middle', 'one' or 'none', got {sharp!r}")
         self._crop = None if crop is None else require_whole(crop, "crop", unit="pixels")
-        self._sharp, self._flip = sharp, require_flag(flip, "flip")
+        self._sharp, self._flip = sharp, require_flip(flip)
         self._neighbours = require_flag(neighbours, "neighbours")
         if isinstance(path, Path) and is_layout(path):
             self.source = open_layout(path, split, self.thresholds[0])
@@ -152,6 +157,10 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
                     f"{', '.join(map(threshold_name, self.source.thresholds))}"
                 )
         self._fields = [BLUR.name, SPIKES.name, SHARP.name, *self._chosen(extra)]
+        if self._flip == TURN and (fixed := [name for name in self._fields if not FIELDS[name].turnable]):
+            raise InvalidValueError(
+                f"rows and columns of {', '.join(fixed)} cannot be exchanged; leave turns out, or these fields by extra"
+            )
         self._shards: OrderedDict[Place, SampleReader] = OrderedDict()
         self._process = os.getpid()
 
@@ -171,7 +180,8 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
         shard = self._shard(path)
         rows, columns = self._place(shard, generator)
         v_th = self.thresholds[_below(len(self.thresholds), generator)]
-        down, across = (self._flip and _below(2, generator) == 1 for _ in range(2))
+        down, across = (self._flip is not False and _below(2, generator) == 1 for _ in range(2))
+        turned = self._flip == TURN and _below(2, generator) == 1
         frames = self._frames(shard, generator)
         cuts = cuts_at(rows, columns, frames, shard.ratio)
         item: dict[str, Any] = {}
@@ -180,14 +190,12 @@ class SpikeBlurDataset(TorchDataset[TrainingSample]):
                 shard.spikes(sample, v_th, rows, columns) if field is SPIKES else shard.array(field.name, sample, cuts)
             )
             # All is mirrored while it is small, as bytes and bits.
-            item[field.name] = _tensor(field, field.mirrored(value, down, across))
+            value = field.mirrored(value, down, across)
+            item[field.name] = _tensor(field, field.turned(value) if turned else value)
         if self._neighbours:
-            item["neighbours"] = torch.stack(
-                [
-                    _tensor(BLUR, BLUR.mirrored(blur, down, across))
-                    for blur in neighbours(number, self.source, self._shard, cuts)
-                ]
-            )
+            around = neighbours(number, self.source, self._shard, cuts)
+            blurs = [BLUR.mirrored(blur, down, across) for blur in around]
+            item["neighbours"] = torch.stack([_tensor(BLUR, BLUR.turned(blur) if turned else blur) for blur in blurs])
         item |= {
             "v_th": v_th,
             "key": shard.key,
@@ -282,6 +290,19 @@ def neighbours(
                 there, place = candidate, other
         found.append(there.array(BLUR.name, place, cuts))
     return found
+
+
+def require_flip(flip: object) -> Flip:
+    """A `Flip`.
+
+    Raises:
+        InvalidValueError: It is none.
+    """
+    if isinstance(flip, str) and flip == TURN:
+        return "turn"
+    if not isinstance(flip, bool | np.bool_):
+        raise InvalidValueError(f"flip must be True, False or {TURN!r}, got {flip!r}")
+    return bool(flip)
 
 
 def _seeded(seed: int) -> torch.Generator:

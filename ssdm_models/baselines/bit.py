@@ -27,7 +27,8 @@ class Frames(NamedTuple):
 
     Args:
         frames: Sharp images (N, S, 3, H, W) at the times.
-        anchors: Those at the first and the last time of the exposure (N, 2, 3, H, W), which only training looks at.
+        anchors: Those at the first and the last time of the exposure, in this order, as each direction of time shows
+            them (N, D, 2, 3, H, W), which only training looks at; D is 1, and 2 of BiT++.
     """
 
     frames: Tensor
@@ -88,16 +89,13 @@ class BiT(nn.Module):
         return self._frames(self._encoded(blurs), shown, blurs.shape[3:])
 
     def with_anchors(self, blurs: Tensor, times: Tensor) -> Frames:
-        """The same, and the first and last sharp image as the first half of the network shows them.
-
-        Those that BiT++ shows in both directions are averaged.
-        """
+        """The same, and the first and last sharp image as the first half of the network shows them."""
         shown, size = self._checked(blurs, times), blurs.shape[3:]
         encoded = self._encoded(blurs)
         anchors = [unfolded(self.anchor_head(features), *size).unflatten(1, (2, 3)) for features in encoded]
         if self.both_directions:
             anchors[1] = anchors[1].flip(1)
-        return Frames(self._frames(encoded, shown, size), torch.stack(anchors).mean(0))
+        return Frames(self._frames(encoded, shown, size), torch.stack(anchors, 1))
 
     def _checked(self, blurs: Tensor, times: Tensor) -> Tensor:
         """The times of each image, (N, S)."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from spikesim.checks import require_flag
 from ssdm_models.baselines.image_sizes import require_multiples
 from ssdm_models.baselines.released_network import ReleasedNetwork
 from ssdm_models.tensor_checks import require_tensor
@@ -56,26 +57,37 @@ class LEVS(nn.Module):
         (middle,), (third, fifth), (second, sixth), (first, seventh) = self.stages(blur)
         return torch.stack([first, second, third, middle, fifth, sixth, seventh], 1)
 
-    def stages(self, blur: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    def stages(self, blur: Tensor, apart: bool = False) -> Iterator[tuple[Tensor, ...]]:
         """The frames as they are made, (N, 3, H, W) each: 4; 3 and 5; 2 and 6; 1 and 7.
 
         Training goes the same way, stage by stage; one that ends early computes nothing of the later ones.
 
+        Args:
+            blur: Blurry images, as for `forward`.
+            apart: Whether later stages take frames of earlier ones as given: no gradient goes from one stage to
+                another, so that each is trained by its own frames alone, as if those before it were frozen.
+
         Raises:
-            InvalidValueError: As for `forward`.
+            InvalidValueError: As for `forward`, or `apart` is no flag.
         """
         require_tensor(blur, "blur", "N 3 H W", like=self.middle.output.weight)
         require_multiples(self.title, blur, _MULTIPLE)
-        return self._stages(blur)
+        return self._stages(blur, require_flag(apart, "apart"))
 
-    def _stages(self, blur: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    def _stages(self, blur: Tensor, apart: bool) -> Iterator[tuple[Tensor, ...]]:
+        def handed_on(frame: Tensor) -> Tensor:
+            return frame.detach() if apart else frame
+
         middle = self.middle(blur)
         yield (middle,)
+        middle = handed_on(middle)
         third = self.third(blur, middle, middle)
         fifth = self.fifth(blur, third, middle)
         yield third, fifth
+        third, fifth = map(handed_on, (third, fifth))
         second, sixth = (self.second_and_sixth(blur, middle, inner) for inner in (third, fifth))
         yield second, sixth
+        second, sixth = map(handed_on, (second, sixth))
         yield (
             self.first_and_seventh(blur, third, second),
             self.first_and_seventh(blur, fifth, sixth),

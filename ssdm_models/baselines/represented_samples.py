@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from spikesim_datasets.remote.url import Place
-from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
+from spikesim_datasets.samples import Flip, SeededIndex, SpikeBlurDataset
 from ssdm_models.baselines.baseline import Baseline, Seen
 from ssdm_models.stream_view import TensorView
 
@@ -46,9 +46,11 @@ class RepresentedSamples(Dataset[RepresentedSample]):
     """
 
     def __init__(
-        self, path: Place, split: str, v_th: tuple[float, ...], crop: int, flip: bool, network: Baseline
+        self, path: Place, split: str, v_th: tuple[float, ...], crop: int, flip: Flip, network: Baseline
     ) -> None:
-        self.samples = SpikeBlurDataset(path, split, v_th, crop, flip=flip, neighbours=network.sees_neighbours)
+        self.samples = SpikeBlurDataset(
+            path, split, v_th, crop, flip=flip, extra=(), neighbours=network.sees_neighbours
+        )
         self.exposure, self.ratio = self.samples.exposure, self.samples.ratio
         self.fingerprint, self._network = self.samples.fingerprint, network
 

@@ -23,6 +23,7 @@ STAGES = Stages({
     "levs": "ssdm_models.stages.levs_stage",
     "motion_etr": "ssdm_models.stages.motion_etr_stage",
     "bit": "ssdm_models.stages.bit_stage",
+    "bitpp": "ssdm_models.stages.bitpp_stage",
     "dasr": "ssdm_models.stages.dasr_stage",
     "san": "ssdm_models.stages.san_stage",
 })  # fmt: skip

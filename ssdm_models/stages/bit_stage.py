@@ -10,7 +10,15 @@ SPEC = StageSpec(
     task="deblurring",
     network=BiTBaseline,
     objective=Published,
-    paper={"epochs": 800, "learning_rate": 1e-4, "weight_decay": 1e-4, "batch": 32, "crop": 256},
+    paper={
+        "epochs": 800,
+        "learning_rate": 1e-4,
+        "rate_floor": 0.01,
+        "weight_decay": 1e-4,
+        "batch": 32,
+        "crop": 256,
+        "flip": "turn",
+    },
     small={"epochs": 20, "batch": 2, "crop": 128, "precision": "bfloat16"},
     needs_ground_truth=True,
 )

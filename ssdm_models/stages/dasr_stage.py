@@ -10,7 +10,7 @@ SPEC = StageSpec(
     task="upsampling",
     network=DASRUpsampler,
     objective=UpsamplingTruth,
-    paper={"epochs": 500, "learning_rate": 1e-4, "batch": 32, "crop": 192},
+    paper={"epochs": 500, "learning_rate": 1e-4, "schedule": "halved", "batch": 32, "crop": 192, "flip": "turn"},
     small={"epochs": 60, "batch": 4, "precision": "bfloat16"},
     needs_ground_truth=True,
 )

@@ -10,7 +10,7 @@ SPEC = StageSpec(
     task="deblurring",
     network=MotionETRBaseline,
     objective=Published,
-    paper={"epochs": 400, "learning_rate": 1e-4, "batch": 8, "crop": 256},
+    paper={"epochs": 400, "learning_rate": 1e-4, "schedule": "linear", "batch": 8, "crop": 256},
     small={"epochs": 20, "batch": 2, "crop": 128, "precision": "bfloat16"},
     needs_ground_truth=True,
 )

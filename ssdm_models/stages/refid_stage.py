@@ -14,9 +14,12 @@ SPEC = StageSpec(
     paper={
         "epochs": 380,
         "learning_rate": 2e-4,
+        "rate_floor": 5e-4,
+        "square_decay": 0.99,
         "weight_decay": 1e-4,
         "batch": 4,
         "crop": 512,
+        "flip": "turn",
         "clip": 0.01,
     },
     small={"epochs": 60, "crop": 128, "precision": "bfloat16"},

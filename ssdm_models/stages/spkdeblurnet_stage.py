@@ -11,7 +11,7 @@ SPEC = StageSpec(
     network=SpkDeblurNetBaseline,
     objective=Published,
     # Of 100,000 steps of 8 crops, as many epochs as that is of GOPRO.
-    paper={"epochs": 380, "learning_rate": 1e-4, "batch": 8, "crop": 256},
+    paper={"epochs": 380, "learning_rate": 1e-4, "rate_floor": 0.01, "batch": 8, "crop": 256, "flip": "turn"},
     small={"epochs": 200, "learning_rate": 5e-4, "batch": 4, "precision": "bfloat16"},
     arguments=("length", "dim", "blocks"),
     small_arguments={"dim": 36, "blocks": 2},

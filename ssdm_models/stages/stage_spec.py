@@ -77,6 +77,8 @@ class StageSpec:
             (`sensed_samples.SensedSamples`); thresholds are then drawn between the least and the greatest of `v_th`.
         adapts: The stage whose networks it goes on with, of a checkpoint or of the package. Its samples are the scenes
             that such a network shows of the recordings, sensed again (`training.shown_scenes.ShownScenes`).
+        grows_from: Another stage, with whose networks it can begin as well as with its own.
+        grow: Takes over into a new network of the stage, its first argument, what one of that stage has learned.
         own_settings: Those of `stage_config.OWN_SETTINGS` that count for it.
         in_default_run: Whether it is trained where no stage is named.
 
@@ -102,6 +104,8 @@ class StageSpec:
     needs_ground_truth: bool = False
     draws_sensors: bool = False
     adapts: str = ""
+    grows_from: str = ""
+    grow: Callable[[Any, Any], None] | None = None
     own_settings: tuple[str, ...] = ()
     in_default_run: bool = False
 
@@ -122,7 +126,7 @@ class StageSpec:
 
     def __post_init__(self) -> None:
         require_choice(self.task, "task", get_args(Task))
-        for name in ("name", "label", "adapts"):
+        for name in ("name", "label", "adapts", "grows_from"):
             require_instance(getattr(self, name), name, str)
         for name, kind in (("network", nn.Module), ("objective", Objective)):
             if not isinstance(given := getattr(self, name), type) or not issubclass(given, kind):
@@ -138,6 +142,8 @@ class StageSpec:
             require_instance(self.released, "released", ReleasedFile)
         if self.make_teacher is not None:
             require_function(self.make_teacher, "make_teacher")
+        if self.grow is not None:
+            require_function(self.grow, "grow")
         deblurs = issubclass(self.network, DeblurringNetwork)
         known = {*self.arguments}
         for problem, found in (
@@ -150,6 +156,7 @@ class StageSpec:
             ("fixed_arguments must be arguments", not {*self.fixed_arguments} <= known),
             ("old_arguments must be old names of arguments", not {*self.old_arguments.values()} <= known),
             ("teachers and make_teacher go together", bool(self.teachers) != (self.make_teacher is not None)),
+            ("grows_from and grow go together", bool(self.grows_from) != (self.grow is not None)),
             (f"own_settings must be of {', '.join(OWN_SETTINGS)}", not {*self.own_settings} <= {*OWN_SETTINGS}),
             ("precompute_teacher needs teachers", "precompute_teacher" in self.own_settings and not self.teachers),
             ("draws_sensors and needs_ground_truth exclude each other", self.draws_sensors and self.needs_ground_truth),

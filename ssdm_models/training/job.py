@@ -175,20 +175,30 @@ class StageJob:
         return path
 
     def network(self) -> nn.Module:
-        """The network to begin with: of a checkpoint, ours or its authors', or new; its weights with channels last.
+        """The network to begin with: of a checkpoint, ours or its authors', grown from another stage's, or new; its
+        weights with channels last.
 
         Raises:
             InputFileError: The checkpoint is missing, damaged, or of another network.
         """
         if self.init is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self.config.seed)
-                return _channels_last(self.spec.new(small=self.config.small))
+            return _channels_last(self._new())
         with torch.device("meta"):
             new = self.spec.new(small=self.config.small)
         fixed = {name: getattr(new, name) for name in self.spec.fixed_arguments}
-        stages = [self.spec.name, self.spec.adapts] if self.spec.adapts else [self.spec.name]
-        return _channels_last(checkpoints.load_any(self.init, stages, **fixed).network.train())
+        stages = [stage for stage in (self.spec.name, self.spec.adapts, self.spec.grows_from) if stage]
+        loaded = checkpoints.load_any(self.init, stages, **fixed)
+        network = loaded.network.train()
+        if self.spec.grow is not None and loaded.spec.name == self.spec.grows_from:
+            network = self._new()
+            self.spec.grow(network, loaded.network)
+        return _channels_last(network)
+
+    def _new(self) -> nn.Module:
+        """A new network, as the seed draws it."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.seed)
+            return self.spec.new(small=self.config.small)
 
     def objective(self, exposure: tuple[int, int]) -> Objective:
         """What is minimised."""

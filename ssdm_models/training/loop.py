@@ -25,6 +25,8 @@ _FAILED = "failed.pt"
 
 _SEEDS = 1 << 63
 
+_GRADIENT_DECAY = 0.9  # by step, of Adam's mean of gradients
+
 _SECONDS_BETWEEN_SAVES = 300
 _TIMES_SHOWN = 10  # in a training
 
@@ -77,7 +79,10 @@ class Loop:
         self._objective, self._network = objective, objective.network
         # Without decay, it is Adam.
         optimizer = torch.optim.AdamW(
-            self._network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+            self._network.parameters(),
+            config.learning_rate,
+            betas=(_GRADIENT_DECAY, config.square_decay),
+            weight_decay=config.weight_decay,
         )
         self.state = self._restored(optimizer)
         self._module, self._optimizer = fabric.setup(objective, optimizer)

@@ -13,6 +13,7 @@ from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path, checksum
 from spikesim.input_files import read_json
 from ssdm_models.old_names import ADDED, renamed_settings
+from ssdm_models.stage_config import SETTINGS
 from ssdm_models.training.job import StageJob
 
 RECORD = "config.json"
@@ -34,7 +35,7 @@ def claim(job: StageJob, overwrite: bool) -> None:
         InputFileError: It does not say.
     """
     path, wanted = job.folder / RECORD, _identity(job)
-    others = []
+    others: list[str] = []
     if path.exists():
         others = differences(read_record(path), wanted)
     elif job.final.exists():
@@ -48,8 +49,33 @@ def claim(job: StageJob, overwrite: bool) -> None:
         shutil.rmtree(job.folder, ignore_errors=True)
         job.final.unlink(missing_ok=True)
     if not job.final.exists():
+        if path.exists():  # of an earlier version, it stays so: without settings that were added since
+            known = _parts(path)["config"]
+            wanted["config"] = {name: value for name, value in wanted["config"].items() if name in known}
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps({**wanted, **_provenance(job)}, indent=1))
+
+
+def begun_with(path: Path) -> dict[str, Any]:
+    """The settings that a training was begun with, if that was an earlier version, which knew fewer of them.
+
+    It goes on with these where no others are given, for those that a stage has by itself may be others today.
+
+    Args:
+        path: The record.
+
+    Returns:
+        Values of `StageConfig`; none where there is no training, or one of today.
+
+    Raises:
+        InputFileError: It is damaged.
+    """
+    if not path.exists():
+        return {}
+    config = _parts(path)["config"]
+    if ADDED.keys() <= config.keys():
+        return {}
+    return {name: value for name, value in {**ADDED, **config}.items() if name in SETTINGS}
 
 
 def _identity(job: StageJob) -> dict[str, Any]:
@@ -66,10 +92,16 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises:
         InputFileError: It is damaged.
     """
+    parts = _parts(path)
+    return {**parts, "config": {**ADDED, **parts["config"]}}
+
+
+def _parts(path: Path) -> dict[str, Any]:
+    """What a record holds, with the names of today."""
     try:
         record = read_json(path)
         parts = {part: dict(record[part]) for part in ("config", "data", "networks")}
-        return {**parts, "config": {**ADDED, **renamed_settings(parts["config"])}}
+        return {**parts, "config": renamed_settings(parts["config"])}
     except (ValueError, KeyError, TypeError, AttributeError, InputFileError) as error:
         raise InputFileError(f"{path} is damaged ({error!r}); remove {path.parent} to train its stage again") from error
 

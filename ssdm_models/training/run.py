@@ -36,7 +36,7 @@ from ssdm_models.training.execution import EXECUTION, Execution
 from ssdm_models.training.job import StageJob
 from ssdm_models.training.loop import Loop, StageProgress
 from ssdm_models.training.precomputed import precompute
-from ssdm_models.training.record import claim
+from ssdm_models.training.record import RECORD, begun_with, claim
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,11 @@ def train(
     chosen = STAGES.default if stages is None else tuple(require_list(stages, "stages", "names of stages"))
     jobs = [
         StageJob(
-            STAGES.find(stage),
-            make_config(stage, compat, **settings),
+            spec := STAGES.find(stage),
+            make_config(stage, compat, **{**({} if overwrite else begun_with(run / stage / RECORD)), **settings}),
             data,
             run,
-            begun.get(stage, SHIPPED if STAGES.find(stage).adapts else None),
+            begun.get(stage, SHIPPED if spec.adapts else None),
             deadline,
             execution,
         )

@@ -19,7 +19,7 @@ from spikesim import SpikeCamera, to_torch
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.optics import Optics, planes
 from spikesim_datasets.remote.url import Place
-from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset
+from spikesim_datasets.samples import Flip, SeededIndex, SpikeBlurDataset
 from spikesim_datasets.shards.dataset import Dataset
 from spikesim_datasets.shards.fields import LIGHT
 from spikesim_datasets.shards.sample import Sample
@@ -118,7 +118,7 @@ class ShownScenes(TorchDataset[SensedSample]):
     What is random about `samples[SeededIndex(i, seed)]` comes from the seed alone.
     """
 
-    def __init__(self, folder: Path, split: str, v_th: Sequence[float], crop: int, flip: bool) -> None:
+    def __init__(self, folder: Path, split: str, v_th: Sequence[float], crop: int, flip: Flip) -> None:
         self._datasets = [
             SpikeBlurDataset(of_threshold(folder, v), split, v, crop, "one", flip=flip, extra=(LIGHT.name,))
             for v in v_th

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from spikesim import to_torch
 from spikesim_datasets.optics import planes
-from spikesim_datasets.samples import SeededIndex, SpikeBlurDataset, TrainingSample
+from spikesim_datasets.samples import Flip, SeededIndex, SpikeBlurDataset, TrainingSample
 from spikesim_datasets.shards.sample import Sample
 from ssdm_models.objectives.objective import training_times
 from ssdm_models.teacher import Teacher
@@ -47,7 +47,7 @@ class TeacherTargets(TorchDataset[TrainingSample]):
         split, v_th, crop, flip: As for `SpikeBlurDataset`.
     """
 
-    def __init__(self, folder: Path, split: str, v_th: Sequence[float], crop: int, flip: bool) -> None:
+    def __init__(self, folder: Path, split: str, v_th: Sequence[float], crop: int, flip: Flip) -> None:
         self._datasets = [SpikeBlurDataset(of_threshold(folder, v), split, v, crop, flip=flip) for v in v_th]
 
     def __len__(self) -> int:

@@ -34,9 +34,10 @@ from spikesim_cli.options import (
 @click.option(
     "--to",
     "tool",
-    type=click.Choice(["ssdm", "spikezoo", "spikecv"]),
+    type=click.Choice(["ssdm", "spikezoo", "spikecv", "spk-gopro", "refid", "bit", "motion-etr"]),
     show_default="ssdm",
-    help="Whose folders a dataset becomes: those of the S-SDM release, of Spike-Zoo or of SpikeCV.",
+    help="Whose folders a dataset becomes: those of the S-SDM release, of Spike-Zoo, of SpikeCV, or what the authors' "
+    "code of SpkDeblurNet, REFID, BiT or Motion-ETR reads.",
 )
 @camera_option
 @click.option("--sample", type=int, show_default="0", help="Number of the sample in a shard.")
@@ -65,6 +66,7 @@ def convert(
       spikesim convert long.h5 part.npz --start 1000 --readouts 200
       spikesim convert data/gopro Spike-GOPRO
       spikesim convert data/gopro zoo --to spikezoo --vth 2
+      spikesim convert data/gopro Spk-GoPro --to spk-gopro --vth 2
       spikesim convert Spike-GOPRO data/released --vth 1 --preset ssdm
       spikesim convert data/gopro/train/GOPR0372_07_00.000.h5 one.dat --vth 1 --sample 2
     """

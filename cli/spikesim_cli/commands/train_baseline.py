@@ -11,7 +11,7 @@ from spikesim_cli.training import execution_options, run_training, training_opti
 if TYPE_CHECKING:
     from spikesim_datasets.remote.url import Place
 
-BASELINES = ("spkdeblurnet", "red", "trmd", "refid", "levs", "motion_etr", "bit", "dasr")
+BASELINES = ("spkdeblurnet", "red", "trmd", "refid", "levs", "motion_etr", "bit", "bitpp", "dasr")
 """The stages that are trained by this command."""
 
 
@@ -22,13 +22,13 @@ BASELINES = ("spkdeblurnet", "red", "trmd", "refid", "levs", "motion_etr", "bit"
 )
 @click.option("--out", type=PATH, default="runs/baselines", show_default=True, help="Folder of the run.")
 @click.option("--small", is_flag=True, default=None, help="A small training that two cores finish, of a small network.")
-@training_options(epochs="its authors'", learning_rate="its authors'", crop="its authors'")
+@training_options(**dict.fromkeys(["epochs", "batch", "learning_rate", "schedule", "crop"], "its authors'"))
 @click.option("--weight-decay", type=float, show_default="its authors'", help="That AdamW takes off the weights.")
-@click.option("--init", type=PATH, help="Checkpoint to start from.")
+@click.option("--init", type=PATH, help="Checkpoint to start from; bitpp starts from one of bit.")
 @execution_options
 def train_baseline(name: str, data: "Place", out: Path, init: Path | None, as_json: bool, **choices: Any) -> None:
     """Train a published network by the sharp frames of a dataset: NAME is spkdeblurnet, red, trmd, refid, levs,
-    motion_etr, bit, or dasr, which upsamples what red, trmd and refid show at a quarter of the size.
+    motion_etr, bit, bitpp, or dasr, which upsamples what red, trmd and refid show at a quarter of the size.
 
     Settings are those of its authors where they are not given. A training that was stopped, in whatever way, continues
     where it was. The network is written to OUT as NAME.safetensors. Networks that show seven frames at once need
@@ -37,6 +37,7 @@ def train_baseline(name: str, data: "Place", out: Path, init: Path | None, as_js
     \b
     Examples:
       spikesim train-baseline spkdeblurnet --data data/gopro --vth 1
+      spikesim train-baseline bitpp --data data/gopro --vth 1 --init runs/baselines/bit.safetensors
       spikesim train-baseline red --data data/mine --vth 1 --small --max-minutes 60
     """
     chosen = {**choices, "init": None if init is None else {name: init}}

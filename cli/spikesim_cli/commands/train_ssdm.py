@@ -40,7 +40,7 @@ def _stage_names() -> list[str]:
 )
 @click.option("--out", type=PATH, default="runs/ssdm", show_default=True, help="Folder of the run.")
 @click.option("--stage", type=StageType(), default=_ALL, show_default=True, help="Stages to train.")
-@training_options(epochs="1000, 70, 100", learning_rate="3e-4, 3e-4, 1e-3", crop="512")
+@training_options(epochs="1000, 70, 100", batch="8", learning_rate="3e-4, 3e-4, 1e-3", schedule="epoch", crop="512")
 @click.option(
     "--perceptual",
     type=click.Choice(["lpips", "ms-ssim", "laplacian", "none"]),

@@ -79,8 +79,7 @@ class LayoutShard(Brief, Keyed):
             if not _SPIKE_FOLDER.fullmatch(folder):
                 raise InvalidValueError(f"no folder of spikes of {self.path} can be called {folder!r}")
         require_choice(self.compression, f"the compression of {self.path}", get_args(Compression))
-        if not isinstance(check_recipe(self.recipe).get("choices", {}).get("plan"), dict):
-            raise InvalidValueError(f"the recipe of {self.path} does not say how its clip is cut into exposures")
+        check_recipe(self.recipe)
         _ = self.plan, self.cameras  # which refuse what is none
         if unknown := set(self.extra) - fields.optional_fields().keys():
             raise InvalidValueError(f"{self.path} has the fields {', '.join(sorted(unknown))}, which are not known")
@@ -126,11 +125,7 @@ class LayoutShard(Brief, Keyed):
     @cached_property
     def plan(self) -> ExposurePlan:
         """The exposure."""
-        plan = self.recipe["choices"]["plan"]
-        try:
-            return ExposurePlan(**plan)
-        except TypeError as error:
-            raise InvalidValueError(f"{plan} is no plan of exposures ({error})") from error
+        return plan_of(self.recipe, self.path)
 
     @property
     def cameras(self) -> dict[str, tuple[float, SpikeCamera | None]]:
@@ -142,6 +137,25 @@ class LayoutShard(Brief, Keyed):
             )
             for folder, spikes in self.spikes.items()
         }
+
+
+def plan_of(recipe: Mapping[str, Any], path: str) -> ExposurePlan:
+    """How the recipe of a shard says that its clip is cut into exposures.
+
+    Args:
+        recipe: As `check_recipe` gives it.
+        path: Of the shard, for the message.
+
+    Raises:
+        InvalidValueError: It does not say, or says what is no plan.
+    """
+    plan = recipe.get("choices", {}).get("plan")
+    if not isinstance(plan, dict):
+        raise InvalidValueError(f"the recipe of {path} does not say how its clip is cut into exposures")
+    try:
+        return ExposurePlan(**plan)
+    except TypeError as error:
+        raise InvalidValueError(f"{plan} is no plan of exposures ({error})") from error
 
 
 def refuse_doubled(shards: Sequence[LayoutShard]) -> None:

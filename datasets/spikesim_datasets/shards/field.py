@@ -25,6 +25,9 @@ from spikesim_datasets.shards.schema import threshold_name
 
 FileKind = Literal["png", "dat", "npy"]
 
+_TURNS: tuple[tuple[Letter, Letter], ...] = (("H", "W"), ("h", "w"))
+"""Axes that are exchanged where rows become columns."""
+
 
 @dataclass(frozen=True, eq=False)
 class Field:
@@ -177,6 +180,43 @@ class Field:
         require_mapping(cuts, "cuts", "slices by axis")
         return tuple(slice(None) if isinstance(axis, int) else cuts.get(axis, slice(None)) for axis in self.axes)
 
+    @property
+    def turnable(self) -> bool:
+        """Whether rows and columns can be exchanged: it has both or none of them, and of the values that one mirror
+        turns round as many as the other does."""
+        both = all((one in self.axes) == (other in self.axes) for one, other in _TURNS)
+        down, across = self._turned_round
+        return both and len(down) == len(across)
+
+    @property
+    def _turned_round(self) -> tuple[list[int], list[int]]:
+        """Which values of the last axis only top and bottom, and only left and right, turn round."""
+        signs = [self.mirror_signs.get(axis, ()) for axis in ("H", "W")]
+        down, across = ({number for number, sign in enumerate(each) if sign < 0} for each in signs)
+        return sorted(down - across), sorted(across - down)
+
+    def turned(self, value: Any) -> Any:
+        """What would have been stored of the scene with rows and columns exchanged, as its transpose shows it; may be
+        a view.
+
+        Args:
+            value: Array of one sample, or a crop of it; the field must be `turnable`.
+        """
+        self._check_axes(value)
+        for pair in _TURNS:
+            if pair[0] in self.axes:
+                value = value.swapaxes(*map(self.axes.index, pair))
+        down, across = self._turned_round
+        if down:
+            order = np.arange(value.shape[-1])
+            order[down], order[across] = across, down
+            value = value[..., order]
+        return value
+
+    def _check_axes(self, value: Any) -> None:
+        if not isinstance(value, np.ndarray) or value.ndim != len(self.axes):
+            raise InvalidValueError(f"value must be an array of the axes {self.axes}, got {type(value).__name__}")
+
     def mirrored(self, value: Any, down: bool, across: bool) -> Any:
         """What would have been stored of the mirror image of the scene; may be a view.
 
@@ -186,8 +226,7 @@ class Field:
             across: Exchange left and right.
         """
         down, across = require_flag(down, "down"), require_flag(across, "across")
-        if not isinstance(value, np.ndarray) or value.ndim != len(self.axes):
-            raise InvalidValueError(f"value must be an array of the axes {self.axes}, got {type(value).__name__}")
+        self._check_axes(value)
         turned: dict[Axis, bool] = {"H": down, "h": down, "W": across, "w": across}
         value = value[tuple(slice(None, None, -1 if turned.get(axis) else None) for axis in self.axes)]
         for axis, signs in self.mirror_signs.items():
@@ -242,3 +281,11 @@ class SpikeField(Field):
         down, across = require_flag(down, "down"), require_flag(across, "across")
         stream = replace(value, packed=value.packed[:, ::-1]) if down else value
         return stream.mirrored() if across else stream
+
+    @property
+    def turnable(self) -> bool:
+        return True
+
+    def turned(self, value: SpikeStream) -> SpikeStream:
+        require_instance(value, "value", SpikeStream)
+        return SpikeStream.from_dense(value.dense().swapaxes(1, 2), value.camera)
