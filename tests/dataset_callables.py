@@ -587,6 +587,7 @@ def _images() -> list[Call]:
         Call(sources.StackClip.open, path="frames/000000.png", split="train", name="a", source="a", reading=READING),
         Call(image_files.read_image, path="frames/000000.png"),
         Call(image_files.through_jpeg, image=FRAME, quality=80),
+        Call(image_files.as_jpeg, image=FRAME, quality=80),
         Call(image_files.write_png, path="out.png", image=FRAME, before=lambda: None),
         Call(image_files.write_gif, path="out.gif", frames=frames, fps=20),
         Call(videos.index_video, path="video.mp4", matrix="auto", transfer="sdr"),

@@ -39,7 +39,9 @@ INSIDE = {
     "spikesim_datasets": set(),
     "ssdm_models": {"lpips", "pyiqa", "torchvision"},
     "spikesim_report": {"matplotlib", "jinja2"},
-    "spikesim_cli": {"spikesim", "spikesim_datasets", "ssdm_models", "spikesim_report", "numpy", "cv2", "h5py", "hdf5plugin"},
+    "spikesim_cli": {
+        "spikesim", "spikesim_datasets", "ssdm_models", "spikesim_report", "numpy", "cv2", "h5py", "hdf5plugin",
+    },
 }  # fmt: skip
 TORCH_AT_HEAD = (
     "spikesim/gpu/",

@@ -30,6 +30,7 @@ from spikesim_datasets.shards.writer import Compression
 from spikesim_datasets.sources import Reading, Split
 from spikesim_datasets.synthesis import Stretch
 from spikesim_datasets.visualisation import Look
+from spikesim_report.words import size
 
 run = commands.run
 frames = commands.frames
@@ -343,7 +344,7 @@ def test_without_a_terminal_there_are_plain_lines(run: Run, frames: Path, datase
 
 
 def test_amounts_in_words() -> None:
-    assert [console.size(count) for count in (0, 999, 1000, 12_345_678, 3 * 10**9, 5 * 10**15)] == [
+    assert [size(count) for count in (0, 999, 1000, 12_345_678, 3 * 10**9, 5 * 10**15)] == [
         "0 B", "999 B", "1 kB", "12.3 MB", "3 GB", "5e+03 TB",
     ]  # fmt: skip
     assert [console.duration(seconds) for seconds in (0.2, 59, 89, 90, 5399, 5400, 36_000)] == [

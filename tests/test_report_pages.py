@@ -114,7 +114,7 @@ def test_the_edge_moves(pages: dict[str, Path], opened: Any) -> None:
     page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 20)
     page.mouse.up()
     assert abs(int(figure.get_attribute("data-at")) - 25) <= 1
-    # The same picture on both sides has no edge in it.
+    # The same image on both sides has no edge in it.
     figure.query_selector(".right").select_option("0")
     same = stack.screenshot()
     figure.query_selector(".right").select_option("1")

@@ -1,4 +1,4 @@
-"""What a report is made of: tables, plots and pictures, as the page's template shows them."""
+"""What a report is made of: tables, plots and images, as the page's template shows them."""
 
 import base64
 import zlib
@@ -13,7 +13,7 @@ from spikesim_datasets.image_files import as_jpeg
 
 
 @dataclass(frozen=True)
-class Picture:
+class PageImage:
     """An image in the page itself.
 
     Attributes:
@@ -27,7 +27,7 @@ class Picture:
 
     @classmethod
     def of(cls, image: np.ndarray, quality: int = 88) -> Self:
-        """A picture of an image, RGB or grey uint8."""
+        """A image of an image, RGB or grey uint8."""
         data = base64.b64encode(as_jpeg(image, quality)).decode()
         return cls(f"data:image/jpeg;base64,{data}", image.shape[1], image.shape[0])
 
@@ -51,18 +51,18 @@ class Plot:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures beside each other, each with a caption."""
+    """Images beside each other, each with a caption."""
 
     title: str
-    pictures: Sequence[tuple[str, Picture]]
+    images: Sequence[tuple[str, PageImage]]
 
 
 @dataclass(frozen=True)
 class Slider:
-    """Pictures of one size that lie on each other, with an edge that is moved over them."""
+    """Images of one size that lie on each other, with an edge that is moved over them."""
 
     title: str
-    pictures: Sequence[tuple[str, Picture]]
+    images: Sequence[tuple[str, PageImage]]
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def drawn(figure: "Figure") -> str:
         svg = svg.replace(colour, name)
     # Of several drawings in a page only what is referred to may keep its name, which is a hash of what it is.
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', svg))
-    return re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", svg)
+    return re.sub(r'\sid="([^"]+)"', lambda found: found[0] if found[1] in used else "", svg)
 
 
 def _figure(x: str, y: str) -> "tuple[Figure, Axes]":

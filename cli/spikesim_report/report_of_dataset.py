@@ -1,4 +1,4 @@
-"""The report of a dataset: its recipe, its pictures, and whether spikes and images say the same of the light."""
+"""The report of a dataset: its recipe, its images, and whether spikes and images say the same of the light."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ from spikesim_report.parts import (
     Listing,
     Notes,
     Page,
+    PageImage,
     Part,
-    Picture,
     ScrubbedStream,
     Scrubber,
     Section,
@@ -35,7 +35,7 @@ _COMPARED = 3  # samples with an edge to move
 _MEASURED = 24  # samples, evenly spread
 _CLIPS = 24  # with a thumbnail
 _THUMBNAIL = 320  # pixels wide
-_PICTURE = 1280
+_IMAGE = 1280
 _SCRUBBED = 4_500_000  # bytes of packed spikes
 _SATURATED, _SLOW, _DIFFERENT = 0.05, 1.0, 0.02
 _LISTED = 8
@@ -76,7 +76,7 @@ def dataset_page(
             noted = noted.merge(shard.diagnostics)
         if entry.key not in seen and len(seen) < _CLIPS:
             seen.add(entry.key)
-            clips.append((entry.key, Picture.of(_narrow(sample.blur, _THUMBNAIL), 80)))
+            clips.append((entry.key, PageImage.of(_narrow(sample.blur, _THUMBNAIL), 80)))
         if place in shown:
             compared.append(_slider(sample, deblurrer))
             scrubber = scrubber or _scrubber(sample)
@@ -128,16 +128,16 @@ def _clips(entries: Sequence[ShardEntry]) -> Listing:
 def _slider(sample: Sample, deblurrer: Deblurrer | None) -> Slider:
     """A blurry image, the sharp frame nearest to its middle, and what a network makes of it at each threshold."""
     middle = sum(sample.exposure) // 2
-    pictures = [("blurry", sample.blur)]
+    images = [("blurry", sample.blur)]
     if sample.sharp_readouts:
         nearest = min(range(len(sample.sharp)), key=lambda i: abs(sample.sharp_readouts[i] - middle))
         middle = sample.sharp_readouts[nearest]
-        pictures.append((f"sharp at {middle}", sample.sharp[nearest]))
+        images.append((f"sharp at {middle}", sample.sharp[nearest]))
     for v_th, stream in sample.spikes.items():
         if deblurrer is not None and sample.ratio == SCALE and _has_room(deblurrer, middle, len(stream)):
             (frame,) = deblurrer.frames(sample.blur, stream, [middle], sample.exposure)
-            pictures.append((f"deblurred, V_th {threshold_name(v_th)}", frame))
-    shown = [(caption, Picture.of(_narrow(image, _PICTURE), 85)) for caption, image in pictures]
+            images.append((f"deblurred, V_th {threshold_name(v_th)}", frame))
+    shown = [(caption, PageImage.of(_narrow(image, _IMAGE), 85)) for caption, image in images]
     return Slider(f"{sample.key}, exposure {sample.window}", shown)
 
 

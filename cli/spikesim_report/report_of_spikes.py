@@ -7,7 +7,7 @@ import numpy as np
 from spikesim import SpikeStream, outlying_pixels
 from spikesim_datasets.visualisation import spike_image
 from spikesim_report import plots
-from spikesim_report.parts import Gallery, Listing, Notes, Page, Part, Picture, ScrubbedStream, Scrubber, Section
+from spikesim_report.parts import Gallery, Listing, Notes, Page, PageImage, Part, ScrubbedStream, Scrubber, Section
 from spikesim_report.words import Record, words_of
 
 _MOMENTS = 4  # of the strip
@@ -42,7 +42,7 @@ def _strip(stream: SpikeStream, first: int) -> Gallery:
     window = min(21, len(stream))
     return Gallery(
         f"TFP of {window} readouts",
-        [(f"readout {first + centre}", Picture.of(spike_image(stream, centre, "tfp", window))) for centre in centres],
+        [(f"readout {first + centre}", PageImage.of(spike_image(stream, centre, "tfp", window))) for centre in centres],
     )
 
 

@@ -24,7 +24,7 @@ def demo(out: Path, workers: int | None) -> None:
     Example:
       spikesim demo --out demo
     """
-    from spikesim.errors import InputFileError
+    from spikesim.errors import InputFileError, MissingExtraError
     from spikesim_cli.console import messages, print_table
     from spikesim_cli.steps import Steps
     from spikesim_datasets import visualisation
@@ -33,6 +33,8 @@ def demo(out: Path, workers: int | None) -> None:
     from spikesim_datasets.scenes import SCENES
     from spikesim_datasets.shards import open_dataset, verify_dataset
     from spikesim_datasets.sources import DemoClip
+    from spikesim_report.page_file import write_page
+    from spikesim_report.reports import page_of
     from spikesim_report.words import size
     from ssdm_models import load_deblurrer
 
@@ -74,6 +76,12 @@ def demo(out: Path, workers: int | None) -> None:
     deblurred = [_deblurred(deblurrer, sample) for sample in firsts.values()]
     visualisation.write_image(out / "deblurred.png", visualisation.sheet(deblurred))
     messages.print(f"the dataset, images and a video are in {out}")
+    report_file = out / "report.html"
+    try:
+        write_page(page_of([dataset]), report_file)
+        messages.print(f"a report of the dataset, to open in a browser: {report_file}")
+    except MissingExtraError as error:
+        messages.print(str(error))
 
 
 def _deblurred(deblurrer: "Deblurrer", sample: Any) -> list[tuple[str, Any]]:
