@@ -432,7 +432,8 @@ def test_demo(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     result = run("demo", "--out", out, "--workers", 1)
     assert result.code == 0
     assert files(out) == [
-        "dataset/dataset.json", "dataset/train/street.000.h5", "deblurred.png", "first.mp4", "report.html", "street_1.png",
+        "dataset/dataset.json", "dataset/train/street.000.h5", "deblurred.png", "first.mp4",
+        "report.html", "street_1.png",
     ]  # fmt: skip
     assert "verified: every shard is whole" in result.err
     samples = open_dataset(out / "dataset", "train")
