@@ -33,6 +33,7 @@ COMMANDS = {
     "calibrate": "calibrate",
     "demo": "demo",
     "doctor": "doctor",
+    "completion": "completion",
 }
 
 
