@@ -215,7 +215,7 @@ def test_the_readme_shows_what_is_tested() -> None:
     [
         "spikesim nothing x",
         "spikesim build clip.mp4 --out d --no-such",
-        "spikesim view x.dat",
+        "spikesim deblur x.png",
         "spikesim demo --workers x",
     ],
 )

@@ -144,10 +144,15 @@ def test_images_on_a_sheet_keep_their_colours_and_pixels() -> None:
 
 def test_a_sample_at_one_view(sample: Sample) -> None:
     page = sample_sheet(sample, window=5)
-    # Four panels in a row; the blur's row and one for each threshold.
+    # Four panels in a row; a row of two for blur and truth, twice as large, and one for each threshold.
     assert page.shape[1] >= 4 * 480
-    heights = 3 * round(480 * HEIGHT / WIDTH)
-    assert heights < page.shape[0] < 1.3 * heights
+    heights = (2 + 1 + 1) * round(480 * HEIGHT / WIDTH)
+    assert heights < page.shape[0] < 1.2 * heights
+    # No part of it is empty paper but for margins and captions.
+    assert (page == 250).all((0, 2)).mean() < 0.05
+    assert (page == 250).all((1, 2)).sum() < 3 * (26 + 6) + 10
+    bare = sample_sheet(sample, window=5, labels=False)
+    assert (bare.shape[1], page.shape[0] - bare.shape[0]) == (page.shape[1], 3 * 26)
     without = sample_sheet(replace(sample, sharp=sample.sharp[:0], sharp_readouts=()), window=5)
     assert without.shape == page.shape
     assert not np.array_equal(without, page)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from spikesim import SpikeStream, tfi, tfp, tfstp, tfstp_video
-from spikesim.checks import require_choice, require_instance, require_list, require_path, require_whole
+from spikesim.checks import require_choice, require_flag, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_files import write_gif, write_png
 from spikesim_datasets.shards import Sample
@@ -73,23 +73,29 @@ def _as_light(stream: SpikeStream, rate: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(rate, 0, 1) * 255).astype(np.uint8)
 
 
-def stream_sheet(stream: SpikeStream, look: Look, window: int, moments: int = 5, first: int = 0) -> np.ndarray:
+def stream_sheet(
+    stream: SpikeStream, look: Look, window: int, moments: int = 5, first: int = 0, *, labels: bool = True
+) -> np.ndarray:
     """A strip of a stream at evenly spaced moments, RGB uint8; captions call its first readout `first`."""
     require_instance(stream, "stream", SpikeStream)
     moments, first = require_whole(moments, "moments", 1), require_whole(first, "first", 0)
     centres = np.linspace(0, len(stream) - 1, moments + 2)[1:-1].astype(int).tolist()
     return sheet(
-        [[(f"{look} at {first + centre}", spike_image(stream, centre, look, window)) for centre in centres]], width=400
+        [[(f"{look} at {first + centre}", spike_image(stream, centre, look, window)) for centre in centres]],
+        400,
+        labels,
     )
 
 
-def sample_sheet(sample: Sample, window: int) -> np.ndarray:
-    """A sample at one view, RGB uint8: blur and ground truth, then for every threshold bits, two TFPs and TFI."""
+def sample_sheet(sample: Sample, window: int, *, labels: bool = True) -> np.ndarray:
+    """A sample at one view, RGB uint8: blur and ground truth, then for every threshold bits, two TFPs and TFI.
+
+    Where there is no ground truth, the TFP of the exposure stands beside the blur, which is of the same time.
+    """
     require_instance(sample, "sample", Sample)
     middle = sum(sample.exposure) // 2
     start, stop = sample.exposure
-    first = [("blur", sample.blur), *_sharp_panels(sample, middle)]
-    rows = [first]
+    rows = []
     for v_th, stream in sample.spikes.items():
         rows.append(
             [
@@ -99,18 +105,21 @@ def sample_sheet(sample: Sample, window: int) -> np.ndarray:
                 ("TFI", spike_image(stream, middle, "tfi", window)),
             ]
         )
-    return sheet(rows)
+    beside = _sharp_panels(sample, middle) or [rows[0][2]]
+    return sheet([[("blur", sample.blur), *beside], *rows], labels=labels)
 
 
-def stream_video(stream: SpikeStream, look: Look, window: int, first: int = 0) -> Iterator[np.ndarray]:
+def stream_video(
+    stream: SpikeStream, look: Look, window: int, first: int = 0, *, labels: bool = True
+) -> Iterator[np.ndarray]:
     """A stream readout by readout, RGB uint8; captions call its first readout `first`."""
     require_instance(stream, "stream", SpikeStream)
     first = require_whole(first, "first", 0)
     for centre, image in enumerate(_images(stream, look, window)):
-        yield sheet([[(f"{look} {first + centre}", image)]], width=640)
+        yield sheet([[(f"{look} {first + centre}", image)]], 640, labels)
 
 
-def sample_video(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray]:
+def sample_video(sample: Sample, look: Look, window: int, *, labels: bool = True) -> Iterator[np.ndarray]:
     """A sample readout by readout: blur, nearest ground truth, and every threshold's stream, RGB uint8."""
     require_instance(sample, "sample", Sample)
     videos = [_images(stream, look, window) for stream in sample.spikes.values()]
@@ -119,7 +128,7 @@ def sample_video(sample: Sample, look: Look, window: int) -> Iterator[np.ndarray
             (f"V_th {threshold_name(v_th)}: {look} {centre}", image)
             for v_th, image in zip(sample.spikes, images, strict=True)
         ]
-        yield sheet([[("blur", sample.blur), *_sharp_panels(sample, centre)], panels], width=320)
+        yield sheet([[("blur", sample.blur), *_sharp_panels(sample, centre)], panels], 320, labels)
 
 
 def _images(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray]:
@@ -132,7 +141,7 @@ def _images(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray
         yield from (_as_light(stream, rate) for rate in rates)
 
 
-def clip_sheet(clip: Clip, moments: int = 5) -> np.ndarray:
+def clip_sheet(clip: Clip, moments: int = 5, *, labels: bool = True) -> np.ndarray:
     """A strip of the frames of a clip at evenly spaced moments, RGB uint8; of fewer frames all."""
     require_clip(clip)
     moments = require_whole(moments, "moments", 1)
@@ -140,39 +149,41 @@ def clip_sheet(clip: Clip, moments: int = 5) -> np.ndarray:
     if clip.n_frames <= moments:
         numbers = list(range(clip.n_frames))
     panels = [(f"frame {number}", frame) for number in numbers for frame in clip.frames(number, number + 1)]
-    return sheet([panels], width=400)
+    return sheet([panels], 400, labels)
 
 
-def clip_video(clip: Clip) -> Iterator[np.ndarray]:
+def clip_video(clip: Clip, *, labels: bool = True) -> Iterator[np.ndarray]:
     """A clip frame by frame, RGB uint8."""
     for number, frame in enumerate(require_clip(clip).frames(0, clip.n_frames)):
-        yield sheet([[(f"frame {number}", frame)]], width=640)
+        yield sheet([[(f"frame {number}", frame)]], 640, labels)
 
 
-def sheet(rows: Sequence[Sequence[Panel]], width: int = 480) -> np.ndarray:
-    """Panels in rows, each with its caption, RGB uint8.
+def sheet(rows: Sequence[Sequence[Panel]], width: int = 480, labels: bool = True) -> np.ndarray:
+    """Panels in rows, each with its caption, RGB uint8. Every row is as wide as the one of most panels.
 
     Args:
         rows: Panels, row by row; rows may differ in length.
-        width: Of every panel in pixels; heights follow the images' shapes.
+        width: Of every panel of the longest row in pixels; heights follow the images' shapes.
+        labels: Whether captions are written above the panels.
     """
-    width = require_whole(width, "width", 1, unit="pixels")
-    drawn = [
-        [_panel(*_checked(panel), width) for panel in require_list(row, "each of rows", "panels")]
+    width, labels = require_whole(width, "width", 1, unit="pixels"), require_flag(labels, "labels")
+    checked = [
+        [_checked(panel) for panel in require_list(row, "each of rows", "panels")]
         for row in require_list(rows, "rows", "rows of panels")
     ]
-    if not drawn or not all(drawn):
+    if not checked or not all(checked):
         raise InvalidValueError("a sheet needs rows, and each of them a panel at least")
-    columns = max(len(row) for row in drawn)
     # Even sides, which every player of videos shows.
-    full = (_MARGIN + columns * (width + _MARGIN) + 1) // 2 * 2
+    full = (_MARGIN + max(map(len, checked)) * (width + _MARGIN) + 1) // 2 * 2
+    drawn = [[_panel(*panel, (full - _MARGIN) // len(row) - _MARGIN, labels) for panel in row] for row in checked]
     height = _MARGIN + sum(max(panel.shape[0] for panel in row) + _MARGIN for row in drawn)
     page = np.full(((height + 1) // 2 * 2, full, 3), _PAPER, np.uint8)
     top = _MARGIN
     for row in drawn:
-        for column, panel in enumerate(row):
-            left = _MARGIN + column * (width + _MARGIN)
-            page[top : top + panel.shape[0], left : left + width] = panel
+        left = _MARGIN
+        for panel in row:
+            page[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
+            left += panel.shape[1] + _MARGIN
         top += max(panel.shape[0] for panel in row) + _MARGIN
     return page
 
@@ -238,12 +249,14 @@ def _checked(panel: Any) -> Panel:
     raise InvalidValueError(f"a panel is a caption and a uint8 image (h, w) or (h, w, 3), got {panel!r:.200}")
 
 
-def _panel(caption: str, image: np.ndarray, width: int) -> np.ndarray:
+def _panel(caption: str, image: np.ndarray, width: int, labels: bool) -> np.ndarray:
     height = max(1, round(image.shape[0] * width / image.shape[1]))
     upsampled = width > image.shape[1]
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST if upsampled else cv2.INTER_AREA)
     if resized.ndim == 2:
         resized = np.repeat(resized[..., None], 3, axis=2)
+    if not labels:
+        return resized
     label = np.full((_CAPTION, width, 3), _PAPER, np.uint8)
     cv2.putText(label, caption, (2, _CAPTION - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (_INK,) * 3, 1, cv2.LINE_AA)
     return np.concatenate([label, resized])

@@ -22,7 +22,7 @@ from spikesim_cli.options import (
 
 @click.command()
 @click.argument("path", type=PLACE)
-@click.argument("output", type=PATH)
+@click.argument("output", type=PATH, required=False)
 @click.option(
     "--as",
     "look",
@@ -34,13 +34,14 @@ from spikesim_cli.options import (
 @click.option("--sample", type=int, show_default="0", help="Number of the sample in a dataset or shard.")
 @click.option("--split", metavar="NAME", show_default="train", help="Split of a dataset.")
 @click.option("--vth", type=float, help="Threshold of the spikes in a released layout that does not record it.")
+@click.option("--no-labels", is_flag=True, help="Leave captions out.")
 @overwrite_option("OUTPUT if it is there")
 @size_options
 @part_options
-def view(path: Any, output: Path, look: str | None, window: int | None, overwrite: bool, **options: Any) -> None:
+def view(path: Any, output: Path | None, look: str | None, window: int | None, overwrite: bool, **options: Any) -> None:
     """Render the spikes in PATH, a spike file, a shard, a dataset or a folder in the layout of the S-SDM release, to
-    OUTPUT: a .png image, or a .gif or .mp4 video. Datasets and shards may also be given by their address,
-    s3://BUCKET/KEY or https://HOST/PLACE.
+    OUTPUT: a .png image, or a .gif or .mp4 video; without OUTPUT, the image to the terminal. Datasets and shards may
+    also be given by their address, s3://BUCKET/KEY or https://HOST/PLACE.
 
     The image of a spike file is a strip of several moments. The image of a sample shows blur and ground truth, and
     below them the spikes, TFP and TFI at every threshold. A video shows the readouts in order. Of a source (a video, a
@@ -54,20 +55,26 @@ def view(path: Any, output: Path, look: str | None, window: int | None, overwrit
       spikesim view data/gopro sample.mp4 --as spikes
       spikesim view https://host/data/gopro sample.png --sample 3
       spikesim view clip.mp4 frames.png
+      spikesim view data/gopro --sample 3
     """
     from spikesim import read_spikes
     from spikesim.errors import InvalidValueError
-    from spikesim_cli.console import messages
+    from spikesim_cli.console import messages, results
     from spikesim_cli.steps import Steps
+    from spikesim_cli.terminal_image import print_image
     from spikesim_datasets import visualisation
     from spikesim_datasets.layouts import open_layout
     from spikesim_datasets.layouts.description import DESCRIPTION
     from spikesim_datasets.recognition import recognise
     from spikesim_datasets.shards import ShardReader, open_dataset
 
-    still = visualisation.is_still(output)
+    still = output is None or visualisation.is_still(output)
     kind = recognise(path)
-    check_free(output, overwrite)
+    if output is None:
+        refuse("is about OUTPUT, and there is none", overwrite=overwrite)
+    else:
+        check_free(output, overwrite)
+    labels = not options.pop("no_labels") and output is not None  # no letters are readable as letters
     sample, split, vth = (options.pop(name) for name in ("sample", "split", "vth"))
     if kind != "layout" or (path / DESCRIPTION).is_file():
         refuse("goes with a folder in the released layout that does not record its threshold", vth=vth)
@@ -89,14 +96,14 @@ def view(path: Any, output: Path, look: str | None, window: int | None, overwrit
         if kind == "source":
             clip = one_description(path).clip
             sheet, video, length = (
-                partial(visualisation.clip_sheet, clip),
-                visualisation.clip_video(clip),
+                partial(visualisation.clip_sheet, clip, labels=labels),
+                visualisation.clip_video(clip, labels=labels),
                 clip.n_frames,
             )
         elif kind == "spikes":
             stream, first = read_spikes(path, **read_options(path, **options)), options["start"] or 0
-            sheet = partial(visualisation.stream_sheet, stream, *how, first=first)
-            video, length = visualisation.stream_video(stream, *how, first=first), len(stream)
+            sheet = partial(visualisation.stream_sheet, stream, *how, first=first, labels=labels)
+            video, length = visualisation.stream_video(stream, *how, first=first, labels=labels), len(stream)
         else:
             try:
                 if kind == "shard":
@@ -106,11 +113,15 @@ def view(path: Any, output: Path, look: str | None, window: int | None, overwrit
                     whole = (open_layout(path, split, vth) if kind == "layout" else open_dataset(path, split))[sample]
             except IndexError as error:
                 raise InvalidValueError(f"{path}: {error}") from error
-            sheet, video = partial(visualisation.sample_sheet, whole, window), visualisation.sample_video(whole, *how)
+            sheet = partial(visualisation.sample_sheet, whole, window, labels=labels)
+            video = visualisation.sample_video(whole, *how, labels=labels)
             length = len(next(iter(whole.spikes.values())))
-        if still:
+        if output is None:
+            print_image(results, sheet())
+        elif still:
             visualisation.write_image(output, sheet())
         else:
             visualisation.write_animation(output, steps.counted(video, length))
             steps.reach(length, length)
-    messages.print(f"wrote {output}")
+    if output is not None:
+        messages.print(f"wrote {output}")
