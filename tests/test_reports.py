@@ -117,6 +117,8 @@ def test_runs_and_an_evaluation_beside_each_other(run: Run, reported: Path, tmp_
         (["none"], "does not exist"),
         (["waves"], "is a source; there are reports of datasets, spike files, training runs and evaluations"),
         (["run", "data"], "can share a report, {root}/data is neither"),
+        (["data", "--height", "9"], "height is for spike files"),
+        (["run", "--height", "9"], "height is for spike files"),
         (["broken"], "{root}/broken/bsn is no whole record of a training"),
         (["empty"], "{root}/empty/evaluation.json is no record of a finished evaluation"),
     ],
@@ -128,7 +130,8 @@ def test_what_there_is_no_report_of(run: Run, reported: Path, tmp_path: Path, pa
         (reported / "empty").mkdir()
         (reported / "empty" / "evaluation.json").write_text("{}")
     out = tmp_path / "out.html"
-    assert_refused(run("report", *(reported / path for path in paths), "--out", out), said.format(root=reported))
+    words = [reported / path if (reported / path).exists() or path == "none" else path for path in paths]
+    assert_refused(run("report", *words, "--out", out), said.format(root=reported))
     assert not out.exists()
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from spikesim import SpikeStream
 from spikesim_datasets.image_files import as_jpeg
 
+_QUALITIES = 88, 75, 60, 45
+
 
 @dataclass(frozen=True)
 class PageImage:
@@ -26,9 +28,13 @@ class PageImage:
     height: int
 
     @classmethod
-    def of(cls, image: np.ndarray, quality: int = 88) -> Self:
-        """A image of an image, RGB or grey uint8."""
-        data = base64.b64encode(as_jpeg(image, quality)).decode()
+    def of(cls, image: np.ndarray, most: int = 200_000) -> Self:
+        """An image, RGB or grey uint8, as JPEG of so many bytes at most, or of a quality that is just bearable."""
+        for quality in _QUALITIES:
+            jpeg = as_jpeg(image, quality)
+            if len(jpeg) <= most:
+                break
+        data = base64.b64encode(jpeg).decode()
         return cls(f"data:image/jpeg;base64,{data}", image.shape[1], image.shape[0])
 
 

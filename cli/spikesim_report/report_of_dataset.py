@@ -36,7 +36,8 @@ _MEASURED = 24  # samples, evenly spread
 _CLIPS = 24  # with a thumbnail
 _THUMBNAIL = 320  # pixels wide
 _IMAGE = 1280
-_SCRUBBED = 4_500_000  # bytes of packed spikes
+_SCRUBBED = 4_500_000  # letters that streams take in the page
+_DEBLURRED = 3  # thresholds, the lowest
 _SATURATED, _SLOW, _DIFFERENT = 0.05, 1.0, 0.02
 _LISTED = 8
 
@@ -76,7 +77,7 @@ def dataset_page(
             noted = noted.merge(shard.diagnostics)
         if entry.key not in seen and len(seen) < _CLIPS:
             seen.add(entry.key)
-            clips.append((entry.key, PageImage.of(_narrow(sample.blur, _THUMBNAIL), 80)))
+            clips.append((entry.key, PageImage.of(_narrow(sample.blur, _THUMBNAIL), 20_000)))
         if place in shown:
             compared.append(_slider(sample, deblurrer))
             scrubber = scrubber or _scrubber(sample)
@@ -133,11 +134,11 @@ def _slider(sample: Sample, deblurrer: Deblurrer | None) -> Slider:
         nearest = min(range(len(sample.sharp)), key=lambda i: abs(sample.sharp_readouts[i] - middle))
         middle = sample.sharp_readouts[nearest]
         images.append((f"sharp at {middle}", sample.sharp[nearest]))
-    for v_th, stream in sample.spikes.items():
+    for v_th, stream in [*sample.spikes.items()][:_DEBLURRED]:
         if deblurrer is not None and sample.ratio == SCALE and _has_room(deblurrer, middle, len(stream)):
             (frame,) = deblurrer.frames(sample.blur, stream, [middle], sample.exposure)
             images.append((f"deblurred, V_th {threshold_name(v_th)}", frame))
-    shown = [(caption, PageImage.of(_narrow(image, _IMAGE), 85)) for caption, image in images]
+    shown = [(caption, PageImage.of(_narrow(image, _IMAGE))) for caption, image in images]
     return Slider(f"{sample.key}, exposure {sample.window}", shown)
 
 
@@ -150,9 +151,10 @@ def _scrubber(sample: Sample) -> Scrubber:
     streams: list[ScrubbedStream] = []
     room = _SCRUBBED
     for v_th, stream in sample.spikes.items():
-        room -= stream.packed.nbytes
+        shown = ScrubbedStream.of(f"V_th {threshold_name(v_th)}", stream)
+        room -= len(shown.data)
         if room >= 0 or not streams:
-            streams.append(ScrubbedStream.of(f"V_th {threshold_name(v_th)}", stream))
+            streams.append(shown)
     start, stop = sample.exposure
     title = f"{sample.key}, exposure {sample.window}: its spikes, exposed from readout {start} to {stop - 1}"
     return Scrubber(title, streams)

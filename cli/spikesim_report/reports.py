@@ -37,10 +37,12 @@ def page_of(paths: Sequence[Path], *, on_progress: OnProgress | None = None, **r
         raise InvalidValueError(
             f"training runs and evaluations can share a report, {others} is neither; give it a report of its own"
         )
+    kind = None if trained else recognise(paths[0])
+    if reading and kind != "spikes":
+        raise InvalidValueError(f"{', '.join(reading)} is for spike files, which say less of themselves; leave it out")
     if trained:
         return _trained_page(trained)
     (path,) = paths
-    kind = recognise(path)
     if kind == "spikes":
         stream = read_spikes(path, **reading)
         record = {"kind": kind, "path": str(path), **stream_record(stream)}
