@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from spikesim.camera import PRESETS, SpikeCamera
     from spikesim.formats import SpikeWriter, read_spikes, write_spikes
     from spikesim.interchange import to_torch, write_spikecv, write_spikezoo
+    from spikesim.light_image import as_light
     from spikesim.outliers import OutlyingPixel, outlying_pixels
     from spikesim.randomness import Crop
     from spikesim.reconstruction import (
@@ -46,6 +47,7 @@ _HOMES = {
     "OutlyingPixel": "outliers",
     "outlying_pixels": "outliers",
     "Plasticity": "reconstruction",
+    "as_light": "light_image",
     "fractional_counts": "reconstruction",
     "tfi": "reconstruction",
     "tfi_video": "reconstruction",
@@ -73,6 +75,7 @@ __all__ = [
     "SpikeCamera",
     "SpikeStream",
     "SpikeWriter",
+    "as_light",
     "fractional_counts",
     "outlying_pixels",
     "push_together",

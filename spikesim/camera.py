@@ -89,6 +89,14 @@ class SpikeCamera:
         changes = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
         return f"SpikeCamera({', '.join(f'{name}={getattr(self, name)!r}' for name in changes)})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        from spikesim.notebook import shown_in_notebook
+
+        facts = {field.name: getattr(self, field.name) for field in fields(self)}
+        noise = ", ".join(map(str, self.noise)) or "none"
+        return shown_in_notebook(repr(self), {**facts, "noise": noise})
+
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 

@@ -11,6 +11,7 @@ from spikesim.checks import require_array, require_instance, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim.threads import run_on_rows
 
+_SHOWN = 21  # readouts that the images of a notebook average
 _LIGHTER = 32  # how much less than integrating light it costs to pack, unpack or count its spikes
 
 
@@ -93,6 +94,28 @@ class SpikeStream:
     def __repr__(self) -> str:
         readouts, height, width = self.shape
         return f"{type(self).__name__}(T={readouts}, H={height}, W={width}, camera={self.camera})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: a strip of four TFPs, white where the light is full."""
+        from spikesim.light_image import as_light
+        from spikesim.notebook import shown_in_notebook
+
+        readouts, height, width = self.shape
+        window = min(_SHOWN, readouts)
+        facts = {
+            "readouts": readouts,
+            "pixels": f"{width}×{height}",
+            "spikes per pixel and readout": f"{self.rate:.4f}",
+        }
+        starts = np.linspace(0, readouts - window, 4).astype(int).tolist() if window else []
+        images = [
+            (
+                f"readouts {start} to {start + window - 1}",
+                as_light(self.counts(start, start + window) / window, self.camera),
+            )
+            for start in dict.fromkeys(starts)
+        ]
+        return shown_in_notebook("SpikeStream", {**facts, "camera": self.camera or "not known"}, images)
 
     def __getitem__(self, readouts: slice) -> Self:
         """The stream of consecutive readouts, `stream[20:117]`, without a copy."""

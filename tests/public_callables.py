@@ -158,6 +158,7 @@ def calls() -> list[Call]:
         Call(spikesim.tfp_video, stream=STREAM, window=3, out=np.empty((10, 4, 6), np.float32)),
         Call(spikesim.tfi_video, stream=STREAM, start=1, stop=3, out=np.empty((2, 4, 6), np.float32)),
         Call(spikesim.outlying_pixels, stream=STREAM),
+        Call(spikesim.as_light, rate=np.zeros((4, 6), np.float32), camera=spikesim.SpikeCamera()),
         Call(spikesim.OutlyingPixel, row=1, column=2, spikes=3, neighbours=4.0),
         Call(spikesim.Plasticity, u0=0.2, increment=0.1, depression=2, facilitation=5.5),
         Call(spikesim.tfstp, stream=STREAM, centre=5, plasticity=spikesim.Plasticity()),

@@ -54,6 +54,7 @@ TORCH_AT_HEAD = (
 # What lies under imageio, each in the one place that says why imageio does not do; what fetches from elsewhere; what
 # computes without torch.
 DIRECTLY = {
+    "spikesim/notebook.py": {"PIL"},
     "spikesim_datasets/image_files.py": {"PIL"},
     "spikesim_datasets/videos/": {"av"},
     "spikesim_datasets/remote/transport.py": {"fsspec", "aiohttp", "botocore"},

@@ -15,8 +15,8 @@ from report_data import reported, spoiled_stream, write_run  # noqa: F401
 from spikesim import SpikeStream, outlying_pixels, read_spikes
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.shards import open_dataset
-from spikesim_report.page_file import MOST_BYTES, html_of
-from spikesim_report.parts import Listing, Notes, Page, Section
+from spikesim_report.page_file import MOST_BYTES, Page, html_of
+from spikesim_report.parts import Listing, Notes, Section
 from spikesim_report.sample_figures import LIGHTS, motion, stream_figures
 
 EMPTY = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}

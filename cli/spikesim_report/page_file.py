@@ -1,17 +1,39 @@
 """A report as one HTML file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 
 import spikesim
 from spikesim.errors import MissingExtraError
 from spikesim.files import atomic_path
-from spikesim_report.parts import Page
+from spikesim_report.parts import Section
 
 MOST_BYTES = 10_000_000
 """No report is larger, so that it can be sent by mail."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report.
+
+    Attributes:
+        title, subtitle: Its heading, and what it is of.
+        sections: In their order.
+        record: The figures that it shows, as `spikesim info --json` or `eval-ssdm --json` print them.
+    """
+
+    title: str
+    subtitle: str
+    sections: Sequence[Section]
+    record: Mapping[str, object]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: the page itself, in a frame."""
+        return f'<iframe srcdoc="{escape(html_of(self))}" width="100%" height="800" style="border:0"></iframe>'
 
 
 def write_page(page: Page, out: Path) -> int:

@@ -2,7 +2,7 @@
 
 import base64
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -135,19 +135,3 @@ class Section:
     title: str
     parts: Sequence[Part]
     text: str = ""
-
-
-@dataclass(frozen=True)
-class Page:
-    """A report.
-
-    Attributes:
-        title, subtitle: Its heading, and what it is of.
-        sections: In their order.
-        record: The figures that it shows, as `spikesim info --json` or `eval-ssdm --json` print them.
-    """
-
-    title: str
-    subtitle: str
-    sections: Sequence[Section]
-    record: Mapping[str, object]

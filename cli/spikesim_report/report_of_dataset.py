@@ -15,11 +15,11 @@ from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import ShardEntry, list_shards
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_report import plots
+from spikesim_report.page_file import Page
 from spikesim_report.parts import (
     Gallery,
     Listing,
     Notes,
-    Page,
     PageImage,
     Part,
     ScrubbedStream,

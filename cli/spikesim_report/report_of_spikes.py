@@ -7,7 +7,8 @@ import numpy as np
 from spikesim import SpikeStream, outlying_pixels
 from spikesim_datasets.visualisation import spike_image
 from spikesim_report import plots
-from spikesim_report.parts import Gallery, Listing, Notes, Page, PageImage, Part, ScrubbedStream, Scrubber, Section
+from spikesim_report.page_file import Page
+from spikesim_report.parts import Gallery, Listing, Notes, PageImage, Part, ScrubbedStream, Scrubber, Section
 from spikesim_report.words import Record, words_of
 
 _MOMENTS = 4  # of the strip

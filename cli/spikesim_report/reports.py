@@ -8,7 +8,7 @@ from spikesim import read_spikes
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.progress import OnProgress
 from spikesim_datasets.recognition import recognise
-from spikesim_report.parts import Page
+from spikesim_report.page_file import Page
 from spikesim_report.records import dataset_record, stream_record
 from spikesim_report.report_of_dataset import dataset_page
 from spikesim_report.report_of_run import is_run, run_record, run_sections

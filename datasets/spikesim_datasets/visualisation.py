@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import cv2
 import numpy as np
 
-from spikesim import SpikeStream, tfi, tfp, tfstp, tfstp_video
+from spikesim import SpikeStream, as_light, tfi, tfp, tfstp, tfstp_video
 from spikesim.checks import require_choice, require_flag, require_instance, require_list, require_path, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_files import write_gif, write_png
@@ -61,16 +61,7 @@ def spike_image(stream: SpikeStream, centre: int, look: Look, window: int) -> np
             rate = tfi(stream, centre)
         case "tfstp":
             rate = tfstp(stream, centre)
-    return _as_light(stream, rate)
-
-
-def _as_light(stream: SpikeStream, rate: np.ndarray) -> np.ndarray:
-    """Spikes per readout as `spike_image` shows them."""
-    if stream.camera is not None:
-        rate = rate * np.float32(stream.camera.v_th / stream.camera.gain)
-    else:
-        rate = rate / max(float(np.quantile(rate, 0.99)), 1e-6)
-    return np.rint(np.clip(rate, 0, 1) * 255).astype(np.uint8)
+    return as_light(rate, stream.camera)
 
 
 def stream_sheet(
@@ -138,7 +129,7 @@ def _images(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray
         return
     for start in range(0, len(stream), _PIECE):
         rates = tfstp_video(stream, start, min(start + _PIECE, len(stream)))
-        yield from (_as_light(stream, rate) for rate in rates)
+        yield from (as_light(rate, stream.camera) for rate in rates)
 
 
 def clip_sheet(clip: Clip, moments: int = 5, *, labels: bool = True) -> np.ndarray:

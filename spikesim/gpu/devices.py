@@ -14,6 +14,11 @@ from spikesim.errors import InvalidValueError, SlowPrecisionWarning
 _OUT_OF_MEMORY = re.compile("out of memory|not enough memory|allocate memory|alloc_failed", re.IGNORECASE)
 
 
+def gpu_names() -> list[str]:
+    """What the CUDA devices of this machine are called; empty where torch finds none."""
+    return [torch.cuda.get_device_name(device) for device in range(torch.cuda.device_count())]
+
+
 def find_device(name: str | torch.device = "auto") -> torch.device:
     """The device that `auto`, `cpu`, `cuda` or `cuda:N` stands for on this machine.
 

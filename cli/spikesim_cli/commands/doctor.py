@@ -144,12 +144,10 @@ def _disk() -> str:
 def _gpu() -> str:
     if _version("torch") is None:
         raise _AbsentError("torch is not installed, everything runs on the processor; pip install 'spikesim[ssdm]'")
-    import torch
+    from spikesim.gpu.devices import gpu_names
 
-    if not torch.cuda.is_available():
-        built = "" if torch.version.cuda else " (this torch is built without CUDA)"
-        raise _AbsentError(f"torch finds no CUDA device, everything runs on the processor{built}")
-    names = [torch.cuda.get_device_name(device) for device in range(torch.cuda.device_count())]
+    if not (names := gpu_names()):
+        raise _AbsentError("torch finds no CUDA device, everything runs on the processor")
     return ", ".join(names)
 
 

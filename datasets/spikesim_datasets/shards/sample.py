@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spikesim import SpikeStream
+from spikesim import SpikeStream, as_light, tfp
 from spikesim.brief import Brief
 from spikesim.checks import require_instance, require_mapping, require_whole
 from spikesim_datasets.keys import Keyed, check_clip
@@ -15,6 +15,7 @@ from spikesim_datasets.optics import ratio_of
 MISALIGNED = "misalignment"
 """The field that tells what lies between the cameras of a sample."""
 
+_SHOWN = 21  # readouts that the images of a notebook average
 _MOST = 2**31 - 1  # of int32, as which shards store numbers
 
 
@@ -57,6 +58,29 @@ class Sample(Brief, Keyed):
         """
         _, rows, _ = next(iter(self.spikes.values())).shape
         return ratio_of(len(self.blur), rows, f"the blur of {self.key}")
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: blur, the truth nearest to its middle, and the TFP of 21 readouts there."""
+        from spikesim.notebook import shown_in_notebook
+
+        middle = sum(self.exposure) // 2
+        images = [("blur", self.blur)]
+        if self.sharp_readouts:
+            nearest = min(range(len(self.sharp)), key=lambda i: abs(self.sharp_readouts[i] - middle))
+            images.append((f"sharp at {self.sharp_readouts[nearest]}", self.sharp[nearest]))
+        for v_th, stream in self.spikes.items():
+            window = min(_SHOWN, len(stream))
+            centre = int(np.clip(middle, window // 2, len(stream) - window + window // 2))
+            images.append((f"V_th {v_th:g}: TFP of {window}", as_light(tfp(stream, centre, window), stream.camera)))
+        start, stop = self.exposure
+        facts = {
+            "clip": self.key,
+            "window": self.window,
+            "exposure": f"readouts {start} to {stop - 1}",
+            "sharp at": ", ".join(map(str, self.sharp_readouts)) or "none",
+            "fields": ", ".join(self.extra) or "none",
+        }
+        return shown_in_notebook("Sample", facts, images)
 
     @property
     def misalignment(self) -> Misalignment | None:
