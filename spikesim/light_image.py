@@ -4,6 +4,7 @@ import numpy as np
 
 from spikesim.camera import SpikeCamera
 from spikesim.checks import require_array, require_instance
+from spikesim.errors import InvalidValueError
 
 
 def as_light(rate: np.ndarray, camera: SpikeCamera | None = None) -> np.ndarray:
@@ -18,9 +19,12 @@ def as_light(rate: np.ndarray, camera: SpikeCamera | None = None) -> np.ndarray:
         Grey uint8 (H, W).
 
     Raises:
-        InvalidValueError: The rates are no array, or the camera is none.
+        InvalidValueError: The rates are no image of finite real numbers, or the camera is none.
     """
-    rate = require_array(rate, "rate").astype(np.float32, copy=False)
+    rate = require_array(rate, "rate")
+    if rate.ndim != 2 or not rate.size or rate.dtype.kind == "c" or not np.isfinite(rate).all():
+        raise InvalidValueError(f"rate must be an image (H, W) of finite real numbers, got {rate.dtype} {rate.shape}")
+    rate = rate.astype(np.float32, copy=False)
     if camera is not None:
         require_instance(camera, "camera", SpikeCamera)
         rate = rate * np.float32(camera.v_th / camera.gain)

@@ -108,13 +108,10 @@ class SpikeStream:
             "spikes per pixel and readout": f"{self.rate:.4f}",
         }
         starts = np.linspace(0, readouts - window, 4).astype(int).tolist() if window else []
-        images = [
-            (
-                f"readouts {start} to {start + window - 1}",
-                as_light(self.counts(start, start + window) / window, self.camera),
-            )
-            for start in dict.fromkeys(starts)
-        ]
+        images = []
+        for start in dict.fromkeys(starts):
+            mean = self.counts(start, start + window) / window
+            images.append((f"readouts {start} to {start + window - 1}", as_light(mean, self.camera)))
         return shown_in_notebook("SpikeStream", {**facts, "camera": self.camera or "not known"}, images)
 
     def __getitem__(self, readouts: slice) -> Self:
