@@ -3,7 +3,7 @@
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from html import escape
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 import numpy as np
 
@@ -18,14 +18,19 @@ def shown_in_notebook(title: str, facts: Mapping[str, object], images: Sequence[
         facts: What there is to say, by name.
         images: Captions and images, grey (H, W) or RGB (H, W, 3), uint8.
     """
-    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items())
-    figures = "".join(
-        f'<figure style="margin:0"><img src="{_address(image)}" width="{_WIDTH}" alt="{escape(caption)}" '
-        f'style="image-rendering:pixelated"><figcaption>{escape(caption)}</figcaption></figure>'
-        for caption, image in images
-    )
-    strip = f'<div style="display:flex;flex-wrap:wrap;gap:.5em">{figures}</div>' if figures else ""
-    return f"<div><b>{escape(title)}</b><table>{rows}</table>{strip}</div>"
+    whole = Element("div")
+    SubElement(whole, "b").text = title
+    table = SubElement(whole, "table")
+    for name, fact in facts.items():
+        row = SubElement(table, "tr")
+        SubElement(row, "th").text, SubElement(row, "td").text = name, str(fact)
+    strip = SubElement(whole, "div", {"style": "display: flex; flex-wrap: wrap; gap: 8px"})
+    for caption, image in images:
+        figure = SubElement(strip, "figure", {"style": "margin: 0"})
+        looks = {"width": str(_WIDTH), "style": "image-rendering: pixelated"}
+        SubElement(figure, "img", {"src": _address(image), "alt": caption, **looks})
+        SubElement(figure, "figcaption").text = caption
+    return tostring(whole, "unicode", "html")
 
 
 def _address(image: np.ndarray) -> str:

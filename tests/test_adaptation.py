@@ -168,6 +168,7 @@ def test_scenes_are_made_once_and_training_goes_on(
     training_data.assert_same(result.checkpoint, whole.checkpoint)
 
 
+@pytest.mark.long
 def test_nothing_is_lost_on_a_sensor_that_no_training_has_seen(tmp_path: Path) -> None:
     clip = DemoClip("train", "garden", "garden", 29, 256, 384)
     build_clips([clip], tmp_path / "data", make_recipe((2.0,), preset="scsim", sharp="sequence"), workers=1)

@@ -198,7 +198,7 @@ def test_which_array_is_said_by_key(run, tmp_path):  # noqa: F811
 def test_all_that_read_spike_files_take_the_same_options():
     taken = {name: {option.name for option in command(name).params} for name in COMMANDS}
     assert {name for name, options in taken.items() if "header_columns" in options} == {
-        "info", "view", "convert", "verify", "deblur", "calibrate",
+        "info", "view", "report", "convert", "verify", "deblur", "calibrate",
     }  # fmt: skip
     for options in taken.values():
         assert not {"header_columns"} & options or {"height", "width", "no_flip", "key", "axes"} <= options

@@ -145,6 +145,7 @@ def assert_goes_on(longer: Path, out: Path, undisturbed: dict[Any, Any]) -> None
     assert_whole(out)
 
 
+@pytest.mark.long
 def test_a_killed_worker_is_done_without(
     longer: Path, own_cluster: Cluster, tmp_path: Path, undisturbed: dict[Any, Any]
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_killed_worker_is_done_without(
     assert_whole(out)
 
 
+@pytest.mark.long
 def test_a_killed_scheduler_ends_the_build_in_one_line(
     longer: Path, own_cluster: Cluster, tmp_path: Path, undisturbed: dict[Any, Any]
 ) -> None:
@@ -175,6 +177,7 @@ def test_a_killed_scheduler_ends_the_build_in_one_line(
     assert_goes_on(longer, out, undisturbed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_an_ended_client_leaves_nothing(
     longer: Path, own_cluster: Cluster, tmp_path: Path, undisturbed: dict[Any, Any], number: signal.Signals

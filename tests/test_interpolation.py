@@ -391,6 +391,7 @@ def digest() -> str:
     return hashlib.sha256(np.stack(between("flow", frame0, frame1, EIGHTFOLD)).tobytes()).hexdigest()
 
 
+@pytest.mark.long
 def test_an_older_processor_gives_the_same_bits():
     older = {"NUMBA_CPU_NAME": "generic", "OPENCV_CPU_DISABLE": "AVX2", "OPENCV_IPP": "sse42"}
     code = "import test_interpolation; print(test_interpolation.digest())"

@@ -63,6 +63,7 @@ def test_what_is_unchanged_is_compiled_once(copy: Copy) -> None:
     assert Path(str(place)).is_relative_to(copy.folder)
 
 
+@pytest.mark.long
 def test_a_called_kernel_of_another_file_is_compiled_anew(copy: Copy) -> None:
     due, counts, _, place = copy.run()
     copy.change("kernels/random.py", "_w(0xD2511F53)", "_w(0xD2511F55)")
@@ -117,6 +118,7 @@ def test_where_the_installation_cannot_be_written_the_cache_is_the_users(copy: C
     assert copy.run()[2] == [0, 0]
 
 
+@pytest.mark.long
 def test_where_nothing_can_be_written_kernels_are_compiled_each_time(copy: Copy) -> None:
     """As in a read-only container whose user has no home."""
     due, counts, *_ = copy.run()
@@ -136,6 +138,7 @@ def test_where_nothing_can_be_written_kernels_are_compiled_each_time(copy: Copy)
 FULL_DISK = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 13,) * 2)\n"
 
 
+@pytest.mark.long
 def test_a_full_disk_keeps_no_kernel_from_running(copy: Copy) -> None:
     """A limit on the size of files is as good as one: the system call fails."""
     due, counts, hits, place = copy.run(FULL_DISK + RUN)

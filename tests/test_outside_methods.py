@@ -91,6 +91,7 @@ def test_methods_that_are_not_there_are_refused(package: None) -> None:
 EXAMPLE = Path(__file__).parents[1] / "docs" / "example_method"
 
 
+@pytest.mark.long
 def test_the_example_of_the_documentation_is_a_package_with_a_row(data: Path, tmp_path: Path) -> None:  # noqa: F811
     page = (EXAMPLE.parent / "baselines.md").read_text()
     assert f"```py\n{(EXAMPLE / 'two_counts.py').read_text()}```" in page

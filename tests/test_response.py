@@ -109,6 +109,7 @@ def test_what_is_no_file_of_a_sigmoid_is_refused(tmp_path: Path, text: str) -> N
         Response.of(f"sigmoid:{tmp_path / 'none.toml'}")
 
 
+@pytest.mark.long
 def test_responses_of_the_command_line(run: Run, tmp_path: Path) -> None:  # noqa: F811
     frames = write_frames(tmp_path / "clip", 42)
     (tmp_path / "curve.toml").write_text("slope = 6.0\nmidpoint = 0.4\n")

@@ -197,6 +197,7 @@ train_stage({stage!r}, {data!r}, {run!r}, epochs=2, on_step=step, **{options!r})
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stage", ["bsn", "sr", "ldn"])
 def test_two_epochs_are_one_and_a_kill_and_one(data, taught, run, tmp_path, stage):
     """The kill comes in the second epoch: two steps are lost, and made again."""
@@ -250,6 +251,7 @@ def test_the_time_ends_a_training_that_the_next_run_finishes(data, taught, tmp_p
 # Several devices
 
 
+@pytest.mark.long
 def test_two_processes_train_as_one(data, taught, tmp_path):
     """Their gradients are sums in another order, which Adam's first steps make much of: 1e-4 of weights about 0.05."""
     train_stage("sr", data, tmp_path / "one", epochs=1, **SHORT)

@@ -215,6 +215,7 @@ def test_a_loss_that_is_no_number_is_an_error_of_one_line(train, data, tmp_path)
     assert_refused(result, "the loss of stage sr is", "failed.pt", "lower the learning rate")
 
 
+@pytest.mark.long
 def test_two_processes_train_by_the_command(data, tmp_path):
     """Through the installed entry point, since processes of its own import it again."""
     options = ["--data", data, "--out", tmp_path, "--stage", "sr", *SHORT, "--devices", 2, "--workers", 1]

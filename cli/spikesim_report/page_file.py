@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from importlib.resources import files
 from pathlib import Path
+from xml.etree.ElementTree import Element, tostring
 
 import spikesim
 from spikesim.errors import MissingExtraError
@@ -33,7 +33,8 @@ class Page:
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: the page itself, in a frame."""
-        return f'<iframe srcdoc="{escape(html_of(self))}" width="100%" height="800" style="border:0"></iframe>'
+        frame = Element("iframe", {"srcdoc": html_of(self), "width": "100%", "height": "800"})
+        return tostring(frame, "unicode", "html")
 
 
 def write_page(page: Page, out: Path) -> int:

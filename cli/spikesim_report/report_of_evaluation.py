@@ -36,7 +36,8 @@ def evaluation_record(path: Path) -> Record:
     """
     try:
         record: Record = read_json(path / RECORD)
-        record["summary"], record["methods"]  # noqa: B018: which an unfinished one does not have
+        if missing := {"summary", "methods"} - record.keys():
+            raise KeyError(min(missing))  # as an unfinished one
     except (KeyError, TypeError, ValueError) as error:
         raise InputFileError(
             f"{path / RECORD} is no record of a finished evaluation ({error!r}); run `spikesim eval-ssdm --out {path}` "

@@ -69,7 +69,8 @@ def _stages(path: Path) -> dict[str, _Stage]:
             with (folder / METRICS).open(newline="") as table:
                 rows = list(csv.DictReader(table))
             metrics = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
-            metrics["step"], metrics["loss"]  # noqa: B018: which every table has
+            if missing := {"step", "loss", *_NOT_LOSSES} - metrics.keys():
+                raise KeyError(min(missing))
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise InputFileError(f"{folder} is no whole record of a training ({error!r})") from error
         found[folder.name] = _Stage(record, metrics)
