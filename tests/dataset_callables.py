@@ -410,6 +410,7 @@ def _shards() -> list[Call]:
             **{name: getattr(SAMPLE, name) for name in ("split", "name", "window", "first_frame", "exposure", "blur")},
             **{name: getattr(SAMPLE, name) for name in ("sharp", "sharp_readouts", "spikes", "extra")},
         ),
+        Call(shards.Sample.sharp_near, self=SAMPLE, readout=68),
         Call(diagnostics.Diagnostics, cuts=[], fast=[], left_out=[]),
         Call(diagnostics.Diagnostics.merge, self=diagnostics.Diagnostics(), other=diagnostics.Diagnostics([1])),
         Call(diagnostics.Diagnostics.cut_within, self=diagnostics.Diagnostics([1]), first=0, last=1.5),

@@ -9,6 +9,8 @@ from build_data import write_frames
 
 from spikesim import SpikeStream, write_spikes
 from spikesim_datasets.build import build_dataset
+from ssdm_models.evaluation.rows import Row, write_rows
+from ssdm_models.evaluation.scores import Score
 
 
 @pytest.fixture(scope="session")
@@ -71,8 +73,8 @@ def write_evaluation(folder: Path) -> None:
     }
     (folder / "evaluation.json").write_text(json.dumps(record))
     rows = [
-        f"test/{clip},3,{'' if v_th is None else v_th},68,colour,{method},{found[number]}"
+        Row(f"test/{clip}", 3, v_th, 68, "colour", method, Score(found[number], 0.5, 0.5, None, None), 0.5)
         for (method, v_th), found in psnr.items()
         for number, clip in enumerate(("a", "b"))
     ]
-    (folder / "samples.csv").write_text("\n".join(["key,window,v_th,readout,domain,method,psnr", *rows]) + "\n")
+    write_rows(folder / "samples.csv", rows)

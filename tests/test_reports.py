@@ -187,3 +187,10 @@ def test_motion_is_that_of_the_scene(reported: Path) -> None:  # noqa: F811
     found = motion(open_dataset(reported / "data", "train")[0])
     assert found is not None
     assert 20 < found[0] < 50
+
+
+def test_without_the_extra_nothing_is_begun(run: Run, reported: Path, tmp_path: Path, monkeypatch) -> None:  # noqa: F811
+    monkeypatch.setattr("spikesim_report.extra.find_spec", lambda name: None if name == "jinja2" else name)
+    monkeypatch.setattr("spikesim_report.reports.dataset_page", lambda *_, **__: pytest.fail("begun"))
+    refused = run("report", reported / "data", "--out", tmp_path / "out.html")
+    assert_refused(refused, "reports need jinja2; pip install 'spikesim[report]'")

@@ -8,8 +8,8 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, tostring
 
 import spikesim
-from spikesim.errors import MissingExtraError
 from spikesim.files import atomic_path
+from spikesim_report.extra import require_extra
 from spikesim_report.parts import Section
 
 MOST_BYTES = 10_000_000
@@ -51,10 +51,10 @@ def write_page(page: Page, out: Path) -> int:
         MissingExtraError: The extra [report] is not installed.
         OutputError: It cannot be written.
     """
-    text = html_of(page)
+    data = html_of(page).encode()
     with atomic_path(out) as temporary:
-        temporary.write_text(text, "utf-8")
-    return len(text.encode())
+        temporary.write_bytes(data)
+    return len(data)
 
 
 def html_of(page: Page) -> str:
@@ -63,10 +63,9 @@ def html_of(page: Page) -> str:
     Raises:
         MissingExtraError: The extra [report] is not installed.
     """
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("reports need jinja2; pip install 'spikesim[report]'") from error
+    require_extra()
+    from jinja2 import Environment, StrictUndefined
+
     folder = files(__package__) / "page"
     style, program, template = ((folder / name).read_text("utf-8") for name in ("page.css", "page.js", "page.html.j2"))
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

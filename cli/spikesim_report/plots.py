@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spikesim.errors import MissingExtraError
 from spikesim_report.parts import Plot
 
 if TYPE_CHECKING:
@@ -99,10 +98,8 @@ def drawn(figure: "Figure") -> str:
 
 def _figure(x: str, y: str) -> "tuple[Figure, Axes]":
     """An empty drawing."""
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("reports need matplotlib; pip install 'spikesim[report]'") from error
+    from matplotlib.figure import Figure
+
     figure = Figure(_SIZE, layout="constrained")
     plot = figure.subplots()
     plot.set_xlabel(x, color=_INK)

@@ -130,10 +130,9 @@ def _slider(sample: Sample, deblurrer: Deblurrer | None) -> Slider:
     """A blurry image, the sharp frame nearest to its middle, and what a network makes of it at each threshold."""
     middle = sum(sample.exposure) // 2
     images = [("blurry", sample.blur)]
-    if sample.sharp_readouts:
-        nearest = min(range(len(sample.sharp)), key=lambda i: abs(sample.sharp_readouts[i] - middle))
-        middle = sample.sharp_readouts[nearest]
-        images.append((f"sharp at {middle}", sample.sharp[nearest]))
+    if near := sample.sharp_near(middle):
+        middle, sharp = near
+        images.append((f"sharp at {middle}", sharp))
     for v_th, stream in [*sample.spikes.items()][:_DEBLURRED]:
         if deblurrer is not None and sample.ratio == SCALE and _has_room(deblurrer, middle, len(stream)):
             (frame,) = deblurrer.frames(sample.blur, stream, [middle], sample.exposure)

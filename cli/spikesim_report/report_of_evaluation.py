@@ -1,6 +1,5 @@
 """The report of an evaluation: methods by thresholds, with intervals, and clip by clip."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +9,14 @@ from typing import Any
 import numpy as np
 
 from spikesim.errors import InputFileError
-from spikesim.input_files import read_json, require_file
+from spikesim.input_files import read_json
 from spikesim_report import plots
 from spikesim_report.parts import Listing, Notes, Part, Section
 from spikesim_report.words import Record
 from ssdm_models.evaluation.evaluation_set import DOMAINS
-from ssdm_models.evaluation.tables import TITLES
-
-ROWS, RECORD = "samples.csv", "evaluation.json"
-"""Files of an evaluation's folder."""
+from ssdm_models.evaluation.folder import RECORD, ROWS
+from ssdm_models.evaluation.rows import Row, read_rows
+from ssdm_models.evaluation.tables import NONE, TITLES, threshold
 
 _FRAMES = {"single": "Single frames", "sequence": "Sequences", "exposure": "Whole exposures"}
 _PLOTTED = 8  # methods of a drawing: more are no longer told apart
@@ -56,7 +54,7 @@ def evaluation_sections(path: Path, record: Record) -> list[Section]:
     Raises:
         InputFileError: The figures of its samples are missing or damaged.
     """
-    rows = _rows(path / ROWS)
+    rows = read_rows(path / ROWS)
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for figures in record["summary"]:
         groups[figures["domain"], figures["frames"]].append(figures)
@@ -72,28 +70,12 @@ def evaluation_sections(path: Path, record: Record) -> list[Section]:
     return sections
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        require_file(path)
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        for row in rows:
-            float(row["psnr"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise InputFileError(f"{path} holds no figures of samples ({error!r}); evaluate again") from error
-    return rows
-
-
 def interval(figure: Any, form: str) -> str:
     """A mean and its interval, as the tables of `eval-ssdm` have them."""
     if figure is None or figure["mean"] is None:
-        return "–"
+        return NONE
     mean = f"{figure['mean']:{form}}"
     return mean if figure["samples"] == 1 else f"{mean} ({figure['low']:{form}} to {figure['high']:{form}})"
-
-
-def _v_th(value: float | None) -> str:
-    return "–" if value is None else f"{value:g}"
 
 
 def _table(summary: Sequence[Record]) -> Listing:
@@ -101,16 +83,14 @@ def _table(summary: Sequence[Record]) -> Listing:
     rows = [
         (
             figures["method"],
-            _v_th(figures["v_th"]),
+            threshold(figures["v_th"]),
             *(interval(figures["metrics"].get(name), ".2f" if name == "psnr" else ".3f") for name in metrics),
         )
         for figures in sorted(summary, key=lambda figures: figures["v_th"] or 0)
     ]
-    return Listing("means and 95 % intervals over samples", ("method", "V_th", *map(_metric, metrics)), rows)
-
-
-def _metric(name: str) -> str:
-    return TITLES.get(name, name)
+    return Listing(
+        "means and 95 % intervals over samples", ("method", "V_th", *(TITLES.get(name, name) for name in metrics)), rows
+    )
 
 
 def _by_threshold(summary: Sequence[Record]) -> list[Part]:
@@ -135,31 +115,30 @@ def _by_threshold(summary: Sequence[Record]) -> list[Part]:
     return [plots.dots("PSNR by threshold, with 95 % intervals", ("V_th", "PSNR [dB]"), thresholds, series)]
 
 
-def _singles(rows: Sequence[dict[str, str]], record: Record) -> list[dict[str, str]]:
-    times = [str(time) for time in record["times"]["single"]]
-    return [row for row in rows if row["domain"] == "colour" and row["readout"] in times]
+def _singles(rows: Sequence[Row], record: Record) -> list[Row]:
+    return [row for row in rows if row.domain == "colour" and row.readout in record["times"]["single"]]
 
 
-def _by_clip(rows: Sequence[dict[str, str]], record: Record) -> list[Part]:
+def _by_clip(rows: Sequence[Row], record: Record) -> list[Part]:
     singles = _singles(rows, record)
-    clips = list(dict.fromkeys(row["key"] for row in singles))
+    clips = list(dict.fromkeys(row.key for row in singles))
     if len(clips) < 2:
         return []
-    means: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    means: dict[tuple[str, float | None], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in singles:
-        means[row["method"], row["v_th"]][row["key"]].append(float(row["psnr"]))
+        means[row.method, row.v_th][row.key].append(row.score.psnr)
     rows_ = [
-        (method, v_th or "–", *(f"{fmean(of_clip[clip]):.2f}" if clip in of_clip else "–" for clip in clips))
+        (method, threshold(v_th), *(f"{fmean(of_clip[clip]):.2f}" if clip in of_clip else NONE for clip in clips))
         for (method, v_th), of_clip in means.items()
     ]
     return [Listing("PSNR [dB], clip by clip", ("method", "V_th", *clips), rows_)]
 
 
-def _extremes(rows: Sequence[dict[str, str]], record: Record) -> Listing:
+def _extremes(rows: Sequence[Row], record: Record) -> Listing:
     """The samples that its methods do worst and best at, on average."""
-    by_sample: dict[tuple[str, str], list[float]] = defaultdict(list)
+    by_sample: dict[tuple[str, int], list[float]] = defaultdict(list)
     for row in _singles(rows, record):
-        by_sample[row["key"], row["window"]].append(float(row["psnr"]))
+        by_sample[row.key, row.window].append(row.score.psnr)
     ranked = sorted((fmean(psnr), *sample) for sample, psnr in by_sample.items())
     chosen = ranked if len(ranked) <= 2 * _EXTREMES else [*ranked[:_EXTREMES], *ranked[-_EXTREMES:]]
     cells = [(f"{clip}, exposure {window}", f"{psnr:.2f}") for psnr, clip, window in chosen]
@@ -171,8 +150,8 @@ def _costs(record: Record) -> Listing:
     rows = [
         (
             card["label"],
-            f"{card['parameters']:,}" if card["parameters"] else "–",
-            f"{card['macs'] / 1e9:.2f}" if card["macs"] else "–",
+            f"{card['parameters']:,}" if card["parameters"] else NONE,
+            f"{card['macs'] / 1e9:.2f}" if card["macs"] else NONE,
             f"{1000 * card['seconds']:.0f}",
         )
         for card in record["methods"]

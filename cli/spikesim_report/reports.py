@@ -8,6 +8,7 @@ from spikesim import read_spikes
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.progress import OnProgress
 from spikesim_datasets.recognition import recognise
+from spikesim_report.extra import require_extra
 from spikesim_report.page_file import Page
 from spikesim_report.records import dataset_record, stream_record
 from spikesim_report.report_of_dataset import dataset_page
@@ -28,9 +29,11 @@ def page_of(paths: Sequence[Path], *, on_progress: OnProgress | None = None, **r
 
     Raises:
         InputFileError: A path does not exist, is of another kind, or is damaged.
+        MissingExtraError: The extra [report] is not installed.
         InvalidValueError: There are several paths, and one is neither a run nor an evaluation; or keywords for what is
             no spike file.
     """
+    require_extra()
     trained = [path for path in paths if is_evaluation(path) or is_run(path)]
     if len(paths) > 1 and len(trained) < len(paths):
         others = ", ".join(str(path) for path in paths if path not in trained)

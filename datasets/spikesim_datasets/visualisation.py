@@ -224,10 +224,8 @@ def write_animation(path: Path | str, frames: Iterable[np.ndarray]) -> None:
 
 def _sharp_panels(sample: Sample, readout: int) -> list[Panel]:
     """The ground truth nearest to a readout, if there is any."""
-    if not sample.sharp_readouts:
-        return []
-    nearest = min(range(len(sample.sharp)), key=lambda i: abs(sample.sharp_readouts[i] - readout))
-    return [(f"sharp at {sample.sharp_readouts[nearest]}", sample.sharp[nearest])]
+    near = sample.sharp_near(readout)
+    return [] if near is None else [(f"sharp at {near[0]}", near[1])]
 
 
 def _checked(panel: Any) -> Panel:

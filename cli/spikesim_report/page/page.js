@@ -1,5 +1,5 @@
 "use strict";
-// Two pictures with an edge between them, and the readouts of spike streams, shown as they are or as TFP or TFI.
+// Two images with an edge between them, and the readouts of spike streams, shown as they are or as TFP or TFI.
 
 function comparison(figure) {
   const [images, edge] = [[...figure.querySelectorAll("img")], figure.querySelector(".edge")];

@@ -59,15 +59,26 @@ class Sample(Brief, Keyed):
         _, rows, _ = next(iter(self.spikes.values())).shape
         return ratio_of(len(self.blur), rows, f"the blur of {self.key}")
 
+    def sharp_near(self, readout: int) -> tuple[int, np.ndarray] | None:
+        """The ground truth nearest to a readout, and the readout at which it lies; None where there is none.
+
+        Raises:
+            InvalidValueError: The readout is no whole number.
+        """
+        wanted = require_whole(readout, "readout")
+        if not self.sharp_readouts:
+            return None
+        nearest = min(range(len(self.sharp)), key=lambda i: abs(self.sharp_readouts[i] - wanted))
+        return self.sharp_readouts[nearest], self.sharp[nearest]
+
     def _repr_html_(self) -> str:
         """What a notebook shows of it: blur, the truth nearest to its middle, and the TFP of 21 readouts there."""
         from spikesim.notebook import shown_in_notebook
 
         middle = sum(self.exposure) // 2
         images = [("blur", self.blur)]
-        if self.sharp_readouts:
-            nearest = min(range(len(self.sharp)), key=lambda i: abs(self.sharp_readouts[i] - middle))
-            images.append((f"sharp at {self.sharp_readouts[nearest]}", self.sharp[nearest]))
+        if near := self.sharp_near(middle):
+            images.append((f"sharp at {near[0]}", near[1]))
         for v_th, stream in self.spikes.items():
             window = min(_SHOWN, len(stream))
             centre = int(np.clip(middle, window // 2, len(stream) - window + window // 2))
