@@ -9,6 +9,7 @@ from build_data import write_frames
 
 from spikesim import SpikeStream, write_spikes
 from spikesim_datasets.build import build_dataset
+from ssdm_models.evaluation.extremes import ExtremeImages, image_name, rank_samples
 from ssdm_models.evaluation.rows import Row, write_rows
 from ssdm_models.evaluation.scores import Score
 
@@ -78,3 +79,7 @@ def write_evaluation(folder: Path) -> None:
         for number, clip in enumerate(("a", "b"))
     ]
     write_rows(folder / "samples.csv", rows)
+    images = {
+        name: np.full((36, 64, 3), 40 * i, np.uint8) for i, name in enumerate(["sharp", *map(image_name, rows[::2])])
+    }
+    ExtremeImages(folder / "images").keep(rank_samples(rows, (68,)), "test/a", 3, images)

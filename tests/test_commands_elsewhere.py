@@ -99,6 +99,17 @@ def test_view_is_that_of_the_folder(run: Run, dataset: Path, place: str, tmp_pat
     assert_refused(run("view", place, tmp_path / "no.png", "--vth", 1), "--vth goes with a folder in the released")
 
 
+def test_a_report_is_that_of_the_folder(run: Run, dataset: Path, place: str, tmp_path: Path) -> None:
+    pytest.importorskip("jinja2", reason="jinja2 is an extra")
+    texts = []
+    for name, source in (("there.html", place), ("here.html", dataset)):
+        told = run("report", source, "--out", tmp_path / name)
+        assert told.code == 0, told.err
+        texts.append((tmp_path / name).read_text("utf-8"))
+    assert "secret" not in texts[0]
+    assert texts[0].replace(without_secrets(place), str(dataset)) == texts[1]
+
+
 def test_an_evaluation_is_that_of_the_folder(run: Run, dataset: Path, place: str, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="torch is an extra")
     from ssdm_models.evaluation.rows import read_rows

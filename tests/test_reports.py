@@ -12,9 +12,11 @@ import pytest
 from commands import Run, assert_refused, run  # noqa: F401
 from report_data import reported, spoiled_stream, write_run  # noqa: F401
 
-from spikesim import SpikeStream, outlying_pixels, read_spikes
+from spikesim import SpikeCamera, SpikeStream, outlying_pixels, read_spikes
+from spikesim.noise import GainPattern
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.shards import open_dataset
+from spikesim_report.camera_noise import light_spread
 from spikesim_report.page_file import MOST_BYTES, Page, html_of
 from spikesim_report.parts import Listing, Notes, Section
 from spikesim_report.sample_figures import LIGHTS, motion, stream_figures
@@ -75,7 +77,15 @@ def test_a_dataset(run: Run, reported: Path, tmp_path: Path) -> None:  # noqa: F
     assert run("report", reported / "data", "--out", out).code == 0
     text = assert_whole(out)
     assert record_of(text) == run("info", reported / "data", "--json").json
-    for words in ("train/waves", "test/ripples", "sharp at 68", "deblurred, V_th 2", "V_th 1, ideal"):
+    for words in (
+        "train/waves",
+        "test/ripples",
+        "sharp at 68",
+        "deblurred, V_th 2",
+        "V_th 1, ideal",
+        "V_th 2, realistic",
+        "TFP of the exposure, V_th 2",
+    ):
         assert words in text
     # The streams of the page are those of the dataset.
     streams = re.findall(r'<script type="text/plain" class="stream" ([^>]*)>([^<]*)</script>', text)
@@ -107,6 +117,9 @@ def test_runs_and_an_evaluation_beside_each_other(run: Run, reported: Path, tmp_
     assert record["other"]["bsn"]["last"]["loss"] == 1.0  # type: ignore[index]
     for words in ("3 of 5", "28.50 (27.00 to 30.00)", "test/a, exposure 3", "rows are missing", "10.0%"):
         assert words in text
+    # Images that the evaluation kept of its samples are compared, with what they were given.
+    assert text.count('class="comparison"') == 1
+    assert "LDN, V_th 2: 25.00 dB" in text
     # Settings that differ come before those that do not.
     assert text.index(">epochs<") < text.index(">crop<")
 
@@ -180,6 +193,20 @@ def test_figures_of_an_ideal_camera(reported: Path) -> None:  # noqa: F811
         assert np.abs(figures.rates[there] - middles / v_th).max() < 0.04
         assert figures.intervals.sum() == pytest.approx(1)
         assert figures.difference < figures.quantum + 0.01
+
+
+@pytest.mark.parametrize("v_th", [1.0, 2.5])
+def test_the_noise_of_an_ideal_camera_is_what_its_clock_cuts_off(v_th: float) -> None:
+    """A pixel of rate r counts ⌊21r⌋ or ⌈21r⌉ spikes of 21 readouts, so often that the mean is 21r."""
+    light, spread = light_spread(SpikeCamera(v_th=v_th), 400, 37)
+    share = 21 * light.astype(float) / v_th % 1
+    expected = np.sqrt(share * (1 - share)) * v_th / 21
+    assert np.abs(spread - expected).max() < 0.1 * v_th / 21
+    noisy = SpikeCamera(v_th=v_th, noise=(GainPattern(sigma=0.1),))
+    # A pattern of gains spreads the light by as much of it, beside what the clock does.
+    _, spread = light_spread(noisy, 400, 37)
+    middle = slice(5, 18)  # all fire less than once a readout
+    assert spread[middle] == pytest.approx(np.hypot(0.1 * light, np.sqrt(1 / 6) * v_th / 21)[middle], rel=0.3)
 
 
 def test_motion_is_that_of_the_scene(reported: Path) -> None:  # noqa: F811

@@ -2,19 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from spikesim import SpikeCamera
 from spikesim_datasets.optics import SCALE, Optics
 from spikesim_datasets.progress import OnProgress, Progress, teller
+from spikesim_datasets.remote.url import Place
 from spikesim_datasets.shards import Sample, ShardReader
 from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_datasets.shards.index import ShardEntry, list_shards
 from spikesim_datasets.shards.schema import threshold_name
+from spikesim_datasets.visualisation import spike_image
 from spikesim_report import plots
+from spikesim_report.camera_noise import READOUTS, light_spread
 from spikesim_report.page_file import Page
 from spikesim_report.parts import (
     Gallery,
@@ -52,18 +55,18 @@ class _Measured(NamedTuple):
 
 
 def dataset_page(
-    path: Path, record: Record, deblurrer: Deblurrer | None = None, *, on_progress: OnProgress | None = None
+    path: Place, record: Record, deblurrer: Deblurrer | None = None, *, on_progress: OnProgress | None = None
 ) -> Page:
     """The report.
 
     Args:
-        path: The dataset's folder.
+        path: The dataset's folder, or its address.
         record: What `info` says of it.
         deblurrer: What makes sharp images beside the blurry ones, if anything.
         on_progress: Told of samples.
     """
     entries, tell = list_shards(path), teller(on_progress)
-    clips, compared, measured, scrubber = [], [], [], None
+    clips, compared, measured = [], [], []
     numbers = [(entry, number) for entry in entries for number in range(entry.samples)]
     chosen = _spread(len(numbers), _MEASURED)
     shown = {chosen[i] for i in _spread(len(chosen), _COMPARED)}
@@ -71,28 +74,29 @@ def dataset_page(
     noted = Diagnostics()
     tell(Progress(0, len(chosen)))
     for done, place in enumerate(chosen):
-        entry, number = numbers[place]
-        with ShardReader(path / entry.path) as shard:
-            sample, optics = shard.sample(number), shard.optics
-            noted = noted.merge(shard.diagnostics)
+        entry, _ = numbers[place]
+        sample, optics, of_shard = _read(path, *numbers[place])
+        noted = noted.merge(of_shard)
         if entry.key not in seen and len(seen) < _CLIPS:
             seen.add(entry.key)
             clips.append((entry.key, PageImage.of(_narrow(sample.blur, _THUMBNAIL), 20_000)))
         if place in shown:
             compared.append(_slider(sample, deblurrer))
-            scrubber = scrubber or _scrubber(sample)
         measured.append(_measure(sample, optics))
         tell(Progress(done + 1, len(chosen), entry.key))
+    first, optics, _ = _read(path, *numbers[chosen[0]])
     what = Listing("what the dataset holds", ("", ""), words_of(record))
+    physics = [*_physics(measured, record["choices"]), _exposure(first, optics)]
     sections = [
         Section("Overview", [what, Notes("what should worry", _worries(measured, noted))]),
         Section("Clips", [_clips(entries), Gallery("one sample of each clip, blurry", clips)]),
         Section("Samples", compared, "The edge moves with the pointer, or with the arrow keys on its slider."),
-        Section("Spikes", [scrubber] if scrubber else []),
-        Section("Light and spikes", _physics(measured, record["choices"]), _PHYSICS),
+        Section("Spikes", [_scrubber(first)]),
+        Section("Light and spikes", physics, _PHYSICS),
+        Section("Noise", _noise(first), _NOISE),
         Section("Motion", _motion(measured)),
     ]
-    return Page(path.name, f"dataset {path}", sections, record)
+    return Page(str(path).rpartition("/")[2], f"dataset {path}", sections, record)
 
 
 _PHYSICS = (
@@ -100,6 +104,17 @@ _PHYSICS = (
     "pixel fires gain × light / V_th times a readout, once at most; where an edge moves over a pixel both are means of "
     "the same light. The intervals are those within the exposures."
 )
+
+_NOISE = (
+    f"How far the light that {READOUTS} readouts tell differs from time to time and from pixel to pixel where the "
+    "light is the same, as simulated for a sensor of this size. Dashed is what the preset `realistic` does, whose "
+    "noise is that of a real recording, at the same threshold and gain."
+)
+
+
+def _read(path: Place, entry: ShardEntry, number: int) -> tuple[Sample, Optics, Diagnostics]:
+    with ShardReader(path / entry.path) as shard:
+        return shard.sample(number), shard.optics, shard.diagnostics
 
 
 def _spread(total: int, most: int) -> list[int]:
@@ -157,6 +172,33 @@ def _scrubber(sample: Sample) -> Scrubber:
     start, stop = sample.exposure
     title = f"{sample.key}, exposure {sample.window}: its spikes, exposed from readout {start} to {stop - 1}"
     return Scrubber(title, streams)
+
+
+def _exposure(sample: Sample, optics: Optics) -> Slider:
+    """The light of the blurry image, and what the spikes of the same exposure tell of it."""
+    start, stop = sample.exposure
+    light = np.rint(255 * optics.light(sample.blur, sample.misalignment)).astype(np.uint8)
+    images = [("light of the blurry image", light)]
+    for v_th, stream in sample.spikes.items():
+        long = spike_image(stream, (start + stop) // 2, "tfp", stop - start)
+        images.append((f"TFP of the exposure, V_th {threshold_name(v_th)}", long))
+    shown = [(caption, PageImage.of(image)) for caption, image in images]
+    return Slider(f"{sample.key}, exposure {sample.window}: both are of the same light", shown)
+
+
+def _noise(sample: Sample) -> list[Part]:
+    """The noise of its cameras beside what it should be."""
+    found, real = {}, {}
+    for v_th, stream in sample.spikes.items():
+        if (camera := stream.camera) is not None:
+            name = f"V_th {threshold_name(v_th)}"
+            found[name] = light_spread(camera, *stream.shape[1:])
+            realistic = SpikeCamera.preset("realistic", v_th=camera.v_th, gain=camera.gain)
+            real[f"{name}, realistic"] = light_spread(realistic, *stream.shape[1:])
+    if not found:
+        return [Notes("noise", ["Not known: the dataset does not say which camera its spikes are from."])]
+    title = f"spread of the light of {READOUTS} readouts"
+    return [plots.lines(title, ("light", "standard deviation"), found, real)]
 
 
 def _measure(sample: Sample, optics: Optics) -> _Measured:

@@ -10,17 +10,21 @@ import numpy as np
 
 from spikesim.errors import InputFileError
 from spikesim.input_files import read_json
+from spikesim_datasets.image_files import read_image
 from spikesim_report import plots
-from spikesim_report.parts import Listing, Notes, Part, Section
+from spikesim_report.parts import Listing, Notes, PageImage, Part, Section, Slider
 from spikesim_report.words import Record
 from ssdm_models.evaluation.evaluation_set import DOMAINS
+from ssdm_models.evaluation.extremes import IMAGES, TRUTH, ExtremeImages, extremes, image_name, rank_samples
 from ssdm_models.evaluation.folder import RECORD, ROWS
 from ssdm_models.evaluation.rows import Row, read_rows
 from ssdm_models.evaluation.tables import NONE, TITLES, threshold
 
 _FRAMES = {"single": "Single frames", "sequence": "Sequences", "exposure": "Whole exposures"}
 _PLOTTED = 8  # methods of a drawing: more are no longer told apart
-_EXTREMES = 5  # samples of either end
+_EXTREMES = 5  # samples of either end that are listed
+_SHOWN = 16  # images of a sample, of which the page has four
+_IMAGE_BYTES = 90_000
 
 
 def evaluation_record(path: Path) -> Record:
@@ -62,7 +66,7 @@ def evaluation_sections(path: Path, record: Record) -> list[Section]:
     for (domain, frames), summary in groups.items():
         parts: list[Part] = [_table(summary), *_by_threshold(summary)]
         if domain == "colour" and frames == "single":
-            parts += [*_by_clip(rows, record), _extremes(rows, record)]
+            parts += [*_by_clip(rows, record), *_extremes(rows, record, ExtremeImages(path / IMAGES))]
         what = {str(name): words for name, words in DOMAINS.items()}.get(domain, domain)
         text = f"{what}. {record['data']}, {record['split']}, {record['samples']} samples."
         sections.append(Section(f"{_FRAMES.get(frames, frames)}, {domain}", parts, text))
@@ -134,15 +138,30 @@ def _by_clip(rows: Sequence[Row], record: Record) -> list[Part]:
     return [Listing("PSNR [dB], clip by clip", ("method", "V_th", *clips), rows_)]
 
 
-def _extremes(rows: Sequence[Row], record: Record) -> Listing:
-    """The samples that its methods do worst and best at, on average."""
-    by_sample: dict[tuple[str, int], list[float]] = defaultdict(list)
-    for row in _singles(rows, record):
-        by_sample[row.key, row.window].append(row.score.psnr)
-    ranked = sorted((fmean(psnr), *sample) for sample, psnr in by_sample.items())
-    chosen = ranked if len(ranked) <= 2 * _EXTREMES else [*ranked[:_EXTREMES], *ranked[-_EXTREMES:]]
-    cells = [(f"{clip}, exposure {window}", f"{psnr:.2f}") for psnr, clip, window in chosen]
-    return Listing("the worst and the best samples, over all methods", ("sample", "mean PSNR [dB]"), cells)
+def _extremes(rows: Sequence[Row], record: Record, images: ExtremeImages) -> list[Part]:
+    """The samples that its methods do worst and best at, on average, and the images that the evaluation kept."""
+    ranked = rank_samples(rows, record["times"]["single"])
+    cells = [
+        (f"{sample.key}, exposure {sample.window}", f"{sample.psnr:.2f}") for sample in extremes(ranked, _EXTREMES)
+    ]
+    title = "the worst and the best samples, over all methods"
+    parts: list[Part] = [Listing(title, ("sample", "mean PSNR [dB]"), cells)]
+    psnr = {(row.key, row.window, image_name(row)): row.score.psnr for row in _singles(rows, record)}
+    names = [TRUTH, *dict.fromkeys(name for *_, name in psnr)]
+    for sample in extremes(ranked):
+        found = images.files(sample, names)
+        shown = [
+            (_caption(name, psnr.get((sample.key, sample.window, name))), PageImage.of(read_image(path), _IMAGE_BYTES))
+            for name, path in [*found.items()][:_SHOWN]
+        ]
+        if shown:
+            title = f"{sample.key}, exposure {sample.window}: {sample.psnr:.2f} dB on average"
+            parts.append(Slider(title, shown))
+    return parts
+
+
+def _caption(name: str, psnr: float | None) -> str:
+    return name if psnr is None else f"{name}: {psnr:.2f} dB"
 
 
 def _costs(record: Record) -> Listing:

@@ -8,6 +8,7 @@ from spikesim import read_spikes
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim_datasets.progress import OnProgress
 from spikesim_datasets.recognition import recognise
+from spikesim_datasets.remote.url import Place
 from spikesim_report.extra import require_extra
 from spikesim_report.page_file import Page
 from spikesim_report.records import dataset_record, stream_record
@@ -19,11 +20,11 @@ from ssdm_models import load_deblurrer
 _EVALUATION = "evaluation.json"
 
 
-def page_of(paths: Sequence[Path], *, on_progress: OnProgress | None = None, **reading: Any) -> Page:
+def page_of(paths: Sequence[Place], *, on_progress: OnProgress | None = None, **reading: Any) -> Page:
     """The report of a dataset or a spike file, or of training runs and evaluations, several of which go together.
 
     Args:
-        paths: What it is of.
+        paths: What it is of; a dataset may lie elsewhere, at an address.
         on_progress: Told of a dataset's samples.
         reading: Keywords of `spikesim.read_spikes`, for a spike file.
 
@@ -34,7 +35,7 @@ def page_of(paths: Sequence[Path], *, on_progress: OnProgress | None = None, **r
             no spike file.
     """
     require_extra()
-    trained = [path for path in paths if is_evaluation(path) or is_run(path)]
+    trained = [path for path in paths if isinstance(path, Path) and (is_evaluation(path) or is_run(path))]
     if len(paths) > 1 and len(trained) < len(paths):
         others = ", ".join(str(path) for path in paths if path not in trained)
         raise InvalidValueError(
@@ -46,7 +47,7 @@ def page_of(paths: Sequence[Path], *, on_progress: OnProgress | None = None, **r
     if trained:
         return _trained_page(trained)
     (path,) = paths
-    if kind == "spikes":
+    if kind == "spikes" and isinstance(path, Path):
         stream = read_spikes(path, **reading)
         record = {"kind": kind, "path": str(path), **stream_record(stream)}
         return spikes_page(path, record, stream, reading.get("start") or 0)

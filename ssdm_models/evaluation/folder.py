@@ -1,6 +1,7 @@
 """The folder of an evaluation, by which it goes on after an interruption."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,17 @@ from typing import Any
 from spikesim.errors import InputFileError, OutputError
 from spikesim.files import atomic_path
 from spikesim.input_files import read_json
+from ssdm_models.evaluation.extremes import IMAGES, ExtremeImages
 from ssdm_models.evaluation.rows import Row, read_rows, write_rows
 
 ROWS, RECORD = "samples.csv", "evaluation.json"
 
 
 class Folder:
-    """`samples.csv` holds the rows of all samples so far, `evaluation.json` what was asked and at last the summary.
+    """`samples.csv` holds the rows of all samples so far, `evaluation.json` what was asked and at last the summary,
+    `images` those of the samples that methods do worst and best at.
 
-    Both are replaced as a whole: whatever ends the process, they are those of some number of whole samples.
+    Both files are replaced as a whole: whatever ends the process, they are those of some number of whole samples.
 
     Args:
         path: The folder; it is made where it is missing.
@@ -25,6 +28,7 @@ class Folder:
 
     Attributes:
         rows: Those of an evaluation that was begun before.
+        images: Of the extreme samples.
 
     Raises:
         OutputError: The folder holds another evaluation, or cannot be written.
@@ -35,12 +39,14 @@ class Folder:
         self._path = path
         self._request = json.loads(json.dumps(request))
         self.rows: list[Row] = []
+        self.images = ExtremeImages(path / IMAGES)
         if not overwrite and any((path / name).exists() for name in (ROWS, RECORD)):
             self._check_request()
             if (path / ROWS).exists():
                 self.rows = read_rows(path / ROWS)
         else:
             (path / ROWS).unlink(missing_ok=True)
+            shutil.rmtree(path / IMAGES, ignore_errors=True)
             self.finish({})
 
     def save(self, rows: Sequence[Row]) -> None:

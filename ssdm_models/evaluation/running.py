@@ -21,6 +21,7 @@ from spikesim.locks import locked
 from spikesim_datasets.progress import OnProgress, Progress, teller
 from spikesim_datasets.remote.url import Place, require_place
 from ssdm_models.evaluation.evaluation_set import EvaluationSet, MethodInput
+from ssdm_models.evaluation.extremes import TRUTH, image_name, rank_samples
 from ssdm_models.evaluation.folder import ROWS, Folder
 from ssdm_models.evaluation.methods import Method, make_methods
 from ssdm_models.evaluation.request import REQUEST, Request
@@ -101,11 +102,15 @@ def evaluate(
         made = total - of_sample * len(waiting)
         tell(Progress(made, total))
         for number in waiting:
-            for row in _evaluate_sample(evaluation_set, number, methods.rows, scorer, where):
+            images: dict[str, np.ndarray] = {}
+            for row in _evaluate_sample(evaluation_set, number, methods.rows, scorer, where, images):
                 rows.append(row)
                 made += 1
                 tell(Progress(made, total, f"{row.key}, {row.method}"))
             if folder is not None:
+                if images:
+                    ranked = rank_samples(rows, evaluation_set.times["single"])
+                    folder.images.keep(ranked, rows[-1].key, rows[-1].window, images)
                 folder.save(rows)
         results = replace(results, rows=tuple(rows))
         if folder is not None:
@@ -114,12 +119,21 @@ def evaluate(
 
 
 def _evaluate_sample(
-    evaluation_set: EvaluationSet, which: int, methods: Sequence[Method], scorer: Scorer, device: torch.device
+    evaluation_set: EvaluationSet,
+    which: int,
+    methods: Sequence[Method],
+    scorer: Scorer,
+    device: torch.device,
+    shown: dict[str, np.ndarray],
 ) -> Iterator[Row]:
+    """The rows of a sample; what its single frames look like, and the truth, is put into `shown`."""
     sample, neighbours = evaluation_set.sample(which), None
     if any(method.sees_neighbours for method in methods):  # which are of other shards at times
         neighbours = evaluation_set.neighbours(which)
     truth = evaluation_set.truth(sample)
+    single = evaluation_set.times.get("single", ())
+    for time in single:
+        shown[TRUTH] = sample.sharp[sample.sharp_readouts.index(time)]
     for number, v_th in enumerate(evaluation_set.thresholds):
         scene = evaluation_set.scene(sample, v_th, device, neighbours)
         for method in methods:
@@ -127,8 +141,9 @@ def _evaluate_sample(
                 continue
             images, seconds = _timed(method, scene)
             times = (None,) if method.domain == "exposure" else evaluation_set.all_times
-            for time, score in zip(times, _scores(method, images, truth[method.domain], scorer), strict=True):
-                yield Row(
+            scores = _scores(method, images, truth[method.domain], scorer)
+            for time, image, score in zip(times, images, scores, strict=True):
+                row = Row(
                     sample.key,
                     sample.window,
                     v_th if method.sees_spikes else None,
@@ -138,6 +153,9 @@ def _evaluate_sample(
                     score,
                     seconds / len(times),
                 )
+                if method.domain == "colour" and time in single:
+                    shown[image_name(row)] = (255 * image.clamp(0, 1)).round().byte().permute(1, 2, 0).numpy(force=True)
+                yield row
 
 
 def _images(method: Method, evaluation_set: EvaluationSet) -> list[tuple[float | None, int | None]]:

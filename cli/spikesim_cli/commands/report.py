@@ -5,18 +5,19 @@ from typing import Any
 
 import click
 
-from spikesim_cli.options import PATH, check_free, overwrite_option, part_options, read_options, size_options
+from spikesim_cli.options import PATH, PLACE, check_free, overwrite_option, part_options, read_options, size_options
 
 
 @click.command()
-@click.argument("paths", type=PATH, nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", type=PLACE, nargs=-1, required=True, metavar="PATH...")
 @click.option("--out", type=PATH, default=Path("report.html"), show_default=True, help="The file to write.")
 @overwrite_option("the report if it is there")
 @size_options
 @part_options
-def report(paths: tuple[Path, ...], out: Path, overwrite: bool, **options: Any) -> None:
+def report(paths: tuple[Any, ...], out: Path, overwrite: bool, **options: Any) -> None:
     """Show PATH, a dataset, a spike file, a training run or an evaluation, as one HTML file that opens in any browser
-    and needs nothing else. Training runs and evaluations can be shown together.
+    and needs nothing else. Training runs and evaluations can be shown together. A dataset may also be given by its
+    address, s3://BUCKET/KEY or https://HOST/PLACE.
 
     \b
     Examples:
