@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from build_data import write_frames
 
 from spikesim import SpikeStream, write_spikes
@@ -12,6 +13,7 @@ from spikesim_datasets.build import build_dataset
 from ssdm_models.evaluation.extremes import ExtremeImages, image_name, rank_samples
 from ssdm_models.evaluation.rows import Row, write_rows
 from ssdm_models.evaluation.scores import Score
+from ssdm_models.training.log import Log
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +46,10 @@ def write_run(folder: Path, loss: float, epochs: int = 3) -> None:
     rows = [f"{i},{10 * i},{1e-3 / i},{loss / i},0.01,0.1,{60 * i}" for i in (1, 2, 3)]
     header = "epoch,step,learning_rate,loss,data_seconds,step_seconds,seconds"
     (folder / "bsn" / "metrics.csv").write_text("\n".join([header, *rows]) + "\n")
+    log = Log(folder / "bsn", 0)
+    for step in (10, 20, 30):
+        log.images({"tfp": torch.full((2, 1, 16, 24), step / 40), "bsn": torch.full((2, 1, 16, 24), 0.5)}, step)
+    log.close()
 
 
 def write_evaluation(folder: Path) -> None:

@@ -10,6 +10,7 @@ from baseline_data import BASELINES, OPTIONS, SEQUENCES, SEVEN, SIDES, data, lit
 from commands import Run, assert_refused, run  # noqa: F401
 from torch import nn
 from torch.nn import functional
+from torch.utils.data import default_collate
 from training_data import assert_same, losses, write_moving
 
 from spikesim.errors import InputFileError, InvalidValueError
@@ -22,6 +23,7 @@ from ssdm_models.baselines.quarter_size import QuarterSizeBaseline, reduced
 from ssdm_models.baselines.represented_samples import RepresentedSamples
 from ssdm_models.deblur import rendering
 from ssdm_models.evaluation import evaluate
+from ssdm_models.objectives.published import Published
 from ssdm_models.stages import STAGES
 from ssdm_models.stream_view import PackedView, TensorView
 from ssdm_models.training import loop as loop_module
@@ -107,6 +109,27 @@ def test_what_is_turned_is_seen_as_it_is_then(little: dict[int, Path], name: str
         else:
             pytest.fail("an item is not its sample, turned")
     assert len(seen) == 8
+
+
+@pytest.mark.parametrize("name", ["spkdeblurnet", "red", "levs"])
+def test_what_is_shown_while_training_is_the_middle_frame(little: dict[int, Path], name: str) -> None:  # noqa: F811
+    """Of those that show quarter-size images, before they are upsampled."""
+    network, side = made(name), SIDES.get(name, 64)
+    samples = RepresentedSamples(little[side], "train", (1.0,), side, False, network)
+    batch = default_collate([samples[SeededIndex(number, 5)] for number in (0, 1)])
+    with torch.no_grad():
+        shown = Published(network, samples.exposure).images(batch)
+        frames = network(batch["blur"], batch["seen"])
+    middle = frames[:, 3] if name in SEQUENCES else frames
+    if name == "red":
+        middle = middle[..., 2::4, 2::4]  # each pixel is four wide
+        network.upsampler = ()
+        with torch.no_grad():
+            again = Published(network, samples.exposure).images(batch)
+        assert torch.equal(again["red"], shown["red"])
+    assert list(shown) == ["blur", network.title.lower(), "sharp"]
+    assert torch.allclose(shown[network.title.lower()].clamp(0, 1), middle.clamp(0, 1))
+    assert torch.equal(shown["sharp"], batch["sharp"][:, len(batch["sharp"][0]) // 2])
 
 
 @pytest.mark.long

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from commands import Run, assert_refused, run  # noqa: F401
 from report_data import reported, spoiled_stream, write_run  # noqa: F401
 
@@ -20,6 +21,8 @@ from spikesim_report.camera_noise import light_spread
 from spikesim_report.page_file import MOST_BYTES, Page, html_of
 from spikesim_report.parts import Listing, Notes, Section
 from spikesim_report.sample_figures import LIGHTS, motion, stream_figures
+from spikesim_report.shown_images import shown_images
+from ssdm_models.training.log import Log
 
 EMPTY = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 DRAWN = {"path", "use", "rect", "circle", "line", "image"}
@@ -117,6 +120,8 @@ def test_runs_and_an_evaluation_beside_each_other(run: Run, reported: Path, tmp_
     assert record["other"]["bsn"]["last"]["loss"] == 1.0  # type: ignore[index]
     for words in ("3 of 5", "28.50 (27.00 to 30.00)", "test/a, exposure 3", "rows are missing", "10.0%"):
         assert words in text
+    assert all(f"step {step}: bsn" in text for step in (10, 30))  # the first and the last of each run
+    assert "step 20: bsn" not in text
     # Images that the evaluation kept of its samples are compared, with what they were given.
     assert text.count('class="comparison"') == 1
     assert "LDN, V_th 2: 25.00 dB" in text
@@ -214,6 +219,22 @@ def test_motion_is_that_of_the_scene(reported: Path) -> None:  # noqa: F811
     found = motion(open_dataset(reported / "data", "train")[0])
     assert found is not None
     assert 20 < found[0] < 50
+
+
+def test_images_of_a_training_that_was_stopped(tmp_path: Path) -> None:
+    """It goes on in a second file, whose steps count, and the last record of the first was cut short."""
+    for number, (steps, grey) in enumerate((((10, 20, 30), 0.25), ((20, 40), 0.75))):
+        log = Log(tmp_path / str(number), 0)
+        for step in steps:
+            log.images({"bsn": torch.full((2, 1, 16, 24), grey)}, step)
+        log.close()
+    (first,), (second,) = ([*(tmp_path / str(number)).glob("events*")] for number in (0, 1))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "events.out.tfevents.1").write_bytes(first.read_bytes()[:-9])
+    (tmp_path / "run" / "events.out.tfevents.2").write_bytes(second.read_bytes())
+    found = shown_images(tmp_path / "run")
+    assert {step: round(images["bsn"].mean() / 255, 1) for step, images in found.items()} == {10: 0.2, 20: 0.7, 40: 0.7}
+    assert {image.shape for images in found.values() for image in images.values()} == {(16, 48, 3)}
 
 
 def test_without_the_extra_nothing_is_begun(run: Run, reported: Path, tmp_path: Path, monkeypatch) -> None:  # noqa: F811

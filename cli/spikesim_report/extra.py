@@ -11,6 +11,6 @@ def require_extra() -> None:
     Raises:
         MissingExtraError: It is not.
     """
-    for package in ("matplotlib", "jinja2"):
+    for package in ("matplotlib", "jinja2", "tensorboard"):
         if find_spec(package) is None:
             raise MissingExtraError(f"reports need {package}; pip install 'spikesim[report]'")

@@ -107,8 +107,9 @@ _PHYSICS = (
 
 _NOISE = (
     f"How far the light that {READOUTS} readouts tell differs from time to time and from pixel to pixel where the "
-    "light is the same, as simulated for a sensor of this size. Dashed is what the preset `realistic` does, whose "
-    "noise is that of a real recording, at the same threshold and gain."
+    "light is the same, as simulated for a sensor of this size; the outermost hundredth, such as hot pixels, is left "
+    "out. Dashed is what the preset realistic does, whose noise is that of a real recording, at the same threshold "
+    "and gain."
 )
 
 
@@ -233,7 +234,9 @@ def _physics(measured: Sequence[_Measured], choices: Record) -> list[Part]:
     columns = ("", "pixels that always fire", "pixels that never fire", "mean difference from the blurry image's light")
     return [
         plots.lines("spikes against light", ("light of the blurry image", "spikes per readout"), rates, theory),
-        plots.lines("intervals between spikes", ("readouts", "share"), intervals, logarithmic=True),
+        plots.lines(
+            "intervals between spikes", (f"readouts, {LONGEST} and more together", "share"), intervals, logarithmic=True
+        ),
         Listing(f"means of {len(measured)} samples", columns, rows),
     ]
 

@@ -11,18 +11,22 @@ import numpy as np
 from spikesim.errors import InputFileError
 from spikesim.input_files import read_json, require_file
 from spikesim_report import plots
-from spikesim_report.parts import Listing, Part, Section
+from spikesim_report.parts import Gallery, Listing, PageImage, Part, Section
+from spikesim_report.shown_images import shown_images
 from spikesim_report.words import Record
 
 RECORD, METRICS = "config.json", "metrics.csv"
 """Files of a stage's folder."""
 
+_STEPS = 5  # whose images are shown, of all runs together
+_IMAGE_BYTES = 60_000
 _NOT_LOSSES = ("epoch", "step", "learning_rate", "data_seconds", "step_seconds", "seconds")
 
 
 class _Stage(NamedTuple):
-    """A stage of a run: its settings, and a column of numbers for each name in its table."""
+    """A stage of a run: its folder, its settings, and a column of numbers for each name in its table."""
 
+    folder: Path
     record: Record
     metrics: Mapping[str, np.ndarray]
 
@@ -73,7 +77,7 @@ def _stages(path: Path) -> dict[str, _Stage]:
                 raise KeyError(min(missing))
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise InputFileError(f"{folder} is no whole record of a training ({error!r})") from error
-        found[folder.name] = _Stage(record, metrics)
+        found[folder.name] = _Stage(folder, record, metrics)
     if not found:
         raise InputFileError(f"{path} holds no training run")
     return found
@@ -90,7 +94,7 @@ def _parts(runs: Mapping[str, _Stage]) -> list[Part]:
             parts.append(plots.lines("parts of the loss", ("step", "loss"), shown, logarithmic=True))
     rates = {run: (stage.metrics["step"], stage.metrics["learning_rate"]) for run, stage in runs.items()}
     parts.append(plots.lines("learning rate", ("step", "rate"), rates))
-    return [*parts, _progress(runs), _settings(runs)]
+    return [*parts, _progress(runs), *_images(runs), _settings(runs)]
 
 
 def _progress(runs: Mapping[str, _Stage]) -> Listing:
@@ -109,6 +113,23 @@ def _progress(runs: Mapping[str, _Stage]) -> Listing:
             )
         )
     return Listing("how far it is", ("run", "epochs", "steps", "last loss", "minutes", "waiting for data"), rows)
+
+
+def _images(runs: Mapping[str, _Stage]) -> list[Part]:
+    """What each network shows of samples as time goes on: evenly spread steps, the last among them."""
+    parts: list[Part] = []
+    for run, stage in runs.items():
+        by_step = shown_images(stage.folder)
+        steps = [*by_step]
+        places = np.linspace(len(steps) - 1, 0, max(1, min(len(steps), _STEPS // len(runs)))).round().astype(int)
+        images = [
+            (f"step {step}: {name}", PageImage.of(image, _IMAGE_BYTES))
+            for step in sorted(steps[place] for place in places if steps)
+            for name, image in by_step[step].items()
+        ]
+        if images:
+            parts.append(Gallery(f"images over time, {run}", images))
+    return parts
 
 
 def _settings(runs: Mapping[str, _Stage]) -> Listing:

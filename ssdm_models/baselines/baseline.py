@@ -75,6 +75,14 @@ class Baseline(DeblurringNetwork, ABC):
         """
 
     @abstractmethod
+    def middle(self, blur: Tensor, seen: Seen) -> Tensor:
+        """The frame in the middle of the times as the network itself shows it, (N, 3, ...), not clipped.
+
+        Args:
+            blur, seen: As for `losses`.
+        """
+
+    @abstractmethod
     def training_times(self, exposure: tuple[int, int], known: Sequence[int], choice: int) -> list[int]:
         """The times of one sample that are trained at.
 
@@ -115,6 +123,10 @@ class TimeBaseline(Baseline):
     def prepare(self, spikes: StreamView, time: int) -> Seen:
         return self.represent(spikes, [time])
 
+    def middle(self, blur: Tensor, seen: Seen) -> Tensor:
+        shown: Tensor = self(blur, seen)
+        return shown
+
     def training_times(self, exposure: tuple[int, int], known: Sequence[int], choice: int) -> list[int]:
         times = require_times(known, "known", 1)
         return [times[choice % len(times)]]
@@ -148,6 +160,9 @@ class SequenceBaseline(Baseline):
     def forward(self, blur: Tensor, seen: Seen) -> Tensor:
         """The sharp images of all its times, (N, `frames`, 3, H, W), not clipped; see `shown`."""
         return torch.stack([self.finished(frame) for frame in self.shown(blur, seen).unbind(1)], 1)
+
+    def middle(self, blur: Tensor, seen: Seen) -> Tensor:
+        return self.finished(self.shown(blur, seen)[:, self.frames // 2])
 
     def shown_times(self, exposure: tuple[int, int]) -> list[int]:
         """The readouts that it shows: 20, 36, ..., 116 of an exposure of 97 readouts from 20 on."""

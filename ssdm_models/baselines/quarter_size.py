@@ -42,6 +42,9 @@ class QuarterSizeBaseline(SequenceBaseline):
         self._upsampler()  # so that where there is none nothing is computed in vain
         return self.small_frames(reduced(blur), seen)
 
+    def middle(self, blur: Tensor, seen: Seen) -> Tensor:
+        return self.small_frames(reduced(blur), seen)[:, self.frames // 2]
+
     def finished(self, frame: Tensor) -> Tensor:
         large: Tensor = self._upsampler()(frame.clamp(0, 1))
         return large

@@ -20,4 +20,8 @@ class Published(Objective):
         return self.network.losses(batch["blur"], batch["seen"], batch["sharp"])
 
     def images(self, batch: Batch) -> dict[str, Tensor]:
-        return {"blur": batch["blur"], "sharp": batch["sharp"][:, batch["sharp"].shape[1] // 2]}
+        return {
+            "blur": batch["blur"],
+            self.network.title.lower(): self.network.middle(batch["blur"], batch["seen"]),
+            "sharp": batch["sharp"][:, batch["sharp"].shape[1] // 2],
+        }
