@@ -31,8 +31,16 @@ _ANY = 10_000  # columns, more than any table has
 
 
 def print_json(record: Any) -> None:
-    """A result for a script, on stdout."""
-    print(json.dumps(record, indent=1, default=str))
+    """A result for a script, on stdout; numbers that JSON does not have are null."""
+    print(json.dumps(_finite(record), indent=1, default=str, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def print_table(

@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spikesim_cli.extras import needs_ssdm
+from spikesim_cli.json_option import JsonDocument, json_option
 from spikesim_cli.options import F, device_option, given, overwrite_option, thresholds_option, together
 
 if TYPE_CHECKING:
     from spikesim_cli.steps import Steps
     from ssdm_models.training import StageProgress, StageResult
+
+
+_KEYS = {
+    "[].stage": "name of the stage; those that were not begun are missing",
+    "[].checkpoint": "file of its network, null while it is not finished",
+    "[].steps": "steps that are done",
+    "[].total": "all steps of the stage",
+    "[].loss": "mean loss of the last epoch, null before the first is finished",
+    "[].kept": "whether it was finished before, and nothing was to be done",
+}
 
 
 class PrecisionType(click.Choice[str]):
@@ -72,7 +83,7 @@ execution_options = together(
     click.option("--workers", type=click.IntRange(0), show_default="2", help="Loader processes per device."),
     click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop then; the next run continues."),
     overwrite_option("stages that were trained with other options, each given up when its training begins"),
-    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    json_option(JsonDocument(_KEYS)),
 )
 """Where a stage is trained, and what becomes of another training in the folder."""
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spikesim_cli.json_option import JsonDocument, json_option
 from spikesim_cli.options import (
     PATH,
     ThresholdCommand,
@@ -29,6 +30,43 @@ if TYPE_CHECKING:
     from spikesim_datasets.rig import Rig
     from spikesim_datasets.shards.diagnostics import Diagnostics
     from spikesim_datasets.sources import Clip
+
+
+_BUILT = {
+    "out": "folder of the dataset",
+    "built": "number of shards made",
+    "kept": "number of shards that were finished before",
+    "samples": "number of samples in all these",
+    "skipped.{clip}": "number of frames of a clip that is too short for one window",
+    "diagnostics.{clip}.cuts": "frames of a clip that begin a new scene",
+    "diagnostics.{clip}.fast": "frames of a clip to which motion was too fast to be followed",
+    "diagnostics.{clip}.left_out": "windows of a clip that were left out because of a cut",
+    "bytes": "size of the dataset's shards, or of those of the part, bytes",
+    "readouts": "number of readouts that this build made",
+    "seconds": "time it took, seconds",
+}
+_PLANNED = {
+    "exposure.factor": "readouts from one frame to the next",
+    "exposure.frames": "frames that an exposure covers",
+    "exposure.gap": "readouts between exposures",
+    "exposure.padding": "readouts of a stream before its exposure, and after it",
+    "exposure.readouts": "readouts of an exposure",
+    "exposure.period": "readouts from one exposure to the next",
+    "exposure.stream_length": "readouts of a stream",
+    "exposure.span": "readouts of the stream that are exposed: the first, and the one after the last",
+    "windows.{clip}[].index": "number of a window of a clip",
+    "windows.{clip}[].first_frame": "frame of the clip that begins its exposure",
+    "windows.{clip}[].first_readout": "readout of the clip that begins its exposure",
+    "clips.{clip}": "number of samples of a clip",
+    "skipped.{clip}": "number of frames of a clip that is too short for one window",
+    "samples": "number of all samples",
+    "build.shards": "number of shards that would be built",
+    "build.samples": "number of samples in them",
+    "keep.shards": "number of shards that would be kept",
+    "keep.samples": "number of samples in them",
+    "bytes_at_most": "size of what would be built, uncompressed, bytes",
+    "seconds": "time it would take, seconds",
+}
 
 
 def _gpus(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -133,7 +171,7 @@ _build_options = together(
     click.option(
         "--dry-run", is_flag=True, help="Print what would be built and kept, its size and time; build nothing."
     ),
-    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    json_option(JsonDocument(_BUILT, "a build"), JsonDocument(_PLANNED, "--dry-run")),
 )
 
 

@@ -5,7 +5,19 @@ from typing import Any
 
 import click
 
+from spikesim_cli.json_option import JsonDocument, json_option
 from spikesim_cli.options import PATH, check_free, given, overwrite_option, read_options, size_options
+
+_KEYS = {
+    "calibration": "the calibration file",
+    "pixels": "number of pixels",
+    "blind_pixels": "number of pixels that never fired",
+    "gain_std": "standard deviation of the gain of all others, whose median is 1",
+    "dark_median": "median of the dark current, thresholds a readout",
+    "flats[].path": "the recording",
+    "flats[].drive": "what its light gives a pixel of gain 1, thresholds a readout",
+    "flats[].misfit": "median of measured less fitted drive of the pixels, as a fraction of `drive`",
+}
 
 
 @click.command()
@@ -24,7 +36,7 @@ from spikesim_cli.options import PATH, check_free, given, overwrite_option, read
 @click.option("--dead-time", type=float, help="Dead time of a pixel after a spike, in readouts.", show_default="0")
 @click.option("--readout-hz", type=float, help="Readout rate of the recordings.", show_default="the file's, or unknown")
 @size_options
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option(JsonDocument(_KEYS))
 def calibrate(
     dark: Path,
     flats: tuple[Path, ...],

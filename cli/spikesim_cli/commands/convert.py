@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import click
 
+from spikesim_cli.json_option import JsonDocument, json_option
 from spikesim_cli.options import (
     PATH,
     camera_option,
@@ -17,6 +18,20 @@ from spikesim_cli.options import (
     sensor_of,
     size_options,
 )
+
+_OF_FOLDERS = {
+    "output": "the folder",
+    "kind": "what PATH is: dataset or layout",
+    "samples": "number of samples in the folder",
+    "notes": "what the release's own loader does not read of a layout, or not as it is meant",
+}
+_OF_SPIKES = {
+    "output": "the spike file",
+    "kind": "what PATH is: spikes or shard",
+    "readouts": "number of readouts in the file",
+    "height": "height, pixels",
+    "width": "width, pixels",
+}
 
 
 @click.command()
@@ -44,6 +59,7 @@ from spikesim_cli.options import (
 @overwrite_option("a spike file if it is there")
 @size_options
 @part_options
+@json_option(JsonDocument(_OF_FOLDERS, "a folder"), JsonDocument(_OF_SPIKES, "a spike file"))
 def convert(
     path: Path,
     output: Path,
@@ -51,6 +67,7 @@ def convert(
     tool: str | None,
     sample: int | None,
     overwrite: bool,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Convert PATH to OUTPUT.
@@ -72,7 +89,7 @@ def convert(
     """
     from spikesim import read_spikes, write_spikes
     from spikesim.errors import InvalidValueError
-    from spikesim_cli.console import messages
+    from spikesim_cli.console import messages, print_json
     from spikesim_cli.steps import Steps
     from spikesim_datasets.layouts import Tool, layout_to_shards, loader_notes, shards_to_layout, shards_to_tool
     from spikesim_datasets.recognition import recognise
@@ -98,30 +115,39 @@ def convert(
         refuse("goes with spike files; give the name of a new folder", overwrite=overwrite)
     else:
         check_free(output, overwrite)
+    notes: list[str] = []
     match kind:
         case "dataset" if tool in get_args(Tool):
             with Steps("samples").shown() as steps:
-                samples = shards_to_tool(path, output, tool, vth, on_progress=steps.tell)  # type: ignore[arg-type]
-            messages.print(f"{output}: {samples} samples for {tool}")
+                made = shards_to_tool(path, output, tool, vth, on_progress=steps.tell)  # type: ignore[arg-type]
+            said = f"samples for {tool}"
         case "dataset":
             with Steps("samples").shown() as steps:
-                samples = shards_to_layout(path, output, vth, on_progress=steps.tell)
-            messages.print(f"{output}: {samples} samples in the released layout")
-            for note in loader_notes(output):
-                messages.print(f"the release's own loader: {note}")
+                made = shards_to_layout(path, output, vth, on_progress=steps.tell)
+            said, notes = "samples in the released layout", loader_notes(output)
         case "layout":
             with Steps("samples").shown() as steps:
-                samples = layout_to_shards(path, output, vth, **sensor, on_progress=steps.tell)
-            messages.print(f"{output}: {samples} samples in shards")
+                made = layout_to_shards(path, output, vth, **sensor, on_progress=steps.tell)
+            said = "samples in shards"
         case "shard":
             with ShardReader(path) as shard:
                 stream = shard.spikes(sample or 0, vth)
             write_spikes(output, stream)
-            messages.print(f"{output}: {len(stream)} readouts")
+            made, said = len(stream), "readouts"
         case "spikes":
             with Steps("readouts").shown() as steps:
                 stream = read_spikes(path, **read_options(path, **options))
                 steps.reach(0, len(stream))
                 write_spikes(output, stream)
                 steps.reach(len(stream), len(stream))
-            messages.print(f"{output}: {len(stream)} readouts")
+            made, said = len(stream), "readouts"
+    if as_json:
+        if kind in ("dataset", "layout"):
+            print_json({"output": output, "kind": kind, "samples": made, "notes": notes})
+        else:
+            _, height, width = stream.shape
+            print_json({"output": output, "kind": kind, "readouts": made, "height": height, "width": width})
+        return
+    messages.print(f"{output}: {made} {said}")
+    for note in notes:
+        messages.print(f"the release's own loader: {note}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spikesim_cli.json_option import JsonDocument, json_option
 from spikesim_cli.options import (
     PATH,
     NumbersCommand,
@@ -22,6 +23,24 @@ if TYPE_CHECKING:
     from spikesim import SpikeStream
     from spikesim_datasets.alignment import Alignment
     from ssdm_models.recordings import BlurryRecording, Deblurred
+
+
+_RECORDING = {
+    "output": "the folder, video or image that was written",
+    "files": "all files that were written, or were there already",
+    "readouts": "readouts of the stream that the frames show, in their order",
+    "kept": "number of frames that were there already",
+    "width": "width of the frames, pixels",
+    "height": "height of the frames, pixels",
+    "alignment.homography": "3×3 matrix of pixels of BLUR to those of the frames; with --align or --crop",
+    "alignment.crop": "left, top, width and height of the part of BLUR that was used, pixels; null is all of it",
+}
+_DOCUMENTS = (
+    JsonDocument(_RECORDING, "one image and its spikes"),
+    JsonDocument(
+        {"output": "OUT", **{f"recordings[].{key}": meaning for key, meaning in _RECORDING.items()}}, "folders"
+    ),
+)
 
 
 class _TimesCommand(NumbersCommand):
@@ -82,7 +101,7 @@ def _times(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @device_option
 @overwrite_option("a file, or frames in a folder that were made of something else")
 @size_options
-@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+@json_option(*_DOCUMENTS)
 def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_json: bool, **options: Any) -> None:
     """Deblur the image BLUR (PNG, JPEG, ...) with the SPIKES (.dat, .h5, .npz, .npy) of its exposure.
 

@@ -13,13 +13,21 @@ from time import perf_counter, process_time
 
 import click
 
+from spikesim_cli.json_option import JsonDocument, json_option
+
 _TIMED = 0.5  # seconds
 _SENSOR_TIMES = 100  # the least of the ratios that were measured was 240, between other work
 _DISK_MB, _DISK_SPEED = 64, 60
 
+_KEYS = {
+    "[].part": "part of the installation",
+    "[].state": "ok, absent (it need not be there), slow, or FAILS",
+    "[].detail": "what was found, or what to do about it",
+}
+
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option(JsonDocument(_KEYS))
 def doctor(as_json: bool) -> None:
     """Check this installation part by part, and say what to do about what is wrong; the exit code is 2 if a required
     part does not work.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spikesim_cli.extras import needs_ssdm
+from spikesim_cli.json_option import JsonDocument, json_option
 from spikesim_cli.options import (
     PATH,
     PLACE,
@@ -25,6 +26,45 @@ if TYPE_CHECKING:
     from ssdm_models.evaluation import Results
 
 _RUN = Path("runs/ssdm")
+
+_INTERVAL = {
+    "mean": "mean over samples; of a sequence, first over its frames",
+    "low": "lower end of its 95 % bootstrap interval",
+    "high": "upper end",
+    "samples": "number of samples",
+}
+_KEYS = {
+    "data": "the dataset",
+    "split": "its split",
+    "samples": "number of samples",
+    "times.{frames}": "readouts that are compared: of single, sequence or exposure; null is the whole exposure",
+    "size": "height and width of the images that multiplications are counted for, pixels",
+    "device": "what computed, in words",
+    "notes": "what was left out, and why",
+    "methods[].label": "name of a method",
+    "methods[].domain": "what its images are compared with",
+    "methods[].parameters": "parameters of the network that it is called after",
+    "methods[].all_parameters": "parameters of all its networks, each counted once",
+    "methods[].macs": "multiplications with weights for one frame",
+    "methods[].student": "whether it is a network that learned from a teacher",
+    "methods[].loss": "what its last network minimised, empty where that is not known",
+    "methods[].weights": "SHA-256 of its files",
+    "methods[].seconds": "time that a frame takes, seconds, the median of all",
+    "summary[].domain": "what the images are compared with",
+    "summary[].frames": "single, sequence or exposure",
+    "summary[].v_th": "threshold of the spikes, null where none were looked at",
+    "summary[].method": "label of the method",
+    **{
+        f"summary[].metrics.{{metric}}.{key}": f"{meaning}; psnr in dB, null is infinite" if key == "mean" else meaning
+        for key, meaning in _INTERVAL.items()
+    },
+    "differences[].domain": "what the images are compared with",
+    "differences[].better": "label of a method",
+    "differences[].worse": "label of the one that it is compared with, on the same samples",
+    "differences[].frames": "single, sequence or exposure",
+    "differences[].v_th": "threshold of the spikes",
+    **{f"differences[].metrics.{{metric}}.{key}": meaning for key, meaning in _INTERVAL.items()},
+}
 
 
 def _methods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> "Named":
@@ -92,7 +132,7 @@ def _methods(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 )
 @overwrite_option("another evaluation in --out, which is given up at once")
 @click.option("--table", type=click.Choice(["markdown", "latex"]), help="Print tables for a document.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option(JsonDocument(_KEYS))
 def eval_ssdm(data: "Place", single: bool, table: str | None, as_json: bool, **options: Any) -> None:
     """Compare blur, TFP, TFI, TFSTP, SDM and the networks of S-SDM with the ground truth: PSNR, SSIM by the
     protocols ssdm and standard, LPIPS and LIQE where they are installed, and the cost of each.

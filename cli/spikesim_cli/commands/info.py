@@ -5,13 +5,97 @@ from typing import Any
 
 import click
 
+from spikesim_cli.json_option import JsonDocument, json_option
 from spikesim_cli.options import PLACE, read_options, refuse_read_options, size_options
+
+_FORM = {
+    "blur": "height and width of the blurry images, pixels",
+    "readouts": "readouts of each stream",
+    "exposure": "readouts of the stream that are exposed: the first, and the one after the last",
+    "ground_truth_at": "readouts of the stream that there are sharp frames of",
+    "thresholds": "thresholds of the streams",
+    "reset": "what a spike leaves of the charge: modulo, subtract or zero; null where the sensor is not known",
+    "noise": "noise terms of the sensor, in words; null where the sensor is not known",
+    "choices.*": "what the build was asked for, as `Recipe.choices()` gives it",
+}
+_SOURCE = {
+    "kind": "video, frames, stack or image",
+    "clip": "name of the clip",
+    "frames": "number of frames",
+    "frame": "height and width of a frame as it is shown, pixels",
+    "rate": "frames a second, null where nothing tells",
+    "even": "whether frames are evenly apart in time, null where their times are not told",
+    "timing": "the same in words",
+    "orientation": "how pixels are turned to be upright",
+    "colours.matrix": "matrix by which a video is coded",
+    "colours.transfer": "what its values mean",
+    "colours.range": "full or limited",
+    "colours.assumed": "names of those of the three that the file does not say",
+    "interlaced": "whether a frame is two half images",
+    "pixel_shape": "how many times as wide as high pixels are to be shown",
+    "other_streams": "number of other videos in the file, which are not taken; only where there are any",
+    "windows": "number of windows that a build makes of it by default",
+    "refused": "why a build refuses it, null if it does not",
+}
+_PATH_GIVEN = "PATH"
+_DOCUMENTS = (
+    JsonDocument(
+        {
+            "kind": "dataset",
+            "path": _PATH_GIVEN,
+            "shards": "number of shards",
+            "clips": "number of clips",
+            "{split}_samples": "number of samples of a split",
+            "bytes": "size of all shards, bytes",
+            **_FORM,
+        },
+        "a dataset",
+    ),
+    JsonDocument(
+        {
+            "kind": "shard",
+            "path": _PATH_GIVEN,
+            "clip": "key of the clip",
+            "samples": "number of samples",
+            "windows": "numbers of the windows that samples are of",
+            **_FORM,
+        },
+        "a shard",
+    ),
+    JsonDocument(
+        {
+            "kind": "layout",
+            "path": _PATH_GIVEN,
+            "{split}_samples": "number of samples of a split, in the layout of the S-SDM release",
+            "clips": "number of clips, of recordings",
+            "recordings": "number of recordings: images that have spikes",
+        },
+        "a folder in the layout of the S-SDM release, or of recordings",
+    ),
+    JsonDocument(
+        {
+            "kind": "spikes",
+            "path": _PATH_GIVEN,
+            "readouts": "number of readouts",
+            "height": "height, pixels",
+            "width": "width, pixels",
+            "spikes_per_pixel_and_readout": "mean number of spikes per pixel and readout",
+            "camera": "the sensor in words, null where the file does not say",
+        },
+        "a spike file",
+    ),
+    JsonDocument({"path": _PATH_GIVEN, **_SOURCE}, "a source of one clip"),
+    JsonDocument(
+        {"kind": "clips", "path": _PATH_GIVEN, **{f"clips[].{key}": meaning for key, meaning in _SOURCE.items()}},
+        "a source of several clips",
+    ),
+)
 
 
 @click.command()
 @click.argument("path", type=PLACE)
 @size_options
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option(*_DOCUMENTS)
 def info(path: Any, as_json: bool, **options: Any) -> None:
     """Describe PATH: a dataset, a shard, a spike file, or a source: a video, a folder of frames or an image. Datasets
     and shards may also be given by their address, s3://BUCKET/KEY or https://HOST/PLACE.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spikesim_cli.json_option import JsonDocument, json_option
 from spikesim_cli.options import (
     INTERPOLATORS,
     check_free,
@@ -28,6 +29,25 @@ if TYPE_CHECKING:
     from spikesim_datasets.comparison import Comparison
     from spikesim_datasets.sources import Reading
 
+_WRITTEN = {
+    "output": "the folder or video",
+    "frames": "number of frames in it",
+    "kept": "number of frames that were there already",
+    "cuts": "frames of INPUT that begin a new scene",
+    "fast": "frames of INPUT to which motion was too fast to be followed",
+}
+_CHECKED = {
+    "[].clip": "key of the clip",
+    "[].name": "its name",
+    "[].triples": "number of triples of frames that were compared",
+    "[].cuts": "number of triples left out because they lie across a scene cut",
+    "[].scores[].interpolator": "the interpolator",
+    "[].scores[].psnr": "mean PSNR over the triples, dB; equal frames count as 100",
+    "[].scores[].least_psnr": "PSNR of the worst triple, dB",
+    "[].scores[].ssim": "mean SSIM over the triples, at most 1",
+    "[].scores[].least_ssim": "SSIM of the worst triple",
+    "[].scores[].seconds": "time that a frame takes alone, seconds, the median",
+}
 _TITLE = "Frames made at t = 1/2: PSNR in dB, SSIM, milliseconds a frame"
 
 
@@ -53,7 +73,7 @@ _TITLE = "Frames made at t = 1/2: PSNR in dB, SSIM, milliseconds a frame"
     show_default="14, more in clips that would have over 25",
     help="With --check: frames from one triple to the next.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option(JsonDocument(_WRITTEN, "frames that are written"), JsonDocument(_CHECKED, "--check"))
 def interpolate(
     paths: tuple[str, ...],
     interpolations: tuple[str, ...],
@@ -67,8 +87,7 @@ def interpolate(
     OUTPUT, a folder or a video (.mp4, .mov, .mkv). Of photo:FILE those between are exact and not interpolated.
 
     A folder gets 000123.png for frame 123 and 000123_000.png ... for those up to the next, and OUTPUT.json beside it
-    says how they were made; run again after an interruption to finish it. `spikesim build OUTPUT --interp none` reads
-    it.
+    says how they were made; run again after an interruption to finish it. `build OUTPUT --interp none` reads it.
 
     With --check there is no OUTPUT: of triples of every INPUT's frames the middle one is made from its neighbours and
     compared with the truth (PSNR, SSIM), for each interpolator given.

@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
+from spikesim_cli.json_option import JsonDocument, json_option
 from spikesim_cli.options import PATH, PLACE, check_free, overwrite_option, part_options, read_options, size_options
+
+_KEYS = {
+    "output": "the HTML file",
+    "bytes": "its size, bytes",
+    "title": "heading of the report",
+    "sections": "headings of its parts",
+}
 
 
 @click.command()
@@ -14,7 +22,8 @@ from spikesim_cli.options import PATH, PLACE, check_free, overwrite_option, part
 @overwrite_option("the report if it is there")
 @size_options
 @part_options
-def report(paths: tuple[Any, ...], out: Path, overwrite: bool, **options: Any) -> None:
+@json_option(JsonDocument(_KEYS))
+def report(paths: tuple[Any, ...], out: Path, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Show PATH, a dataset, a spike file, a training run or an evaluation, as one HTML file that opens in any browser
     and needs nothing else. Training runs and evaluations can be shown together. A dataset may also be given by its
     address, s3://BUCKET/KEY or https://HOST/PLACE.
@@ -25,7 +34,7 @@ def report(paths: tuple[Any, ...], out: Path, overwrite: bool, **options: Any) -
       spikesim report recording.dat --height 250 --width 400 --out recording.html
       spikesim report runs/ssdm runs/other results --out runs.html
     """
-    from spikesim_cli.console import messages
+    from spikesim_cli.console import messages, print_json
     from spikesim_cli.steps import Steps
     from spikesim_report.page_file import write_page
     from spikesim_report.reports import page_of
@@ -34,4 +43,9 @@ def report(paths: tuple[Any, ...], out: Path, overwrite: bool, **options: Any) -
     check_free(out, overwrite)
     with Steps("samples").shown() as steps:
         page = page_of(paths, on_progress=steps.tell, **read_options(paths[0], **options))
-    messages.print(f"{out}: {size(write_page(page, out))}")
+    written = write_page(page, out)
+    if as_json:
+        sections = [section.title for section in page.sections]
+        print_json({"output": out, "bytes": written, "title": page.title, "sections": sections})
+        return
+    messages.print(f"{out}: {size(written)}")

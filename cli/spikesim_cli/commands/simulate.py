@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from spikesim_cli.json_option import JsonDocument, json_option
 from spikesim_cli.options import (
     PATH,
     check_free,
@@ -21,6 +22,12 @@ from spikesim_cli.options import (
     synthesis_options,
 )
 
+_KEYS = {
+    "output": "the spike file",
+    "shape": "number of readouts, and height and width in pixels",
+    "spikes_per_readout": "mean number of spikes per pixel and readout",
+}
+
 
 @click.command()
 @click.argument("source", metavar="INPUT")
@@ -31,7 +38,7 @@ from spikesim_cli.options import (
 @synthesis_options
 @stretch_options
 @overwrite_option("OUTPUT if it is there")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option(JsonDocument(_KEYS))
 def simulate(source: str, output: Path, vth: float | None, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Simulate the spikes of INPUT, a video file, a folder of frames, photo:FILE or demo:SCENE, into OUTPUT (.dat,
     .npz, .npy, .h5).

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spikesim_cli.json_option import JsonDocument, json_option
 from spikesim_cli.options import PATH, read_options, refuse_read_options, size_options
 
 if TYPE_CHECKING:
@@ -13,6 +14,56 @@ if TYPE_CHECKING:
 
 _OF_TORCH = (".pth", ".pt", ".pkl")
 """Names of files that `torch.save` wrote."""
+
+_BYTES, _PROBLEM = "size of the file, bytes", "what is wrong, empty where nothing is"
+_DAMAGED = "number of them that are damaged or missing"
+_SHARDS = {
+    "shards[].path": "file of the shard, relative to PATH",
+    "shards[].samples": "number of samples that were read",
+    "shards[].bytes": _BYTES,
+    "shards[].problem": _PROBLEM,
+    "damaged": _DAMAGED,
+}
+_REPAIRED = {
+    **_SHARDS,
+    "damaged": "number of shards that are still damaged or missing",
+    "repaired": "shards that were rebuilt, by path",
+    "changed": "those of them whose files have other bytes than the index listed",
+    "left.{shard}": "what is still wrong with a shard",
+    "indexed": "whether dataset.json, which was missing, was rebuilt",
+}
+_DOCUMENTS = (
+    JsonDocument(_SHARDS, "a dataset"),
+    JsonDocument(_REPAIRED, "a dataset with --repair"),
+    JsonDocument(
+        {
+            "clips[].path": "folder of the clip, relative to PATH",
+            "clips[].samples": "number of samples that were read",
+            "clips[].bytes": "size of its files, bytes",
+            "clips[].problem": _PROBLEM,
+            "damaged": _DAMAGED,
+        },
+        "a folder in the layout of the S-SDM release",
+    ),
+    JsonDocument(
+        {
+            "files[].path": "the file, relative to PATH",
+            "files[].bytes": _BYTES,
+            "files[].problem": _PROBLEM,
+            "damaged": _DAMAGED,
+        },
+        "the folder of a training",
+    ),
+    JsonDocument(
+        {
+            "path": "the file",
+            "bytes": _BYTES,
+            "compared": "whether it has a checksum, to which it was compared",
+            "damaged": "0; a damaged file is refused",
+        },
+        "a file",
+    ),
+)
 
 
 @click.command()
@@ -22,7 +73,7 @@ _OF_TORCH = (".pth", ".pt", ".pkl")
     "--workers", type=click.IntRange(1), show_default="as many as are worth it", help="Processes, of a dataset."
 )
 @click.option("--repair", is_flag=True, help="Rebuild what is damaged or missing of a dataset from its sources.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option(*_DOCUMENTS)
 def verify(path: Path, workers: int | None, repair: bool, as_json: bool, **options: Any) -> None:
     """Read every sample of the dataset at PATH and compare every shard with its checksum.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from spikesim_cli.json_option import JsonDocument, json_option
 from spikesim_cli.options import (
     PATH,
     PLACE,
@@ -18,6 +19,13 @@ from spikesim_cli.options import (
     refuse_read_options,
     size_options,
 )
+
+_KEYS = {
+    "output": "the image or video",
+    "kind": "what PATH is: spikes, shard, dataset, layout or source",
+    "frames": "number of frames of the video, null of an image",
+    "bytes": "size of the file, bytes",
+}
 
 
 @click.command()
@@ -38,7 +46,16 @@ from spikesim_cli.options import (
 @overwrite_option("OUTPUT if it is there")
 @size_options
 @part_options
-def view(path: Any, output: Path | None, look: str | None, window: int | None, overwrite: bool, **options: Any) -> None:
+@json_option(JsonDocument(_KEYS))
+def view(
+    path: Any,
+    output: Path | None,
+    look: str | None,
+    window: int | None,
+    overwrite: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Render the spikes in PATH, a spike file, a shard, a dataset or a folder in the layout of the S-SDM release, to
     OUTPUT: a .png image, or a .gif or .mp4 video; without OUTPUT, the image to the terminal. Datasets and shards may
     also be given by their address, s3://BUCKET/KEY or https://HOST/PLACE.
@@ -59,7 +76,7 @@ def view(path: Any, output: Path | None, look: str | None, window: int | None, o
     """
     from spikesim import read_spikes
     from spikesim.errors import InvalidValueError
-    from spikesim_cli.console import messages, results
+    from spikesim_cli.console import messages, print_json, results
     from spikesim_cli.steps import Steps
     from spikesim_cli.terminal_image import print_image
     from spikesim_datasets import visualisation
@@ -71,7 +88,7 @@ def view(path: Any, output: Path | None, look: str | None, window: int | None, o
     still = output is None or visualisation.is_still(output)
     kind = recognise(path)
     if output is None:
-        refuse("is about OUTPUT, and there is none", overwrite=overwrite)
+        refuse("is about OUTPUT, and there is none", overwrite=overwrite, json=as_json)
     else:
         check_free(output, overwrite)
     labels = not options.pop("no_labels") and output is not None  # no letters are readable as letters
@@ -123,5 +140,10 @@ def view(path: Any, output: Path | None, look: str | None, window: int | None, o
         else:
             visualisation.write_animation(output, steps.counted(video, length))
             steps.reach(length, length)
-    if output is not None:
-        messages.print(f"wrote {output}")
+    if output is None:
+        return
+    if as_json:
+        frames = None if still else length
+        print_json({"output": output, "kind": kind, "frames": frames, "bytes": output.stat().st_size})
+        return
+    messages.print(f"wrote {output}")
