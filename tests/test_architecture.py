@@ -38,7 +38,7 @@ INSIDE = {
     "spikesim": {"h5py", "tomli_w"},
     "spikesim_datasets": set(),
     "ssdm_models": {"lpips", "pyiqa", "torchvision"},
-    "spikesim_report": {"matplotlib", "jinja2"},
+    "spikesim_report": {"matplotlib", "jinja2", "tensorboard"},
     "spikesim_cli": {
         "spikesim", "spikesim_datasets", "ssdm_models", "spikesim_report", "numpy", "cv2", "h5py", "hdf5plugin",
     },
@@ -60,6 +60,7 @@ DIRECTLY = {
     "spikesim_datasets/remote/transport.py": {"fsspec", "aiohttp", "botocore"},
     "ssdm_models/without_torch/": {"cv2"},
     "spikesim_datasets/cluster.py": {"distributed"},
+    "spikesim_datasets/rerun_file.py": {"rerun"},
 }
 
 

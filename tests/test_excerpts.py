@@ -18,7 +18,7 @@ from spikesim_datasets.interpolation import make_interpolator
 from spikesim_datasets.readouts import interpolated
 from spikesim_datasets.shards import ShardReader
 from spikesim_datasets.sources import DemoClip, ExactClip, ExcerptClip, ResampledClip, excerpt, open_clips
-from spikesim_datasets.visualisation import stream_sheet
+from spikesim_datasets.visualisation import streams_sheet
 
 
 def test_frames_of_an_excerpt_are_those_of_the_clip(tmp_path):
@@ -138,9 +138,11 @@ def test_part_of_a_spike_file_is_converted_and_shown(run, long, tmp_path):  # no
         assert run("convert", path, tmp_path / "out.npy", *words, "--overwrite").code == 0
         assert np.array_equal(np.load(tmp_path / "out.npy"), dense[part])
         assert run("view", path, tmp_path / "out.png", *words, "--overwrite").code == 0
-        expected = stream_sheet(read_spikes(path)[part], "tfp", 21, first=part.start)
+        expected = streams_sheet({"": read_spikes(path)[part]}, "tfp", 21, first=part.start)
         assert np.array_equal(read_image(tmp_path / "out.png"), expected)
-    assert not np.array_equal(expected, stream_sheet(read_spikes(path)[part], "tfp", 21, first=9))  # the captions
+    assert not np.array_equal(
+        expected, streams_sheet({"": read_spikes(path)[part]}, "tfp", 21, first=9)
+    )  # the captions
     for name in ("bad.npy", "bad.npz"):
         assert_refused(
             run("convert", path, tmp_path / name, "--start", 50, "--readouts", 11),

@@ -19,8 +19,8 @@ from spikesim_datasets.visualisation import (
     sample_video,
     sheet,
     spike_image,
-    stream_sheet,
-    stream_video,
+    streams_sheet,
+    streams_video,
     write_animation,
     write_image,
 )
@@ -71,7 +71,7 @@ def test_constant_light_comes_to_its_intensity_by_plasticity(v_th: float) -> Non
 
 def test_frames_of_plasticity_are_those_of_the_whole_stream(rng: np.random.Generator) -> None:
     stream = SpikeStream.from_dense(rng.integers(0, 2, (131, HEIGHT, WIDTH), np.uint8), SpikeCamera())
-    for centre, frame in enumerate(stream_video(stream, "tfstp", 1)):
+    for centre, frame in enumerate(streams_video({"": stream}, "tfstp", 1)):
         rates = np.rint(255 * tfstp(stream, centre)).astype(np.uint8)
         np.testing.assert_array_equal(frame, sheet([[(f"tfstp {centre}", rates)]], width=640))
     assert centre == 130
@@ -80,7 +80,7 @@ def test_frames_of_plasticity_are_those_of_the_whole_stream(rng: np.random.Gener
 @pytest.mark.parametrize("look", ["tfp", "tfi", "tfstp", "spikes"])
 def test_of_no_readouts_nothing_can_be_shown(stream: SpikeStream, look: Look) -> None:
     with pytest.raises(InvalidValueError, match="the stream is empty"):
-        stream_sheet(stream[:0], look, 5)
+        streams_sheet({"": stream[:0]}, look, 5)
 
 
 def test_light_beyond_what_the_camera_can_tell_is_white() -> None:
@@ -159,7 +159,7 @@ def test_a_sample_at_one_view(sample: Sample) -> None:
 
 
 def test_a_strip_of_moments(stream: SpikeStream) -> None:
-    page = stream_sheet(stream, "tfp", window=3, moments=4)
+    page = streams_sheet({"": stream}, "tfp", window=3, moments=4)
     assert 4 * 400 <= page.shape[1] < 5 * 400
     expected = [spike_image(stream, centre, "tfp", 3) for centre in (2, 4, 7, 9)]
     for number, image in enumerate(expected):
@@ -210,7 +210,7 @@ def test_an_mp4_is_read_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("look", ["spikes", "tfp", "tfi", "tfstp"])
 def test_videos_go_through_all_readouts(tmp_path: Path, stream: SpikeStream, sample: Sample, look: Look) -> None:
-    write_animation(tmp_path / "stream.mp4", stream_video(stream, look, 3))
+    write_animation(tmp_path / "stream.mp4", streams_video({"": stream}, look, 3))
     write_animation(tmp_path / "sample.gif", sample_video(sample, look, 3))
     with av.open(str(tmp_path / "stream.mp4")) as video:
         assert sum(1 for _ in video.decode(video=0)) == READOUTS

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-import imageio.v3 as iio
+import cv2
 import numpy as np
 
 from spikesim.errors import InputFileError
@@ -27,7 +27,14 @@ def shown_images(folder: Path) -> Mapping[int, Mapping[str, np.ndarray]]:
                 for value in event.summary.value:
                     if value.metadata.plugin_data.plugin_name == "images":
                         *_, png = value.tensor.string_val  # after width and height
-                        found[event.step][value.tag] = iio.imread(png, extension=".png")
-        except (OSError, ValueError) as error:
+                        found[event.step][value.tag] = _decoded(png)
+        except (OSError, ValueError, cv2.error) as error:
             raise InputFileError(f"{path} holds no images of a training ({error!r:.200})") from error
     return {step: found[step] for step in sorted(found)}
+
+
+def _decoded(png: bytes) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError("an image cannot be decoded")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -1,6 +1,6 @@
 """Images of spike streams and samples, for people to look at."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -64,18 +64,38 @@ def spike_image(stream: SpikeStream, centre: int, look: Look, window: int) -> np
     return as_light(rate, stream.camera)
 
 
-def stream_sheet(
-    stream: SpikeStream, look: Look, window: int, moments: int = 5, first: int = 0, *, labels: bool = True
+def streams_sheet(
+    streams: Mapping[str, SpikeStream],
+    look: Look,
+    window: int,
+    moments: int = 5,
+    first: int = 0,
+    *,
+    labels: bool = True,
 ) -> np.ndarray:
-    """A strip of a stream at evenly spaced moments, RGB uint8; captions call its first readout `first`."""
-    require_instance(stream, "stream", SpikeStream)
+    """Streams at evenly spaced moments that all of them have, a row for each, RGB uint8.
+
+    Args:
+        streams: By what captions call them; of a single one the name may be empty.
+        look, window: As for `spike_image`.
+        moments: How many.
+        first: What captions call the first readout.
+        labels: Whether there are captions.
+
+    Raises:
+        InvalidValueError: There is no stream, one is empty, or an argument is outside its range.
+    """
+    streams = require_streams(streams)
     moments, first = require_whole(moments, "moments", 1), require_whole(first, "first", 0)
-    centres = np.linspace(0, len(stream) - 1, moments + 2)[1:-1].astype(int).tolist()
-    return sheet(
-        [[(f"{look} at {first + centre}", spike_image(stream, centre, look, window)) for centre in centres]],
-        400,
-        labels,
-    )
+    centres = np.linspace(0, min(map(len, streams.values())) - 1, moments + 2)[1:-1].astype(int).tolist()
+    rows = [
+        [
+            (_caption(name, f"{look} at {first + centre}"), spike_image(stream, centre, look, window))
+            for centre in centres
+        ]
+        for name, stream in streams.items()
+    ]
+    return sheet(rows, 400, labels)
 
 
 def sample_sheet(sample: Sample, window: int, *, labels: bool = True) -> np.ndarray:
@@ -100,20 +120,25 @@ def sample_sheet(sample: Sample, window: int, *, labels: bool = True) -> np.ndar
     return sheet([[("blur", sample.blur), *beside], *rows], labels=labels)
 
 
-def stream_video(
-    stream: SpikeStream, look: Look, window: int, first: int = 0, *, labels: bool = True
+def streams_video(
+    streams: Mapping[str, SpikeStream], look: Look, window: int, first: int = 0, *, labels: bool = True
 ) -> Iterator[np.ndarray]:
-    """A stream readout by readout, RGB uint8; captions call its first readout `first`."""
-    require_instance(stream, "stream", SpikeStream)
-    first = require_whole(first, "first", 0)
-    for centre, image in enumerate(_images(stream, look, window)):
-        yield sheet([[(f"{look} {first + centre}", image)]], 640, labels)
+    """Streams beside each other, readout by readout, as many as all of them have, RGB uint8.
+
+    Args:
+        streams, look, window, first, labels: As for `streams_sheet`.
+    """
+    streams, first = require_streams(streams), require_whole(first, "first", 0)
+    width = 640 if len(streams) == 1 else 400
+    for centre, images in enumerate(zip(*(stream_images(s, look, window) for s in streams.values()), strict=False)):
+        captions = [_caption(name, f"{look} {first + centre}") for name in streams]
+        yield sheet([list(zip(captions, images, strict=True))], width, labels)
 
 
 def sample_video(sample: Sample, look: Look, window: int, *, labels: bool = True) -> Iterator[np.ndarray]:
     """A sample readout by readout: blur, nearest ground truth, and every threshold's stream, RGB uint8."""
     require_instance(sample, "sample", Sample)
-    videos = [_images(stream, look, window) for stream in sample.spikes.values()]
+    videos = [stream_images(stream, look, window) for stream in sample.spikes.values()]
     for centre, images in enumerate(zip(*videos, strict=False)):  # as many as all have
         panels = [
             (f"V_th {threshold_name(v_th)}: {look} {centre}", image)
@@ -122,14 +147,31 @@ def sample_video(sample: Sample, look: Look, window: int, *, labels: bool = True
         yield sheet([[("blur", sample.blur), *_sharp_panels(sample, centre)], panels], 320, labels)
 
 
-def _images(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray]:
-    """`spike_image` at every readout."""
+def stream_images(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray]:
+    """`spike_image` at every readout, without reading a stream again for each."""
+    require_instance(stream, "stream", SpikeStream)
     if require_choice(look, "look", get_args(Look)) != "tfstp":
         yield from (spike_image(stream, centre, look, window) for centre in range(len(stream)))
         return
     for start in range(0, len(stream), _PIECE):
         rates = tfstp_video(stream, start, min(start + _PIECE, len(stream)))
         yield from (as_light(rate, stream.camera) for rate in rates)
+
+
+def require_streams(streams: Any) -> Mapping[str, SpikeStream]:
+    """Streams by their names, refused where they are none.
+
+    Raises:
+        InvalidValueError: It is no mapping of names to streams, or there is none in it.
+    """
+    if not isinstance(streams, Mapping):
+        raise InvalidValueError(f"streams must be streams by their names, got {type(streams).__name__}")
+    for name, stream in streams.items():
+        require_instance(name, "a name of streams", str)
+        require_instance(stream, f"the stream {name!r}", SpikeStream)
+    if not streams:
+        raise InvalidValueError("streams must hold one stream at least, got none")
+    return streams
 
 
 def clip_sheet(clip: Clip, moments: int = 5, *, labels: bool = True) -> np.ndarray:
@@ -226,6 +268,10 @@ def _sharp_panels(sample: Sample, readout: int) -> list[Panel]:
     """The ground truth nearest to a readout, if there is any."""
     near = sample.sharp_near(readout)
     return [] if near is None else [(f"sharp at {near[0]}", near[1])]
+
+
+def _caption(name: str, what: str) -> str:
+    return f"{name}: {what}" if name else what
 
 
 def _checked(panel: Any) -> Panel:
