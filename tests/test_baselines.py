@@ -170,6 +170,17 @@ def test_quarter_size_images_are_means_of_blocks() -> None:
     torch.testing.assert_close(reduced(image), functional.avg_pool2d(image[0], 4)[None])
 
 
+def test_bins_are_in_the_unit_of_images() -> None:
+    """A pixel that fires in every readout, and one in every fourth: all their spikes, a bin as long as its frames."""
+    dense = torch.zeros(137, 3, 5)
+    dense[:, 0], dense[::4, 1] = 1, 1
+    view = TensorView(torch.rand(3, 12, 20), dense, (20, 117))
+    bins = made("refid").represent(view, SEVEN)["bins"][0]
+    assert torch.allclose(16 * bins.sum(0), dense[4:132].sum(0), rtol=1e-5)
+    assert bins[1:-1, 0].mean() == pytest.approx(127 / 7 / 16, rel=0.01)
+    assert bins[:, 2].max() == 0
+
+
 @pytest.mark.parametrize("name", ["red", "trmd", "refid"])
 def test_odd_quarter_sizes_are_padded_and_cut(name: str) -> None:
     network = made(name)

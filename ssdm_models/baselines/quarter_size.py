@@ -145,6 +145,9 @@ class TRMDBaseline(QuarterSizeBaseline):
 class REFIDBaseline(QuarterSizeBaseline):
     """REFID of a single blurry image; trained by Charbonnier's distance of seven frames.
 
+    Its bins are divided by the readouts from one frame to the next: sums of spikes, of which a bright pixel has one a
+    readout where events are few, would drown the image that they are beside.
+
     Source:
         Sun et al., "Event-Based Frame Interpolation with Ad-hoc Deblurring", CVPR 2023.
     """
@@ -157,7 +160,8 @@ class REFIDBaseline(QuarterSizeBaseline):
         self.network = REFID()
 
     def represent(self, spikes: StreamView, times: Sequence[int]) -> Seen:
-        return {"bins": _on(spikes, voxel_grid(spikes.packed, times)) * self.light(spikes)}
+        apart = (times[-1] - times[0]) / (len(times) - 1)
+        return {"bins": _on(spikes, voxel_grid(spikes.packed, times)) / apart * self.light(spikes)}
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         return {"bins": (self.frames + 1,)}
