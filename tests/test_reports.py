@@ -17,10 +17,12 @@ from spikesim import SpikeCamera, SpikeStream, outlying_pixels, read_spikes
 from spikesim.noise import GainPattern
 from spikesim_datasets.optics import Optics
 from spikesim_datasets.shards import open_dataset
+from spikesim_datasets.shards.diagnostics import Diagnostics
 from spikesim_report.camera_noise import light_spread
+from spikesim_report.dataset_figures import MeasuredSample, worries
 from spikesim_report.page_file import MOST_BYTES, Page, html_of
 from spikesim_report.parts import Listing, Notes, Section
-from spikesim_report.sample_figures import LIGHTS, motion, stream_figures
+from spikesim_report.sample_figures import LIGHTS, LONGEST, StreamFigures, motion, stream_figures
 from spikesim_report.shown_images import shown_images
 from ssdm_models.training.log import Log
 
@@ -242,3 +244,41 @@ def test_without_the_extra_nothing_is_begun(run: Run, reported: Path, tmp_path: 
     monkeypatch.setattr("spikesim_report.reports.dataset_page", lambda *_, **__: pytest.fail("begun"))
     refused = run("report", reported / "data", "--out", tmp_path / "out.html")
     assert_refused(refused, "reports need jinja2; pip install 'spikesim[report]'")
+
+
+def measured(key: str = "train/a", window: int = 1, **changes: object) -> MeasuredSample:
+    """A sample that gives no cause to worry, but for the changes."""
+    stream = {"saturated": 0.01, "dark": 0.01, "difference": 0.01, "quantum": 0.005} | {
+        name: changes.pop(name) for name in ("saturated", "difference") if name in changes
+    }
+    figures = StreamFigures(np.full(32, 0.5), np.full(LONGEST, 1 / LONGEST), **stream)  # type: ignore[arg-type]
+    plain = MeasuredSample(key, window, 1000, {2.0: figures}, (10.0, 80.0), Diagnostics(), False)
+    return plain._replace(**changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"saturated": 0.06}, "over 5% of the pixels fire in every readout at V_th 2: train/a 1"),
+        ({"difference": 0.026}, "spikes at V_th 2 stand for other light than the blurry image: train/a 1"),
+        ({"motion": (0.1, 0.9)}, "hardly anything moves, so that there is no blur to learn from: train/a 1"),
+        ({"motion": (0.1, 151.0)}, "something moves by over 15% of the width in an exposure: train/a 1"),
+        ({"diagnostics": Diagnostics(cuts=[7])}, "raw frames that begin a new scene: train/a 7"),
+        ({"diagnostics": Diagnostics(fast=[3, 4])},
+         "raw frames to which motion was too fast to be followed: train/a 3, 4"),
+        ({"diagnostics": Diagnostics(left_out=[2])}, "exposures left out because of a cut: train/a 2"),
+        ({"resampled": True}, "frames lay at uneven times, and readouts were made at true ones: train/a"),
+    ],
+)  # fmt: skip
+def test_what_should_worry_is_said_once_with_its_places(changes: dict[str, object], said: str) -> None:
+    assert worries([measured(), measured("train/b")]) == ["Nothing, as far as 2 samples tell."]
+    assert worries([measured(**changes), measured("train/b")]) == [said]
+    both = worries([measured(**changes), measured("train/b", 4, **changes)])
+    assert len(both) == 1
+    assert said in both[0]
+    assert "train/b" in both[0]
+
+
+def test_where_too_much_is_found_a_part_is_listed() -> None:
+    (said,) = worries([measured(window=number, saturated=0.5) for number in range(20)])
+    assert said.endswith("train/a 7 and 12 more")

@@ -1,36 +1,39 @@
 """The report of a dataset: its recipe, its images, and whether spikes and images say the same of the light."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from spikesim import SpikeCamera
 from spikesim_datasets.optics import SCALE, Optics
 from spikesim_datasets.progress import OnProgress, Progress, teller
 from spikesim_datasets.remote.url import Place
-from spikesim_datasets.shards import Sample, ShardReader
-from spikesim_datasets.shards.diagnostics import Diagnostics
+from spikesim_datasets.shards import Sample
 from spikesim_datasets.shards.index import ShardEntry, list_shards
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_datasets.visualisation import spike_image
-from spikesim_report import plots
-from spikesim_report.camera_noise import READOUTS, light_spread
+from spikesim_report.dataset_figures import (
+    ABOUT_LIGHT,
+    ABOUT_NOISE,
+    MeasuredSample,
+    ReadSample,
+    light_parts,
+    motion_parts,
+    noise_parts,
+    worries,
+)
 from spikesim_report.page_file import Page
 from spikesim_report.parts import (
     Gallery,
     Listing,
     Notes,
     PageImage,
-    Part,
     ScrubbedStream,
     Scrubber,
     Section,
     Slider,
 )
-from spikesim_report.sample_figures import LIGHTS, LONGEST, StreamFigures, motion, stream_figures
 from spikesim_report.words import Record, size, words_of
 from ssdm_models.deblurrer import Deblurrer
 
@@ -41,17 +44,6 @@ _THUMBNAIL = 320  # pixels wide
 _IMAGE = 1280
 _SCRUBBED = 4_500_000  # letters that streams take in the page
 _DEBLURRED = 3  # thresholds, the lowest
-_SATURATED, _SLOW, _DIFFERENT = 0.05, 1.0, 0.02
-_LISTED = 8
-
-
-class _Measured(NamedTuple):
-    """What is measured of a sample."""
-
-    key: str
-    window: int
-    streams: Mapping[float, StreamFigures]
-    motion: tuple[float, float] | None
 
 
 def dataset_page(
@@ -71,51 +63,32 @@ def dataset_page(
     chosen = _spread(len(numbers), _MEASURED)
     shown = {chosen[i] for i in _spread(len(chosen), _COMPARED)}
     seen: set[str] = set()
-    noted = Diagnostics()
     tell(Progress(0, len(chosen)))
     for done, place in enumerate(chosen):
-        entry, _ = numbers[place]
-        sample, optics, of_shard = _read(path, *numbers[place])
-        noted = noted.merge(of_shard)
+        entry, number = numbers[place]
+        read = ReadSample.of(path / entry.path, number)
+        sample = read.sample
         if entry.key not in seen and len(seen) < _CLIPS:
             seen.add(entry.key)
             clips.append((entry.key, PageImage.of(_narrow(sample.blur, _THUMBNAIL), 20_000)))
         if place in shown:
             compared.append(_slider(sample, deblurrer))
-        measured.append(_measure(sample, optics))
+        measured.append(MeasuredSample.of(read))
         tell(Progress(done + 1, len(chosen), entry.key))
-    first, optics, _ = _read(path, *numbers[chosen[0]])
+    entry, number = numbers[chosen[0]]
+    first = ReadSample.of(path / entry.path, number)
     what = Listing("what the dataset holds", ("", ""), words_of(record))
-    physics = [*_physics(measured, record["choices"]), _exposure(first, optics)]
+    physics = [*light_parts(measured, record["choices"]), _exposure(first.sample, first.optics)]
     sections = [
-        Section("Overview", [what, Notes("what should worry", _worries(measured, noted))]),
+        Section("Overview", [what, Notes("what should worry", worries(measured))]),
         Section("Clips", [_clips(entries), Gallery("one sample of each clip, blurry", clips)]),
         Section("Samples", compared, "The edge moves with the pointer, or with the arrow keys on its slider."),
-        Section("Spikes", [_scrubber(first)]),
-        Section("Light and spikes", physics, _PHYSICS),
-        Section("Noise", _noise(first), _NOISE),
-        Section("Motion", _motion(measured)),
+        Section("Spikes", [_scrubber(first.sample)]),
+        Section("Light and spikes", physics, ABOUT_LIGHT),
+        Section("Noise", noise_parts(first.sample), ABOUT_NOISE),
+        Section("Motion", motion_parts(measured)),
     ]
     return Page(str(path).rpartition("/")[2], f"dataset {path}", sections, record)
-
-
-_PHYSICS = (
-    "Spikes per readout of an exposure against the light of its blurry image, which is of the same time. An ideal "
-    "pixel fires gain × light / V_th times a readout, once at most; where an edge moves over a pixel both are means of "
-    "the same light. The intervals are those within the exposures."
-)
-
-_NOISE = (
-    f"How far the light that {READOUTS} readouts tell differs from time to time and from pixel to pixel where the "
-    "light is the same, as simulated for a sensor of this size; the outermost hundredth, such as hot pixels, is left "
-    "out. Dashed is what the preset realistic does, whose noise is that of a real recording, at the same threshold "
-    "and gain."
-)
-
-
-def _read(path: Place, entry: ShardEntry, number: int) -> tuple[Sample, Optics, Diagnostics]:
-    with ShardReader(path / entry.path) as shard:
-        return shard.sample(number), shard.optics, shard.diagnostics
 
 
 def _spread(total: int, most: int) -> list[int]:
@@ -185,100 +158,3 @@ def _exposure(sample: Sample, optics: Optics) -> Slider:
         images.append((f"TFP of the exposure, V_th {threshold_name(v_th)}", long))
     shown = [(caption, PageImage.of(image)) for caption, image in images]
     return Slider(f"{sample.key}, exposure {sample.window}: both are of the same light", shown)
-
-
-def _noise(sample: Sample) -> list[Part]:
-    """The noise of its cameras beside what it should be."""
-    found, real = {}, {}
-    for v_th, stream in sample.spikes.items():
-        if (camera := stream.camera) is not None:
-            name = f"V_th {threshold_name(v_th)}"
-            found[name] = light_spread(camera, *stream.shape[1:])
-            realistic = SpikeCamera.preset("realistic", v_th=camera.v_th, gain=camera.gain)
-            real[f"{name}, realistic"] = light_spread(realistic, *stream.shape[1:])
-    if not found:
-        return [Notes("noise", ["Not known: the dataset does not say which camera its spikes are from."])]
-    title = f"spread of the light of {READOUTS} readouts"
-    return [plots.lines(title, ("light", "standard deviation"), found, real)]
-
-
-def _measure(sample: Sample, optics: Optics) -> _Measured:
-    streams = {v_th: stream_figures(sample, stream, optics) for v_th, stream in sample.spikes.items()}
-    return _Measured(sample.key, sample.window, streams, motion(sample))
-
-
-def _physics(measured: Sequence[_Measured], choices: Record) -> list[Part]:
-    middles = (LIGHTS[1:] + LIGHTS[:-1]) / 2
-    thresholds = sorted({v_th for found in measured for v_th in found.streams})
-    gains = {camera["v_th"]: camera["gain"] for camera in choices.get("cameras", [])}
-    rates, theory, intervals = {}, {}, {}
-    for v_th in thresholds:
-        name = f"V_th {threshold_name(v_th)}"
-        found = [of_sample.streams[v_th] for of_sample in measured if v_th in of_sample.streams]
-        known = np.array([figures.rates for figures in found])
-        there = ~np.isnan(known).all(0)
-        rates[name] = middles[there], np.nanmean(known[:, there], axis=0)
-        if v_th in gains:
-            theory[f"{name}, ideal"] = LIGHTS, np.minimum(gains[v_th] * LIGHTS / v_th, 1)
-        intervals[name] = np.arange(1, LONGEST + 1), np.mean([figures.intervals for figures in found], axis=0)
-    rows = [
-        (
-            f"V_th {threshold_name(v_th)}",
-            *(
-                f"{np.mean([getattr(m.streams[v_th], name) for m in measured if v_th in m.streams]):{form}}"
-                for name, form in (("saturated", ".2%"), ("dark", ".2%"), ("difference", ".4f"))
-            ),
-        )
-        for v_th in thresholds
-    ]
-    columns = ("", "pixels that always fire", "pixels that never fire", "mean difference from the blurry image's light")
-    return [
-        plots.lines("spikes against light", ("light of the blurry image", "spikes per readout"), rates, theory),
-        plots.lines(
-            "intervals between spikes", (f"readouts, {LONGEST} and more together", "share"), intervals, logarithmic=True
-        ),
-        Listing(f"means of {len(measured)} samples", columns, rows),
-    ]
-
-
-def _motion(measured: Sequence[_Measured]) -> list[Part]:
-    by_clip: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for found in measured:
-        if found.motion is not None:
-            by_clip[found.key].append(found.motion)
-    if not by_clip:
-        return [Notes("motion", ["Not known: it is measured between sharp frames; build with --sharp sequence."])]
-    rows = [
-        (key, *(f"{figure:.1f}" for figure in np.median(values, axis=0)), str(len(values)))
-        for key, values in by_clip.items()
-    ]
-    columns = ("clip", "half of the pixels move", "one of a hundred moves", "samples")
-    return [Listing("pixels of the image during one exposure, or more", columns, rows)]
-
-
-def _worries(measured: Sequence[_Measured], seen: Diagnostics) -> list[str]:
-    """What a look at the figures would stop at: each kind once, with where it was found."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for sample in measured:
-        where = f"{sample.key} {sample.window}"
-        for v_th, figures in sample.streams.items():
-            name = f"V_th {threshold_name(v_th)}"
-            if figures.saturated > _SATURATED:
-                found[f"over {_SATURATED:.0%} of the pixels fire in every readout at {name}"].append(where)
-            if figures.difference > _DIFFERENT + figures.quantum:
-                found[f"spikes at {name} stand for other light than the blurry image"].append(where)
-        if sample.motion is not None and sample.motion[1] < _SLOW:
-            found["hardly anything moves, so that there is no blur to learn from"].append(where)
-    notes = [f"{what}: {', '.join(places[:_LISTED])}{_more(places)}" for what, places in found.items()]
-    for numbers, what in (
-        (seen.cuts, "raw frames that begin a new scene"),
-        (seen.fast, "raw frames to which motion was too fast to be followed"),
-        (seen.left_out, "exposures left out because of a cut"),
-    ):
-        if numbers:
-            notes.append(f"{what}: {', '.join(map(str, numbers[:_LISTED]))}{_more(numbers)}")
-    return notes or [f"Nothing, as far as {len(measured)} samples tell."]
-
-
-def _more(places: Sequence[object]) -> str:
-    return f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""

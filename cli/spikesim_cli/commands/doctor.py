@@ -244,9 +244,10 @@ _CHECKS: dict[str, Callable[[], str]] = {
 
 _EXTRAS = {
     "ssdm": ("torch",),
-    "report": ("matplotlib", "jinja2"),
+    "report": ("matplotlib", "jinja2", "tensorboard"),
     "remote": ("fsspec", "aiohttp", "s3fs"),
     "cluster": ("distributed",),
+    "rerun": ("rerun-sdk",),
 }
 
 
