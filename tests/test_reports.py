@@ -124,6 +124,7 @@ def test_runs_and_an_evaluation_beside_each_other(run: Run, reported: Path, tmp_
         assert words in text
     assert all(f"step {step}: bsn" in text for step in (10, 30))  # the first and the last of each run
     assert "step 20: bsn" not in text
+    assert "PSNR by clip at V_th 1, with 95 % intervals" in text
     # Images that the evaluation kept of its samples are compared, with what they were given.
     assert text.count('class="comparison"') == 1
     assert "LDN, V_th 2: 25.00 dB" in text

@@ -27,6 +27,7 @@ _THEME = {
 }
 _INK, _LINE, _MUTED, *_SERIES = _THEME
 _MARKERS = "os^"
+_LONG = 8  # letters of a place, which lies aslant then
 _SIZE = 7.0, 3.2  # inches of 72 points
 
 
@@ -59,13 +60,13 @@ def lines(
 
 
 def dots(
-    title: str, axes: tuple[str, str], places: Sequence[float], series: Mapping[str, tuple[np.ndarray, ...]]
+    title: str, axes: tuple[str, str], places: Sequence[str], series: Mapping[str, tuple[np.ndarray, ...]]
 ) -> Plot:
     """Means with the ends of their intervals, each series a little beside the one before.
 
     Args:
         title, axes: As for `lines`.
-        places: On the x axis, evenly spaced whatever they are.
+        places: On the x axis, evenly spaced.
         series: By name, means, low ends and high ends.
     """
     figure, plot = _figure(*axes)
@@ -75,7 +76,8 @@ def dots(
         plot.errorbar(
             x, mean, [mean - low, high - mean], fmt=marker, color=colour, label=name, markersize=5, linewidth=1.2
         )
-    plot.set_xticks(range(len(places)), [f"{place:g}" for place in places])
+    long = max(map(len, places)) > _LONG
+    plot.set_xticks(range(len(places)), places, rotation=20 * long, ha="right" if long else "center")
     _legend(plot, len(series))
     return Plot(title, drawn(figure))
 

@@ -11,6 +11,7 @@ import numpy as np
 from spikesim.errors import InputFileError
 from spikesim.input_files import read_json
 from spikesim_datasets.image_files import read_image
+from spikesim_datasets.shards.schema import threshold_name
 from spikesim_report import plots
 from spikesim_report.parts import Listing, Notes, PageImage, Part, Section, Slider
 from spikesim_report.words import Record
@@ -18,6 +19,7 @@ from ssdm_models.evaluation.evaluation_set import DOMAINS
 from ssdm_models.evaluation.extremes import IMAGES, TRUTH, ExtremeImages, extremes, image_name, rank_samples
 from ssdm_models.evaluation.folder import RECORD, ROWS
 from ssdm_models.evaluation.rows import Row, read_rows
+from ssdm_models.evaluation.summary import bootstrap
 from ssdm_models.evaluation.tables import NONE, TITLES, threshold
 
 _FRAMES = {"single": "Single frames", "sequence": "Sequences", "exposure": "Whole exposures"}
@@ -116,7 +118,8 @@ def _by_threshold(summary: Sequence[Record]) -> list[Part]:
         )
         for method, psnr in found.items()
     }
-    return [plots.dots("PSNR by threshold, with 95 % intervals", ("V_th", "PSNR [dB]"), thresholds, series)]
+    places = [threshold_name(v_th) for v_th in thresholds]
+    return [plots.dots("PSNR by threshold, with 95 % intervals", ("V_th", "PSNR [dB]"), places, series)]
 
 
 def _singles(rows: Sequence[Row], record: Record) -> list[Row]:
@@ -124,18 +127,34 @@ def _singles(rows: Sequence[Row], record: Record) -> list[Row]:
 
 
 def _by_clip(rows: Sequence[Row], record: Record) -> list[Part]:
+    """PSNR of each clip: a table of the means, and a drawing of them at the lowest threshold."""
     singles = _singles(rows, record)
     clips = list(dict.fromkeys(row.key for row in singles))
     if len(clips) < 2:
         return []
-    means: dict[tuple[str, float | None], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[tuple[str, float | None], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in singles:
-        means[row.method, row.v_th][row.key].append(row.score.psnr)
-    rows_ = [
+        found[row.method, row.v_th][row.key].append(row.score.psnr)
+    cells = [
         (method, threshold(v_th), *(f"{fmean(of_clip[clip]):.2f}" if clip in of_clip else NONE for clip in clips))
-        for (method, v_th), of_clip in means.items()
+        for (method, v_th), of_clip in found.items()
     ]
-    return [Listing("PSNR [dB], clip by clip", ("method", "V_th", *clips), rows_)]
+    lowest = min((v_th for _, v_th in found if v_th is not None), default=None)
+    drawn = {
+        method: [bootstrap(of_clip[clip]) for clip in clips]
+        for (method, v_th), of_clip in found.items()
+        if v_th in (None, lowest) and of_clip.keys() == {*clips}
+    }
+    series = {
+        method: tuple(np.array([getattr(interval, end) for interval in of_method]) for end in ("mean", "low", "high"))
+        for method, of_method in [*drawn.items()][:_PLOTTED]
+    }
+    where = "" if lowest is None else f" at V_th {threshold_name(lowest)}"
+    title = f"PSNR by clip{where}, with 95 % intervals"
+    return [
+        Listing("PSNR [dB], clip by clip", ("method", "V_th", *clips), cells),
+        plots.dots(title, ("", "PSNR [dB]"), clips, series),
+    ]
 
 
 def _extremes(rows: Sequence[Row], record: Record, images: ExtremeImages) -> list[Part]:
