@@ -13,6 +13,7 @@ from commands import Run, assert_refused
 from PIL import Image
 
 from spikesim import SpikeStream, read_spikes, write_spikes
+from spikesim_datasets.build import build_dataset
 from spikesim_datasets.layouts import layout_to_shards, shards_to_layout
 from spikesim_datasets.shards import ShardReader, open_dataset
 from spikesim_datasets.shards.index import INDEX, shard_files
@@ -54,6 +55,7 @@ def test_info_of_a_shard_a_layout_and_a_recording(
         "samples": 2,
         "windows": [1, 2],
         "ground_truth_at": [68],
+        "further_fields": [],
     }.items() <= (record.items())
     shards_to_layout(dataset, tmp_path / "layout")
     assert run("info", tmp_path / "layout", "--json").json == {
@@ -65,6 +67,11 @@ def test_info_of_a_shard_a_layout_and_a_recording(
         "spikes_per_pixel_and_readout": pytest.approx(read_spikes(recording, 18, 30).dense().mean()),
     }  # fmt: skip
     assert "not known" in run("info", recording, "--height", 18, "--width", 30).out
+
+
+def test_info_names_further_fields(run: Run, frames: Path, tmp_path: Path) -> None:
+    build_dataset(frames, tmp_path / "data", (1,), light=True, interpolation="linear", workers=1)
+    assert run("info", tmp_path / "data", "--json").json["further_fields"] == ["light"]
 
 
 def test_info_refuses_bad_input(run: Run, dataset: Path, shard: Path, recording: Path, tmp_path: Path) -> None:

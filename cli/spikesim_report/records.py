@@ -75,6 +75,7 @@ def _form(shard: ShardReader) -> Record:
         "exposure": list(shard.exposure),
         "ground_truth_at": list(shard.sharp_readouts),
         "thresholds": list(shard.cameras),
+        "further_fields": list(shard.extra),
         "reset": None if camera is None else camera.reset,
         "noise": None if camera is None else [str(term) for term in camera.noise],
         "choices": shard.recipe.get("choices", {}),

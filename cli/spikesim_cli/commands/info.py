@@ -14,6 +14,7 @@ _FORM = {
     "exposure": "readouts of the stream that are exposed: the first, and the one after the last",
     "ground_truth_at": "readouts of the stream that there are sharp frames of",
     "thresholds": "thresholds of the streams",
+    "further_fields": "names of what each sample holds beside, such as light or flow",
     "reset": "what a spike leaves of the charge: modulo, subtract or zero; null where the sensor is not known",
     "noise": "noise terms of the sensor, in words; null where the sensor is not known",
     "choices.*": "what the build was asked for, as `Recipe.choices()` gives it",

@@ -41,7 +41,7 @@ def report(paths: tuple[Any, ...], out: Path, overwrite: bool, as_json: bool, **
     from spikesim_report.words import size
 
     check_free(out, overwrite)
-    with Steps("samples").shown() as steps:
+    with Steps("report").shown() as steps:
         page = page_of(paths, on_progress=steps.tell, **read_options(paths[0], **options))
     written = write_page(page, out)
     if as_json:
