@@ -132,6 +132,17 @@ def test_runs_and_an_evaluation_beside_each_other(run: Run, reported: Path, tmp_
     assert text.index(">epochs<") < text.index(">crop<")
 
 
+def test_a_stage_that_has_just_begun_is_named(run: Run, tmp_path: Path) -> None:  # noqa: F811
+    write_run(tmp_path / "run", loss=2.0)
+    (tmp_path / "run" / "sr").mkdir()
+    (tmp_path / "run" / "sr" / "config.json").write_text('{"config": {"stage": "sr", "epochs": 9}}')
+    assert run("report", tmp_path / "run", "--out", tmp_path / "a.html").code == 0
+    assert "sr of run has not finished an epoch." in assert_whole(tmp_path / "a.html")
+    (tmp_path / "run" / "bsn" / "metrics.csv").unlink()
+    refused = run("report", tmp_path / "run", "--out", tmp_path / "b.html")
+    assert_refused(refused, "holds no stage that has finished an epoch; wait for the first")
+
+
 @pytest.mark.parametrize(
     ("paths", "said"),
     [

@@ -57,10 +57,16 @@ class Plot:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Images beside each other, each with a caption."""
+    """Images beside each other, each with a caption.
+
+    Attributes:
+        title, images: What it shows.
+        columns: How many are in a row; 0 for as many as there is room for.
+    """
 
     title: str
     images: Sequence[tuple[str, PageImage]]
+    columns: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from spikesim.errors import InputFileError
 from spikesim.input_files import read_json, require_file
 from spikesim_report import plots
-from spikesim_report.parts import Gallery, Listing, PageImage, Part, Section
+from spikesim_report.parts import Gallery, Listing, Notes, PageImage, Part, Section
 from spikesim_report.shown_images import shown_images
 from spikesim_report.words import Record
 
@@ -20,6 +20,7 @@ RECORD, METRICS = "config.json", "metrics.csv"
 
 _STEPS = 5  # whose images are shown, of all runs together
 _IMAGE_BYTES = 60_000
+_COLUMNS = 4
 _NOT_LOSSES = ("epoch", "step", "learning_rate", "data_seconds", "step_seconds", "seconds")
 
 
@@ -58,15 +59,26 @@ def run_sections(paths: Mapping[str, Path]) -> list[Section]:
     for run, path in paths.items():
         for name, stage in _stages(path).items():
             by_stage[name][run] = stage
-    return [Section(f"Stage {name}", _parts(runs)) for name, runs in by_stage.items()]
+    sections = [Section(f"Stage {name}", _parts(runs)) for name, runs in by_stage.items()]
+    begun = [
+        f"{folder.name} of {run} has not finished an epoch." for run, path in paths.items() for folder in _begun(path)
+    ]
+    return [*sections, Section("Begun", [Notes("what there is nothing to show of yet", begun)])] if begun else sections
+
+
+def _begun(path: Path) -> list[Path]:
+    """Folders of stages that have not finished an epoch."""
+    return [file.parent for file in sorted(path.glob(f"*/{RECORD}")) if not (file.parent / METRICS).exists()]
 
 
 def _stages(path: Path) -> dict[str, _Stage]:
     """The stages of a run in the order in which they began."""
-    found = {}
+    found, begun = {}, _begun(path)
     for folder in sorted(
         (file.parent for file in path.glob(f"*/{RECORD}")), key=lambda f: (f / RECORD).stat().st_mtime
     ):
+        if folder in begun:
+            continue
         try:
             record = read_json(folder / RECORD)
             require_file(folder / METRICS)
@@ -79,7 +91,7 @@ def _stages(path: Path) -> dict[str, _Stage]:
             raise InputFileError(f"{folder} is no whole record of a training ({error!r})") from error
         found[folder.name] = _Stage(folder, record, metrics)
     if not found:
-        raise InputFileError(f"{path} holds no training run")
+        raise InputFileError(f"{path} holds no stage that has finished an epoch; wait for the first")
     return found
 
 
@@ -128,7 +140,9 @@ def _images(runs: Mapping[str, _Stage]) -> list[Part]:
             for name, image in by_step[step].items()
         ]
         if images:
-            parts.append(Gallery(f"images over time, {run}", images))
+            of_step = len(by_step[steps[-1]])
+            columns = of_step * max(1, _COLUMNS // of_step)  # the images of a step lie beside each other
+            parts.append(Gallery(f"images over time, {run}", images, columns))
     return parts
 
 
