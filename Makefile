@@ -9,7 +9,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long check rest format bench docs weights clean
+.PHONY: help demo test long check rest format bench docs reference weights clean
 
 help:
 	@echo "make demo    build, verify, show and deblur a dataset of built-in scenes, in demo/"
@@ -18,6 +18,7 @@ help:
 	@echo "make check   format, lint, types, tests and docs, as before a commit"
 	@echo "make bench   measure speed against plain baselines"
 	@echo "make docs    build the documentation, in site/"
+	@echo "make reference write docs/commands.md again, of the commands"
 	@echo "make weights train the network in the box again, of your photos and videos"
 
 # One stamp for each set of dependencies; a change of what is to be installed installs it again.
@@ -67,6 +68,9 @@ bench: $(VENV)/dev
 
 docs: $(VENV)/docs
 	$(BIN)/mkdocs build --strict
+
+reference: $(VENV)/dev
+	$(BIN)/python -m spikesim_cli.command_reference docs/commands.md
 
 # The network in the box, trained again: data, training and file, in hours. After an interruption, run it again.
 BOX := runs/box

@@ -152,6 +152,10 @@ def write_calibration(path: str | os.PathLike[str], fit: CalibrationFit) -> None
 
     Equal fits make equal files. An unknown clock is NaN.
 
+    Args:
+        path: The file, .npz.
+        fit: What `fit_calibration` or `calibration_from_matrices` gave.
+
     Raises:
         InvalidValueError: `fit` is none.
         OutputError: The file cannot be written; what was there before is untouched.
@@ -176,6 +180,7 @@ def calibrated(camera: SpikeCamera, path: str | os.PathLike[str]) -> SpikeCamera
         path: What `write_calibration` wrote.
 
     Raises:
+        InvalidValueError: An argument is of another kind.
         InputFileError: The file is missing or no calibration.
     """
     require_instance(camera, "camera", SpikeCamera)

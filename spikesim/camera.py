@@ -125,7 +125,14 @@ class SpikeCamera:
         return self.reset == "zero" and self.sub_ticks > 1
 
     def term(self, kind: type[T]) -> T | None:
-        """The noise term of a kind, None where the camera has none."""
+        """The noise term of a kind, None where the camera has none.
+
+        Args:
+            kind: Class of the term, such as `spikesim.noise.ShotNoise`.
+
+        Raises:
+            InvalidValueError: It is no kind of noise term.
+        """
         require_instance(kind, "kind", type, "a class of spikesim.noise")
         return next((term for term in self.noise if isinstance(term, kind)), None)
 
@@ -173,6 +180,7 @@ class SpikeCamera:
                 calibrate` wrote, which stands for `calibrated(SpikeCamera.preset("realistic"), path)`.
 
         Raises:
+            InvalidValueError: `path` is no path.
             InputFileError: The file is missing or describes no camera, or the calibration that it refers to is missing,
                 damaged, or another than the one meant.
         """
@@ -191,6 +199,9 @@ class SpikeCamera:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The camera that `to_json` wrote.
+
+        Args:
+            text: JSON.
 
         Raises:
             InvalidValueError: The text is not a camera.

@@ -97,6 +97,9 @@ def write_spikezoo(
 def require_multiple_of_8(height: int, width: int) -> None:
     """Check that tools which read whole bytes a readout can read spikes of a size.
 
+    Args:
+        height, width: Of the spikes, pixels.
+
     Raises:
         InvalidValueError: They cannot.
     """

@@ -39,6 +39,9 @@ def outlying_pixels(stream: SpikeStream) -> list[OutlyingPixel]:
     Ten spikes are allowed beyond that. One neighbour may be as bad; thin lines of a scene, where two are alike, are
     no outliers. Beyond the rim, the rim's own pixels count as neighbours.
 
+    Args:
+        stream: Spikes (T, H, W).
+
     Returns:
         The pixels, those farthest from their neighbours first.
 

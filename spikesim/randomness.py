@@ -43,6 +43,9 @@ class Crop:
     def check(self, height: int, width: int) -> None:
         """Refuse a part of this size that reaches outside the sensor.
 
+        Args:
+            height, width: Of the part, pixels.
+
         Raises:
             InvalidValueError: It does, or has no size.
         """
@@ -54,7 +57,14 @@ class Crop:
             )
 
     def first_pixels(self, height: int) -> np.ndarray:
-        """Number of the first pixel of each row, counted through the whole sensor, int64 (height,)."""
+        """Number of the first pixel of each row, counted through the whole sensor, int64 (height,).
+
+        Args:
+            height: Rows of the part.
+
+        Raises:
+            InvalidValueError: It is no whole number, or negative.
+        """
         rows = self.top + np.arange(require_whole(height, "height", 0), dtype=np.int64)
         return rows * self.sensor_width + self.left
 

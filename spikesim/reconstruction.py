@@ -58,7 +58,7 @@ def tfp_video(stream: SpikeStream, window: int, *, out: np.ndarray | None = None
     Args:
         stream: Spikes (T, H, W).
         window: Number of readouts, 1..T, at most 65,535.
-        out: Array to fill, None makes a new one.
+        out: Array to fill, of the shape and type of what is returned; None makes a new one.
 
     Returns:
         float32 (T − window + 1, H, W) in [0, 1], spikes per readout; `out` if given.
@@ -121,7 +121,7 @@ def tfi_video(
         stream: Spikes (T, H, W).
         start: First centre, ≥ 0.
         stop: One past the last centre, ≤ T; None means T.
-        out: Array to fill, None makes a new one.
+        out: Array to fill, of the shape and type of what is returned; None makes a new one.
 
     Returns:
         float32 (stop − start, H, W) in [0, 1], spikes per readout, 0 where no interval covers; `out` if given.
@@ -261,7 +261,7 @@ def tfstp_video(
         start: First readout, ≥ 0.
         stop: One past the last readout, ≤ T; None means T.
         plasticity: The synapse; None is the published one, `Plasticity()`.
-        out: Array to fill, None makes a new one.
+        out: Array to fill, of the shape and type of what is returned; None makes a new one.
 
     Returns:
         float32 (stop − start, H, W) in [0, 1], spikes per readout, 0 before a pixel's first spike; `out` if given.

@@ -63,6 +63,10 @@ class SpikeStream:
     def from_dense(cls, array: np.ndarray, camera: SpikeCamera | None = None) -> Self:
         """The stream of a dense array (T, H, W) that holds only 0 and 1, of any number type.
 
+        Args:
+            array: (T, H, W), at least one pixel.
+            camera: That made the spikes; None where it is not known.
+
         Raises:
             InvalidValueError: The array has another shape, no pixels, or other values.
         """

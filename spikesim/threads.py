@@ -24,6 +24,9 @@ _WORTH_A_THREAD = 1 << 18
 def thread_limit(threads: int) -> Iterator[None]:
     """Use at most this many threads inside the `with` block; results are the same for any number.
 
+    Args:
+        threads: Most threads, ≥ 1.
+
     Raises:
         InvalidValueError: It is no whole number, or less than one.
     """

@@ -23,6 +23,9 @@ class BSN(nn.Module):
             mirror image. Without it, an image has the blind spot everywhere, and less to compute; of squares, both make
             the same.
 
+    Raises:
+        InvalidValueError: `square` is no flag.
+
     Attributes:
         title: What messages call the network.
 

@@ -36,7 +36,11 @@ class Bytes(NamedTuple):
 def is_ours(path: str | os.PathLike[str]) -> bool:
     """Whether a file is one of safetensors, as checkpoints are, rather than of torch's, as authors' are.
 
+    Args:
+        path: The file.
+
     Raises:
+        InvalidValueError: It is no path.
         InputFileError: It is missing or a folder.
     """
     path = require_path(path)
@@ -52,7 +56,11 @@ def is_ours(path: str | os.PathLike[str]) -> bool:
 def has_checksum(path: str | os.PathLike[str]) -> bool:
     """Whether a checkpoint holds a checksum, with which it is compared when it is read; older ones hold none.
 
+    Args:
+        path: The file.
+
     Raises:
+        InvalidValueError: It is no path.
         InputFileError: It is missing, damaged or no checkpoint.
     """
     with opened(require_path(path), "np") as file:
@@ -60,9 +68,13 @@ def has_checksum(path: str | os.PathLike[str]) -> bool:
 
 
 def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The card of a checkpoint as JSON, not looked at any further, and its tensors as arrays.
+    """The card of a checkpoint as JSON, not looked at any further, and its tensors as arrays of their shapes.
+
+    Args:
+        path: The file.
 
     Raises:
+        InvalidValueError: It is no path.
         InputFileError: It is missing, damaged or no checkpoint.
     """
     path = require_path(path)

@@ -90,7 +90,13 @@ class Card:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A network from a file, its stage, and its card; files that others released have none."""
+    """A network from a file, its stage, and its card; files that others released have none.
+
+    Args:
+        network: The network.
+        spec: Its stage.
+        card: What the file says of it; None of files of others.
+    """
 
     network: nn.Module
     spec: StageSpec
@@ -177,7 +183,11 @@ def load_any(path: str | os.PathLike[str], stages: Sequence[str], **arguments: o
         stages: The stages that the network may be of.
         arguments: As for `load`; files that others released are of the default arguments.
 
+    Returns:
+        The network, its stage and its card.
+
     Raises:
+        InvalidValueError: `stages` is no list of names.
         InputFileError: The file is missing, damaged, or holds another network.
     """
     stages = require_list(stages, "stages", "names of stages")
@@ -190,6 +200,9 @@ def load_any(path: str | os.PathLike[str], stages: Sequence[str], **arguments: o
 
 def read_card(path: str | os.PathLike[str]) -> Card:
     """The card of a checkpoint.
+
+    Args:
+        path: The file.
 
     Raises:
         InputFileError: As for `load`.

@@ -20,7 +20,14 @@ _PLAN = ExposurePlan()
 
 
 def parameters(network: nn.Module) -> int:
-    """Number of a network's parameters, those that are never trained included."""
+    """Number of a network's parameters, those that are never trained included.
+
+    Args:
+        network: Any module.
+
+    Raises:
+        InvalidValueError: It is no module.
+    """
     return sum(parameter.numel() for parameter in require_instance(network, "network", nn.Module).parameters())
 
 
@@ -33,6 +40,9 @@ def macs(network: nn.Module, *shapes: Sequence[int]) -> int:
     Args:
         network: Any network of convolutions; nothing is computed.
         shapes: Shapes of its inputs.
+
+    Raises:
+        InvalidValueError: `network` is no module, or a shape none.
     """
     nowhere = copy.deepcopy(require_instance(network, "network", nn.Module)).to("meta")
     inputs = [torch.empty(_shape(shape), device="meta") for shape in shapes]
@@ -45,6 +55,9 @@ def deblurring_macs(network: DeblurringNetwork, height: int, width: int) -> int:
     Args:
         network: Any network that deblurs; nothing is computed.
         height, width: Of the spikes, a quarter of the image's.
+
+    Raises:
+        InvalidValueError: `network` deblurs nothing, or a side is no whole number of at least 1.
     """
     nowhere = copy.deepcopy(require_instance(network, "network", DeblurringNetwork)).to("meta")
     height, width = require_whole(height, "height", 1), require_whole(width, "width", 1)

@@ -108,6 +108,9 @@ class TorchDeblurrer(Deblurrer):
     Args:
         network: Any network that deblurs, such as LDN.
         v_th: Thresholds of the spikes it was trained on, as far as they are known.
+
+    Raises:
+        InvalidValueError: `network` deblurs nothing, or a threshold is not positive.
     """
 
     engine = "torch"

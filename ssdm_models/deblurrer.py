@@ -56,7 +56,7 @@ class Deblurrer(ABC):
 
     @abstractmethod
     def weights(self) -> Iterator[np.ndarray]:
-        """The network's weights, float32, in the order of its layers: what its frames depend on."""
+        """The network's weights, float32 arrays of the layers' shapes, in their order: what its frames depend on."""
 
 
 def require_blur(blur: Any) -> np.ndarray:

@@ -39,21 +39,43 @@ class DeblurringNetwork(nn.Module):
         Args:
             spikes: A view of the stream.
             time: The readout to show.
+
+        Raises:
+            InvalidValueError: `spikes` is no view, or the window reaches outside the stream.
         """
         require_instance(spikes, "spikes", StreamView)  # type: ignore[type-abstract]
         window = spikes.normalised_window if self.normalised else spikes.window
         return window(time, self.length)[None]
 
     def check(self, blur: Tensor, spikes: Tensor) -> None:
-        """Raise an InvalidValueError where windows of spikes (N, length, h, w) do not belong to images (N, 3, H, W)."""
+        """Check that windows of spikes belong to images.
+
+        Args:
+            blur: (N, 3, H, W).
+            spikes: (N, length, h, w).
+
+        Raises:
+            InvalidValueError: They do not.
+        """
         check_sizes(blur, spikes)
 
     def renderer(self, blur: Tensor) -> Renderer:
-        """The network with a blurry image (1, 3, H, W); what depends on the image alone is computed here, once."""
+        """The network with a blurry image (1, 3, H, W); what depends on the image alone is computed here, once.
+
+        Args:
+            blur: RGB (1, 3, H, W) in [0, 1].
+
+        Raises:
+            InvalidValueError: It is no such image.
+        """
         return lambda seen: self(blur, seen)
 
     def tiled_renderer(self, blur: Tensor, side: int) -> Renderer:
         """The same, computed in tiles of a side, pixels, with results that are equal but for rounding.
+
+        Args:
+            blur: RGB (1, 3, H, W) in [0, 1].
+            side: Of the tiles, pixels of the image.
 
         Raises:
             InvalidValueError: The network has no tiles, or they must be larger.
@@ -62,7 +84,15 @@ class DeblurringNetwork(nn.Module):
 
 
 def check_sizes(blur: Tensor, spikes: Tensor) -> None:
-    """Raise an InvalidValueError where spikes (..., h, w) are not a quarter of images (N, 3, H, W)."""
+    """Check that spikes are a quarter of images in height and width.
+
+    Args:
+        blur: (N, 3, H, W).
+        spikes: (..., h, w).
+
+    Raises:
+        InvalidValueError: They are not.
+    """
     require_tensor(blur, "blur", "N 3 H W")
     require_tensor(spikes, "spikes", "...")
     require_quarter(tuple(spikes.shape[2:]), *blur.shape[2:])

@@ -12,7 +12,14 @@ FRAMES = len(_PLAN.sharp_readouts("sequence"))
 
 
 def usual_exposure(readouts: int) -> tuple[int, int] | None:
-    """The exposure of the release, in a stream of so many readouts: in the middle of 137; of others, None."""
+    """The exposure of the release, in a stream of so many readouts: in the middle of 137; of others, None.
+
+    Args:
+        readouts: Of the stream.
+
+    Raises:
+        InvalidValueError: It is no whole number.
+    """
     return _PLAN.exposure if require_whole(readouts, "readouts") == _PLAN.stream_length else None
 
 

@@ -20,6 +20,9 @@ def fractional_counts(spikes: Tensor) -> Tensor:
 
     Returns:
         (..., T + 1, h, w).
+
+    Raises:
+        InvalidValueError: It is no such tensor.
     """
     require_tensor(spikes, "spikes", "... T h w")
     readouts = spikes.shape[-3]
@@ -55,6 +58,9 @@ def robust_scale(blur: Tensor, long_exposure: Tensor) -> Tensor:
 
     Returns:
         (N, 1, 1, 1) in [0.001, 1000]; 1 where there are no spikes.
+
+    Raises:
+        InvalidValueError: The tensors are not of these shapes, or on two devices.
     """
     require_tensor(blur, "blur", "N 3 H W")
     require_tensor(long_exposure, "long_exposure", "N 1 h w")
@@ -81,7 +87,7 @@ def counted_scale(blur: Tensor, counts: Tensor, exposure: tuple[int, int]) -> Te
         exposure: First readout of the blurry images' exposure, and the one after its last.
 
     Returns:
-        As `robust_scale`.
+        (N, 1, 1, 1), as `robust_scale`.
 
     Raises:
         InvalidValueError: The exposure is not in the stream.

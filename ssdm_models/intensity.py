@@ -9,7 +9,14 @@ from ssdm_models.tensor_checks import require_one_device, require_tensor
 
 
 def luma(image: Tensor) -> Tensor:
-    """Grey images (..., 1, H, W) of RGB ones (..., 3, H, W): 0.30 R + 0.59 G + 0.11 B, what the spike camera sees."""
+    """Grey images (..., 1, H, W) of RGB ones (..., 3, H, W): 0.30 R + 0.59 G + 0.11 B, what the spike camera sees.
+
+    Args:
+        image: RGB (..., 3, H, W).
+
+    Raises:
+        InvalidValueError: It is no such tensor.
+    """
     require_tensor(image, "image", "... 3 H W")
     weights = torch.tensor(LUMA, device=image.device, dtype=image.dtype)
     return (image * weights[:, None, None]).sum(-3, keepdim=True)
@@ -28,6 +35,9 @@ def intensity_scale(blur: Tensor, long_exposure: Tensor) -> Tensor:
 
     Returns:
         (N, 1, 1, 1).
+
+    Raises:
+        InvalidValueError: The tensors are not of these shapes, or on two devices.
 
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024, Eq. 5, averaged over the image.

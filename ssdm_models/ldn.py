@@ -110,22 +110,39 @@ class LDN(Student):
         return TiledDeblurring(self, blur, side)
 
     def encode_blur(self, blur: Tensor) -> EncodedBlur:
-        """What depends on the blurry image (N, 3, H, W) alone."""
+        """What depends on the blurry image (N, 3, H, W) alone.
+
+        Args:
+            blur: RGB (N, 3, H, W) in [0, 1].
+        """
         blur = channels_last(blur)
         return EncodedBlur(self.blur_encoder(blur), self.part_in_output(blur))
 
     def encode_spikes(self, spikes: Tensor) -> Tensor:
-        """What depends on the spikes (N, length, H/4, W/4) around a time alone: features (N, 32, H/4, W/4)."""
+        """What depends on the spikes (N, length, H/4, W/4) around a time alone: features (N, 32, H/4, W/4).
+
+        Args:
+            spikes: (N, length, H/4, W/4), float32.
+        """
         features: Tensor = self.spike_encoder(channels_last(spikes))
         return features
 
     def fuse(self, blur: EncodedBlur, spikes: Tensor) -> Tensor:
-        """The sharp images (N, 3, H, W), from what both encoders gave."""
+        """The sharp images (N, 3, H, W), from what both encoders gave.
+
+        Args:
+            blur: What `encode_blur` gave.
+            spikes: What `encode_spikes` gave, (N, 32, H/4, W/4).
+        """
         features = torch.cat([blur.features, spikes], 1)
         return blur.image + self.render(features * self.channel_weights(features))
 
     def part_in_output(self, blur: Tensor) -> Tensor:
-        """What the blurry image (N, 3, H, W) itself adds to the sharp ones, of the same shape."""
+        """What the blurry image (N, 3, H, W) itself adds to the sharp ones, of the same shape.
+
+        Args:
+            blur: RGB (N, 3, H, W) in [0, 1].
+        """
         of_image, _ = self._output_weights()
         return functional.conv2d(blur, of_image, self.output.bias)
 
@@ -141,7 +158,11 @@ class LDN(Student):
         return weights.sigmoid()
 
     def render(self, features: Tensor) -> Tensor:
-        """What features (N, 64, h, w), weighted by channel, add to the sharp images, (N, 3, 4h, 4w)."""
+        """What features (N, 64, h, w), weighted by channel, add to the sharp images, (N, 3, 4h, 4w).
+
+        Args:
+            features: (N, 64, h, w).
+        """
         places = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], 1)
         fused = features * self.spatial_attention(places).sigmoid()
         for residual in self.residuals:
@@ -160,7 +181,16 @@ class LDN(Student):
             require_tensor(value, name, "...", like=self.output.weight)
 
     def check(self, blur: Tensor, spikes: Tensor, times: int = 1) -> None:
-        """Raise an InvalidValueError where spikes (N·times, length, h, w) do not belong to images (N, 3, H, W)."""
+        """Check that spikes belong to images.
+
+        Args:
+            blur: (N, 3, H, W).
+            spikes: (N·times, length, h, w).
+            times: Readouts that are shown of each image, ≥ 1.
+
+        Raises:
+            InvalidValueError: They do not.
+        """
         check_sizes(blur, spikes)
         images = len(blur)
         if tuple(spikes.shape[:2]) != (images * times, self.length):

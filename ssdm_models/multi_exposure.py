@@ -118,7 +118,11 @@ class MultiExposure(DeblurringNetwork):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions whose result is added to what they are of, (N, channels, h, w)."""
+    """Two convolutions whose result is added to what they are of, (N, channels, h, w).
+
+    Args:
+        channels: Of what comes in and goes out.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -129,6 +133,11 @@ class ResidualBlock(nn.Module):
             self.second.bias.zero_()  # type: ignore[union-attr]
 
     def forward(self, features: Tensor) -> Tensor:
+        """What comes of features, of the same shape.
+
+        Args:
+            features: (N, channels, h, w).
+        """
         # In place: what a convolution gives is needed nowhere else.
         change: Tensor = self.second(self.first(features).relu_())
         return change.add_(features)

@@ -9,6 +9,11 @@ from spikesim.errors import InvalidValueError
 def require_times(times: Any, name: str = "times", least: int = 0) -> list[int]:
     """Readouts of a stream, at least so many.
 
+    Args:
+        times: What was given.
+        name: Of the argument, for messages.
+        least: How many there must be.
+
     Raises:
         InvalidValueError: They are no whole numbers, or too few.
     """
@@ -20,6 +25,9 @@ def require_times(times: Any, name: str = "times", least: int = 0) -> list[int]:
 
 def require_exposure(exposure: Any) -> tuple[int, int]:
     """The first readout of an exposure and the one after its last; whether they are in a stream is not looked at.
+
+    Args:
+        exposure: What was given.
 
     Raises:
         InvalidValueError: It is no pair of whole numbers.

@@ -102,6 +102,9 @@ def read_recording(
         alignment: How the image is laid over a frame of four times the spikes' size; None where it is one.
         **format_options: As for `spikesim.read_spikes`, `height` and `width` included.
 
+    Returns:
+        The image and the spikes, aligned.
+
     Raises:
         InvalidValueError: The image's sides are no multiples of 4, the spikes are not a quarter of it, it cannot be
             aligned so, the size of the spikes is not known, or an option is not one there is.
@@ -182,7 +185,11 @@ class FrameOptions:
         return tuple(dict.fromkeys(self.at)) or frame_times(readouts, length, self.exposure, frames)
 
     def exposed(self, readouts: int) -> tuple[int, int]:
-        """The readouts that normalise the spikes, of a stream of so many."""
+        """The readouts that normalise the spikes, of a stream of so many.
+
+        Args:
+            readouts: Of the stream.
+        """
         return self.exposure or usual_exposure(readouts) or (0, readouts)
 
 

@@ -19,6 +19,9 @@ from ssdm_models.windows import long_exposure
 class StreamView(ABC):
     """The stream of a blurry image's spikes; a network takes of it what it needs, and nothing else is unpacked.
 
+    Raises:
+        InvalidValueError: The images are not of these shapes.
+
     Attributes:
         blur: The blurry image (3, H, W), RGB in [0, 1].
         shape: (T, h, w) of the stream.
@@ -55,7 +58,14 @@ class StreamView(ABC):
 
     @abstractmethod
     def take(self, part: slice) -> Tensor:
-        """Some readouts of the stream, (length, h, w) of 0 and 1, on the image's device."""
+        """Some readouts of the stream, (length, h, w) of 0 and 1, on the image's device.
+
+        Args:
+            part: Of the readouts.
+
+        Raises:
+            InvalidValueError: It is no slice.
+        """
 
     def window(self, time: int, length: int) -> Tensor:
         """The readouts around a time: (length, h, w) of 0 and 1.
@@ -69,7 +79,14 @@ class StreamView(ABC):
         return self.take(span(time, length, self.shape[0]))
 
     def normalised_window(self, time: int, length: int) -> Tensor:
-        """The readouts around a time, normalised: as `window`, times `scale`."""
+        """The readouts around a time, normalised: as `window`, times `scale`.
+
+        Args:
+            time, length: As for `windows.span`.
+
+        Returns:
+            (length, h, w), float32.
+        """
         return self.window(time, length) * self.scale
 
 

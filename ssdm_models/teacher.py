@@ -19,6 +19,9 @@ class Bilinear(nn.Module):
 
     Args:
         ratio: How many times as wide and high images become.
+
+    Raises:
+        InvalidValueError: It is no whole number of at least 1.
     """
 
     def __init__(self, ratio: int = SCALE) -> None:
@@ -26,7 +29,14 @@ class Bilinear(nn.Module):
         self.ratio = require_whole(ratio, "ratio", 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images (N, C, h, w) as (N, C, ratio·h, ratio·w)."""
+        """Images (N, C, h, w) as (N, C, ratio·h, ratio·w).
+
+        Args:
+            image: (N, C, h, w).
+
+        Raises:
+            InvalidValueError: It is no such tensor.
+        """
         require_tensor(image, "image", "N C h w")
         return functional.interpolate(image, scale_factor=self.ratio, mode="bilinear", align_corners=False)
 
@@ -42,6 +52,9 @@ class Teacher(nn.Module):
     Args:
         denoiser: BSN of short exposures; None leaves them as they are.
         upsampler: EDSR; None upsamples bilinearly. Without both, this is plain SDM.
+
+    Raises:
+        InvalidValueError: A part is no module.
 
     Source:
         Chen et al., "SpikeReveal", NeurIPS 2024.

@@ -49,7 +49,11 @@ class TrainedNetwork:
         return require_instance(self.network, "network", DeblurringNetwork)
 
     def macs(self, height: int, width: int) -> int:
-        """Multiplications with weights in one pass, for spikes (height, width)."""
+        """Multiplications with weights in one pass, for spikes (height, width).
+
+        Args:
+            height, width: Of the spikes, pixels.
+        """
         if isinstance(self.network, DeblurringNetwork):
             return cost.deblurring_macs(self.network, height, width)
         if self.spec.task == "upsampling":
@@ -60,7 +64,11 @@ class TrainedNetwork:
 def load_run(run: Path) -> dict[str, TrainedNetwork]:
     """The finished networks of a run folder, by their stages.
 
+    Args:
+        run: Folder of the run.
+
     Raises:
+        InvalidValueError: It is no path.
         InputFileError: There is no such folder, or a checkpoint in it is damaged or of another stage.
     """
     run = require_path(run, "run")
@@ -76,6 +84,9 @@ def load_deblurring(path: str | os.PathLike[str]) -> TrainedNetwork:
     Args:
         path: The file; what it is shows in its first bytes, whatever its name.
 
+    Returns:
+        The network, in evaluation mode, and what is known of it.
+
     Raises:
         InputFileError: It is missing, damaged, or holds another network.
     """
@@ -88,6 +99,9 @@ def load_published(name: str, path: str | os.PathLike[str]) -> TrainedNetwork:
     Args:
         name: Of its stage, such as `red`.
         path: The file.
+
+    Returns:
+        The network, in evaluation mode, and what is known of it.
 
     Raises:
         InvalidValueError: There is no such stage, or it has no published network.
@@ -106,6 +120,13 @@ def load_published(name: str, path: str | os.PathLike[str]) -> TrainedNetwork:
 
 def load_trained(path: str | os.PathLike[str], stages: Sequence[str]) -> TrainedNetwork:
     """Load the network of one of some stages, from a checkpoint of ours or from a file that its authors released.
+
+    Args:
+        path: The file.
+        stages: Names of those that it may be of.
+
+    Returns:
+        The network, in evaluation mode, and what is known of it.
 
     Raises:
         InputFileError: The file is missing, damaged, or holds another network.

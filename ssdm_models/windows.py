@@ -30,7 +30,16 @@ def window(spikes: Tensor, time: int, length: int) -> Tensor:
 
 
 def windows(spikes: Tensor, times: Sequence[int], length: int) -> Tensor:
-    """The readouts around each of several times, (..., S, length, h, w); see `window`."""
+    """The readouts around each of several times, (..., S, length, h, w); see `window`.
+
+    Args:
+        spikes: (..., T, h, w).
+        times: S readouts of the stream.
+        length: Readouts of each window, as for `window`.
+
+    Raises:
+        InvalidValueError: There is no time, one is no whole number, or a window reaches outside the stream.
+    """
     return torch.stack([window(spikes, time, length) for time in require_times(times, least=1)], -4)
 
 

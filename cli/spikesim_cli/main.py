@@ -37,6 +37,16 @@ COMMANDS = {
 }
 
 
+EXIT_CODES = {
+    0: "done",
+    1: "whoever read stdout has gone",
+    2: "bad input, a result that could not be written, or what `verify` and `doctor` found",
+    130: "interrupted by Ctrl-C; finished files are kept",
+    143: "ended by SIGTERM; finished files are kept",
+}
+"""What a command leaves to the shell."""
+
+
 class BadInputError(click.ClickException):
     """An error of ours, or of the system, on its way to the terminal: one line, exit code 2."""
 

@@ -78,13 +78,13 @@ class PathType(click.Path):
 
     def __init__(self, elsewhere: bool = False) -> None:
         super().__init__()
-        self._elsewhere = elsewhere
+        self.elsewhere = elsewhere
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from spikesim.checks import require_path
         from spikesim_datasets.remote.url import require_place
 
-        require = require_place if self._elsewhere else require_path
+        require = require_place if self.elsewhere else require_path
         if isinstance(param, click.Option):
             return require(value, param.opts[0])
         return require(value, "path" if param is None else param.human_readable_name)

@@ -69,6 +69,9 @@ class Alignment:
             path: The file, text. Between numbers are spaces, lines or commas.
             crop: As of the class.
 
+        Returns:
+            The alignment.
+
         Raises:
             InputFileError: The file is missing, no text of nine numbers, or its matrix is no homography.
             InvalidValueError: The crop is none.

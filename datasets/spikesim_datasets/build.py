@@ -124,6 +124,9 @@ def build_clips(
             not Dask's, of those of a whole shard at a time.
         command: What to record as the command line.
 
+    Returns:
+        What was built and what was kept.
+
     Raises:
         InvalidValueError: A clip's size is no multiple of 4, two have one key, none has a whole window, a source would
             be written to, or a part is none or to overwrite.

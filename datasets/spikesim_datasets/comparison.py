@@ -81,6 +81,9 @@ def compare(
         every: As for `triples`.
         on_progress: Told of triples.
 
+    Returns:
+        How well each of them does.
+
     Raises:
         InvalidValueError: As for `triples`, an interpolator makes no frames between, or a side is under 11 pixels.
         InputFileError: A frame cannot be read.

@@ -110,7 +110,14 @@ class ExposurePlan:
         return (self.frames - 1) // 2
 
     def clip_readouts(self, n_frames: int) -> int:
-        """Readouts of a clip of so many raw frames."""
+        """Readouts of a clip of so many raw frames.
+
+        Args:
+            n_frames: Raw frames of the clip, ≥ 0.
+
+        Raises:
+            InvalidValueError: It is no whole number, or negative.
+        """
         return max(0, self.factor * (require_whole(n_frames, "n_frames", 0) - 1) + 1)
 
     def windows(self, n_frames: int) -> list[Window]:
@@ -138,6 +145,9 @@ class ExposurePlan:
         Args:
             sharp: `middle` (readout 68 of a GOPRO stream), `sequence` (every second, readouts 20, 36, ..., 116) or
                 `none`.
+
+        Raises:
+            InvalidValueError: It is none of the three.
         """
         match require_choice(sharp, "sharp", get_args(Sharp)):
             case "middle":
@@ -147,7 +157,11 @@ class ExposurePlan:
         return ()
 
     def sharp_readouts(self, sharp: Sharp) -> tuple[int, ...]:
-        """The readouts of the stream at which `sharp_frames` lie."""
+        """The readouts of the stream at which `sharp_frames` lie.
+
+        Args:
+            sharp: Ground truth that is kept: `middle`, `sequence` or `none`.
+        """
         return tuple(self.padding + self.factor * frame for frame in self.sharp_frames(sharp))
 
 

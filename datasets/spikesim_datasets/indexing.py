@@ -48,6 +48,7 @@ def rebuild_index(path: Path | str, on_progress: OnProgress | None = None) -> li
         The entries written, by path.
 
     Raises:
+        InvalidValueError: `path` is no path.
         InputFileError: There are no shards; one is damaged, was made by other choices than the first or from another
             clip of the same name, or holds a sample that another holds; one that the index lists is missing or has
             another checksum; or the index is damaged. The index is as it was.

@@ -96,6 +96,9 @@ class Misalignment:
     def of_values(cls, values: np.ndarray | Sequence[float]) -> Self:
         """The misalignment that has these numbers.
 
+        Args:
+            values: Numbers in the order of `VALUES`, of shape (len(VALUES),).
+
         Raises:
             InvalidValueError: They are not as `values` gives them.
         """
@@ -131,6 +134,13 @@ class Misalignment:
 
     def gaze(self, height: int, width: int, ratio: int) -> np.ndarray:
         """Where the pixels of the spike camera look: M⁻¹(q) − q of the middle q of each, sizes as in `alignment`.
+
+        Args:
+            height, width: Of the image, pixels.
+            ratio: How many of them one of the spikes is wide and high.
+
+        Returns:
+            float32 (height/ratio, width/ratio, 2): pixels of the image to the right and down.
 
         Raises:
             InvalidValueError: The horizon of the homography lies in the image.

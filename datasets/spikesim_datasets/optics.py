@@ -70,6 +70,9 @@ class Optics:
     def of_choices(cls, choices: Mapping[str, Any]) -> "Optics":
         """The optics that the choices of a recipe say; where they say nothing, as in the release.
 
+        Args:
+            choices: As `Recipe.choices` gives them and shards hold them.
+
         Raises:
             InvalidValueError: They say what is none.
         """
@@ -139,6 +142,9 @@ class Exposure:
 
     def add(self, frame: np.ndarray) -> None:
         """Collect one more frame, RGB uint8 (H, W, 3), all of one size.
+
+        Args:
+            frame: RGB uint8 (H, W, 3).
 
         Raises:
             InvalidValueError: It is no such frame, or of another size than the first.

@@ -58,6 +58,9 @@ OnProgress = Callable[[Progress], None]
 def teller(on_progress: OnProgress | None) -> OnProgress:
     """The function to tell, also where nobody wants to know.
 
+    Args:
+        on_progress: Called with every `Progress`; None where nobody wants to know.
+
     Raises:
         InvalidValueError: It cannot be called.
     """

@@ -120,7 +120,14 @@ class Recipe:
         return replace(self.plan, padding=self.plan.padding + self.misalign.offset)
 
     def sharp_of(self, split: Split) -> Sharp:
-        """The ground truth kept for clips of a split."""
+        """The ground truth kept for clips of a split.
+
+        Args:
+            split: `train` or `test`.
+
+        Raises:
+            InvalidValueError: It is no text.
+        """
         require_instance(split, "split", str)
         return self.sharp or ("sequence" if split == "test" else "middle")
 

@@ -92,6 +92,7 @@ def repair_dataset(
         What was done. What cannot be repaired, as where a source has changed, is no error.
 
     Raises:
+        InvalidValueError: `checks` are no `ShardCheck`s, or `workers` is no whole number of at least 1.
         InputFileError: There is no dataset; or its index is damaged or, where it was missing, cannot be rebuilt.
         OutputError: A process that does something else writes the dataset, it cannot be written, or a worker was
             killed.

@@ -112,7 +112,10 @@ class Response:
         return np.clip(decode(codes / 255), 0, 1) * 255
 
     def codes(self, light: np.ndarray) -> np.ndarray:
-        """The codes, uint8, of light in [0, 1].
+        """The codes, uint8 of the same shape, of light in [0, 1].
+
+        Args:
+            light: Of any shape; what lies outside [0, 1] is clipped.
 
         Raises:
             InvalidValueError: It is no array of finite numbers.

@@ -111,7 +111,11 @@ class Rig:
             path: A TOML file with `schema = "spikesim.rig/1"` and arguments of the class; or a homography, `.txt`, as
                 `Alignment.load` reads it, and nothing but that.
 
+        Returns:
+            The rig.
+
         Raises:
+            InvalidValueError: `path` is no path.
             InputFileError: The file is missing, or describes no rig.
         """
         path = require_path(path)
@@ -165,6 +169,8 @@ class Rig:
             seed: Of all that is random.
             height, width: Of its image, pixels.
 
+        Raises:
+            InvalidValueError: The clip is no text, or another argument no whole number of at least 0.
         """
         require_instance(clip, "clip", str)
         window, height, width = (require_whole(number, "a number", 0) for number in (window, height, width))

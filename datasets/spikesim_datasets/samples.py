@@ -75,7 +75,12 @@ class TrainingSample(TypedDict):
 
 
 class SeededIndex(NamedTuple):
-    """Which sample, and a seed of all that is random about it: crop, flips, turn and threshold."""
+    """Which sample, and a seed of all that is random about it: crop, flips, turn and threshold.
+
+    Args:
+        sample: Number of the sample, from 0.
+        seed: The seed, ≥ 0.
+    """
 
     sample: int
     seed: int

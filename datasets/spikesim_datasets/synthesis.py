@@ -54,6 +54,9 @@ class Stretch:
     def readouts(self, clip: Clip) -> range:
         """The readouts from the first of the frames to the last.
 
+        Args:
+            clip: The clip that it is a stretch of.
+
         Raises:
             InvalidValueError: The frames are not in the clip.
         """

@@ -151,6 +151,9 @@ class SpikeWriter:
     def append(self, stream: SpikeStream) -> None:
         """Writes the readouts of a stream behind those written so far.
 
+        Args:
+            stream: Spikes (T, H, W) of the size of the file.
+
         Raises:
             InvalidValueError: It is no stream, of another size or another camera, or the file is not open.
             OutputError: The disk did not take it.

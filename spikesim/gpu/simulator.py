@@ -57,6 +57,9 @@ class Simulator(simulator.Simulator):
     def push_packed(self, light: np.ndarray | Tensor) -> Tensor:
         """The bits that `push` gives, left on the device.
 
+        Args:
+            light: As for `push`, (T, H, W) or (H, W).
+
         Returns:
             uint8 (T, H, ceil(W/8)) on the device, least significant bit first along W.
 

@@ -51,6 +51,9 @@ class Calibration(NoiseTerm):
         """The calibration that a file describes, of which nothing is opened: the file may be anybody's, and its path
         lead anywhere. It says by its hash which calibration it means; that is compared before a calibration is used.
 
+        Args:
+            record: Its fields, as JSON values.
+
         Raises:
             InvalidValueError: It does not say its hash.
         """

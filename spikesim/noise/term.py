@@ -98,6 +98,9 @@ class NoiseTerm:
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """The term that a file describes, by its fields.
 
+        Args:
+            record: Its fields, as JSON values.
+
         Raises:
             InvalidValueError: A value is not as the term wants it.
             TypeError: There is too little or too much of it.
@@ -105,7 +108,11 @@ class NoiseTerm:
         return cls(**record)
 
     def charge_parameters(self, v_th: float) -> dict[str, float | bool]:
-        """The fields of `kernels.integration.Noise` that it sets, for a camera of this threshold."""
+        """The fields of `kernels.integration.Noise` that it sets, for a camera of this threshold.
+
+        Args:
+            v_th: Threshold of the camera, in full-scale light per readout.
+        """
         return {}
 
     def tick_parameters(self) -> dict[str, Any]:
@@ -113,7 +120,11 @@ class NoiseTerm:
         return {}
 
     def pixel_maps(self, part: SensorPart) -> PixelMaps:
-        """What it makes of the pixels: the same for every stream of one sensor."""
+        """What it makes of the pixels: the same for every stream of one sensor.
+
+        Args:
+            part: Which pixels of which sensor.
+        """
         return PixelMaps()
 
     def bit_events(self) -> tuple[BitEvents, ...]:

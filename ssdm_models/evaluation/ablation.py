@@ -56,6 +56,9 @@ def ablation_tables(results: Results) -> list[Table]:
 
     Args:
         results: An evaluation of one run folder and, for the weight of reblurring, of further ones or of checkpoints.
+
+    Raises:
+        InvalidValueError: It is no `Results`.
     """
     cards = {card.label: card for card in require_instance(results, "results", Results).methods}
     students = {label: card for label, card in cards.items() if card.student and card.loss}

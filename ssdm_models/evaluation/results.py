@@ -48,7 +48,15 @@ class MethodCard:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better one method is than another on the same samples; the interval says whether it is."""
+    """How much better one method is than another on the same samples; the interval says whether it is.
+
+    Args:
+        domain: What images are compared with.
+        better, worse: Labels of the two methods.
+        frames: `single`, `sequence` or `exposure`.
+        v_th: Threshold of the spikes.
+        metrics: Of each metric, how much more the first has than the second.
+    """
 
     domain: Domain
     better: str

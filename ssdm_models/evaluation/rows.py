@@ -63,7 +63,11 @@ def write_rows(path: str | os.PathLike[str], rows: Sequence[Row]) -> None:
 def read_rows(path: str | os.PathLike[str]) -> list[Row]:
     """What `write_rows` wrote.
 
+    Args:
+        path: The file, .csv.
+
     Raises:
+        InvalidValueError: It is no path.
         InputFileError: The file is missing or no regular file, or was changed.
     """
     path = require_path(path)

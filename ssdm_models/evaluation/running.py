@@ -56,6 +56,9 @@ def evaluate(
         on_progress: Told of images, first of those of samples that are kept.
         request: Values of `Request`.
 
+    Returns:
+        The figures of every image, their summary, and paired differences.
+
     Raises:
         InputFileError: Data, a run folder or a checkpoint is missing, damaged or of another kind; or the rows in `out`
             are not those of whole samples of this evaluation.

@@ -46,6 +46,9 @@ class Table:
     def text(self, form: Form) -> str:
         """The table as Markdown, or as LaTeX for the package booktabs.
 
+        Args:
+            form: `markdown` or `latex`.
+
         Raises:
             InvalidValueError: There is no such form.
         """
@@ -53,7 +56,14 @@ class Table:
 
 
 def tables(results: Results) -> list[Table]:
-    """What was found: figures and paired differences of each domain and kind of frames, and what methods cost."""
+    """What was found: figures and paired differences of each domain and kind of frames, and what methods cost.
+
+    Args:
+        results: What an evaluation found.
+
+    Raises:
+        InvalidValueError: It is no `Results`.
+    """
     require_instance(results, "results", Results)
     found = []
     for domain in DOMAINS:

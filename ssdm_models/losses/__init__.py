@@ -37,6 +37,9 @@ def make_perceptual(name: str) -> PerceptualLoss:
     Args:
         name: One of `PERCEPTUAL`.
 
+    Returns:
+        The loss, a module.
+
     Raises:
         InvalidValueError: There is no such loss.
         MissingExtraError: `lpips` is not installed.

@@ -36,7 +36,14 @@ class PerceptualLoss(nn.Module, ABC):
 
     @abstractmethod
     def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """The distance of float32 images of one shape, outside any autocast."""
+        """The distance of float32 images of one shape, outside any autocast.
+
+        Args:
+            prediction, target: Images (N, 3, H, W), RGB in [0, 1].
+
+        Raises:
+            InvalidValueError: The images are too small.
+        """
 
 
 def filtered(image: Tensor, window: Tensor) -> Tensor:

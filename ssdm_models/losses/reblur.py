@@ -8,7 +8,7 @@ from ssdm_models.tensor_checks import require_one_device, require_tensor
 
 
 def reblur_loss(sharp: Tensor, blur: Tensor) -> Tensor:
-    """How far the mean of a sharp sequence is from its blurry image: MSE(mean_m L(t_m), B).
+    """How far the mean of a sharp sequence is from its blurry image: MSE(mean_m L(t_m), B), a scalar.
 
     Args:
         sharp: Sequences (N, S, 3, H, W).

@@ -67,24 +67,48 @@ class Objective(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def name(cls, config: StageConfig) -> str:
-        """What is minimised, for the cards of checkpoints."""
+        """What is minimised, for the cards of checkpoints.
+
+        Args:
+            config: The training.
+        """
 
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses of a batch."""
+        """The losses of a batch, scalars by name.
+
+        Args:
+            batch: Items of a dataset, stacked.
+        """
 
     @abstractmethod
     def images(self, batch: Batch) -> dict[str, Tensor]:
-        """Images (N, C, H, W) in [0, 1] of the same batch by what they show, to look at."""
+        """Images (N, C, H, W) in [0, 1] of the same batch by what they show, to look at.
+
+        Args:
+            batch: Items of a dataset, stacked.
+        """
 
     def times(self, batch: Batch) -> list[int]:
-        """The readouts that are trained at."""
+        """The readouts that are trained at.
+
+        Args:
+            batch: Items of a dataset, stacked.
+        """
         return training_times(self.exposure, batch["spikes"].shape[-3], self.length)
 
     def long(self, batch: Batch) -> Tensor:
-        """Spikes per readout in the whole exposures (N, 1, h, w)."""
+        """Spikes per readout in the whole exposures (N, 1, h, w).
+
+        Args:
+            batch: Items of a dataset, stacked.
+        """
         return long_exposure(batch["spikes"], self.exposure)
 
     def scale(self, batch: Batch) -> Tensor:
-        """What normalises the spikes of each sample (N, 1, 1, 1)."""
+        """What normalises the spikes of each sample (N, 1, 1, 1).
+
+        Args:
+            batch: Items of a dataset, stacked.
+        """
         return intensity_scale(batch["blur"], self.long(batch))

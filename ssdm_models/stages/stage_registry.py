@@ -19,6 +19,9 @@ class Stages(Mapping[str, "StageSpec"]):
 
     Args:
         modules: Modules that declare a stage of that name, as `SPEC`.
+
+    Raises:
+        InvalidValueError: It is no mapping.
     """
 
     def __init__(self, modules: Mapping[str, str]) -> None:
@@ -42,6 +45,9 @@ class Stages(Mapping[str, "StageSpec"]):
     def register(self, spec: "StageSpec") -> None:
         """Add a stage, as the last.
 
+        Args:
+            spec: The stage.
+
         Raises:
             InvalidValueError: There is one of its name, or one whose released file is of its kind, or it is no stage.
         """
@@ -61,6 +67,9 @@ class Stages(Mapping[str, "StageSpec"]):
     def unregister(self, name: str) -> None:
         """Take a stage out.
 
+        Args:
+            name: Of the stage.
+
         Raises:
             InvalidValueError: There is none of that name.
         """
@@ -69,6 +78,9 @@ class Stages(Mapping[str, "StageSpec"]):
 
     def find(self, name: str) -> "StageSpec":
         """The stage of a name.
+
+        Args:
+            name: Of the stage.
 
         Raises:
             InvalidValueError: There is none.
@@ -83,6 +95,13 @@ class Stages(Mapping[str, "StageSpec"]):
         return tuple(name for name, spec in self.items() if spec.in_default_run)
 
     def of_task(self, task: "Task") -> tuple[str, ...]:
-        """Those whose networks do this; none where no stage has such a task."""
+        """Those whose networks do this; none where no stage has such a task.
+
+        Args:
+            task: What networks are for.
+
+        Raises:
+            InvalidValueError: It is no text.
+        """
         require_instance(task, "task", str)
         return tuple(name for name, spec in self.items() if spec.task == task)

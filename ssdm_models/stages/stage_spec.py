@@ -172,7 +172,14 @@ class StageSpec:
                 raise InvalidValueError(f"{problem}, in the stage {self.name!r}")
 
     def new(self, *, small: bool = False) -> nn.Module:
-        """A new network of the stage, or a small one."""
+        """A new network of the stage, or a small one.
+
+        Args:
+            small: Whether it is the small one, which two cores can train.
+
+        Raises:
+            InvalidValueError: It is no flag.
+        """
         return self.network(**(self.small_arguments if require_flag(small, "small") else {}))
 
     @property
@@ -186,7 +193,11 @@ class StageSpec:
         return f"{self.network.__name__} of {self.name!r}"
 
     def arguments_of(self, network: nn.Module) -> dict[str, Any]:
-        """What a network of the stage was made with."""
+        """What a network of the stage was made with.
+
+        Args:
+            network: One of the stage.
+        """
         return {name: getattr(network, name) for name in self.arguments}
 
 

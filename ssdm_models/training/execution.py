@@ -47,7 +47,11 @@ class Execution:
             )
 
     def tell(self, progress: StageProgress) -> None:
-        """Say how far the training is to whoever wants to know."""
+        """Say how far the training is to whoever wants to know.
+
+        Args:
+            progress: How far it is.
+        """
         if self.on_step is not None:
             self.on_step(progress)
 

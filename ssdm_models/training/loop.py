@@ -37,7 +37,13 @@ class TrainingError(SpikesimError, ArithmeticError):
 
 @dataclass(frozen=True)
 class StageProgress:
-    """How far a stage is: its steps, all there will be, and the means over the epoch so far."""
+    """How far a stage is: its steps, all there will be, and the means over the epoch so far.
+
+    Args:
+        stage: Its name.
+        steps, total: Steps done, and all there will be.
+        means: Of the losses, and of the seconds for data and steps, over the epoch so far.
+    """
 
     stage: str
     steps: int

@@ -133,6 +133,14 @@ def train(
 def train_stage(stage: str, data: Place | str, run: Path | str, **options: Any) -> StageResult:
     """Train one stage; see `train`.
 
+    Args:
+        stage: Its name.
+        data, run: As for `train`.
+        **options: Further arguments of `train`.
+
+    Returns:
+        How far the stage came.
+
     Raises:
         InvalidValueError: As for `train`, and where the time is over before the stage is begun.
     """

@@ -28,6 +28,7 @@ class OpenCVDeblurrer(Deblurrer):
         path: The checkpoint.
 
     Raises:
+        InvalidValueError: `path` is no path.
         InputFileError: It is missing or damaged.
         MissingExtraError: It holds another network, which torch computes.
     """

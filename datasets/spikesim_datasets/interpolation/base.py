@@ -35,7 +35,7 @@ class Interpolator(Protocol):
 
         Args:
             frame0: RGB frame at time 0, uint8 (H,W,3).
-            frame1: RGB frame at time 1, of the same size.
+            frame1: RGB frame at time 1, of the same shape.
             times: Each strictly between 0 and 1.
 
         Returns:

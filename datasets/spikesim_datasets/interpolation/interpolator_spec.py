@@ -89,6 +89,9 @@ class InterpolatorSpec:
     def of(cls, interpolation: "InterpolatorSpec | str") -> "InterpolatorSpec":
         """A spec as it is, or that of a name without options.
 
+        Args:
+            interpolation: A spec, or the name of an interpolator.
+
         Raises:
             InvalidValueError: It is neither, or there is no interpolator of that name.
         """
@@ -101,6 +104,9 @@ class InterpolatorSpec:
         """The spec of an interpolator that described itself so, as far as a description says: not where weights lie.
 
         Whether it describes itself so here as well, `describe` tells.
+
+        Args:
+            description: What `describe` of an interpolator gave, as JSON values.
 
         Raises:
             InvalidValueError: It is no description, or one of an interpolator that is missing here; or of an exported
@@ -131,6 +137,9 @@ class InterpolatorSpec:
 
     def pin(self, description: Mapping[str, Any]) -> "InterpolatorSpec":
         """The same spec, held to describing itself so: what `resolve` pinned elsewhere.
+
+        Args:
+            description: What `describe` of an interpolator gave, as JSON values.
 
         Raises:
             InvalidValueError: It is no description.

@@ -22,7 +22,11 @@ def verify_layout(path: Path | str, on_progress: OnProgress | None = None) -> Ge
         path: Its root.
         on_progress: Told of samples.
 
+    Yields:
+        What was found of each clip.
+
     Raises:
+        InvalidValueError: It is no path.
         InputFileError: It is no such layout, or its description is damaged.
     """
     root, tell = require_path(path), teller(on_progress)

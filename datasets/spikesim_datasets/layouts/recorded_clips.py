@@ -88,6 +88,7 @@ def recorded_pairs(root: Path | str, images: Path | str | None = None) -> dict[s
         Pairs by clip and name, `CLIP/000001`, or by name alone where the folder is the clip; in the order of numbers.
 
     Raises:
+        InvalidValueError: A folder is no path.
         InputFileError: There are none; spikes have no image of their name, or several; or two spike files of a clip
             have one name.
     """

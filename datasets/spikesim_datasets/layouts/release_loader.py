@@ -25,6 +25,7 @@ def loader_notes(layout: Path | str) -> list[str]:
         Sentences; none where they read it as it is meant.
 
     Raises:
+        InvalidValueError: It is no path.
         InputFileError: It is no such layout, or damaged.
 
     Source:

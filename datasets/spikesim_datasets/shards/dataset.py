@@ -32,6 +32,9 @@ class Dataset(Sequence[Sample]):
     Args:
         open_shard: How to read what lies at a path.
 
+    Raises:
+        InvalidValueError: There are no entries, or an argument is of another kind.
+
     Attributes:
         root: The folder, or its address elsewhere.
         split: The split.
@@ -103,7 +106,11 @@ class Dataset(Sequence[Sample]):
     def locate(self, index: int) -> tuple[Place, int]:
         """The shard that holds sample `index`, and the sample's number in it.
 
+        Args:
+            index: Number of a sample, from 0; a negative one counts from the end.
+
         Raises:
+            InvalidValueError: It is no whole number.
             IndexError: There are fewer samples.
         """
         index = require_whole(index, "index")

@@ -24,7 +24,14 @@ class Diagnostics:
     left_out: list[int] = field(default_factory=list)
 
     def merge(self, other: "Diagnostics") -> "Diagnostics":
-        """Those of both stretches, which may overlap."""
+        """Those of both stretches, which may overlap.
+
+        Args:
+            other: What was found of another stretch of the same clip.
+
+        Raises:
+            InvalidValueError: It is no `Diagnostics`.
+        """
         require_instance(other, "other", Diagnostics)
         return Diagnostics(
             sorted({*self.cuts, *other.cuts}),
@@ -33,6 +40,13 @@ class Diagnostics:
         )
 
     def cut_within(self, first: float, last: float) -> bool:
-        """Whether a scene ends between two times of the clip, in raw frames."""
+        """Whether a scene ends between two times of the clip, in raw frames.
+
+        Args:
+            first, last: In raw frames, also between two of them.
+
+        Raises:
+            InvalidValueError: One is no finite number.
+        """
         first, last = require_number(first, "first"), require_number(last, "last")
         return any(first < cut and cut - 1 < last for cut in self.cuts)

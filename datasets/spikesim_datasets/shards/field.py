@@ -111,23 +111,49 @@ class Field:
         return len(self.axes) > 2 and isinstance(self.axes[-1], int) and self.axes[-2] in ("W", "w")
 
     def nbytes(self, lengths: Lengths) -> int:
-        """Size of one sample's array, not compressed."""
+        """Size of one sample's array, not compressed.
+
+        Args:
+            lengths: Of the axes that are letters.
+        """
         return prod(self.shape(lengths)) * np.dtype(self.dtype).itemsize
 
     def shape(self, lengths: Lengths) -> tuple[int, ...]:
-        """Shape of one sample's array."""
+        """Shape of one sample's array.
+
+        Args:
+            lengths: Of the axes that are letters.
+        """
         return shape_of(self.axes, lengths)
 
     def chunk(self, lengths: Lengths) -> tuple[int, ...]:
-        """Chunk of a shard's array, whose first axis are samples."""
+        """Chunk of a shard's array, whose first axis are samples.
+
+        Args:
+            lengths: Of the axes that are letters.
+        """
         return chunk_of(self.axes, lengths)
 
     def paths(self, thresholds: Iterable[float]) -> list[str]:
-        """Where a shard with these thresholds holds it."""
+        """Where a shard with these thresholds holds it.
+
+        Args:
+            thresholds: Those of the shard's streams.
+
+        Raises:
+            InvalidValueError: They are no numbers.
+        """
         return [self.name]
 
     def stored(self, sample: Sample) -> dict[str, np.ndarray]:
-        """What a shard holds of a sample, by path; nothing if the sample is without it."""
+        """What a shard holds of a sample, arrays of the declared shape by path; nothing if the sample is without it.
+
+        Args:
+            sample: The sample.
+
+        Raises:
+            InvalidValueError: It is no `Sample`.
+        """
         require_instance(sample, "sample", Sample)
         if self.optional:
             return {self.name: sample.extra[self.name]} if self.name in sample.extra else {}
@@ -135,12 +161,23 @@ class Field:
         return {self.name: value if self.axes else np.array(value, self.dtype)}  # a plain number
 
     def attributes(self, sample: Sample) -> dict[str, dict[str, Any]]:
-        """What a shard says of it, by path."""
+        """What a shard says of it, by path.
+
+        Args:
+            sample: The sample.
+
+        Raises:
+            InvalidValueError: It is no `Sample`.
+        """
         require_instance(sample, "sample", Sample)
         return {self.name: {"readouts": np.array(sample.sharp_readouts, np.int32)} if "S" in self.axes else {}}
 
     def check(self, sample: Sample, lengths: Lengths) -> None:
         """Check what a sample has of it.
+
+        Args:
+            sample: The sample.
+            lengths: Of the axes that are letters.
 
         Raises:
             InvalidValueError: It is of another shape or type than declared.
@@ -176,7 +213,14 @@ class Field:
             raise InvalidValueError(f"its /{path} is {array.dtype}, expected {self.dtype}")
 
     def cut(self, cuts: Cuts) -> tuple[slice, ...]:
-        """What to take of one sample's array."""
+        """What to take of one sample's array.
+
+        Args:
+            cuts: What to take of the axes that are letters; all of those that are missing.
+
+        Raises:
+            InvalidValueError: They are no mapping.
+        """
         require_mapping(cuts, "cuts", "slices by axis")
         return tuple(slice(None) if isinstance(axis, int) else cuts.get(axis, slice(None)) for axis in self.axes)
 
@@ -201,6 +245,9 @@ class Field:
 
         Args:
             value: Array of one sample, or a crop of it; the field must be `turnable`.
+
+        Raises:
+            InvalidValueError: The array has not the axes of the field.
         """
         self._check_axes(value)
         for pair in _TURNS:
@@ -224,6 +271,9 @@ class Field:
             value: Array of one sample, or a crop of it.
             down: Exchange top and bottom.
             across: Exchange left and right.
+
+        Raises:
+            InvalidValueError: The array has not the axes of the field, or a direction is no flag.
         """
         down, across = require_flag(down, "down"), require_flag(across, "across")
         self._check_axes(value)
@@ -236,7 +286,14 @@ class Field:
 
 
 class SpikeField(Field):
-    """Spikes: an array for each threshold, eight pixels to a byte, and a stream in a sample."""
+    """Spikes: an array for each threshold, eight pixels to a byte, and a stream in a sample.
+
+    Args:
+        name, axes, dtype, optional, filtered, file, mirror_signs: As for `Field`.
+
+    Raises:
+        InvalidValueError: As for `Field`.
+    """
 
     @property
     def folder(self) -> str:

@@ -25,6 +25,12 @@ _TAKEN = {"key", "split", "name", "exposure", "sharp_readouts", "v_th", "extra"}
 def declare(field: Field) -> Field:
     """Make a field known.
 
+    Args:
+        field: The field.
+
+    Returns:
+        The field.
+
     Raises:
         InvalidValueError: Its name or folder is another's.
     """
@@ -73,6 +79,9 @@ def sample_bytes(lengths: Lengths, thresholds: Collection[float], extra: Collect
         lengths: Of their axes.
         thresholds: For which it has spikes.
         extra: Optional fields that it has.
+
+    Raises:
+        InvalidValueError: `thresholds` or `extra` is no list, or a length is missing.
     """
     thresholds, extra = require_list(thresholds, "thresholds", "numbers"), require_list(extra, "extra", "names")
     return sum(

@@ -40,6 +40,7 @@ class ShardReader(SampleReader):
         path: The file, or its address elsewhere.
 
     Raises:
+        InvalidValueError: It is no path or address.
         InputFileError: The file is missing, no HDF5, of another schema, or its parts do not fit together; or it cannot
             be fetched.
         MissingExtraError: It lies elsewhere, and the extra `remote` is not installed.

@@ -60,7 +60,10 @@ class Sample(Brief, Keyed):
         return ratio_of(len(self.blur), rows, f"the blur of {self.key}")
 
     def sharp_near(self, readout: int) -> tuple[int, np.ndarray] | None:
-        """The ground truth nearest to a readout, and the readout at which it lies; None where there is none.
+        """The readout at which the nearest ground truth lies, and its frame (H, W, 3); None where there is none.
+
+        Args:
+            readout: Of the stream.
 
         Raises:
             InvalidValueError: The readout is no whole number.

@@ -81,6 +81,9 @@ class SampleReader(Keyed, ABC):
     def sample(self, number: int) -> Sample:
         """A whole sample.
 
+        Args:
+            number: Of the sample, from 0.
+
         Raises:
             InvalidValueError: There is no such sample.
             InputFileError: The data are missing, damaged, or do not fit together.
@@ -102,6 +105,10 @@ class SampleReader(Keyed, ABC):
     def blur(self, sample: int, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
         """The blurry image of a sample, or a crop of it, RGB uint8 (H, W, 3).
 
+        Args:
+            sample: Its number, from 0.
+            rows, columns: Of the image, pixels; all where they are not given.
+
         Raises:
             InvalidValueError: There is no such sample.
             InputFileError: The data are missing or damaged.
@@ -113,6 +120,11 @@ class SampleReader(Keyed, ABC):
     ) -> np.ndarray:
         """The ground truth of a sample, or some frames or a crop of it, RGB uint8 (S, H, W, 3).
 
+        Args:
+            sample: Its number, from 0.
+            rows, columns: Of the images, pixels; all where they are not given.
+            frames: Which of the S frames; all where they are not given.
+
         Raises:
             InvalidValueError: There is no such sample.
             InputFileError: The data are missing or damaged.
@@ -121,6 +133,9 @@ class SampleReader(Keyed, ABC):
 
     def misalignment(self, sample: int) -> Misalignment | None:
         """What lies between the cameras of a sample; None where nothing does.
+
+        Args:
+            sample: Its number, from 0.
 
         Raises:
             InvalidValueError: There is no such sample.
@@ -159,7 +174,7 @@ class SampleReader(Keyed, ABC):
         return SpikeStream(packed, stop - start, self.cameras[v_th])
 
     def array(self, name: str, sample: int, cuts: Cuts = WHOLE) -> np.ndarray:
-        """Images or an optional field of a sample, or part of them, as `fields` declares it.
+        """Images or an optional field of a sample, or part of them, of the axes and shape that `fields` declares.
 
         Args:
             name: Of the field.
@@ -180,6 +195,9 @@ class SampleReader(Keyed, ABC):
 
     def threshold(self, v_th: float | None) -> float:
         """The threshold meant: the one given, or the only one there is.
+
+        Args:
+            v_th: A threshold, or None for the only one.
 
         Raises:
             InvalidValueError: It is missing, or is to be chosen from several.

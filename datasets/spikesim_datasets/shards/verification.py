@@ -51,6 +51,7 @@ def verify_dataset(
         What is found of each shard, by path, the same for any number of workers.
 
     Raises:
+        InvalidValueError: `path` is no path, or `workers` no whole number of at least 1.
         InputFileError: There is nothing to verify, or the index is damaged.
         OutputError: A worker was killed.
     """

@@ -81,6 +81,9 @@ class ShardWriter:
     def append(self, sample: Sample) -> None:
         """Add a sample.
 
+        Args:
+            sample: Of the same clip as those before it.
+
         Raises:
             InvalidValueError: Its parts do not fit together, or it is of another clip, size, exposure, set of cameras
                 or set of fields than the first.
@@ -106,7 +109,14 @@ class ShardWriter:
                 dataset.flush()
 
     def note(self, diagnostics: Diagnostics) -> None:
-        """Write down what was found of the clip; after the first sample."""
+        """Write down what was found of the clip; after the first sample.
+
+        Args:
+            diagnostics: What was found of the stretch that the shard is of.
+
+        Raises:
+            InvalidValueError: It is no `Diagnostics`.
+        """
         require_instance(diagnostics, "diagnostics", Diagnostics)
         self._file.attrs.update({name: np.array(numbers, np.int32) for name, numbers in asdict(diagnostics).items()})
 

@@ -48,6 +48,10 @@ class Clip(Protocol):
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
         """Frames start..stop−1 in order, RGB uint8 (H, W, 3).
 
+        Args:
+            start: First raw frame, ≥ 0.
+            stop: The one after the last, ≤ `n_frames`.
+
         Raises:
             InputFileError: A frame cannot be read, or has another size than the clip.
         """
@@ -132,6 +136,9 @@ def require_clip(clip: Any) -> Clip:
 
 def origin_of(clip: Clip) -> dict[str, Any] | None:
     """Where a clip comes from, as JSON values that `origins.reopen` takes; None for clips of others, who need not say.
+
+    Args:
+        clip: Any clip.
 
     Raises:
         InvalidValueError: It is no clip.

@@ -27,6 +27,7 @@ def open_gopro(root: Path | str, reading: Reading = STRICT) -> list[Clip]:
         reading: What is done with frames that are no whole series.
 
     Raises:
+        InvalidValueError: `root` is no path, or `reading` no `Reading`.
         InputFileError: The tree is missing, in another layout, or a frame is damaged.
     """
     root = require_path(root, "root")

@@ -33,19 +33,36 @@ class InterpolationNetwork(nn.Module, ABC, Generic[Encoded, Pair]):
 
     @abstractmethod
     def encode(self, frames: Tensor) -> Encoded:
-        """What depends on a frame alone; frames are float (N,3,H,W), RGB in [0,1], of any size."""
+        """What depends on a frame alone.
+
+        Args:
+            frames: Float (N,3,H,W), RGB in [0,1], of any size.
+        """
 
     @abstractmethod
     def relate(self, encoded0: Encoded, encoded1: Encoded) -> Pair:
-        """What depends on a pair of frames, but not on the time."""
+        """What depends on a pair of frames, but not on the time.
+
+        Args:
+            encoded0, encoded1: What `encode` gave of the frames at times 0 and 1.
+        """
 
     @abstractmethod
     def render(self, pair: Pair, times: Tensor) -> Tensor:
-        """The frames of a pair at times (K,1,1,1), where K or the batch of the pair is 1."""
+        """The frames of a pair at times (K,1,1,1), where K or the batch of the pair is 1.
+
+        Args:
+            pair: What `relate` gave.
+            times: (K,1,1,1), each in [0, 1].
+        """
 
     @abstractmethod
     def bytes_needed(self, height: int, width: int) -> int:
-        """Estimate of the most memory that one pair and one time take at once, weights left out."""
+        """Estimate of the most memory that one pair and one time take at once, weights left out.
+
+        Args:
+            height, width: Of the frames, pixels.
+        """
 
     def prepare(self, frame0: Tensor, frame1: Tensor) -> Pair:
         """Everything about a pair of frames that does not depend on the time.

@@ -23,6 +23,9 @@ class ScriptedNetwork(InterpolationNetwork[Tensor, tuple[Tensor, Tensor]]):
     Args:
         module: The module.
         title: Its name.
+
+    Raises:
+        InvalidValueError: The module is no TorchScript, or does not take three arguments.
     """
 
     def __init__(self, module: torch.jit.ScriptModule, title: str) -> None:
@@ -50,11 +53,20 @@ class ScriptedNetwork(InterpolationNetwork[Tensor, tuple[Tensor, Tensor]]):
         return frames
 
     def relate(self, encoded0: Tensor, encoded1: Tensor) -> tuple[Tensor, Tensor]:
-        """The two frames."""
+        """The two frames, each of the shape that `encode` took.
+
+        Args:
+            encoded0, encoded1: Frames at times 0 and 1, float (N,3,H,W), RGB in [0,1].
+        """
         return encoded0, encoded1
 
     def render(self, pair: tuple[Tensor, Tensor], times: Tensor) -> Tensor:
-        """One call for each time; see `InterpolationNetwork.render`."""
+        """The frames of a pair at times, one call for each; see `InterpolationNetwork.render` for the shapes.
+
+        Args:
+            pair: The two frames, (N,3,H,W) each.
+            times: (K,1,1,1), each in [0, 1].
+        """
         return torch.cat([self._called(*pair, t) for t in times.flatten()])
 
     def bytes_needed(self, height: int, width: int) -> int:
