@@ -75,7 +75,7 @@ def test_a_planted_option_changes_the_page(monkeypatch: pytest.MonkeyPatch) -> N
     ("line", "found"),
     [
         ("| `--split` | `NAME` | test |", "eval-ssdm --split"),
-        ("| `PATH...` | path |", "report PATH..."),
+        ("| `PATH...` | path or address |", "report PATH..."),
         ("| `[].detail` |", "doctor [].detail"),
         ("| `frames` | number of frames in it |", "interpolate frames"),
         ("spikesim convert data/gopro Spike-GOPRO", "spikesim convert data/gopro Spike-GOPRO"),

@@ -73,7 +73,7 @@ def streams_sheet(
     *,
     labels: bool = True,
 ) -> np.ndarray:
-    """Streams at evenly spaced moments that all of them have, a row for each, RGB uint8.
+    """Streams at evenly spaced moments that all of them have, a row for each.
 
     Args:
         streams: By what captions call them; of a single one the name may be empty.
@@ -81,6 +81,9 @@ def streams_sheet(
         moments: How many.
         first: What captions call the first readout.
         labels: Whether there are captions.
+
+    Returns:
+        RGB uint8 (h, w, 3).
 
     Raises:
         InvalidValueError: There is no stream, one is empty, or an argument is outside its range.
@@ -99,9 +102,20 @@ def streams_sheet(
 
 
 def sample_sheet(sample: Sample, window: int, *, labels: bool = True) -> np.ndarray:
-    """A sample at one view, RGB uint8: blur and ground truth, then for every threshold bits, two TFPs and TFI.
+    """A sample at one view: blur and ground truth, then for every threshold bits, two TFPs and TFI.
 
     Where there is no ground truth, the TFP of the exposure stands beside the blur, which is of the same time.
+
+    Args:
+        sample: The sample.
+        window: Readouts of the shorter TFP.
+        labels: Whether there are captions.
+
+    Returns:
+        RGB uint8 (h, w, 3).
+
+    Raises:
+        InvalidValueError: It is no sample, or the window is longer than its streams.
     """
     require_instance(sample, "sample", Sample)
     middle = sum(sample.exposure) // 2
@@ -123,10 +137,16 @@ def sample_sheet(sample: Sample, window: int, *, labels: bool = True) -> np.ndar
 def streams_video(
     streams: Mapping[str, SpikeStream], look: Look, window: int, first: int = 0, *, labels: bool = True
 ) -> Iterator[np.ndarray]:
-    """Streams beside each other, readout by readout, as many as all of them have, RGB uint8.
+    """Streams beside each other, readout by readout.
 
     Args:
         streams, look, window, first, labels: As for `streams_sheet`.
+
+    Yields:
+        RGB uint8 (h, w, 3), as many as the shortest stream has readouts.
+
+    Raises:
+        InvalidValueError: As for `streams_sheet`.
     """
     streams, first = require_streams(streams), require_whole(first, "first", 0)
     width = 640 if len(streams) == 1 else 400
@@ -136,7 +156,18 @@ def streams_video(
 
 
 def sample_video(sample: Sample, look: Look, window: int, *, labels: bool = True) -> Iterator[np.ndarray]:
-    """A sample readout by readout: blur, nearest ground truth, and every threshold's stream, RGB uint8."""
+    """A sample readout by readout: blur, nearest ground truth, and every threshold's stream.
+
+    Args:
+        sample: The sample.
+        look, window, labels: As for `streams_sheet`.
+
+    Yields:
+        RGB uint8 (h, w, 3), as many as the shortest stream has readouts.
+
+    Raises:
+        InvalidValueError: It is no sample, or an argument is outside its range.
+    """
     require_instance(sample, "sample", Sample)
     videos = [stream_images(stream, look, window) for stream in sample.spikes.values()]
     for centre, images in enumerate(zip(*videos, strict=False)):  # as many as all have
@@ -148,7 +179,18 @@ def sample_video(sample: Sample, look: Look, window: int, *, labels: bool = True
 
 
 def stream_images(stream: SpikeStream, look: Look, window: int) -> Iterator[np.ndarray]:
-    """`spike_image` at every readout, without reading a stream again for each."""
+    """`spike_image` at every readout, without computing TFSTP from the first one again for each.
+
+    Args:
+        stream: Spikes (T, H, W).
+        look, window: As for `spike_image`.
+
+    Yields:
+        uint8 (H, W).
+
+    Raises:
+        InvalidValueError: An argument is outside its range.
+    """
     require_instance(stream, "stream", SpikeStream)
     if require_choice(look, "look", get_args(Look)) != "tfstp":
         yield from (spike_image(stream, centre, look, window) for centre in range(len(stream)))
@@ -175,7 +217,20 @@ def require_streams(streams: Any) -> Mapping[str, SpikeStream]:
 
 
 def clip_sheet(clip: Clip, moments: int = 5, *, labels: bool = True) -> np.ndarray:
-    """A strip of the frames of a clip at evenly spaced moments, RGB uint8; of fewer frames all."""
+    """A strip of the frames of a clip at evenly spaced moments; of fewer frames all.
+
+    Args:
+        clip: The clip.
+        moments: How many, at least 1.
+        labels: Whether there are captions.
+
+    Returns:
+        RGB uint8 (h, w, 3).
+
+    Raises:
+        InvalidValueError: It is no clip, or an argument is outside its range.
+        InputFileError: Its frames cannot be read.
+    """
     require_clip(clip)
     moments = require_whole(moments, "moments", 1)
     numbers = np.linspace(0, clip.n_frames - 1, moments + 2)[1:-1].astype(int).tolist()
@@ -186,18 +241,36 @@ def clip_sheet(clip: Clip, moments: int = 5, *, labels: bool = True) -> np.ndarr
 
 
 def clip_video(clip: Clip, *, labels: bool = True) -> Iterator[np.ndarray]:
-    """A clip frame by frame, RGB uint8."""
+    """A clip frame by frame.
+
+    Args:
+        clip: The clip.
+        labels: Whether there are captions.
+
+    Yields:
+        RGB uint8 (h, w, 3).
+
+    Raises:
+        InvalidValueError: It is no clip.
+        InputFileError: Its frames cannot be read.
+    """
     for number, frame in enumerate(require_clip(clip).frames(0, clip.n_frames)):
         yield sheet([[(f"frame {number}", frame)]], 640, labels)
 
 
 def sheet(rows: Sequence[Sequence[Panel]], width: int = 480, labels: bool = True) -> np.ndarray:
-    """Panels in rows, each with its caption, RGB uint8. Every row is as wide as the one of most panels.
+    """Panels in rows, each with its caption. Every row is as wide as the one of most panels.
 
     Args:
-        rows: Panels, row by row; rows may differ in length.
+        rows: Panels, row by row: captions, and uint8 images, grey (h, w) or RGB (h, w, 3). Rows may differ in length.
         width: Of every panel of the longest row in pixels; heights follow the images' shapes.
         labels: Whether captions are written above the panels.
+
+    Returns:
+        RGB uint8 (h, w, 3), of even height and width.
+
+    Raises:
+        InvalidValueError: There is no row or no panel, or one is no caption with an image.
     """
     width, labels = require_whole(width, "width", 1, unit="pixels"), require_flag(labels, "labels")
     checked = [
@@ -235,6 +308,10 @@ def is_still(path: Path | str) -> bool:
 
 def write_image(path: Path | str, image: np.ndarray) -> None:
     """Write an image as PNG.
+
+    Args:
+        path: The file, `.png`.
+        image: uint8, grey (H, W) or RGB (H, W, 3).
 
     Raises:
         InvalidValueError: The extension is another one.
