@@ -175,6 +175,9 @@ def test_a_planted_circle_is_found(back: str) -> None:
     assert circles(arrows({**sources, "ours.c": ""})) == []
 
 
+HEAVY = {"torch", "numba", "scipy", "cv2", "matplotlib", "av", "imageio", "skimage", "lightning_fabric", "PIL"}
+"""Packages that take long to load, and that neither help nor a look at data needs."""
+
 MOST_PARAMETERS = 8
 
 
@@ -321,7 +324,21 @@ def test_deblurring_can_do_without_torch() -> None:
 
 def test_help_loads_nothing_that_computes() -> None:
     code = "from spikesim_cli.main import cli\ntry:\n    cli(['--help'])\nexcept SystemExit:\n    pass"
-    assert not {"torch", "h5py", "cv2", "numba", "numpy", "rich"} & loaded_after(code)
+    assert not {*HEAVY, "h5py", "numpy", "rich"} & loaded_after(code)
+
+
+@pytest.mark.parametrize("kind", ["shard", "dataset"])
+def test_looking_at_data_loads_nothing_that_computes(tmp_path: Path, kind: str) -> None:
+    from shard_data import make_sample, write_shard
+
+    write_shard(tmp_path / "train" / "a.000.h5", make_sample(key="train/a"))
+    command = "from spikesim_cli.main import cli\ntry:\n    cli({})\nexcept SystemExit:\n    pass"
+    place = tmp_path / "train" / "a.000.h5" if kind == "shard" else tmp_path
+    loaded = loaded_after(command.format(["info", str(place), "--json"]))
+    assert not HEAVY & loaded
+    assert "h5py" in loaded  # it has been read
+    viewed = loaded_after(command.format(["view", str(place), str(tmp_path / "a.png")]))
+    assert {"numba", "cv2"} <= viewed  # the check sees what is loaded
 
 
 def test_source_roots_are_no_packages() -> None:

@@ -6,8 +6,6 @@ from typing import Any
 from spikesim import SpikeStream
 from spikesim.errors import InputFileError
 from spikesim_datasets.folders import entries_of
-from spikesim_datasets.layouts import SPIKES, recorded_pairs
-from spikesim_datasets.layouts.recorded_clips import is_recorded
 from spikesim_datasets.remote.url import Place
 from spikesim_datasets.shards.index import list_shards
 from spikesim_datasets.shards.reader import ShardReader
@@ -44,6 +42,9 @@ def shard_record(path: Place) -> Record:
 
 def layout_record(path: Path) -> Record:
     """What there is to say of a folder in the released layout, or of recordings."""
+    from spikesim_datasets.layouts import SPIKES, recorded_pairs
+    from spikesim_datasets.layouts.recorded_clips import is_recorded
+
     record: Record = {}
     for folder in entries_of(path, f"*/{SPIKES}"):
         record[f"{folder.parent.name}_samples"] = len(entries_of(folder, "*/*.dat"))

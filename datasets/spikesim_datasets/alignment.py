@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import cv2
 import numpy as np
 
 from spikesim.brief import shortened
@@ -14,7 +13,6 @@ from spikesim.checks import require_array, require_list, require_path, require_w
 from spikesim.errors import InputFileError, InvalidValueError
 from spikesim.input_files import require_file
 from spikesim_datasets.image_checks import require_image
-from spikesim_datasets.opencv import without_ipp
 
 MOST_OUTSIDE = 0.05
 """Share of the frame that may lie outside of the image: two cameras hardly ever see the same at the rim."""
@@ -119,7 +117,7 @@ class Alignment:
                 )
             return part.copy()
         _require_inside(_share_outside(self._to_part, part, height, width), height, width)
-        return _warped(part, self._to_part, height, width, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+        return _warped(part, self._to_part, height, width)
 
     @property
     def _to_part(self) -> np.ndarray:
@@ -197,7 +195,7 @@ def _share_outside(to_frame: np.ndarray, part: np.ndarray, height: int, width: i
             f"give the map of the image to the frame, not back; {_HELP}"
         )
     ones = np.ones(part.shape[:2], np.uint8)
-    covered = _warped(ones, to_frame, height, width, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)
+    covered = _warped(ones, to_frame, height, width, covering=True)
     return (covered.size - np.count_nonzero(covered)) / covered.size
 
 
@@ -210,12 +208,19 @@ def _require_inside(share: float, height: int, width: int) -> None:
         )
 
 
-def _warped(image: np.ndarray, to_frame: np.ndarray, height: int, width: int, by: int, border: int) -> np.ndarray:
-    """An image as OpenCV warps it, on every processor alike."""
+def _warped(image: np.ndarray, to_frame: np.ndarray, height: int, width: int, *, covering: bool = False) -> np.ndarray:
+    """An image as OpenCV warps it, on every processor alike: between its pixels, and beyond its rim the rim's; or, to
+    see what it covers, its nearest pixels, and 0 beyond.
+    """
+    import cv2
+
+    from spikesim_datasets.opencv import without_ipp
+
     longest = max(height, width, *image.shape[:2])
     if longest > _MOST_SIDE:
         raise InvalidValueError(
             f"OpenCV warps images of at most {_MOST_SIDE} pixels a side, got {longest}; crop the image, or scale it"
         )
     with without_ipp():
+        by, border = (cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) if covering else (cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
         return cv2.warpPerspective(image, to_frame, (width, height), flags=by, borderMode=border)

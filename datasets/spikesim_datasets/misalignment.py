@@ -6,13 +6,11 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Self
 
-import cv2
 import numpy as np
 
 from spikesim.checks import require_array, require_number, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.alignment import Alignment
-from spikesim_datasets.opencv import without_ipp
 
 Places = tuple[np.ndarray, np.ndarray]
 """x and y of places in pixels of the image: (0, 0) is the middle of the first pixel."""
@@ -191,6 +189,10 @@ def undo(image: np.ndarray, alignment: np.ndarray, ratio: int) -> np.ndarray:
     Raises:
         InvalidValueError: The arrays are not of these shapes.
     """
+    import cv2
+
+    from spikesim_datasets.opencv import without_ipp
+
     image = require_array(image, "image")
     across, down = _pixels_of_spikes(alignment, ratio)
     if image.shape != across.shape or image.dtype.kind != "f":

@@ -9,7 +9,6 @@ import numpy as np
 from spikesim.checks import require_choice, require_flag, require_instance, require_mapping, require_whole
 from spikesim.errors import InvalidValueError
 from spikesim_datasets.image_checks import require_image
-from spikesim_datasets.kernels.optics import add_codes, look_up, mean_luma, mean_luma_elsewhere
 from spikesim_datasets.misalignment import Misalignment
 from spikesim_datasets.response import GAMMA, LINEAR, Response
 
@@ -104,6 +103,8 @@ class Optics:
             InvalidValueError: It is no such frame, its size is no multiple of the ratio, or the horizon of the
                 misalignment lies in it.
         """
+        from spikesim_datasets.kernels.optics import mean_luma, mean_luma_elsewhere
+
         height, width, _ = require_image(frame, "frame").shape
         check_ratio(height, width, self.ratio, "the frame")
         # Bilinear sampling at the centre of a block takes the mean of its middle 2×2.
@@ -149,6 +150,8 @@ class Exposure:
         Raises:
             InvalidValueError: It is no such frame, or of another size than the first.
         """
+        from spikesim_datasets.kernels.optics import add_codes
+
         require_image(frame, "frame")
         light = frame if self._levels is None else self._levels[frame]
         if self._frames == 0:
@@ -223,6 +226,8 @@ def check_ratio(height: int, width: int, ratio: int, what: str) -> None:
 
 def planes(images: np.ndarray) -> np.ndarray:
     """Coded RGB as networks take it: uint8 (..., H, W, 3), of any strides, as float32 (..., 3, H, W) of value/255."""
+    from spikesim_datasets.kernels.optics import look_up
+
     *some, height, width, _ = images.shape
     values = np.empty((*some, 3, height, width), np.float32)
     look_up(images.reshape(-1, height, width, 3), _VALUES, values.reshape(-1, 3, height, width))

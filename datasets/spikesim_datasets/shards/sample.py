@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spikesim import SpikeStream, as_light, tfp
+from spikesim import SpikeStream
 from spikesim.brief import Brief
 from spikesim.checks import require_instance, require_mapping, require_whole
 from spikesim_datasets.keys import Keyed, check_clip
@@ -76,6 +76,7 @@ class Sample(Brief, Keyed):
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: blur, the truth nearest to its middle, and the TFP of 21 readouts there."""
+        from spikesim import as_light, tfp
         from spikesim.notebook import shown_in_notebook
 
         middle = sum(self.exposure) // 2
