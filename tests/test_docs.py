@@ -154,7 +154,7 @@ def missing_links(page: Path, text: str) -> list[str]:
 
 def page_rows(text: str, folder: str = "") -> list[str]:
     """The rows of a page's tables of pages, with links as from docs."""
-    rows = [line for line in text.splitlines() if line.startswith(("| [", "| Python"))]
+    rows = [line for line in text.splitlines() if line.startswith(("| [", "| **"))]
     return [row.replace(f"]({folder}", "](") for row in rows]
 
 
