@@ -26,11 +26,16 @@ from spikesim_datasets.recipe import make_recipe
 from spikesim_datasets.sources import DemoClip
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    [*(ROOT / name for name in ("README.md", "README.zh.md", "CONTRIBUTING.md")), *(ROOT / "docs").rglob("*.md")]
+)
 
 _FENCE = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+# The code of a translation is that of its page: tests/test_translations.py.
+ORIGINALS = [page for page in PAGES if not page.name.endswith(".zh.md")]
 
 every_page = pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
 
@@ -147,6 +152,12 @@ def missing_links(page: Path, text: str) -> list[str]:
     return missing
 
 
+def page_rows(text: str, folder: str = "") -> list[str]:
+    """The rows of a page's tables of pages, with links as from docs."""
+    rows = [line for line in text.splitlines() if line.startswith(("| [", "| **"))]
+    return [row.replace(f"]({folder}", "](") for row in rows]
+
+
 def listed(text: str, prefix: str = "") -> set[str]:
     """The words of code that begin the rows of a page's tables, after a prefix."""
     return set(re.findall(rf"^\| `{prefix}([\w-]+)", text, re.MULTILINE))
@@ -167,7 +178,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@every_page
+@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in ORIGINALS])
 def test_python_runs_and_prints_what_is_shown(page: Path, material: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(material)
     run(page.read_text("utf-8"))
@@ -196,6 +207,21 @@ def test_make_targets_exist(page: Path) -> None:
 
 def test_the_readme_lists_every_command() -> None:
     assert listed((ROOT / "README.md").read_text("utf-8"), "spikesim ") == set(COMMANDS)
+
+
+def test_the_readme_and_the_start_page_list_the_same_pages() -> None:
+    start = page_rows((ROOT / "docs" / "index.md").read_text("utf-8"))
+    assert page_rows((ROOT / "README.md").read_text("utf-8"), "docs/") == start
+    assert len(start) > 20
+    assert page_rows("| [A](docs/a.md) | B |\n|---|\n| c | d |", "docs/") == ["| [A](a.md) | B |"]
+
+
+def test_the_start_page_lists_every_page_of_the_site() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2].partition("\n\n")[0]
+    pages = re.findall(r"- (\S+\.md)$", navigation, re.MULTILINE)
+    linked = {link for row in page_rows((ROOT / "docs" / "index.md").read_text("utf-8")) for link in _LINK.findall(row)}
+    assert {"index.md", *linked} == set(pages)
+    assert len(pages) == len(set(pages))
 
 
 @pytest.mark.parametrize("names", [PRESETS, NOISE_TERMS], ids=["presets", "noise terms"])
@@ -240,7 +266,7 @@ def test_planted_python_is_found(page: str, error: type[Exception]) -> None:
 def test_outputs_are_what_commands_print(material: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(material)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert sum(check_outputs(page.read_text("utf-8")) for page in PAGES) > 0
+    assert sum(check_outputs(page.read_text("utf-8")) for page in ORIGINALS) > 0
 
 
 def test_a_planted_output_is_found(material: Path, monkeypatch: pytest.MonkeyPatch) -> None:

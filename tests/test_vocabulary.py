@@ -45,7 +45,7 @@ def texts() -> Iterator[tuple[str, str]]:
     """Every source, document and build file of the project by its place in it."""
     folders = ("spikesim", "datasets", "ssdm_models", "cli", "benchmarks", "tests", "docs")
     places = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md")]
-    places += [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "pyproject.toml")]
+    places += [*ROOT.glob("*.md"), ROOT / "Makefile", ROOT / "pyproject.toml"]
     for path in places:
         if (place := path.relative_to(ROOT).as_posix()) not in EXEMPT:
             yield place, path.read_text("utf-8")
