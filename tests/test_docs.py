@@ -34,8 +34,9 @@ _FENCE = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE |
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
-# The code of a translation is that of its page: tests/test_translations.py.
-ORIGINALS = [page for page in PAGES if not page.name.endswith(".zh.md")]
+ORIGINALS = [page for page in PAGES if not page.name.endswith(".zh.md") and page.name != "gallery.md"]
+"""Pages whose Python is run here: that of translations is the same (test_translations.py), that of the
+gallery is run for its images (test_gallery.py)."""
 
 every_page = pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
 
