@@ -311,3 +311,9 @@ def test_a_planted_link_is_found() -> None:
 
 def test_anchors_that_the_site_and_the_host_make_differently_are_none() -> None:
     assert anchors("# One heading\n## Losses, and λ\n### A – b\n#### `c` of *d*") == {"one-heading", "c-of-d"}
+
+
+def test_images_are_small_files() -> None:
+    sizes = {path.name: path.stat().st_size for path in (ROOT / "docs" / "images").iterdir()}
+    assert len(sizes) > 10
+    assert {name: size for name, size in sizes.items() if size >= 300_000} == {}
