@@ -169,6 +169,7 @@ def load(path: str | os.PathLike[str], stage: str | None = None, **arguments: ob
         The network on the CPU, float32, ready to be evaluated or trained on.
 
     Raises:
+        InvalidValueError: It is no path.
         InputFileError: The file is missing, damaged or no checkpoint, its card is missing or damaged, its tensors are
             not those of its network, or the network is not the one that is wanted.
     """

@@ -189,6 +189,9 @@ class FrameOptions:
 
         Args:
             readouts: Of the stream.
+
+        Raises:
+            InvalidValueError: It is no whole number, or the exposure is not in such a stream.
         """
         return self.exposure or usual_exposure(readouts) or (0, readouts)
 

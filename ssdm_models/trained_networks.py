@@ -88,6 +88,7 @@ def load_deblurring(path: str | os.PathLike[str]) -> TrainedNetwork:
         The network, in evaluation mode, and what is known of it.
 
     Raises:
+        InvalidValueError: It is no path.
         InputFileError: It is missing, damaged, or holds another network.
     """
     return load_trained(path, STAGES.of_task("deblurring"))
@@ -129,6 +130,7 @@ def load_trained(path: str | os.PathLike[str], stages: Sequence[str]) -> Trained
         The network, in evaluation mode, and what is known of it.
 
     Raises:
+        InvalidValueError: The path is none, or the stages are no list of names.
         InputFileError: The file is missing, damaged, or holds another network.
     """
     loaded = load_any(path, stages)

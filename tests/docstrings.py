@@ -7,11 +7,15 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from pkgutil import resolve_name
 from types import ModuleType
 from typing import Any, is_typeddict
 
 from spikesim import errors
+
+PAGES = sorted((Path(__file__).parents[1] / "docs" / "api").glob("*.md"))
 
 _ENTRY = re.compile(r"^::: (?P<name>\S+)(?:\n    options:\n      members: \[(?P<members>[^]]+)\])?", re.MULTILINE)
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Source):\n((?: .*\n|\n)*)", re.MULTILINE)
@@ -198,7 +202,7 @@ def problems(each: Public, known: Mapping[str, Public]) -> list[str]:
         return ["there is no docstring"]
     found = [f"it refers to `{name}`, which is nothing public" for name in nowhere]
     named_by = [*overridden, *references(each, said[""], known)[0]]
-    return [*found, *_of_parameters(each, said, named_by, others), *_of_results(each, said, named_by)]
+    return [*found, *_of_parameters(each, said, named_by, others), *_of_results(each, said, named_by, known)]
 
 
 def _of_parameters(
@@ -232,9 +236,35 @@ def _has(kind: type, name: str) -> bool:
     return re.search(rf"\bself\.{name}\b", inspect.getsource(kind)) is not None
 
 
-def _of_results(each: Public, said: Mapping[str, str], named_by: list[Public]) -> Iterator[str]:
+def listed_errors(each: Public, known: Mapping[str, Public]) -> set[str]:
+    """The errors that a docstring lists, or that of what it refers to or overrides."""
+    others = [each, *bases(each), *references(each, each.docstring, known)[0]]
+    return {name for other in others for name in named(sections(other.docstring).get("Raises", ""))}
+
+
+def all_public() -> dict[str, Public]:
+    """All that the pages of the reference name, by its name there."""
+    found = [entry for page in PAGES for entry in entries(page.read_text("utf-8"))]
+    return {each.name: each for entry in found for each in public(*entry)}
+
+
+@cache
+def errors_of(function: Any) -> set[str] | None:
+    """The errors that the docstring of a callable lists; None where no page of the reference names it."""
+    known = all_public()
+    found = [each for each in known.values() if inspect.unwrap(each.found) is inspect.unwrap(_plain(function))]
+    return set().union(*(listed_errors(each, known) for each in found)) if found else None
+
+
+def _plain(function: Any) -> Any:
+    return getattr(function, "__func__", function)
+
+
+def _of_results(
+    each: Public, said: Mapping[str, str], named_by: list[Public], known: Mapping[str, Public]
+) -> Iterator[str]:
     functions = _own_inits(each.found) if each.is_class else [each.found]
-    listed = {name for other in (each, *named_by) for name in named(sections(other.docstring).get("Raises", ""))}
+    listed = listed_errors(each, known)
     for function in functions:
         if inspect.isfunction(function) and function.__code__.co_filename != "<string>":
             yield from (f"the error {name} is not described" for name in sorted(raised(function) - listed))

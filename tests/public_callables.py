@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from docstrings import errors_of
 
 import spikesim
 from spikesim import (
@@ -231,16 +232,20 @@ def name_of(function: Callable[..., Any]) -> str:
 
 
 def escaping(call: Call) -> list[str]:
-    """Wrong values of single arguments, each with the error that is not ours which comes out."""
-    found = []
+    """Wrong values of single arguments, each with the error that comes out and is not ours, or is one of ours that the
+    docstring does not list.
+    """
+    found, described = [], errors_of(call.function)
     for name in call.arguments:
         for value in WRONG if name != "self" else ():
             if isfunction(call.arguments[name]) and callable(value):
                 continue  # a function of the caller's: what it raises is the caller's too
             try:
                 call.run(**{name: value})
-            except SpikesimError:
-                continue
+            except SpikesimError as error:
+                names = {kind.__name__ for kind in type(error).__mro__}
+                if described is not None and not names & described:
+                    found.append(f"{name}={value!r}: {type(error).__name__} is not in the docstring")
             except Exception as error:
                 found.append(f"{name}={value!r}: {type(error).__name__}: {error}")
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import docstrings
 import numpy as np
 import pytest
-from docstrings import Public, entries, has_shape, problems, public
+from docstrings import PAGES, Public, all_public, entries, errors_of, has_shape, problems, public
 
 import spikesim
 import ssdm_models
@@ -19,9 +19,8 @@ from spikesim.errors import InputFileError, InvalidValueError
 
 ROOT = Path(__file__).parents[1]
 DOCS = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-PAGES = sorted((ROOT / "docs" / "api").glob("*.md"))
 ENTRIES = [entry for page in PAGES for entry in entries(page.read_text("utf-8"))]
-KNOWN = {each.name: each for entry in ENTRIES for each in public(*entry)}
+KNOWN = all_public()
 
 
 def test_docstrings_describe_what_they_are_of() -> None:
@@ -215,6 +214,12 @@ class Derived(Base):
 def test_planted_mismatches_are_found(found: Callable[..., Any], wrong: list[str]) -> None:
     known = {"planted.sound": Public("planted.sound", sound)}
     assert problems(Public("planted", found), known) == wrong
+
+
+def test_errors_are_found_of_what_pages_name() -> None:
+    assert errors_of(spikesim.tfp) == {"InvalidValueError"}
+    assert errors_of(spikesim.SpikeCamera.load) == {"InputFileError", "InvalidValueError"}
+    assert errors_of(sound) is None
 
 
 def test_methods_may_leave_a_docstring_to_what_they_override() -> None:

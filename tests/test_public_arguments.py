@@ -129,6 +129,13 @@ def test_a_planted_leak_is_found(function: Callable[..., None], leaks: bool) -> 
     assert any("value='8': TypeError" in found for found in escaping(Call(function, value=1))) == leaks
 
 
+def test_a_planted_error_that_no_docstring_lists_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(public_callables, "errors_of", lambda _: {"ValueError"})
+    assert escaping(Call(refusing, value=1)) == []
+    monkeypatch.setattr(public_callables, "errors_of", lambda _: {"InputFileError"})
+    assert "value='8': InvalidValueError is not in the docstring" in escaping(Call(refusing, value=1))
+
+
 def test_a_planted_callable_that_is_not_called_is_found() -> None:
     names = public_names(public_callables.MODULES, public_callables.CLASSES)
     assert names - {call.name for _, call in CALLS if "simulate" not in call.name} == {

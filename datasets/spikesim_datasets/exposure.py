@@ -125,6 +125,9 @@ class ExposurePlan:
 
         Args:
             n_frames: Raw frames of the clip.
+
+        Raises:
+            InvalidValueError: It is no whole number, or negative.
         """
         last = self.clip_readouts(n_frames) - self.padding - self.readouts
         first_index = -(-self.padding // self.period)
@@ -161,6 +164,9 @@ class ExposurePlan:
 
         Args:
             sharp: Ground truth that is kept: `middle`, `sequence` or `none`.
+
+        Raises:
+            InvalidValueError: It is none of the three.
         """
         return tuple(self.padding + self.factor * frame for frame in self.sharp_frames(sharp))
 

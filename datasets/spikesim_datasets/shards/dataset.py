@@ -34,6 +34,7 @@ class Dataset(Sequence[Sample]):
 
     Raises:
         InvalidValueError: There are no entries, or an argument is of another kind.
+        InputFileError: The first shard is missing or damaged.
 
     Attributes:
         root: The folder, or its address elsewhere.

@@ -115,6 +115,9 @@ class Field:
 
         Args:
             lengths: Of the axes that are letters.
+
+        Raises:
+            InvalidValueError: They are no mapping, or one is missing.
         """
         return prod(self.shape(lengths)) * np.dtype(self.dtype).itemsize
 
@@ -123,6 +126,9 @@ class Field:
 
         Args:
             lengths: Of the axes that are letters.
+
+        Raises:
+            InvalidValueError: They are no mapping, or one is missing.
         """
         return shape_of(self.axes, lengths)
 
@@ -131,6 +137,9 @@ class Field:
 
         Args:
             lengths: Of the axes that are letters.
+
+        Raises:
+            InvalidValueError: They are no mapping, or one is missing.
         """
         return chunk_of(self.axes, lengths)
 
