@@ -42,11 +42,13 @@ class DemoClip(NamedClip):
         return None
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
+        """See `Clip.frames`."""
         start, stop = require_span(start, stop)
         for time in range(start, min(stop, self.n_frames)):
             yield SCENES[self.scene].frame(time, self.height, self.width)
 
     def fingerprint(self) -> dict[str, object]:
+        """See `Clip.fingerprint`."""
         return {
             "scene": self.scene,
             "version": SCENES_VERSION,
