@@ -42,7 +42,11 @@ class DemoClip(NamedClip):
         return None
 
     def frames(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """See `Clip.frames`."""
+        """See `Clip.frames`.
+
+        Raises:
+            InvalidValueError: The span is none, or the scene cannot be drawn at this size.
+        """
         start, stop = require_span(start, stop)
         for time in range(start, min(stop, self.n_frames)):
             yield SCENES[self.scene].frame(time, self.height, self.width)
