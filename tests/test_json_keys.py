@@ -219,7 +219,7 @@ def test_view(told: Told, run: Run, recording: Path, shard: Path, tmp_path: Path
     assert (image["kind"], image["frames"]) == ("shard", None)
     assert video == {
         "output": str(tmp_path / "a.gif"), "kind": "spikes", "frames": 12,
-        "bytes": (tmp_path / "a.gif").stat().st_size,
+        "bytes": (tmp_path / "a.gif").stat().st_size, "rerun": None,
     }  # fmt: skip
     assert_refused(run("view", shard, "--json"), "--json is about OUTPUT, and there is none")
 
