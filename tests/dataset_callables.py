@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from importlib.util import find_spec
 from inspect import isclass
 from pathlib import Path
 from pkgutil import resolve_name
@@ -74,6 +75,7 @@ from spikesim_datasets.interpolation import InterpolatorSpec, make_interpolator,
 from spikesim_datasets.interpolation.flow import FlowInterpolator
 from spikesim_datasets.interpolation.linear import LinearInterpolator
 from spikesim_datasets.interpolation.networks.torchscript import ScriptedNetwork
+from spikesim_datasets.rerun_file import write_rerun
 from spikesim_datasets.shards import diagnostics, fields, index, sample_reader, verification
 from spikesim_datasets.shards.field import Field, SpikeField
 
@@ -97,6 +99,7 @@ def _is_made(found: Any) -> bool:
     return isclass(found) and not getattr(found, "_is_protocol", False) and not is_typeddict(found)
 
 
+RERUN = find_spec("rerun") is not None
 MODULES: tuple[ModuleType, ...] = (image_files, layouts, recognition, shards, videos, visualisation)
 DOCUMENTED: tuple[type, ...] = tuple(filter(_is_made, documented()))
 CLASSES: tuple[type, ...] = (
@@ -573,6 +576,21 @@ def _images() -> list[Call]:
         Call(look.streams_sheet, streams={"a": STREAM}, moments=2, first=3, labels=True, **seen),
         Call(look.stream_images, stream=STREAM, **seen),
         Call(look.require_streams, streams={"a": STREAM}),
+        # Of a large extra, which may be missing.
+        *(
+            [
+                Call(
+                    write_rerun,
+                    path="a.rrd",
+                    streams={"a": STREAM},
+                    sample=SAMPLE,
+                    first=3,
+                    on_progress=lambda progress: None,
+                    **seen,
+                )
+            ]
+            * RERUN
+        ),
         Call(look.sample_sheet, sample=SAMPLE, window=3, labels=True),
         Call(look.streams_video, streams={"a": STREAM[:2]}, look="tfi", window=3, first=3, labels=True),
         Call(look.streams_video, streams={"a": STREAM[:2]}, look="tfstp", window=3, first=3, labels=True),
