@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import cv2
 import numpy as np
 
 from spikesim import SpikeStream
@@ -36,6 +37,14 @@ class PageImage:
                 break
         data = base64.b64encode(jpeg).decode()
         return cls(f"data:image/jpeg;base64,{data}", image.shape[1], image.shape[0])
+
+
+def narrowed(image: np.ndarray, width: int) -> np.ndarray:
+    """An image of at most this width."""
+    if image.shape[1] <= width:
+        return image
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 @dataclass(frozen=True)

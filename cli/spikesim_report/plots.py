@@ -28,7 +28,9 @@ _THEME = {
 _INK, _LINE, _MUTED, *_SERIES = _THEME
 _MARKERS = "os^"
 _LONG = 8  # letters of a place, which lies aslant then
-_SIZE = 7.0, 3.2  # inches of 72 points
+_LONG_NAME = 26  # letters, of which two are side by side
+_ROW = 0.19  # inches of a row of names
+_SIZE = 7.0, 3.0  # inches of 72 points
 
 
 def lines(
@@ -55,7 +57,7 @@ def lines(
         plot.plot(x, y, "--", color=_SERIES[number % len(_SERIES)], label=name, linewidth=1.1)
     if logarithmic:
         plot.set_yscale("log")
-    _legend(plot, len(series) + len(theory or {}))
+    _legend(figure, plot, len(series) + len(theory or {}))
     return Plot(title, drawn(figure))
 
 
@@ -78,7 +80,7 @@ def dots(
         )
     long = max(map(len, places)) > _LONG
     plot.set_xticks(range(len(places)), places, rotation=20 * long, ha="right" if long else "center")
-    _legend(plot, len(series))
+    _legend(figure, plot, len(series))
     return Plot(title, drawn(figure))
 
 
@@ -115,9 +117,12 @@ def _figure(x: str, y: str) -> "tuple[Figure, Axes]":
     return figure, plot
 
 
-def _legend(plot: "Axes", entries: int) -> None:
-    """Above the drawing, where it hides nothing."""
-    if entries > 1:
-        plot.legend(
-            frameon=False, labelcolor=_INK, ncols=min(3, entries), loc="lower left", bbox_to_anchor=(0, 1), fontsize=9
-        )
+def _legend(figure: "Figure", plot: "Axes", entries: int) -> None:
+    """Above the drawing, where it hides nothing; the figure grows by its height."""
+    if entries < 2:
+        return
+    names = plot.get_legend_handles_labels()[1]
+    columns = min(entries, 3 if max(map(len, names)) < _LONG_NAME else 2)
+    rows = -(-entries // columns)
+    figure.set_size_inches(_SIZE[0], _SIZE[1] + _ROW * rows)
+    plot.legend(frameon=False, labelcolor=_INK, ncols=columns, loc="lower left", bbox_to_anchor=(0, 1), fontsize=9)

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from spikesim_datasets.optics import SCALE, Optics
@@ -33,6 +32,7 @@ from spikesim_report.parts import (
     Scrubber,
     Section,
     Slider,
+    narrowed,
 )
 from spikesim_report.words import Record, size, words_of
 from ssdm_models.deblurrer import Deblurrer
@@ -70,7 +70,7 @@ def dataset_page(
         sample = read.sample
         if entry.key not in seen and len(seen) < _CLIPS:
             seen.add(entry.key)
-            clips.append((entry.key, PageImage.of(_narrow(sample.blur, _THUMBNAIL), 20_000)))
+            clips.append((entry.key, PageImage.of(narrowed(sample.blur, _THUMBNAIL), 20_000)))
         if place in shown:
             compared.append(_slider(sample, deblurrer))
         measured.append(MeasuredSample.of(read))
@@ -96,14 +96,6 @@ def _spread(total: int, most: int) -> list[int]:
     return sorted({*np.linspace(0, total - 1, min(total, most)).round().astype(int).tolist()})
 
 
-def _narrow(image: np.ndarray, width: int) -> np.ndarray:
-    """An image of at most this width."""
-    if image.shape[1] <= width:
-        return image
-    height = max(1, round(image.shape[0] * width / image.shape[1]))
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-
-
 def _clips(entries: Sequence[ShardEntry]) -> Listing:
     by_clip: dict[str, list[ShardEntry]] = defaultdict(list)
     for entry in entries:
@@ -126,7 +118,7 @@ def _slider(sample: Sample, deblurrer: Deblurrer | None) -> Slider:
         if deblurrer is not None and sample.ratio == SCALE and _has_room(deblurrer, middle, len(stream)):
             (frame,) = deblurrer.frames(sample.blur, stream, [middle], sample.exposure)
             images.append((f"deblurred, V_th {threshold_name(v_th)}", frame))
-    shown = [(caption, PageImage.of(_narrow(image, _IMAGE))) for caption, image in images]
+    shown = [(caption, PageImage.of(narrowed(image, _IMAGE))) for caption, image in images]
     return Slider(f"{sample.key}, exposure {sample.window}", shown)
 
 

@@ -13,7 +13,7 @@ from spikesim.input_files import read_json
 from spikesim_datasets.image_files import read_image
 from spikesim_datasets.shards.schema import threshold_name
 from spikesim_report import plots
-from spikesim_report.parts import Listing, Notes, PageImage, Part, Section, Slider
+from spikesim_report.parts import Listing, Notes, PageImage, Part, Section, Slider, narrowed
 from spikesim_report.words import Record
 from ssdm_models.evaluation.evaluation_set import DOMAINS
 from ssdm_models.evaluation.extremes import IMAGES, TRUTH, ExtremeImages, extremes, image_name, rank_samples
@@ -23,10 +23,10 @@ from ssdm_models.evaluation.summary import bootstrap
 from ssdm_models.evaluation.tables import NONE, TITLES, threshold
 
 _FRAMES = {"single": "Single frames", "sequence": "Sequences", "exposure": "Whole exposures"}
-_PLOTTED = 8  # methods of a drawing: more are no longer told apart
+_PLOTTED = 12  # methods of a drawing: more are no longer told apart
 _EXTREMES = 5  # samples of either end that are listed
-_SHOWN = 16  # images of a sample, of which the page has four
-_IMAGE_BYTES = 90_000
+_IMAGE_BYTES = 5_500_000  # of all images together
+_IMAGE_WIDTH = 960
 
 
 def evaluation_record(path: Path) -> Record:
@@ -167,11 +167,15 @@ def _extremes(rows: Sequence[Row], record: Record, images: ExtremeImages) -> lis
     parts: list[Part] = [Listing(title, ("sample", "mean PSNR [dB]"), cells)]
     psnr = {(row.key, row.window, image_name(row)): row.score.psnr for row in _singles(rows, record)}
     names = [TRUTH, *dict.fromkeys(name for *_, name in psnr)]
-    for sample in extremes(ranked):
-        found = images.files(sample, names)
+    shown_samples = extremes(ranked)
+    most = _IMAGE_BYTES // (len(shown_samples) * len(names))
+    for sample in shown_samples:
         shown = [
-            (_caption(name, psnr.get((sample.key, sample.window, name))), PageImage.of(read_image(path), _IMAGE_BYTES))
-            for name, path in [*found.items()][:_SHOWN]
+            (
+                _caption(name, psnr.get((sample.key, sample.window, name))),
+                PageImage.of(narrowed(read_image(path), _IMAGE_WIDTH), most),
+            )
+            for name, path in images.files(sample, names).items()
         ]
         if shown:
             title = f"{sample.key}, exposure {sample.window}: {sample.psnr:.2f} dB on average"
