@@ -536,7 +536,10 @@ def test_workers_read_what_the_process_itself_reads(
     dataset = SpikeBlurDataset(request.getfixturevalue(place), "train")
     here = [pickle.loads(pickle.dumps(dataset))[0], *(SpikeBlurDataset(made, "train")[i] for i in range(1, 5))]
     dataset[0]  # a connection is open when the workers start
-    loader = torch.utils.data.DataLoader(dataset, batch_size=None, num_workers=2, multiprocessing_context=method)
+    # Where a worker waits for ever, the test fails instead.
+    loader = torch.utils.data.DataLoader(
+        dataset, batch_size=None, num_workers=2, multiprocessing_context=method, timeout=100
+    )
     there = list(loader)
     assert len(there) == 5
     assert all(torch.equal(a[name], b[name]) for a, b in zip(here, there, strict=True) for name in ("blur", "spikes"))
