@@ -67,6 +67,8 @@ def dataset_page(
     for done, place in enumerate(chosen):
         entry, number = numbers[place]
         read = ReadSample.of(path / entry.path, number)
+        if not done:
+            first = read
         sample = read.sample
         if entry.key not in seen and len(seen) < _CLIPS:
             seen.add(entry.key)
@@ -75,8 +77,6 @@ def dataset_page(
             compared.append(_slider(sample, deblurrer))
         measured.append(MeasuredSample.of(read))
         tell(Progress(done + 1, len(chosen), entry.key))
-    entry, number = numbers[chosen[0]]
-    first = ReadSample.of(path / entry.path, number)
     what = Listing("what the dataset holds", ("", ""), words_of(record))
     physics = [*light_parts(measured, record["choices"]), _exposure(first.sample, first.optics)]
     sections = [
