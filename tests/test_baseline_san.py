@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spikesim.errors import InvalidValueError
+from ssdm_models.baselines.around_times import SANStudent
 from ssdm_models.baselines.san import RELEASED, SAN
 from ssdm_models.cost import parameters
 
@@ -161,6 +162,17 @@ def test_it_starts_as_its_authors() -> None:
         if isinstance(module, nn.Conv2d) and module.weight.numel() > 9000:
             assert not module.bias.any()
             assert 0.97 < module.weight.std() / (2 / module.weight[0].numel()) ** 0.5 < 1.03
+
+
+@torch.inference_mode()
+def test_a_student_begins_with_the_blurry_image_and_with_features_of_the_spikes(inputs: tuple[Tensor, Tensor]) -> None:
+    student: SANStudent = seeded(SANStudent)
+    blur, spikes = inputs
+    torch.testing.assert_close(student(blur, spikes), blur)
+    encoded = student.network.encode_blur(blur), student.network.encode_events(spikes)
+    for fusion, image, events in zip(student.network.fusions, *encoded, strict=True):
+        of_spikes = fusion(image, events) - fusion(image, torch.zeros_like(events))
+        assert 0.3 < of_spikes.std() / events.std() < 3
 
 
 def test_every_parameter_is_trained(network: SAN, inputs: tuple[Tensor, Tensor]) -> None:

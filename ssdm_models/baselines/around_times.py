@@ -110,6 +110,7 @@ class SANStudent(Student):
         super().__init__()
         self.length = length
         self.network = SAN(length)
+        self.network.begin_with_blur()
 
     def forward(self, blur: Tensor, seen: Tensor) -> Tensor:
         """The sharp images (N, 3, H, W), not clipped, of blurry ones and windows (N, `length`, H/4, W/4)."""

@@ -2,6 +2,7 @@
 
 from functools import partial
 from itertools import pairwise, product
+from math import e, log
 from typing import NamedTuple
 
 import torch
@@ -22,6 +23,7 @@ _COARSEST = 2 ** (len(_CHANNELS) - 1)  # pixels of the input in one of the last 
 _PLACE = 4  # numbers that tell a sample of the fusion where it is
 _AFTER_EDGE = 1e-6  # of an image two units wide; a sample on the edge of two cells is of the second
 _LEAST_AREA = 1e-9
+_SOFTPLUS_ONE = log(e - 1)  # its softplus is 1
 
 
 class SAN(nn.Module):
@@ -96,6 +98,23 @@ class SAN(nn.Module):
                 f"nearest size is {max(_COARSEST, width)}×{max(_COARSEST, height)}"
             )
         return self.decode(self.encode_blur(blur), self.encode_events(events))
+
+    @torch.no_grad()
+    def begin_with_blur(self) -> None:
+        """Weights to begin a short training with: the image shown is the blurry one, and fusions keep features large.
+
+        Its authors' begin with a ratio that is noise, and with fused features that vary a hundredth as much as those of
+        image and events, so that a few thousand steps go by before the events matter.
+        """
+        nn.init.zeros_(self.output.weight)
+        nn.init.constant_(self.output.bias, _SOFTPLUS_ONE)  # type: ignore[arg-type]
+        for module in self.fusions.modules():
+            if isinstance(module, _Fusion):
+                nn.init.kaiming_normal_(module.convolution.weight).mul_(2)  # taps weigh a half before they have learned
+                nn.init.zeros_(module.convolution.bias)  # type: ignore[arg-type]
+            elif isinstance(module, nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
+                nn.init.zeros_(module.bias)
 
     def encode_blur(self, blur: Tensor) -> list[Tensor]:
         """What depends on the blurry image (N, 3, H, W) alone: features of five levels, the finest first."""
