@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import commands
@@ -29,6 +30,7 @@ LEFT_OUT = {
     "PATH=/home/me/": "is a line of a crontab",
     "0 3 * * * ": "is a line of a crontab",
     "benchmarks/realism.py": "wants a recording that does not come with the package",
+    **({"--rerun": "wants an extra of 500 MB that is not installed"} if find_spec("rerun") is None else {}),
 }
 """Commands that are not run: a part that tells them, and why."""
 
@@ -161,6 +163,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("ignore::spikesim_datasets.interpolation.networks.weights.UnknownWeightsWarning")
 @pytest.mark.parametrize("name", PAGES)
 def test_commands_of_a_page_run(
     name: str, material: Path, here: Path, run: Run, request: pytest.FixtureRequest
