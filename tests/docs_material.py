@@ -69,7 +69,9 @@ TAKEN = {
     "docs/scripting.md": "data/gopro .config/fish/completions",
     "docs/training.md": "data/gopro clips data/recording=data/gopro recording=recordings blur.png spikes.dat",
 }
-"""What a page takes as there before its first command: names in `write_material`, or NAME=OTHER for another of them."""
+"""What a page takes as there before its first command: names in `write_material`, or NAME=OTHER for another of them.
+
+A page that is not listed begins in an empty folder."""
 
 
 def lay_out(material: Path, page: str, folder: Path) -> None:

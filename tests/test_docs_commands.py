@@ -42,6 +42,8 @@ SMALLER = {
     "--start 3000 --frames 1440": "--start 5 --frames 40",
     "--start 1000 --readouts 200": "--start 10 --readouts 40",
     "build demo:street": "build demo:street --frames 29",
+    "--vth 1 2 4 --table1": "--vth 2 --table1",  # of seven methods
+    "--vth 1 2 4 --limit 5": "--vth 2 --limit 5",  # as well
     "--device cuda": "--device cpu",
     " /data/": " ",
 }
@@ -49,10 +51,11 @@ SMALLER = {
 
 LIMITS = {
     "spikesim build": "--workers 1",  # two would take longer to start than the work takes
+    # The default of --perceptual needs weights that have to be fetched.
     "spikesim train-ssdm ": "--epochs 1 --crop 32 --batch 4 --workers 0 --device cpu --perceptual laplacian",
     "--stage san": "--crop 64",  # the least of this network
     "spikesim train-baseline ": "--epochs 1 --crop 64 --batch 2 --workers 0 --device cpu --small",
-    "train-baseline spkdeblurnet ": "--crop 96",  # as well
+    "train-baseline spkdeblurnet ": "--crop 96",  # the least of this one
     "spikesim eval-ssdm ": "--limit 1 --device cpu",
     "--out results/gopro": "--single",
 }
