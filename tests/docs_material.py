@@ -71,7 +71,8 @@ TAKEN = {
 }
 """What a page takes as there before its first command: names in `write_material`, or NAME=OTHER for another of them.
 
-A page that is not listed begins in an empty folder."""
+A page that is not listed begins in an empty folder.
+"""
 
 
 def lay_out(material: Path, page: str, folder: Path) -> None:
