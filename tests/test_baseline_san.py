@@ -206,6 +206,12 @@ def test_what_it_cannot_take_is_refused(
         network(torch.zeros(blur), torch.zeros(spikes))
 
 
+def test_too_few_events_are_refused_where_they_are_encoded_alone(network: SAN) -> None:
+    """As training does, whose crops may be too small."""
+    with pytest.raises(InvalidValueError, match="at least 16×16 pixels, got 20×12"):
+        network.encode_events(torch.zeros(1, 21, 12, 20))
+
+
 def test_other_types_and_channels_are_refused(network: SAN, inputs: tuple[Tensor, Tensor]) -> None:
     blur, spikes = inputs
     for wrong in ((blur.double(), spikes), (blur, spikes.double())):

@@ -91,12 +91,6 @@ class SAN(nn.Module):
         require_tensor(blur, "blur", "N 3 H W", like=self.output.weight)
         require_multiples(self.title, blur, _COARSEST)
         require_tensor(events, "events", f"{len(blur)} {self.channels} h w", like=self.output.weight)
-        height, width = events.shape[2:]
-        if min(height, width) < _COARSEST:
-            raise InvalidValueError(
-                f"{self.title} takes events of at least {_COARSEST}×{_COARSEST} pixels, got {width}×{height}; the "
-                f"nearest size is {max(_COARSEST, width)}×{max(_COARSEST, height)}"
-            )
         return self.decode(self.encode_blur(blur), self.encode_events(events))
 
     @torch.no_grad()
@@ -121,7 +115,17 @@ class SAN(nn.Module):
         return _encode(self.blur_encoder, 2 * blur - 1)
 
     def encode_events(self, events: Tensor) -> list[Tensor]:
-        """What depends on the events (N, `channels`, h, w) alone: features of five levels, the finest first."""
+        """What depends on the events (N, `channels`, h, w) alone: features of five levels, the finest first.
+
+        Raises:
+            InvalidValueError: They have too few pixels for the last level.
+        """
+        height, width = events.shape[2:]
+        if min(height, width) < _COARSEST:
+            raise InvalidValueError(
+                f"{self.title} takes events of at least {_COARSEST}×{_COARSEST} pixels, got {width}×{height}; the "
+                f"nearest size is {max(_COARSEST, width)}×{max(_COARSEST, height)}"
+            )
         return _encode(self.event_encoder, events)
 
     def decode(self, blur: list[Tensor], events: list[Tensor]) -> Tensor:

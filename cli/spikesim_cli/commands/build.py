@@ -186,8 +186,8 @@ def build_gopro(root: Path, out: Path, **options: Any) -> None:
 
     \b
     Examples:
-      spikesim build-gopro --vth 1 2 4
       spikesim build-gopro --root /data/GOPRO_Large_all --out data/gopro --dry-run
+      spikesim build-gopro --vth 1 2 4
     """
     from spikesim_datasets.sources import open_gopro
 

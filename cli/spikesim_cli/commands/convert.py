@@ -84,7 +84,7 @@ def convert(
       spikesim convert data/gopro Spike-GOPRO
       spikesim convert data/gopro zoo --to spikezoo --vth 2
       spikesim convert data/gopro Spk-GoPro --to spk-gopro --vth 2
-      spikesim convert Spike-GOPRO data/released --vth 1 --preset ssdm
+      spikesim convert Released-GOPRO data/released --vth 1 --preset ssdm
       spikesim convert data/gopro/train/GOPR0372_07_00.000.h5 one.dat --vth 1 --sample 2
     """
     from spikesim import read_spikes, write_spikes

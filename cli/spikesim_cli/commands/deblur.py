@@ -115,9 +115,9 @@ def deblur(blur: Path, spikes: Path, output: Path, checkpoint: Path | None, as_j
     \b
     Examples:
       spikesim deblur blur.png spikes.dat sharp/
-      spikesim deblur blur.jpg spikes.h5 video.mp4 --checkpoint DeblurNet_100.pth --exposure 40 240 --frames 50
+      spikesim deblur blur.png spikes.h5 video.mp4 --checkpoint DeblurNet_100.pth --exposure 40 240 --frames 50
       spikesim deblur blur.png spikes.npz two/ --checkpoint runs/ssdm/ldn.safetensors --at 30 90
-      spikesim deblur blur.jpg spikes.dat sharp/ --align H.txt --height 250 --width 400
+      spikesim deblur blur.jpg spikes.dat aligned/ --align H.txt --height 250 --width 400
       spikesim deblur recordings recordings sharp/
     """
     if options["at"] is not None and options["frames"] is not None:

@@ -76,9 +76,9 @@ def train_ssdm(data: "Place", out: Path, stage: str, initial: tuple[Path, ...], 
     \b
     Examples:
       spikesim train-ssdm --data data/gopro --out runs/ssdm --vth 1
-      spikesim train-ssdm --data data/mine --vth 1 2 --perceptual ms-ssim --crop 384
+      spikesim train-ssdm --data data/mine --out runs/mine --vth 1 2 --perceptual ms-ssim --crop 384
       spikesim train-ssdm --data s3://bucket/data/gopro --out runs/ssdm
-      spikesim train-ssdm --data recording/ --out runs/new --stage ldn --init runs/ssdm/ldn.safetensors
+      spikesim train-ssdm --data recording/ --out runs/new --stage bsn --init runs/ssdm/bsn.safetensors
       spikesim train-ssdm --data recording/ --out runs/new --stage adaptation --vth 3
     """
     with needs_ssdm("train-ssdm"):

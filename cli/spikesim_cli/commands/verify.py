@@ -90,7 +90,7 @@ def verify(path: Path, workers: int | None, repair: bool, as_json: bool, **optio
       spikesim verify data/gopro
       spikesim verify data/gopro --repair
       spikesim verify runs/ssdm
-      spikesim verify recording.dat
+      spikesim verify recording.dat --height 250 --width 400
       spikesim verify DeblurNet_100.pth
     """
     from contextlib import closing

@@ -81,7 +81,7 @@ def view(
       spikesim view real.h5 both.mp4 --beside simulated.h5
       spikesim view data/gopro sample.png --split test --sample 3
       spikesim view data/gopro sample.mp4 --as spikes
-      spikesim view https://host/data/gopro sample.png --sample 3
+      spikesim view https://host/data/gopro remote.png --sample 3
       spikesim view data/gopro --sample 3 --rerun sample.rrd
       spikesim view clip.mp4 frames.png
       spikesim view data/gopro --sample 3
