@@ -18,6 +18,8 @@ from spikesim_datasets.exposure import ExposurePlan
 from spikesim_datasets.shards.index import shard_files
 from spikesim_datasets.sources import open_clips
 
+pytestmark = pytest.mark.long
+
 ENDED_BY = {signal.SIGINT: 130, signal.SIGTERM: 143}
 """Exit codes, as shells have them: 128 and the number of the signal."""
 

@@ -151,6 +151,7 @@ def test_a_full_disk_keeps_no_kernel_from_running(copy: Copy) -> None:
     assert copy.run() == [changed, others, [0, 0], place]  # and nothing of the old code, which is there still
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["nbi", "nbc"])
 def test_a_damaged_cache_is_made_again(copy: Copy, kind: str) -> None:
     due, counts, _, place = copy.run()

@@ -40,6 +40,7 @@ def age(run: Path) -> None:
         rewrite_card(run / "ldn.safetensors", lambda card: {**card, "arguments": {"readouts": 21}})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [OPTIONS, OLD], ids=["new names", "old names"])
 def test_an_old_run_goes_on_to_the_same_weights(data, run, tmp_path, monkeypatch, options):
     shutil.copytree(run, tmp_path / "whole")

@@ -541,6 +541,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("place", ["address", "bucket"])
 def test_workers_read_what_the_process_itself_reads(

@@ -560,6 +560,7 @@ def test_a_repair_that_is_interrupted_loses_nothing_and_goes_on(
     assert hashes(data) == hashes(whole)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_a_repair_that_is_ended_from_outside(tmp_path: Path, number: signal.Signals) -> None:
     """Two workers, in the middle of what they do; running it again finishes."""

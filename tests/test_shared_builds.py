@@ -59,6 +59,7 @@ def expected(longer: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Any
     return content(out)
 
 
+@pytest.mark.long
 def test_builds_by_one_recipe_at_once(longer: Path, tmp_path: Path, expected: dict[Any, Any], started: Started) -> None:
     """Both make what is missing, so many shards twice."""
     out = tmp_path / "out"
@@ -71,6 +72,7 @@ def test_builds_by_one_recipe_at_once(longer: Path, tmp_path: Path, expected: di
     assert_whole(out)
 
 
+@pytest.mark.long
 def test_a_build_by_another_recipe_is_refused_while_one_is_at_work(
     longer: Path, tmp_path: Path, expected: dict[Any, Any], started: Started
 ) -> None:
