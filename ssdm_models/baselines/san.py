@@ -98,7 +98,7 @@ class SAN(nn.Module):
         """Weights to begin a short training with: the image shown is the blurry one, and fusions keep features large.
 
         Its authors' begin with a ratio that is noise, and with fused features that vary a hundredth as much as those of
-        image and events, so that a few thousand steps go by before the events matter.
+        image and events.
         """
         nn.init.zeros_(self.output.weight)
         nn.init.constant_(self.output.bias, _SOFTPLUS_ONE)  # type: ignore[arg-type]
