@@ -13,7 +13,7 @@ import pytest
 from commands import Run
 from docs_material import TAKEN, lay_out, write_material
 from remote_data import bucket_server, serving, upload
-from test_docs import _PATH, ORIGINALS, ROOT
+from test_docs import _AS_SHOWN, _FENCE, _PATH, ORIGINALS, ROOT
 
 from spikesim_datasets.remote.block_cache import FOLDER_VARIABLE
 
@@ -61,7 +61,6 @@ LIMITS = {
 }
 """Options that end a command early, in place of those that it has: of every command with such a part."""
 
-_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SHELL = ("bash", "sh")
 _OTHERS = ("python", "py", "text", "toml")
 _OF_SHELLS = re.compile(r"[|&<>$]")
@@ -122,9 +121,7 @@ def run_line(line: str, spikesim: Run) -> str:
         result = spikesim(*words[1:])
         return f"{result.code}: {result.err[-300:]}" if result.code else ""
     variables = {"PATH": _PATH, "HOME": str(Path.cwd()), "SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_COUNT": "1"}
-    ran = subprocess.run(
-        ["bash", "-c", line], env=os.environ | variables, capture_output=True, text=True, encoding="utf-8", check=False
-    )
+    ran = subprocess.run(["bash", "-c", line], **{**_AS_SHOWN, "env": os.environ | variables})
     return f"{ran.returncode}: {ran.stderr[-300:]}" if ran.returncode else ""
 
 

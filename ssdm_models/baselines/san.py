@@ -67,8 +67,7 @@ class SAN(nn.Module):
         for part in (self.blur_encoder, self.event_encoder, self.decoder, self.output):
             for module in part.modules():
                 if isinstance(module, nn.Conv2d):
-                    nn.init.kaiming_normal_(module.weight)
-                    nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+                    _begin(module)
 
     def forward(self, blur: Tensor, events: Tensor) -> Tensor:
         """The sharp image at the time that the events are arranged around.
@@ -104,11 +103,10 @@ class SAN(nn.Module):
         nn.init.constant_(self.output.bias, _SOFTPLUS_ONE)  # type: ignore[arg-type]
         for module in self.fusions.modules():
             if isinstance(module, _Fusion):
-                nn.init.kaiming_normal_(module.convolution.weight).mul_(2)  # taps weigh a half before they have learned
-                nn.init.zeros_(module.convolution.bias)  # type: ignore[arg-type]
+                _begin(module.convolution)
+                module.convolution.weight.mul_(2)  # taps weigh a half before they have learned
             elif isinstance(module, nn.Linear):
-                nn.init.kaiming_normal_(module.weight)
-                nn.init.zeros_(module.bias)
+                _begin(module)
 
     def encode_blur(self, blur: Tensor) -> list[Tensor]:
         """What depends on the blurry image (N, 3, H, W) alone: features of five levels, the finest first."""
@@ -156,6 +154,11 @@ class _Upsampling(_ConvPair):
         larger = functional.interpolate(features, scale_factor=2, mode="bicubic", align_corners=False)
         decoded: Tensor = self.second(self.first(larger).relu() + fused).relu()
         return decoded
+
+
+def _begin(layer: nn.Conv2d | nn.Linear) -> None:
+    nn.init.kaiming_normal_(layer.weight)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
 
 def _encoder(channels: int) -> nn.ModuleList:
